@@ -1,0 +1,166 @@
+//! A model folder as bytes in, predictions out.
+//!
+//! The folder holds `model.json` (a [`ModelCard`]) and `weights.safetensors`; it is all that passes from training
+//! to the browser.
+
+use burn::tensor::backend::Backend;
+use burn::tensor::{Tensor, activation};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::{Drawing, Error, Ink, InkBatch, Model, ModelBackend, ModelConfig, weights};
+
+/// The format of model folders that this version writes and reads.
+pub const MODEL_FORMAT: u32 = 1;
+
+/// Drawings that go through the network together.
+const BATCH_SIZE: usize = 64;
+
+/// `model.json`: what a model is, besides its weights.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelCard {
+    /// [`MODEL_FORMAT`] of the version that wrote it.
+    pub format: u32,
+    /// The network.
+    pub config: ModelConfig,
+    /// Name of each class, in the order of the logits.
+    pub labels: Vec<String>,
+    /// Facts of the training, for people: data, steps, options.
+    #[serde(default)]
+    pub training: Map<String, Value>,
+    /// Measured accuracy, for people: which drawings, how many, how many were right.
+    #[serde(default)]
+    pub figures: Map<String, Value>,
+}
+
+impl ModelCard {
+    /// Reads `model.json`.
+    ///
+    /// # Errors
+    /// When it is not JSON or lacks a field, has an unknown format number, describes no network, or its labels
+    /// are not as many as the classes or not distinct.
+    pub fn parse(model_json: &[u8]) -> Result<Self, Error> {
+        #[derive(Deserialize)]
+        struct Format {
+            format: u32,
+        }
+        let invalid = |error: serde_json::Error| Error::InvalidModelJson { message: error.to_string() };
+        // The format alone first: the rest of an unknown format may look quite different.
+        let Format { format } = serde_json::from_slice(model_json).map_err(invalid)?;
+        if format != MODEL_FORMAT {
+            return Err(Error::UnknownFormat { found: format, supported: MODEL_FORMAT });
+        }
+        let card: Self = serde_json::from_slice(model_json).map_err(invalid)?;
+        card.config.validate()?;
+        if card.labels.len() != card.config.n_classes {
+            return Err(Error::LabelCount { found: card.labels.len(), expected: card.config.n_classes });
+        }
+        let mut sorted: Vec<&String> = card.labels.iter().collect();
+        sorted.sort_unstable();
+        if let Some(pair) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(Error::DuplicateLabel { label: pair[0].clone() });
+        }
+        Ok(card)
+    }
+}
+
+/// What a drawing may be.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Prediction {
+    /// The category.
+    pub label: String,
+    /// Its probability, 0 to 1.
+    pub probability: f32,
+}
+
+/// A trained network with its labels.
+#[derive(Clone, Debug)]
+pub struct Classifier<B: Backend> {
+    card: ModelCard,
+    model: Model<B>,
+    device: B::Device,
+}
+
+impl<B: ModelBackend> Classifier<B> {
+    /// Opens a model folder, given the bytes of its two files.
+    ///
+    /// # Errors
+    /// Those of [`ModelCard::parse`] and of [`weights::load`].
+    pub fn from_bytes(model_json: &[u8], weights: &[u8], device: &B::Device) -> Result<Self, Error> {
+        let card = ModelCard::parse(model_json)?;
+        let model = weights::load(card.config.init(device)?, weights, device)?;
+        Ok(Self { card, model, device: device.clone() })
+    }
+
+    /// What `model.json` says.
+    pub fn card(&self) -> &ModelCard {
+        &self.card
+    }
+
+    /// Name of each class, in the order of logits and probabilities.
+    pub fn labels(&self) -> &[String] {
+        &self.card.labels
+    }
+
+    /// The network.
+    pub fn model(&self) -> &Model<B> {
+        &self.model
+    }
+
+    /// Logits of drawings in the data set's simplified form: one vector of `n_classes` each.
+    ///
+    /// # Errors
+    /// When there is no drawing.
+    pub fn logits(&self, drawings: &[Drawing]) -> Result<Vec<Vec<f32>>, Error> {
+        if drawings.is_empty() {
+            return Err(Error::EmptyBatch);
+        }
+        let n_classes = self.card.config.n_classes;
+        let mut all = Vec::with_capacity(drawings.len());
+        for chunk in drawings.chunks(BATCH_SIZE) {
+            let logits = values(self.forward(chunk)?);
+            all.extend(logits.chunks_exact(n_classes).map(<[f32]>::to_vec));
+        }
+        Ok(all)
+    }
+
+    /// The probability of each class for a drawing in the data set's simplified form.
+    ///
+    /// # Errors
+    /// None that a [`Drawing`] can cause; the signature leaves room for the network's.
+    pub fn probabilities(&self, drawing: &Drawing) -> Result<Vec<f32>, Error> {
+        let logits = self.forward(std::slice::from_ref(drawing))?;
+        Ok(values(activation::softmax(logits, 1)))
+    }
+
+    /// The likeliest classes of a drawing in the data set's simplified form, best first, at most `max_results`.
+    ///
+    /// Pen strokes go through [`Drawing::simplify`] first. Classes of equal probability keep the labels' order.
+    ///
+    /// # Errors
+    /// As [`probabilities`](Self::probabilities).
+    pub fn classify(&self, drawing: &Drawing, max_results: usize) -> Result<Vec<Prediction>, Error> {
+        let probabilities = self.probabilities(drawing)?;
+        let mut order: Vec<usize> = (0..probabilities.len()).collect();
+        order.sort_by(|&a, &b| probabilities[b].total_cmp(&probabilities[a]));
+        order.truncate(max_results);
+        Ok(order
+            .into_iter()
+            .map(|class| Prediction {
+                label: self.card.labels[class].clone(),
+                probability: probabilities[class],
+            })
+            .collect())
+    }
+
+    fn forward(&self, drawings: &[Drawing]) -> Result<Tensor<B, 2>, Error> {
+        let format = self.card.config.ink;
+        let inks: Vec<Ink> = drawings.iter().map(|d| Ink::from_drawing(d, format)).collect();
+        self.model.forward(&InkBatch::new(&inks, &self.device)?)
+    }
+}
+
+fn values<B: Backend>(tensor: Tensor<B, 2>) -> Vec<f32> {
+    tensor.into_data().convert::<f32>().into_vec().expect("float32 after the conversion")
+}

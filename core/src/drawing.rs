@@ -1,0 +1,315 @@
+//! Pen strokes or one line of a Quick, Draw! file in, a checked [`Drawing`] out.
+//!
+//! Nothing is moved or scaled here: that is left to `simplify` and `ink`. Files and line numbers are the caller's.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, SeqAccess, Visitor};
+use serde::{Deserialize, de};
+
+use crate::Error;
+
+/// No screen or tablet has coordinates beyond this; f32 still tells whole pixels apart there.
+const LARGEST_COORDINATE: f32 = 1e7;
+
+/// Strokes of points `[x, y]`: at least one stroke, at least one point in each, all coordinates finite and at most
+/// 10 million in magnitude.
+///
+/// y points down, as on a screen. The unit is the caller's until [`simplify`](Drawing::simplify) makes it 1/255 of the
+/// drawing's larger side.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Drawing {
+    strokes: Vec<Vec<[f32; 2]>>,
+}
+
+impl Drawing {
+    /// Checks strokes, each a list of points `[x, y]`, and makes a drawing of them.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::EmptyDrawing`], [`Error::EmptyStroke`] or [`Error::InvalidCoordinate`], for the first that is wrong.
+    pub fn from_strokes(strokes: Vec<Vec<[f32; 2]>>) -> Result<Self, Error> {
+        if strokes.is_empty() {
+            return Err(Error::EmptyDrawing);
+        }
+        for (stroke, points) in strokes.iter().enumerate() {
+            if points.is_empty() {
+                return Err(Error::EmptyStroke { stroke });
+            }
+            // Written so that NaN, for which every comparison is false, does not pass.
+            let is_valid = |[x, y]: &[f32; 2]| x.abs() <= LARGEST_COORDINATE && y.abs() <= LARGEST_COORDINATE;
+            if let Some(point) = points.iter().position(|point| !is_valid(point)) {
+                let [x, y] = points[point];
+                return Err(Error::InvalidCoordinate { stroke, point, x, y });
+            }
+        }
+        Ok(Self { strokes })
+    }
+
+    /// Makes a drawing of strokes that are known to be valid.
+    pub(crate) fn from_checked(strokes: Vec<Vec<[f32; 2]>>) -> Self {
+        Self { strokes }
+    }
+
+    /// The strokes in the order in which they were drawn, each a list of points `[x, y]`.
+    pub fn strokes(&self) -> &[Vec<[f32; 2]>] {
+        &self.strokes
+    }
+
+    /// How many points all strokes have together.
+    pub fn n_points(&self) -> usize {
+        self.strokes.iter().map(Vec::len).sum()
+    }
+}
+
+/// One line of a Quick, Draw! ndjson file: a drawing and what is known about it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record {
+    /// The category that was asked for, never empty.
+    pub word: String,
+    /// The strokes, in the unit of the file.
+    pub drawing: Drawing,
+    /// The data set's identifier of the drawing.
+    pub key_id: Option<String>,
+    /// Two letters for the country where it was drawn.
+    pub countrycode: Option<String>,
+    /// When it was drawn, as the file writes it.
+    pub timestamp: Option<String>,
+    /// Whether the game recognised it.
+    pub recognized: Option<bool>,
+    /// Probabilities by category from another classifier, where the file carries them. They need not sum to 1.
+    pub soft: Option<BTreeMap<String, f32>>,
+}
+
+impl Record {
+    /// Reads one ndjson line in the simplified form (`[[x...], [y...]]` a stroke) or the raw one
+    /// (`[[x...], [y...], [t...]]`).
+    ///
+    /// Coordinates may be integers or decimals. Times and unknown fields are ignored; `key_id` and `timestamp` may be
+    /// text or numbers.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidJson`] with the position in the line, [`Error::EmptyWord`], [`Error::WrongChannels`],
+    /// [`Error::UnequalChannels`], [`Error::InvalidSoft`], and everything that [`Drawing::from_strokes`] refuses.
+    pub fn parse(line: &str) -> Result<Self, Error> {
+        // Editors on some systems begin a file with a byte order mark, which JSON does not know.
+        let json = line.strip_prefix('\u{feff}').unwrap_or(line);
+        let n_skipped = line.len() - json.trim_start().len();
+        // Checked here, because a reader of records would also take the list of their values.
+        if !line[n_skipped..].starts_with('{') {
+            let message = "expected `{`, the beginning of a record".to_owned();
+            return Err(Error::InvalidJson { column: n_skipped + 1, message });
+        }
+        let fields: Fields = serde_json::from_str(json)
+            .map_err(|error| invalid_json(&error, json, line.len() - json.len()))?;
+
+        if fields.word.trim().is_empty() {
+            return Err(Error::EmptyWord);
+        }
+        for (stroke, channels) in fields.drawing.iter().enumerate() {
+            if !(2..=3).contains(&channels.n_channels) {
+                return Err(Error::WrongChannels { stroke, found: channels.n_channels });
+            }
+            if channels.points.len() != channels.n_y {
+                return Err(Error::UnequalChannels { stroke, n_x: channels.points.len(), n_y: channels.n_y });
+            }
+        }
+        if let Some((category, &found)) = fields
+            .soft
+            .iter()
+            .flatten()
+            .find(|(_, probability)| !(probability.is_finite() && **probability >= 0.0))
+        {
+            return Err(Error::InvalidSoft { category: category.clone(), found });
+        }
+        Ok(Self {
+            word: fields.word,
+            drawing: Drawing::from_strokes(
+                fields.drawing.into_iter().map(|channels| channels.points).collect(),
+            )?,
+            key_id: fields.key_id.map(|text| text.0),
+            countrycode: fields.countrycode,
+            timestamp: fields.timestamp.map(|text| text.0),
+            recognized: fields.recognized,
+            soft: fields.soft,
+        })
+    }
+}
+
+/// Gives the reader's message without its own "at line 1 column 5", which becomes a position in the caller's line.
+fn invalid_json(error: &serde_json::Error, json: &str, n_skipped: usize) -> Error {
+    let text = error.to_string();
+    let position = format!(" at line {} column {}", error.line(), error.column());
+    let message = text.strip_suffix(&position).unwrap_or(&text).to_owned();
+    let n_lines_before = error.line().saturating_sub(1);
+    let n_bytes_before: usize = json.split_inclusive('\n').take(n_lines_before).map(str::len).sum();
+    Error::InvalidJson { column: n_skipped + n_bytes_before + error.column(), message }
+}
+
+/// A line as it is written, with only its types checked.
+#[derive(Deserialize)]
+struct Fields {
+    word: String,
+    #[serde(deserialize_with = "strokes")]
+    drawing: Vec<Channels>,
+    key_id: Option<Text>,
+    countrycode: Option<String>,
+    timestamp: Option<Text>,
+    recognized: Option<bool>,
+    soft: Option<BTreeMap<String, f32>>,
+}
+
+/// Text, or a number kept as text.
+struct Text(String);
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TextVisitor;
+
+        impl Visitor<'_> for TextVisitor {
+            type Value = Text;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("text or a number")
+            }
+
+            fn visit_str<E: de::Error>(self, value: &str) -> Result<Text, E> {
+                Ok(Text(value.to_owned()))
+            }
+
+            fn visit_u64<E: de::Error>(self, value: u64) -> Result<Text, E> {
+                Ok(Text(value.to_string()))
+            }
+
+            fn visit_i64<E: de::Error>(self, value: i64) -> Result<Text, E> {
+                Ok(Text(value.to_string()))
+            }
+
+            fn visit_f64<E: de::Error>(self, value: f64) -> Result<Text, E> {
+                Ok(Text(value.to_string()))
+            }
+        }
+
+        deserializer.deserialize_any(TextVisitor)
+    }
+}
+
+/// One stroke as a file lists it. Its x and y go straight into points, so that no coordinate is stored twice.
+struct Channels {
+    points: Vec<[f32; 2]>,
+    n_y: usize,
+    n_channels: usize,
+}
+
+fn strokes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Channels>, D::Error> {
+    struct StrokesVisitor;
+
+    impl<'de> Visitor<'de> for StrokesVisitor {
+        type Value = Vec<Channels>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list of strokes, each [[x...], [y...]] or [[x...], [y...], [t...]]")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut strokes: A) -> Result<Self::Value, A::Error> {
+            let mut drawing = Vec::new();
+            while let Some(channels) = strokes.next_element()? {
+                drawing.push(channels);
+            }
+            Ok(drawing)
+        }
+    }
+
+    deserializer.deserialize_seq(StrokesVisitor)
+}
+
+impl<'de> Deserialize<'de> for Channels {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ChannelsVisitor;
+
+        impl<'de> Visitor<'de> for ChannelsVisitor {
+            type Value = Channels;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a stroke, [[x...], [y...]] or [[x...], [y...], [t...]]")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut lists: A) -> Result<Channels, A::Error> {
+                let mut channels = Channels { points: Vec::new(), n_y: 0, n_channels: 0 };
+                if lists.next_element_seed(XChannel(&mut channels.points))?.is_none() {
+                    return Ok(channels);
+                }
+                channels.n_channels = 1;
+                let Some(n_y) = lists.next_element_seed(YChannel(&mut channels.points))? else {
+                    return Ok(channels);
+                };
+                channels.n_y = n_y;
+                channels.n_channels = 2;
+                while lists.next_element::<IgnoredAny>()?.is_some() {
+                    channels.n_channels += 1;
+                }
+                Ok(channels)
+            }
+        }
+
+        deserializer.deserialize_seq(ChannelsVisitor)
+    }
+}
+
+/// Appends a point for each x.
+struct XChannel<'a>(&'a mut Vec<[f32; 2]>);
+
+impl<'de> DeserializeSeed<'de> for XChannel<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for XChannel<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the list of a stroke's x coordinates")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        while let Some(x) = list.next_element()? {
+            self.0.push([x, 0.0]);
+        }
+        Ok(())
+    }
+}
+
+/// Gives the points their y and returns how many y there are, which may be more or less than there are points.
+struct YChannel<'a>(&'a mut [[f32; 2]]);
+
+impl<'de> DeserializeSeed<'de> for YChannel<'_> {
+    type Value = usize;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<usize, D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for YChannel<'_> {
+    type Value = usize;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the list of a stroke's y coordinates")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<usize, A::Error> {
+        let mut n_y = 0;
+        while let Some(y) = list.next_element()? {
+            if let Some(point) = self.0.get_mut(n_y) {
+                point[1] = y;
+            }
+            n_y += 1;
+        }
+        Ok(n_y)
+    }
+}

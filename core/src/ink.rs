@@ -1,0 +1,152 @@
+//! A drawing in, the rows that the network reads out: the only normalisation there is.
+//!
+//! Padding and lengths are left to [`InkBatch`](crate::InkBatch).
+
+use serde::{Deserialize, Serialize};
+
+use crate::Drawing;
+
+/// Which numbers describe a point of the ink.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InkFormat {
+    /// `(dx, dy, stroke_end)`, x and y scaled to 0..1 independently: `create_dataset.py` of the tutorial.
+    ///
+    /// n points give n-1 rows, because the first point has no predecessor.
+    Tutorial,
+    /// `(dx, dy, stroke_end, x, y)`, x and y in -1..1 with their aspect ratio kept.
+    ///
+    /// n points give n rows. The bounding box is centred on 0, and its larger side is 2.
+    Absolute,
+}
+
+impl InkFormat {
+    /// How many numbers a row has.
+    pub const fn n_columns(self) -> usize {
+        match self {
+            Self::Tutorial => 3,
+            Self::Absolute => 5,
+        }
+    }
+}
+
+impl std::fmt::Display for InkFormat {
+    /// The name that configurations use.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Self::Tutorial => "tutorial",
+            Self::Absolute => "absolute",
+        })
+    }
+}
+
+/// A drawing as a sequence of pen movements.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ink {
+    /// `[n_rows, n_columns]`, row-major.
+    rows: Vec<f32>,
+    n_rows: usize,
+    format: InkFormat,
+}
+
+impl Ink {
+    /// Turns a drawing into ink.
+    ///
+    /// The `stroke_end` of a row is 1 where its point is the last of a stroke and 0 elsewhere, so that the first row
+    /// after a 1 is the jump of the lifted pen. In the [`Tutorial`](InkFormat::Tutorial) format a drawing of one point
+    /// gives no row, and a first stroke of one point leaves no `stroke_end`.
+    pub fn from_drawing(drawing: &Drawing, format: InkFormat) -> Self {
+        let bounds = Bounds::of(drawing);
+        match format {
+            InkFormat::Tutorial => tutorial(drawing, &bounds),
+            InkFormat::Absolute => absolute(drawing, &bounds),
+        }
+    }
+
+    /// The numbers, `[n_rows, n_columns]` in row-major order.
+    pub fn rows(&self) -> &[f32] {
+        &self.rows
+    }
+
+    /// How many rows there are. Zero is possible in the [`Tutorial`](InkFormat::Tutorial) format.
+    pub fn n_rows(&self) -> usize {
+        self.n_rows
+    }
+
+    /// Which numbers a row has.
+    pub fn format(&self) -> InkFormat {
+        self.format
+    }
+}
+
+/// The smallest upright rectangle around all points.
+struct Bounds {
+    lower: [f32; 2],
+    extent: [f32; 2],
+}
+
+impl Bounds {
+    fn of(drawing: &Drawing) -> Self {
+        let mut lower = [f32::INFINITY; 2];
+        let mut upper = [f32::NEG_INFINITY; 2];
+        for point in drawing.strokes().iter().flatten() {
+            for axis in 0..2 {
+                lower[axis] = lower[axis].min(point[axis]);
+                upper[axis] = upper[axis].max(point[axis]);
+            }
+        }
+        Self { lower, extent: [upper[0] - lower[0], upper[1] - lower[1]] }
+    }
+}
+
+/// All points in order, each with its `stroke_end`.
+fn points(drawing: &Drawing) -> impl Iterator<Item = ([f32; 2], f32)> {
+    drawing.strokes().iter().flat_map(|stroke| {
+        let last = stroke.len() - 1;
+        stroke.iter().enumerate().map(move |(index, point)| (*point, if index == last { 1.0 } else { 0.0 }))
+    })
+}
+
+/// A divisor that leaves a zero extent at zero.
+fn divisor(extent: f32) -> f32 {
+    if extent == 0.0 { 1.0 } else { extent }
+}
+
+fn tutorial(drawing: &Drawing, bounds: &Bounds) -> Ink {
+    let scale = bounds.extent.map(divisor);
+    // In this order, in f32, as NumPy does it: first all points to 0..1, then the differences.
+    let normalise =
+        |point: [f32; 2]| [(point[0] - bounds.lower[0]) / scale[0], (point[1] - bounds.lower[1]) / scale[1]];
+
+    let n_rows = drawing.n_points() - 1;
+    let mut rows = Vec::with_capacity(n_rows * InkFormat::Tutorial.n_columns());
+    let mut before = normalise(drawing.strokes()[0][0]);
+    for (point, stroke_end) in points(drawing).skip(1) {
+        let [x, y] = normalise(point);
+        rows.extend_from_slice(&[x - before[0], y - before[1], stroke_end]);
+        before = [x, y];
+    }
+    Ink { rows, n_rows, format: InkFormat::Tutorial }
+}
+
+fn absolute(drawing: &Drawing, bounds: &Bounds) -> Ink {
+    let [width, height] = bounds.extent;
+    let scale = divisor(width.max(height) / 2.0);
+    // Relative to the corner first: the far corner then lands on 1 exactly, however far the drawing is from the origin.
+    let normalise = |point: [f32; 2]| {
+        [
+            (point[0] - bounds.lower[0] - width / 2.0) / scale,
+            (point[1] - bounds.lower[1] - height / 2.0) / scale,
+        ]
+    };
+
+    let n_rows = drawing.n_points();
+    let mut rows = Vec::with_capacity(n_rows * InkFormat::Absolute.n_columns());
+    let mut before = normalise(drawing.strokes()[0][0]);
+    for (point, stroke_end) in points(drawing) {
+        let [x, y] = normalise(point);
+        rows.extend_from_slice(&[x - before[0], y - before[1], stroke_end, x, y]);
+        before = [x, y];
+    }
+    Ink { rows, n_rows, format: InkFormat::Absolute }
+}

@@ -1,0 +1,28 @@
+//! Quick, Draw! drawings as ink, and the recurrent network that recognises them.
+//!
+//! ```text
+//! ndjson line | pen strokes -> Drawing -> Ink [n, C] -> InkBatch [B, T, C] + lengths -> Model -> logits [B, K] -> Prediction
+//! ```
+//!
+//! In: bytes and strokes. Out: predictions. There is no input or output here, no clock and no choice of a
+//! backend: trainer, browser and tests bring their own.
+
+#![deny(missing_docs)]
+
+mod batch;
+mod classifier;
+mod drawing;
+mod error;
+mod ink;
+mod model;
+pub mod ops;
+mod simplify;
+pub mod weights;
+
+pub use batch::InkBatch;
+pub use classifier::{Classifier, MODEL_FORMAT, ModelCard, Prediction};
+pub use drawing::{Drawing, Record};
+pub use error::Error;
+pub use ink::{Ink, InkFormat};
+pub use model::{Activation, CellType, Model, ModelConfig, Pooling};
+pub use ops::ModelBackend;

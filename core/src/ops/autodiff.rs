@@ -1,0 +1,102 @@
+//! Gradients of the operations: the backward kernels of the inner backend as nodes of burn's graph.
+
+use burn::backend::Autodiff;
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
+use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+
+use super::{ConvWeights, Float, KernelBackend, Lengths, LstmSaved, LstmWeights, ModelBackend};
+
+/// The backward step of an LSTM layer; parents: x, input weights, recurrent weights, bias.
+#[derive(Debug)]
+struct LstmStep;
+
+#[derive(Clone, Debug)]
+struct LstmState<T> {
+    x: T,
+    weights: LstmWeights<T>,
+    saved: LstmSaved<T>,
+    lengths: Lengths,
+}
+
+impl<B: KernelBackend> Backward<B, 4> for LstmStep {
+    type State = LstmState<Float<B>>;
+
+    fn backward(self, ops: Ops<Self::State, 4>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let d_output = grads.consume::<B>(&ops.node);
+        let LstmState { x, weights, saved, lengths } = ops.state;
+        let (d_x, d_weights) = B::lstm_backward(d_output, x, weights, &lengths, saved);
+        let all = [d_x, d_weights.input, d_weights.recurrent, d_weights.bias];
+        for (parent, gradient) in ops.parents.into_iter().zip(all) {
+            if let Some(parent) = parent {
+                grads.register::<B>(parent.id, gradient);
+            }
+        }
+    }
+}
+
+/// The backward step of a convolution; parents: x, weight, bias.
+#[derive(Debug)]
+struct ConvStep;
+
+#[derive(Clone, Debug)]
+struct ConvState<T> {
+    x: T,
+    weights: ConvWeights<T>,
+    stride: usize,
+    lengths: Lengths,
+}
+
+impl<B: KernelBackend> Backward<B, 3> for ConvStep {
+    type State = ConvState<Float<B>>;
+
+    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let d_output = grads.consume::<B>(&ops.node);
+        let ConvState { x, weights, stride, lengths } = ops.state;
+        let (d_x, d_weights) = B::conv_backward(d_output, x, weights, stride, &lengths);
+        let all = [d_x, d_weights.weight, d_weights.bias];
+        for (parent, gradient) in ops.parents.into_iter().zip(all) {
+            if let Some(parent) = parent {
+                grads.register::<B>(parent.id, gradient);
+            }
+        }
+    }
+}
+
+impl<B: KernelBackend, C: CheckpointStrategy> ModelBackend for Autodiff<B, C> {
+    fn lstm(x: Float<Self>, weights: LstmWeights<Float<Self>>, lengths: &Lengths) -> Float<Self> {
+        let LstmWeights { input, recurrent, bias } = weights;
+        let nodes = [x.node.clone(), input.node.clone(), recurrent.node.clone(), bias.node.clone()];
+        let x = x.primitive;
+        let weights =
+            LstmWeights { input: input.primitive, recurrent: recurrent.primitive, bias: bias.primitive };
+        match Backward::<B, 4>::prepare::<C>(LstmStep, nodes).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => {
+                let saved = B::lstm_forward(x.clone(), weights.clone(), lengths);
+                let output = saved.output.clone();
+                prep.finish(LstmState { x, weights, saved, lengths: lengths.clone() }, output)
+            }
+            OpsKind::UnTracked(prep) => prep.finish(B::lstm_forward(x, weights, lengths).output),
+        }
+    }
+
+    fn conv(
+        x: Float<Self>,
+        weights: ConvWeights<Float<Self>>,
+        stride: usize,
+        lengths: &Lengths,
+    ) -> Float<Self> {
+        let ConvWeights { weight, bias } = weights;
+        let nodes = [x.node.clone(), weight.node.clone(), bias.node.clone()];
+        let x = x.primitive;
+        let weights = ConvWeights { weight: weight.primitive, bias: bias.primitive };
+        let output = B::conv_forward(x.clone(), weights.clone(), stride, lengths);
+        match Backward::<B, 3>::prepare::<C>(ConvStep, nodes).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => {
+                prep.finish(ConvState { x, weights, stride, lengths: lengths.clone() }, output)
+            }
+            OpsKind::UnTracked(prep) => prep.finish(output),
+        }
+    }
+}

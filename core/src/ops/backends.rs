@@ -1,0 +1,224 @@
+//! Which backend uses which form of the operations.
+//!
+//! The backends are named here and nowhere else in this crate: Rust lets a trait of ours be implemented for
+//! them only here.
+
+#[cfg(any(feature = "flex", feature = "ndarray"))]
+mod on_host {
+    use std::borrow::Cow;
+
+    use burn::tensor::backend::Backend;
+    use burn::tensor::{Shape, TensorData, TensorMetadata};
+
+    use crate::ops::host::{conv, lstm};
+    use crate::ops::{ConvWeights, Float, KernelBackend, Lengths, LstmSaved, LstmWeights};
+
+    /// A backend whose tensors lie in the machine's memory.
+    pub(super) trait HostBackend: Backend {
+        /// The values of a tensor, row-major; copies only what is not stored so already.
+        fn values(tensor: &Float<Self>) -> Cow<'_, [f32]>;
+
+        /// A tensor of these values.
+        fn from_values(values: Vec<f32>, shape: impl Into<Shape>) -> Float<Self> {
+            Self::float_from_data(TensorData::new(values, shape), &Self::Device::default())
+        }
+    }
+
+    #[cfg(feature = "flex")]
+    impl HostBackend for burn_flex::Flex {
+        fn values(tensor: &Float<Self>) -> Cow<'_, [f32]> {
+            match tensor.as_slice::<f32>() {
+                Some(values) => Cow::Borrowed(values),
+                None => Cow::Owned(tensor.to_contiguous().storage::<f32>().to_vec()),
+            }
+        }
+    }
+
+    #[cfg(feature = "ndarray")]
+    impl HostBackend for burn_ndarray::NdArray<f32> {
+        fn values(tensor: &Float<Self>) -> Cow<'_, [f32]> {
+            let burn_ndarray::NdArrayTensor::F32(storage) = tensor else {
+                panic!("the network computes in f32, not {:?}", tensor.dtype());
+            };
+            let view = storage.view();
+            match view.to_slice() {
+                Some(values) => Cow::Borrowed(values),
+                None => Cow::Owned(view.iter().copied().collect()),
+            }
+        }
+    }
+
+    fn dims<B: Backend, const D: usize>(tensor: &Float<B>) -> [usize; D] {
+        tensor.shape().dims()
+    }
+
+    fn lstm_shape<B: Backend>(x: &Float<B>, weights: &LstmWeights<Float<B>>) -> lstm::Shape {
+        let [n_drawings, n_steps, d_input] = dims::<B, 3>(x);
+        let [n_directions, d_hidden, _] = dims::<B, 3>(&weights.recurrent);
+        lstm::Shape { n_drawings, n_steps, d_input, d_hidden, n_directions }
+    }
+
+    fn conv_shape<B: Backend>(x: &Float<B>, weights: &ConvWeights<Float<B>>, stride: usize) -> conv::Shape {
+        let [n_drawings, n_steps, d_input] = dims::<B, 3>(x);
+        let [d_window, d_output] = dims::<B, 2>(&weights.weight);
+        let kernel_len = d_window / d_input;
+        conv::Shape { n_drawings, n_steps, d_input, d_output, kernel_len, stride }
+    }
+
+    impl<B: HostBackend> HostKernels for B {}
+
+    /// The operations of [`crate::ops::host`] on tensors.
+    pub(super) trait HostKernels: HostBackend {
+        fn lstm_forward_on_host(
+            x: Float<Self>,
+            weights: LstmWeights<Float<Self>>,
+            lengths: &Lengths,
+        ) -> LstmSaved<Float<Self>> {
+            let shape = lstm_shape::<Self>(&x, &weights);
+            let forward = lstm::forward(
+                &Self::values(&x),
+                lstm::Weights {
+                    input: &Self::values(&weights.input),
+                    recurrent: &Self::values(&weights.recurrent),
+                    bias: &Self::values(&weights.bias),
+                },
+                lengths.as_slice(),
+                shape,
+            );
+            let lstm::Shape { n_drawings, n_steps, d_hidden, n_directions, .. } = shape;
+            let n_rows: usize = lengths.as_slice().iter().sum();
+            LstmSaved {
+                output: Self::from_values(forward.output, [n_drawings, n_steps, n_directions * d_hidden]),
+                gates: Self::from_values(forward.gates, [n_directions, n_rows, 4 * d_hidden]),
+                cells: Self::from_values(forward.cells, [n_directions, n_rows, d_hidden]),
+            }
+        }
+
+        fn lstm_backward_on_host(
+            d_output: Float<Self>,
+            x: Float<Self>,
+            weights: LstmWeights<Float<Self>>,
+            lengths: &Lengths,
+            saved: LstmSaved<Float<Self>>,
+        ) -> (Float<Self>, LstmWeights<Float<Self>>) {
+            let shape = lstm_shape::<Self>(&x, &weights);
+            let gradients = lstm::backward(
+                &Self::values(&d_output),
+                &Self::values(&x),
+                lstm::Weights {
+                    input: &Self::values(&weights.input),
+                    recurrent: &Self::values(&weights.recurrent),
+                    bias: &Self::values(&weights.bias),
+                },
+                lengths.as_slice(),
+                shape,
+                &Self::values(&saved.output),
+                &Self::values(&saved.gates),
+                &Self::values(&saved.cells),
+            );
+            let lstm::Shape { n_drawings, n_steps, d_input, d_hidden, n_directions } = shape;
+            let width = n_directions * 4 * d_hidden;
+            (
+                Self::from_values(gradients.x, [n_drawings, n_steps, d_input]),
+                LstmWeights {
+                    input: Self::from_values(gradients.input, [d_input, width]),
+                    recurrent: Self::from_values(gradients.recurrent, [n_directions, d_hidden, 4 * d_hidden]),
+                    bias: Self::from_values(gradients.bias, [width]),
+                },
+            )
+        }
+
+        fn conv_forward_on_host(
+            x: Float<Self>,
+            weights: ConvWeights<Float<Self>>,
+            stride: usize,
+            lengths: &Lengths,
+        ) -> Float<Self> {
+            let shape = conv_shape::<Self>(&x, &weights, stride);
+            let output = conv::forward(
+                &Self::values(&x),
+                &Self::values(&weights.weight),
+                &Self::values(&weights.bias),
+                lengths.as_slice(),
+                shape,
+            );
+            Self::from_values(output, [shape.n_drawings, shape.n_output_steps(), shape.d_output])
+        }
+
+        fn conv_backward_on_host(
+            d_output: Float<Self>,
+            x: Float<Self>,
+            weights: ConvWeights<Float<Self>>,
+            stride: usize,
+            lengths: &Lengths,
+        ) -> (Float<Self>, ConvWeights<Float<Self>>) {
+            let shape = conv_shape::<Self>(&x, &weights, stride);
+            let gradients = conv::backward(
+                &Self::values(&d_output),
+                &Self::values(&x),
+                &Self::values(&weights.weight),
+                lengths.as_slice(),
+                shape,
+            );
+            let d_window = shape.kernel_len * shape.d_input;
+            (
+                Self::from_values(gradients.x, [shape.n_drawings, shape.n_steps, shape.d_input]),
+                ConvWeights {
+                    weight: Self::from_values(gradients.weight, [d_window, shape.d_output]),
+                    bias: Self::from_values(gradients.bias, [shape.d_output]),
+                },
+            )
+        }
+    }
+
+    macro_rules! kernels_on_host {
+        ($backend:ty) => {
+            impl KernelBackend for $backend {
+                fn lstm_forward(
+                    x: Float<Self>,
+                    weights: LstmWeights<Float<Self>>,
+                    lengths: &Lengths,
+                ) -> LstmSaved<Float<Self>> {
+                    Self::lstm_forward_on_host(x, weights, lengths)
+                }
+
+                fn lstm_backward(
+                    d_output: Float<Self>,
+                    x: Float<Self>,
+                    weights: LstmWeights<Float<Self>>,
+                    lengths: &Lengths,
+                    saved: LstmSaved<Float<Self>>,
+                ) -> (Float<Self>, LstmWeights<Float<Self>>) {
+                    Self::lstm_backward_on_host(d_output, x, weights, lengths, saved)
+                }
+
+                fn conv_forward(
+                    x: Float<Self>,
+                    weights: ConvWeights<Float<Self>>,
+                    stride: usize,
+                    lengths: &Lengths,
+                ) -> Float<Self> {
+                    Self::conv_forward_on_host(x, weights, stride, lengths)
+                }
+
+                fn conv_backward(
+                    d_output: Float<Self>,
+                    x: Float<Self>,
+                    weights: ConvWeights<Float<Self>>,
+                    stride: usize,
+                    lengths: &Lengths,
+                ) -> (Float<Self>, ConvWeights<Float<Self>>) {
+                    Self::conv_backward_on_host(d_output, x, weights, stride, lengths)
+                }
+            }
+        };
+    }
+
+    #[cfg(feature = "flex")]
+    kernels_on_host!(burn_flex::Flex);
+    #[cfg(feature = "ndarray")]
+    kernels_on_host!(burn_ndarray::NdArray<f32>);
+}
+
+#[cfg(feature = "cuda")]
+impl super::KernelBackend for burn_cuda::Cuda<f32, i32> {}

@@ -1,0 +1,193 @@
+//! The network's two operations over batches of drawings of different lengths: the 1-d convolution and the
+//! bidirectional LSTM layer, each ONE operation with its own gradient.
+//!
+//! In: padded batches `[B, T, C]` with [`Lengths`]. Out: padded batches, zero past each drawing's length.
+//! [`KernelBackend`] is what a backend gives: its defaults are the plain form in tensor operations
+//! ([`plain`]), which every backend has; backends whose tensors lie in the machine's memory use [`host`].
+//! [`ModelBackend`] is what the model asks for: a kernel backend, or `Autodiff` of one.
+
+#[cfg(feature = "autodiff")]
+mod autodiff;
+mod backends;
+pub mod host;
+pub mod plain;
+
+use std::sync::Arc;
+
+use burn::tensor::backend::Backend;
+use burn::tensor::{Tensor, TensorData, TensorPrimitive};
+
+/// A backend's float tensor of any rank.
+pub type Float<B> = burn::tensor::ops::FloatTensor<B>;
+
+/// Number of rows of each drawing in a batch.
+///
+/// They live with the program, not on the device, because every form needs them to plan its work; a device
+/// kernel uploads these few integers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lengths(Arc<[usize]>);
+
+impl Lengths {
+    /// The lengths of a batch's drawings, in its order.
+    pub fn new(lengths: impl Into<Arc<[usize]>>) -> Self {
+        Self(lengths.into())
+    }
+
+    /// The lengths as a slice.
+    pub fn as_slice(&self) -> &[usize] {
+        &self.0
+    }
+
+    /// The lengths after a convolution with this stride.
+    pub fn strided(&self, stride: usize) -> Self {
+        Self(self.0.iter().map(|length| length.div_ceil(stride)).collect())
+    }
+
+    /// One everywhere a drawing has a row, zero in the padding: `[B, T, 1]`.
+    pub fn mask<B: Backend>(&self, n_steps: usize, device: &B::Device) -> Tensor<B, 3> {
+        let mut mask = vec![0.0f32; self.0.len() * n_steps];
+        for (row, &length) in mask.chunks_exact_mut(n_steps.max(1)).zip(self.0.iter()) {
+            row[..length].fill(1.0);
+        }
+        Tensor::from_data(TensorData::new(mask, [self.0.len(), n_steps, 1]), device)
+    }
+}
+
+/// Parameters of a bidirectional LSTM layer (D directions of width H over rows of width I), or their gradients.
+///
+/// The gates are ordered input, forget, candidate, output; direction 0 runs forward.
+#[derive(Clone, Debug)]
+pub struct LstmWeights<T> {
+    /// From an input row to the gates of every direction: `[I, D * 4H]`.
+    pub input: T,
+    /// From a direction's output before to its gates: `[D, H, 4H]`.
+    pub recurrent: T,
+    /// Added to the gates: `[D * 4H]`.
+    pub bias: T,
+}
+
+/// What a forward pass keeps for its backward pass. The shapes are the backend's own affair.
+#[derive(Clone, Debug)]
+pub struct LstmSaved<T> {
+    /// `[B, T, D * H]`.
+    pub output: T,
+    /// Activated gates.
+    pub gates: T,
+    /// Cells.
+    pub cells: T,
+}
+
+/// Parameters of a convolution of C channels to N, or their gradients.
+#[derive(Clone, Debug)]
+pub struct ConvWeights<T> {
+    /// `[K * C, N]`, the window's rows in order.
+    pub weight: T,
+    /// `[N]`.
+    pub bias: T,
+}
+
+/// What a backend gives: forward and backward of both operations, without a gradient graph.
+///
+/// The defaults are built of tensor operations and fit any backend; a backend with kernels of its own
+/// overrides them.
+pub trait KernelBackend: Backend {
+    /// Runs an LSTM layer over `x` `[B, T, I]`; the output is `[B, T, D * H]`, zero past each length.
+    fn lstm_forward(
+        x: Float<Self>,
+        weights: LstmWeights<Float<Self>>,
+        lengths: &Lengths,
+    ) -> LstmSaved<Float<Self>> {
+        plain::lstm_forward::<Self>(x, weights, lengths)
+    }
+
+    /// The gradients of `x` and the weights, from that of the output.
+    fn lstm_backward(
+        d_output: Float<Self>,
+        x: Float<Self>,
+        weights: LstmWeights<Float<Self>>,
+        lengths: &Lengths,
+        saved: LstmSaved<Float<Self>>,
+    ) -> (Float<Self>, LstmWeights<Float<Self>>) {
+        plain::lstm_backward::<Self>(d_output, x, weights, lengths, saved)
+    }
+
+    /// Convolves `x` `[B, T, C]`: row `t` of the output `[B, ceil(T / stride), N]` sees the K rows around row
+    /// `t * stride`, of which `(K - 1) / 2` lie before it; rows outside a drawing count as zero, whatever they
+    /// hold, and the output past its length is zero.
+    fn conv_forward(
+        x: Float<Self>,
+        weights: ConvWeights<Float<Self>>,
+        stride: usize,
+        lengths: &Lengths,
+    ) -> Float<Self> {
+        plain::conv_forward::<Self>(x, weights, stride, lengths)
+    }
+
+    /// The gradients of `x` and the weights, from that of the output.
+    fn conv_backward(
+        d_output: Float<Self>,
+        x: Float<Self>,
+        weights: ConvWeights<Float<Self>>,
+        stride: usize,
+        lengths: &Lengths,
+    ) -> (Float<Self>, ConvWeights<Float<Self>>) {
+        plain::conv_backward::<Self>(d_output, x, weights, stride, lengths)
+    }
+}
+
+/// What the model asks for: both operations, differentiable where the backend is `Autodiff`.
+pub trait ModelBackend: Backend {
+    /// See [`KernelBackend::lstm_forward`].
+    fn lstm(x: Float<Self>, weights: LstmWeights<Float<Self>>, lengths: &Lengths) -> Float<Self>;
+
+    /// See [`KernelBackend::conv_forward`].
+    fn conv(
+        x: Float<Self>,
+        weights: ConvWeights<Float<Self>>,
+        stride: usize,
+        lengths: &Lengths,
+    ) -> Float<Self>;
+}
+
+impl<B: KernelBackend> ModelBackend for B {
+    fn lstm(x: Float<B>, weights: LstmWeights<Float<B>>, lengths: &Lengths) -> Float<B> {
+        B::lstm_forward(x, weights, lengths).output
+    }
+
+    fn conv(x: Float<B>, weights: ConvWeights<Float<B>>, stride: usize, lengths: &Lengths) -> Float<B> {
+        B::conv_forward(x, weights, stride, lengths)
+    }
+}
+
+/// A bidirectional LSTM layer over `x` `[B, T, I]`; gives `[B, T, D * H]`, zero past each drawing's length.
+pub fn lstm<B: ModelBackend>(
+    x: Tensor<B, 3>,
+    input: Tensor<B, 2>,
+    recurrent: Tensor<B, 3>,
+    bias: Tensor<B, 1>,
+    lengths: &Lengths,
+) -> Tensor<B, 3> {
+    let weights = LstmWeights { input: float(input), recurrent: float(recurrent), bias: float(bias) };
+    tensor(B::lstm(float(x), weights, lengths))
+}
+
+/// A convolution over `x` `[B, T, C]` with `weight` `[K * C, N]`; gives `[B, ceil(T / stride), N]`, zero past the
+/// end of each drawing.
+pub fn conv<B: ModelBackend>(
+    x: Tensor<B, 3>,
+    weight: Tensor<B, 2>,
+    bias: Tensor<B, 1>,
+    stride: usize,
+    lengths: &Lengths,
+) -> Tensor<B, 3> {
+    let weights = ConvWeights { weight: float(weight), bias: float(bias) };
+    tensor(B::conv(float(x), weights, stride, lengths))
+}
+
+fn float<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Float<B> {
+    tensor.into_primitive().tensor()
+}
+
+fn tensor<B: Backend, const D: usize>(primitive: Float<B>) -> Tensor<B, D> {
+    Tensor::from_primitive(TensorPrimitive::Float(primitive))
+}

@@ -1,0 +1,237 @@
+//! The operations in plain tensor operations: for any backend, and the yardstick of the others.
+//!
+//! One small product a step makes the LSTM slow here; a backend that matters has its own kernels.
+
+use burn::tensor::backend::Backend;
+use burn::tensor::{Tensor, activation};
+
+use super::{ConvWeights, Float, Lengths, LstmSaved, LstmWeights, float, tensor};
+
+/// An LSTM layer over `x` `[B, T, I]`, differentiable by the backend's own means.
+///
+/// Gives output `[B, T, D * H]`, activated gates `[B, T, D * 4H]` and cells `[B, T, D * H]`.
+pub fn lstm<B: Backend>(
+    x: Tensor<B, 3>,
+    weights: LstmWeights<Tensor<B, 3>>,
+    lengths: &Lengths,
+) -> [Tensor<B, 3>; 3] {
+    let [n_drawings, n_steps, d_input] = x.dims();
+    let [n_directions, h, _] = weights.recurrent.dims();
+    let device = x.device();
+    let mask = lengths.mask::<B>(n_steps, &device);
+    let projected = x.reshape([1, n_drawings * n_steps, d_input]).matmul(weights.input) + weights.bias;
+    let projected = projected.reshape([n_drawings, n_steps, n_directions * 4 * h]);
+
+    let directions: Vec<[Tensor<B, 3>; 3]> = (0..n_directions)
+        .map(|d| {
+            let projected = projected.clone().narrow(2, d * 4 * h, 4 * h);
+            let recurrent = weights.recurrent.clone().narrow(0, d, 1);
+            let zero = || Tensor::<B, 3>::zeros([1, n_drawings, h], &device);
+            let (mut output, mut cell) = (zero(), zero());
+            let mut steps: Vec<[Tensor<B, 3>; 3]> = Vec::with_capacity(n_steps);
+            for k in 0..n_steps {
+                let t = if d == 1 { n_steps - 1 - k } else { k };
+                let z = projected.clone().narrow(1, t, 1).swap_dims(0, 1) + output.matmul(recurrent.clone());
+                let gate = |k: usize| z.clone().narrow(2, k * h, h);
+                let i = activation::sigmoid(gate(0));
+                let f = activation::sigmoid(gate(1));
+                let g = gate(2).tanh();
+                let o = activation::sigmoid(gate(3));
+                // Zero past the end, which is also the state from which the backward direction starts.
+                let mask = mask.clone().narrow(1, t, 1).swap_dims(0, 1);
+                cell = (f.clone() * cell + i.clone() * g.clone()) * mask.clone();
+                output = o.clone() * cell.clone().tanh() * mask;
+                steps.push([output.clone(), Tensor::cat(vec![i, f, g, o], 2), cell.clone()]);
+            }
+            if d == 1 {
+                steps.reverse();
+            }
+            [0, 1, 2].map(|part| {
+                let parts = steps.iter().map(|step| step[part].clone()).collect();
+                Tensor::cat(parts, 0).swap_dims(0, 1)
+            })
+        })
+        .collect();
+    [0, 1, 2].map(|part| Tensor::cat(directions.iter().map(|direction| direction[part].clone()).collect(), 2))
+}
+
+/// Weights as tensors of rank 3: `[1, I, D * 4H]`, `[D, H, 4H]`, `[1, 1, D * 4H]`.
+fn rank_3<B: Backend>(weights: LstmWeights<Float<B>>) -> LstmWeights<Tensor<B, 3>> {
+    LstmWeights {
+        input: tensor::<B, 2>(weights.input).unsqueeze(),
+        recurrent: tensor(weights.recurrent),
+        bias: tensor::<B, 1>(weights.bias).unsqueeze(),
+    }
+}
+
+/// See [`KernelBackend::lstm_forward`](super::KernelBackend::lstm_forward).
+pub fn lstm_forward<B: Backend>(
+    x: Float<B>,
+    weights: LstmWeights<Float<B>>,
+    lengths: &Lengths,
+) -> LstmSaved<Float<B>> {
+    let [output, gates, cells] = lstm::<B>(tensor(x), rank_3::<B>(weights), lengths).map(float);
+    LstmSaved { output, gates, cells }
+}
+
+/// See [`KernelBackend::lstm_backward`](super::KernelBackend::lstm_backward).
+pub fn lstm_backward<B: Backend>(
+    d_output: Float<B>,
+    x: Float<B>,
+    weights: LstmWeights<Float<B>>,
+    lengths: &Lengths,
+    saved: LstmSaved<Float<B>>,
+) -> (Float<B>, LstmWeights<Float<B>>) {
+    let (d_output, x): (Tensor<B, 3>, Tensor<B, 3>) = (tensor(d_output), tensor(x));
+    let weights = rank_3::<B>(weights);
+    let (output, gates, cells): (Tensor<B, 3>, Tensor<B, 3>, Tensor<B, 3>) =
+        (tensor(saved.output), tensor(saved.gates), tensor(saved.cells));
+    let [n_drawings, n_steps, d_input] = x.dims();
+    let [n_directions, h, _] = weights.recurrent.dims();
+    let device = x.device();
+    let mask = lengths.mask::<B>(n_steps, &device);
+    let zeros = |width: usize| Tensor::<B, 3>::zeros([n_drawings, 1, width], &device);
+    let square = |t: Tensor<B, 3>| t.clone() * t;
+
+    let mut d_gates = Vec::with_capacity(n_directions);
+    let mut d_recurrent = Vec::with_capacity(n_directions);
+    for d in 0..n_directions {
+        let recurrent = weights.recurrent.clone().narrow(0, d, 1).swap_dims(1, 2);
+        let before = |all: &Tensor<B, 3>, t: usize| match d {
+            0 if t > 0 => all.clone().narrow(1, t - 1, 1).narrow(2, 0, h),
+            1 if t + 1 < n_steps => all.clone().narrow(1, t + 1, 1).narrow(2, h, h),
+            _ => zeros(h),
+        };
+        let (mut d_state, mut d_cell) = (zeros(h), zeros(h));
+        let mut steps = Vec::with_capacity(n_steps);
+        for k in 0..n_steps {
+            let t = if d == 1 { k } else { n_steps - 1 - k };
+            let mask = mask.clone().narrow(1, t, 1);
+            let gate = |k: usize| gates.clone().narrow(1, t, 1).narrow(2, (d * 4 + k) * h, h);
+            let (i, f, g, o) = (gate(0), gate(1), gate(2), gate(3));
+            let tanh_c = cells.clone().narrow(1, t, 1).narrow(2, d * h, h).tanh();
+            let d_out = (d_output.clone().narrow(1, t, 1).narrow(2, d * h, h) + d_state) * mask.clone();
+            let d_c = (d_cell + d_out.clone() * o.clone() * (-square(tanh_c.clone()) + 1.0)) * mask;
+            let d_z = Tensor::cat(
+                vec![
+                    d_c.clone() * g.clone() * i.clone() * (-i.clone() + 1.0),
+                    d_c.clone() * before(&cells, t) * f.clone() * (-f.clone() + 1.0),
+                    d_c.clone() * i * (-square(g) + 1.0),
+                    d_out * tanh_c * o.clone() * (-o + 1.0),
+                ],
+                2,
+            );
+            d_cell = d_c * f;
+            d_state = d_z.clone().swap_dims(0, 1).matmul(recurrent.clone()).swap_dims(0, 1);
+            steps.push(d_z);
+        }
+        if d == 0 {
+            steps.reverse();
+        }
+        let d_z = Tensor::cat(steps, 1);
+        let states = (0..n_steps).map(|t| before(&output, t)).collect();
+        let states: Tensor<B, 3> = Tensor::cat(states, 1);
+        let rows = n_drawings * n_steps;
+        let states = states.reshape([1, rows, h]).swap_dims(1, 2);
+        d_recurrent.push(states.matmul(d_z.clone().reshape([1, rows, 4 * h])));
+        d_gates.push(d_z);
+    }
+    let rows = n_drawings * n_steps;
+    let d_gates = Tensor::cat(d_gates, 2).reshape([1, rows, n_directions * 4 * h]);
+    let d_input = x.reshape([1, rows, d_input]).swap_dims(1, 2).matmul(d_gates.clone());
+    let d_x = d_gates.clone().matmul(weights.input.swap_dims(1, 2));
+    let d_bias: Tensor<B, 1> = d_gates.sum_dim(1).reshape([n_directions * 4 * h]);
+    let d_x = d_x.reshape([n_drawings as i64, n_steps as i64, -1]);
+    let weights = LstmWeights {
+        input: float(d_input.squeeze_dim::<2>(0)),
+        recurrent: float(Tensor::cat(d_recurrent, 0)),
+        bias: float(d_bias),
+    };
+    (float(d_x), weights)
+}
+
+/// The windows of a convolution, `[B, T', K * C]`: for each output row the K rows it sees.
+fn windows<B: Backend>(x: Tensor<B, 3>, kernel_len: usize, stride: usize, lengths: &Lengths) -> Tensor<B, 3> {
+    let [n_drawings, n_steps, c] = x.dims();
+    let device = x.device();
+    let n_output = n_steps.div_ceil(stride);
+    let left = (kernel_len - 1) / 2;
+    // Long enough that every tap is a contiguous part of whole strides.
+    let right = n_output * stride + kernel_len - 1 - left - n_steps;
+    let zeros = |n: usize| Tensor::<B, 3>::zeros([n_drawings, n, c], &device);
+    let x = x * lengths.mask::<B>(n_steps, &device);
+    let x = Tensor::cat(vec![zeros(left), x, zeros(right)], 1);
+    let taps = (0..kernel_len)
+        .map(|k| {
+            let tap: Tensor<B, 4> =
+                x.clone().narrow(1, k, n_output * stride).reshape([n_drawings, n_output, stride, c]);
+            tap.narrow(2, 0, 1).reshape([n_drawings, n_output, c])
+        })
+        .collect();
+    Tensor::cat(taps, 2)
+}
+
+/// A convolution over `x` `[B, T, C]` with `weight` `[K * C, N]`, differentiable by the backend's own means.
+pub fn conv<B: Backend>(
+    x: Tensor<B, 3>,
+    weight: Tensor<B, 2>,
+    bias: Tensor<B, 1>,
+    stride: usize,
+    lengths: &Lengths,
+) -> Tensor<B, 3> {
+    let kernel_len = weight.dims()[0] / x.dims()[2];
+    let windows = windows(x, kernel_len, stride, lengths);
+    let mask = lengths.strided(stride).mask::<B>(windows.dims()[1], &windows.device());
+    (windows.matmul(weight.unsqueeze()) + bias.unsqueeze()) * mask
+}
+
+/// See [`KernelBackend::conv_forward`](super::KernelBackend::conv_forward).
+pub fn conv_forward<B: Backend>(
+    x: Float<B>,
+    weights: ConvWeights<Float<B>>,
+    stride: usize,
+    lengths: &Lengths,
+) -> Float<B> {
+    float(conv::<B>(tensor(x), tensor(weights.weight), tensor(weights.bias), stride, lengths))
+}
+
+/// See [`KernelBackend::conv_backward`](super::KernelBackend::conv_backward).
+pub fn conv_backward<B: Backend>(
+    d_output: Float<B>,
+    x: Float<B>,
+    weights: ConvWeights<Float<B>>,
+    stride: usize,
+    lengths: &Lengths,
+) -> (Float<B>, ConvWeights<Float<B>>) {
+    let (d_output, x): (Tensor<B, 3>, Tensor<B, 3>) = (tensor(d_output), tensor(x));
+    let weight: Tensor<B, 2> = tensor(weights.weight);
+    let device = x.device();
+    let [n_drawings, n_steps, c] = x.dims();
+    let [d_window, n] = weight.dims();
+    let n_output = n_steps.div_ceil(stride);
+    let kernel_len = d_window / c;
+    let left = (kernel_len - 1) / 2;
+
+    let d_rows = d_output * lengths.strided(stride).mask::<B>(n_output, &device);
+    let windows = windows(x, kernel_len, stride, lengths);
+    let rows = n_drawings * n_output;
+    let d_weight = windows.reshape([rows, d_window]).transpose().matmul(d_rows.clone().reshape([rows, n]));
+    let d_bias: Tensor<B, 1> = d_rows.clone().reshape([rows, n]).sum_dim(0).reshape([n]);
+
+    // Each tap's gradient goes back to the rows that the tap read.
+    let d_windows: Tensor<B, 3> = d_rows.matmul(weight.transpose().unsqueeze());
+    let padded = n_output * stride + kernel_len - 1;
+    let mut d_x = Tensor::<B, 3>::zeros([n_drawings, padded, c], &device);
+    for k in 0..kernel_len {
+        let tap: Tensor<B, 4> = d_windows.clone().narrow(2, k * c, c).reshape([n_drawings, n_output, 1, c]);
+        let gaps = Tensor::<B, 4>::zeros([n_drawings, n_output, stride - 1, c], &device);
+        let tap = if stride == 1 { tap } else { Tensor::cat(vec![tap, gaps], 2) };
+        let tap: Tensor<B, 3> = tap.reshape([n_drawings, n_output * stride, c]);
+        let zeros = |n: usize| Tensor::<B, 3>::zeros([n_drawings, n, c], &device);
+        let parts =
+            [(k > 0).then(|| zeros(k)), Some(tap), (k + 1 < kernel_len).then(|| zeros(kernel_len - 1 - k))];
+        d_x = d_x + Tensor::cat(parts.into_iter().flatten().collect(), 1);
+    }
+    let d_x = d_x.narrow(1, left, n_steps) * lengths.mask::<B>(n_steps, &device);
+    (float(d_x), ConvWeights { weight: float(d_weight), bias: float(d_bias) })
+}

@@ -1,0 +1,329 @@
+//! The network as a whole, and the model folder.
+
+use burn::backend::Autodiff;
+use burn::module::Module;
+use burn::tensor::backend::Backend;
+use burn_flex::Flex;
+use burn_ndarray::NdArray;
+use quickdraw_core::weights::{self, WeightType};
+use quickdraw_core::{
+    Activation, CellType, Classifier, Drawing, Error, Ink, InkBatch, InkFormat, MODEL_FORMAT, Model,
+    ModelCard, ModelConfig, Pooling, Record,
+};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// Scribbles of `lengths` points, a new stroke every seven points.
+fn scribbles(seed: u64, lengths: &[usize]) -> Vec<Drawing> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    lengths
+        .iter()
+        .map(|&n_points| {
+            let points: Vec<[f32; 2]> = (0..n_points)
+                .map(|_| [rng.random_range(0..=255) as f32, rng.random_range(0..=255) as f32])
+                .collect();
+            Drawing::from_strokes(points.chunks(7).map(<[_]>::to_vec).collect()).unwrap()
+        })
+        .collect()
+}
+
+fn configs() -> Vec<ModelConfig> {
+    let small = |config: ModelConfig| ModelConfig { num_nodes: 12, ..config };
+    vec![
+        small(ModelConfig::tutorial(7)),
+        small(ModelConfig::fast(7)),
+        small(ModelConfig { batch_norm: true, ..ModelConfig::tutorial(7) }),
+        small(ModelConfig {
+            conv_stride: vec![2, 1, 3],
+            conv_len: vec![4, 1, 7],
+            pooling: Pooling::MeanMax,
+            ..ModelConfig::tutorial(7)
+        }),
+        small(ModelConfig { num_conv: vec![], conv_len: vec![], ..ModelConfig::fast(7) }),
+    ]
+}
+
+fn logits<B: quickdraw_core::ModelBackend>(model: &Model<B>, drawings: &[Drawing]) -> Vec<f32> {
+    let inks: Vec<Ink> = drawings.iter().map(|d| Ink::from_drawing(d, model.config().ink)).collect();
+    let batch = InkBatch::new(&inks, &Default::default()).unwrap();
+    model.forward(&batch).unwrap().into_data().to_vec().unwrap()
+}
+
+fn assert_close(what: &str, found: &[f32], expected: &[f32], tolerance: f32) {
+    assert_eq!(found.len(), expected.len(), "{what}");
+    for (f, e) in found.iter().zip(expected) {
+        assert!((f - e).abs() <= tolerance, "{what}: {found:?}, expected {expected:?}");
+    }
+}
+
+#[test]
+fn the_tutorials_network_has_the_tutorials_number_of_parameters() {
+    let model: Model<Flex> = ModelConfig::tutorial(345).init(&Default::default()).unwrap();
+    assert_eq!(model.num_params(), 1_142_265);
+}
+
+#[test]
+fn logits_do_not_depend_on_batch_mates_or_padding() {
+    let drawings = scribbles(1, &[30, 2, 61, 1, 17, 8]);
+    for config in configs() {
+        Flex::seed(&Default::default(), 1);
+        let model: Model<Flex> = config.init(&Default::default()).unwrap();
+        let together = logits(&model, &drawings);
+        for (drawing, together) in drawings.iter().zip(together.chunks(7)) {
+            let alone = logits(&model, std::slice::from_ref(drawing));
+            assert_close(&format!("{config:?}"), together, &alone, 1e-5);
+        }
+    }
+}
+
+#[test]
+fn the_cudnn_cell_sees_the_padding_as_its_model_says() {
+    let config = ModelConfig { cell_type: CellType::CudnnLstm, num_nodes: 12, ..ModelConfig::tutorial(7) };
+    Flex::seed(&Default::default(), 1);
+    let model: Model<Flex> = config.init(&Default::default()).unwrap();
+    let drawings = scribbles(1, &[5, 40]);
+    let alone = logits(&model, &drawings[..1]);
+    let together = logits(&model, &drawings);
+    assert!(alone.iter().zip(&together).any(|(a, b)| (a - b).abs() > 1e-4));
+}
+
+#[test]
+fn both_processor_backends_give_the_same_logits() {
+    let drawings = scribbles(2, &[12, 45, 3]);
+    for config in configs() {
+        let flex: Model<Flex> = config.init(&Default::default()).unwrap();
+        let bytes = weights::save(&flex, WeightType::F32).unwrap();
+        let fresh: Model<NdArray> = config.init(&Default::default()).unwrap();
+        let ndarray = weights::load(fresh, &bytes, &Default::default()).unwrap();
+        assert_close("ndarray", &logits(&ndarray, &drawings), &logits(&flex, &drawings), 1e-5);
+    }
+}
+
+#[test]
+fn a_network_learns_a_batch_by_heart() {
+    use burn::optim::{AdamConfig, GradientsParams, Optimizer};
+    use burn::tensor::{Int, Tensor, activation};
+    type B = Autodiff<Flex>;
+
+    let drawings = scribbles(3, &[9, 20, 33, 14, 5, 27, 18, 11]);
+    let device = Default::default();
+    for config in configs() {
+        B::seed(&device, 5);
+        let mut model: Model<B> = ModelConfig { dropout: 0.0, ..config }.init(&device).unwrap();
+        let mut optimizer = AdamConfig::new().init();
+        let inks: Vec<Ink> = drawings.iter().map(|d| Ink::from_drawing(d, model.config().ink)).collect();
+        let batch = InkBatch::<B>::new(&inks, &device).unwrap();
+        let labels: Vec<i32> = (0..8).map(|i| i % 7).collect();
+        let targets = Tensor::<B, 1, Int>::from_ints(labels.as_slice(), &device).one_hot(7).float();
+        let mut losses = Vec::new();
+        for _ in 0..60 {
+            let logits = model.forward(&batch).unwrap();
+            let loss = -(activation::log_softmax(logits, 1) * targets.clone()).sum() / 8.0;
+            losses.push(loss.clone().into_scalar());
+            let gradients = GradientsParams::from_grads(loss.backward(), &model);
+            model = optimizer.step(1e-2, model, gradients);
+        }
+        assert!(losses[59] < 0.1 * losses[0], "{:?}: {} to {}", model.config(), losses[0], losses[59]);
+    }
+}
+
+#[test]
+fn a_configuration_fills_in_the_tutorials_defaults_and_refuses_unknown_fields() {
+    let config: ModelConfig = serde_json::from_str(r#"{"n_classes": 3}"#).unwrap();
+    assert_eq!(ModelConfig { conv_stride: vec![1; 3], ..config }, ModelConfig::tutorial(3));
+    let cell: ModelConfig = serde_json::from_str(r#"{"n_classes": 3, "cell_type": "block_lstm"}"#).unwrap();
+    assert_eq!(cell.cell_type, CellType::Lstm);
+    let unknown = serde_json::from_str::<ModelConfig>(r#"{"n_classes": 3, "num_layer": 2}"#);
+    assert!(unknown.unwrap_err().to_string().contains("num_layer"));
+}
+
+#[test]
+fn a_configuration_that_makes_no_network_names_the_field() {
+    let tutorial = ModelConfig::tutorial(3);
+    let cases = [
+        ("n_classes", ModelConfig { n_classes: 0, ..tutorial.clone() }),
+        ("num_nodes", ModelConfig { num_nodes: 0, ..tutorial.clone() }),
+        ("num_nodes", ModelConfig { num_nodes: usize::MAX, ..tutorial.clone() }),
+        ("num_layers", ModelConfig { num_layers: 0, ..tutorial.clone() }),
+        ("num_conv", ModelConfig { num_conv: vec![0, 1, 1], ..tutorial.clone() }),
+        ("conv_len", ModelConfig { conv_len: vec![5], ..tutorial.clone() }),
+        ("conv_len", ModelConfig { conv_len: vec![5, 0, 1], ..tutorial.clone() }),
+        ("conv_stride", ModelConfig { conv_stride: vec![1], ..tutorial.clone() }),
+        ("conv_stride", ModelConfig { conv_stride: vec![1, 0, 1], ..tutorial.clone() }),
+        ("dropout", ModelConfig { dropout: 1.0, ..tutorial.clone() }),
+        ("dropout", ModelConfig { dropout: f64::NAN, ..tutorial }),
+    ];
+    for (expected, config) in cases {
+        match config.validate() {
+            Err(Error::InvalidConfig { field, .. }) => assert_eq!(field, expected),
+            other => panic!("{expected}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_network_refuses_ink_of_another_format() {
+    let model: Model<Flex> = configs()[0].init(&Default::default()).unwrap();
+    let inks = [Ink::from_drawing(&scribbles(1, &[5])[0], InkFormat::Absolute)];
+    let batch = InkBatch::new(&inks, &Default::default()).unwrap();
+    assert!(matches!(model.forward(&batch), Err(Error::WrongInkFormat { .. })));
+}
+
+/// A small folder: card and weights.
+fn folder() -> (ModelCard, Vec<u8>) {
+    let config = ModelConfig {
+        num_nodes: 8,
+        num_conv: vec![6, 8],
+        conv_len: vec![5, 3],
+        conv_stride: vec![1, 2],
+        conv_activation: Activation::Relu,
+        ..ModelConfig::fast(4)
+    };
+    Flex::seed(&Default::default(), 9);
+    let model: Model<Flex> = config.init(&Default::default()).unwrap();
+    let card = ModelCard {
+        format: MODEL_FORMAT,
+        config,
+        labels: ["cat", "circle", "line", "The Eiffel Tower"].map(String::from).into(),
+        training: Default::default(),
+        figures: Default::default(),
+    };
+    (card, weights::save(&model, WeightType::F16).unwrap())
+}
+
+fn open(card: &[u8], weights: &[u8]) -> Result<Classifier<Flex>, Error> {
+    Classifier::from_bytes(card, weights, &Default::default())
+}
+
+#[test]
+fn a_model_folder_classifies_as_its_network_does() {
+    let (card, bytes) = folder();
+    let classifier = open(&serde_json::to_vec(&card).unwrap(), &bytes).unwrap();
+    let drawings = scribbles(4, &[20, 1, 50]);
+    let logits = classifier.logits(&drawings).unwrap();
+    for (drawing, logits) in drawings.iter().zip(logits) {
+        let probabilities = classifier.probabilities(drawing).unwrap();
+        let sum: f32 = logits.iter().map(|x| x.exp()).sum();
+        let expected: Vec<f32> = logits.iter().map(|x| x.exp() / sum).collect();
+        assert_close("softmax", &probabilities, &expected, 1e-6);
+        let predictions = classifier.classify(drawing, 3).unwrap();
+        assert_eq!(predictions.len(), 3);
+        assert!(predictions.windows(2).all(|pair| pair[0].probability >= pair[1].probability));
+        let best = (0..4).max_by(|&a, &b| probabilities[a].total_cmp(&probabilities[b])).unwrap();
+        assert_eq!(predictions[0].label, card.labels[best]);
+        assert_eq!(predictions[0].probability, probabilities[best]);
+        assert_eq!(classifier.classify(drawing, usize::MAX).unwrap().len(), 4);
+        assert!(classifier.classify(drawing, 0).unwrap().is_empty());
+    }
+    assert!(matches!(classifier.logits(&[]), Err(Error::EmptyBatch)));
+}
+
+#[test]
+fn each_way_to_break_a_model_folder_gives_its_own_error() {
+    let (card, bytes) = folder();
+    let json = |change: &dyn Fn(&mut serde_json::Value)| {
+        let mut value = serde_json::to_value(&card).unwrap();
+        change(&mut value);
+        serde_json::to_vec(&value).unwrap()
+    };
+    let good = json(&|_| {});
+    let error = |card: &[u8], bytes: &[u8]| open(card, bytes).unwrap_err();
+
+    assert!(matches!(error(b"{", &bytes), Error::InvalidModelJson { .. }));
+    assert!(matches!(
+        error(&json(&|v| v["format"] = 2.into()), &bytes),
+        Error::UnknownFormat { found: 2, .. }
+    ));
+    assert!(matches!(error(&json(&|v| v["extra"] = 1.into()), &bytes), Error::InvalidModelJson { .. }));
+    let fewer = json(&|v| drop(v["labels"].as_array_mut().unwrap().pop()));
+    assert!(matches!(error(&fewer, &bytes), Error::LabelCount { found: 3, expected: 4 }));
+    let twice = json(&|v| v["labels"][1] = "cat".into());
+    assert!(matches!(error(&twice, &bytes), Error::DuplicateLabel { .. }));
+    let wider = json(&|v| v["config"]["num_nodes"] = 9.into());
+    assert!(matches!(error(&wider, &bytes), Error::WrongShape { .. }));
+    let deeper = json(&|v| v["config"]["num_layers"] = 3.into());
+    assert!(matches!(error(&deeper, &bytes), Error::MissingTensor { .. }));
+    let shallower = json(&|v| v["config"]["num_layers"] = 1.into());
+    assert!(matches!(error(&shallower, &bytes), Error::UnexpectedTensor { .. }));
+    assert!(matches!(
+        error(&json(&|v| v["config"]["num_nodes"] = 0.into()), &bytes),
+        Error::InvalidConfig { .. }
+    ));
+
+    for n_bytes in [0, 3, 8, 100, bytes.len() - 1] {
+        let found = error(&good, &bytes[..n_bytes]);
+        assert!(matches!(found, Error::TruncatedWeights { .. }), "{n_bytes} bytes: {found}");
+    }
+    let mut huge = bytes.clone();
+    huge[..8].copy_from_slice(&u64::MAX.to_le_bytes());
+    let found = error(&good, &huge);
+    assert!(matches!(found, Error::TruncatedWeights { .. } | Error::InvalidWeights { .. }), "{found}");
+    assert!(matches!(error(&good, &vec![b' '; 4000]), Error::InvalidWeights { .. }));
+    let mut not_finite = bytes.clone();
+    let end = not_finite.len();
+    not_finite[end - 2..].copy_from_slice(&0x7e00u16.to_le_bytes());
+    assert!(matches!(error(&good, &not_finite), Error::NotFinite { .. }));
+
+    let view = |dtype, data| {
+        let tensor = safetensors::tensor::TensorView::new(dtype, vec![4], data).unwrap();
+        safetensors::serialize([("dense.bias", tensor)], None).unwrap()
+    };
+    let integers = view(safetensors::Dtype::I8, &[0u8; 4]);
+    let found = error(&good, &integers);
+    assert!(matches!(found, Error::MissingTensor { .. }), "{found}");
+}
+
+#[test]
+fn half_precision_weights_stay_near_the_full_ones() {
+    let config = &configs()[1];
+    let model: Model<Flex> = config.init(&Default::default()).unwrap();
+    let full = logits(&model, &scribbles(5, &[25]));
+    let bytes = weights::save(&model, WeightType::F16).unwrap();
+    let rounded = weights::load(model, &bytes, &Default::default()).unwrap();
+    assert_close("float16", &logits(&rounded, &scribbles(5, &[25])), &full, 5e-3);
+}
+
+/// The fixture that the package's tests read too: a small folder with the probabilities that it must give.
+/// `QUICKDRAW_WRITE_FIXTURE=1` writes it anew.
+#[test]
+fn the_shared_fixture_gives_its_expected_probabilities() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/classifier");
+    let cat = include_str!("fixtures/tutorial-cat.ndjson");
+    if std::env::var_os("QUICKDRAW_WRITE_FIXTURE").is_some() {
+        let (card, bytes) = folder();
+        std::fs::create_dir_all(&path).unwrap();
+        let card = serde_json::to_vec_pretty(&card).unwrap();
+        let classifier = open(&card, &bytes).unwrap();
+        let mut drawings = scribbles(6, &[1, 2, 9, 30, 77]);
+        drawings.push(Record::parse(cat.trim()).unwrap().drawing);
+        let cases: Vec<serde_json::Value> = drawings
+            .iter()
+            .map(|drawing| {
+                let drawing = drawing.simplify();
+                let strokes: Vec<[Vec<f32>; 2]> = drawing
+                    .strokes()
+                    .iter()
+                    .map(|s| [0, 1].map(|axis| s.iter().map(|p| p[axis]).collect()))
+                    .collect();
+                let probabilities = classifier.probabilities(&drawing.simplify()).unwrap();
+                serde_json::json!({ "drawing": strokes, "probabilities": probabilities })
+            })
+            .collect();
+        std::fs::write(path.join("model.json"), card).unwrap();
+        std::fs::write(path.join("weights.safetensors"), bytes).unwrap();
+        let expected = serde_json::json!({ "cases": cases });
+        std::fs::write(path.join("expected.json"), expected.to_string()).unwrap();
+    }
+    let read = |name: &str| std::fs::read(path.join(name)).unwrap();
+    let classifier = open(&read("model.json"), &read("weights.safetensors")).unwrap();
+    let expected: serde_json::Value = serde_json::from_slice(&read("expected.json")).unwrap();
+    let cases = expected["cases"].as_array().unwrap();
+    assert!(!cases.is_empty());
+    for case in cases {
+        let line = serde_json::json!({ "word": "fixture", "drawing": case["drawing"] }).to_string();
+        // As the package does it: strokes in, simplified, classified.
+        let drawing = Record::parse(&line).unwrap().drawing.simplify();
+        let expected: Vec<f32> = serde_json::from_value(case["probabilities"].clone()).unwrap();
+        assert_close("fixture", &classifier.probabilities(&drawing).unwrap(), &expected, 1e-4);
+    }
+}

@@ -1,0 +1,320 @@
+//! The operations and their gradients: every form against the plain one, and against finite differences.
+
+use burn::backend::Autodiff;
+use burn::tensor::backend::Backend;
+use burn::tensor::{Tensor, TensorData};
+use burn_flex::Flex;
+use burn_ndarray::NdArray;
+use quickdraw_core::ops::{self, Float, KernelBackend, Lengths, LstmWeights, ModelBackend, plain};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+type Differentiable = Autodiff<Flex>;
+
+/// Flex with nothing but its tensor operations: the defaults of `KernelBackend` are tested through it.
+mod plain_kernels {
+    use super::*;
+
+    pub fn lstm(
+        x: &Tensor<Flex, 3>,
+        weights: &LstmWeights<Float<Flex>>,
+        lengths: &Lengths,
+        d_output: Tensor<Flex, 3>,
+    ) -> Vec<Vec<f32>> {
+        let x = x.clone().into_primitive().tensor();
+        let saved = plain::lstm_forward::<Flex>(x.clone(), weights.clone(), lengths);
+        let output = saved.output.clone();
+        let d_output = d_output.into_primitive().tensor();
+        let (d_x, d) = plain::lstm_backward::<Flex>(d_output, x, weights.clone(), lengths, saved);
+        [output, d_x, d.input, d.recurrent, d.bias].map(|t| t.into_data().to_vec().unwrap()).into()
+    }
+}
+
+struct Case {
+    lengths: Vec<usize>,
+    n_steps: usize,
+    d_input: usize,
+    d_hidden: usize,
+    n_directions: usize,
+}
+
+fn cases() -> Vec<Case> {
+    let case = |lengths: &[usize], n_steps, d_input, d_hidden, n_directions| Case {
+        lengths: lengths.to_vec(),
+        n_steps,
+        d_input,
+        d_hidden,
+        n_directions,
+    };
+    vec![
+        case(&[5], 5, 3, 4, 2),
+        case(&[1], 1, 1, 1, 2),
+        case(&[4, 7, 1, 7, 0, 3], 7, 3, 5, 2),
+        case(&[2, 3], 6, 6, 16, 2),
+        case(&[0, 0], 2, 2, 3, 2),
+        case(&[6, 2, 9], 9, 4, 8, 1),
+    ]
+}
+
+fn random(rng: &mut ChaCha8Rng, shape: impl Into<burn::tensor::Shape>) -> TensorData {
+    let shape = shape.into();
+    let values: Vec<f32> = (0..shape.num_elements()).map(|_| rng.random_range(-1.0..1.0)).collect();
+    TensorData::new(values, shape)
+}
+
+fn assert_close(what: &str, found: &[f32], expected: &[f32], tolerance: f32) {
+    assert_eq!(found.len(), expected.len(), "{what}: number of values");
+    let scale = expected.iter().fold(1.0f32, |scale, value| scale.max(value.abs()));
+    for (i, (f, e)) in found.iter().zip(expected).enumerate() {
+        assert!((f - e).abs() <= tolerance * scale, "{what}[{i}]: {f}, expected {e}");
+    }
+}
+
+fn flat<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Vec<f32> {
+    tensor.into_data().to_vec().unwrap()
+}
+
+/// Output and gradients of x, input, recurrent and bias, for the loss `sum(output * d_output)`.
+fn lstm_by<B: burn::tensor::backend::AutodiffBackend>(
+    data: &[TensorData; 5],
+    run: impl Fn(Tensor<B, 3>, Tensor<B, 2>, Tensor<B, 3>, Tensor<B, 1>) -> Tensor<B, 3>,
+) -> Vec<Vec<f32>> {
+    let device = Default::default();
+    let x = Tensor::<B, 3>::from_data(data[0].clone(), &device).require_grad();
+    let input = Tensor::<B, 2>::from_data(data[1].clone(), &device).require_grad();
+    let recurrent = Tensor::<B, 3>::from_data(data[2].clone(), &device).require_grad();
+    let bias = Tensor::<B, 1>::from_data(data[3].clone(), &device).require_grad();
+    let output = run(x.clone(), input.clone(), recurrent.clone(), bias.clone());
+    let d_output = Tensor::<B, 3>::from_data(data[4].clone(), &device);
+    let gradients = (output.clone() * d_output).sum().backward();
+    vec![
+        flat(output),
+        flat(x.grad(&gradients).unwrap()),
+        flat(input.grad(&gradients).unwrap()),
+        flat(recurrent.grad(&gradients).unwrap()),
+        flat(bias.grad(&gradients).unwrap()),
+    ]
+}
+
+fn lstm_data(rng: &mut ChaCha8Rng, case: &Case) -> [TensorData; 5] {
+    let Case { lengths, n_steps, d_input, d_hidden: h, n_directions: d } = case;
+    let b = lengths.len();
+    [
+        random(rng, [b, *n_steps, *d_input]),
+        random(rng, [*d_input, d * 4 * h]),
+        random(rng, [*d, *h, 4 * h]),
+        random(rng, [d * 4 * h]),
+        random(rng, [b, *n_steps, d * h]),
+    ]
+}
+
+const PARTS: [&str; 5] = ["output", "d_x", "d_input", "d_recurrent", "d_bias"];
+
+#[test]
+fn lstm_and_its_gradients_agree_with_the_differentiated_plain_form() {
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    for (number, case) in cases().iter().enumerate() {
+        let data = lstm_data(&mut rng, case);
+        let lengths = Lengths::new(case.lengths.clone());
+        let expected = lstm_by::<Differentiable>(&data, |x, input, recurrent, bias| {
+            let weights = LstmWeights { input: input.unsqueeze(), recurrent, bias: bias.unsqueeze() };
+            let [output, _, _] = plain::lstm(x, weights, &lengths);
+            output
+        });
+        let by_flex = lstm_by::<Differentiable>(&data, |x, i, r, b| ops::lstm(x, i, r, b, &lengths));
+        let by_ndarray = lstm_by::<Autodiff<NdArray>>(&data, |x, i, r, b| ops::lstm(x, i, r, b, &lengths));
+        let device = Default::default();
+        let weights = LstmWeights {
+            input: Tensor::<Flex, 2>::from_data(data[1].clone(), &device).into_primitive().tensor(),
+            recurrent: Tensor::<Flex, 3>::from_data(data[2].clone(), &device).into_primitive().tensor(),
+            bias: Tensor::<Flex, 1>::from_data(data[3].clone(), &device).into_primitive().tensor(),
+        };
+        let by_plain_kernels = plain_kernels::lstm(
+            &Tensor::from_data(data[0].clone(), &device),
+            &weights,
+            &lengths,
+            Tensor::from_data(data[4].clone(), &device),
+        );
+        for (form, found) in [("flex", by_flex), ("ndarray", by_ndarray), ("plain kernels", by_plain_kernels)]
+        {
+            for (part, (found, expected)) in PARTS.iter().zip(found.iter().zip(&expected)) {
+                assert_close(&format!("case {number}, {form}, {part}"), found, expected, 1e-5);
+            }
+        }
+    }
+}
+
+#[test]
+fn lstm_gradients_agree_with_finite_differences() {
+    let mut rng = ChaCha8Rng::seed_from_u64(2);
+    let case = &cases()[2];
+    let data = lstm_data(&mut rng, case);
+    let lengths = Lengths::new(case.lengths.clone());
+    let gradients = lstm_by::<Differentiable>(&data, |x, i, r, b| ops::lstm(x, i, r, b, &lengths));
+    let device = Default::default();
+    let loss = |data: &[TensorData; 5]| -> f64 {
+        let output = ops::lstm::<Flex>(
+            Tensor::from_data(data[0].clone(), &device),
+            Tensor::from_data(data[1].clone(), &device),
+            Tensor::from_data(data[2].clone(), &device),
+            Tensor::from_data(data[3].clone(), &device),
+            &lengths,
+        );
+        let weight = data[4].as_slice::<f32>().unwrap();
+        flat(output).iter().zip(weight).map(|(a, b)| f64::from(a * b)).sum()
+    };
+    for part in 0..4 {
+        for _ in 0..40 {
+            let i = rng.random_range(0..data[part].num_elements());
+            let step = 1e-2;
+            let moved = |by: f32| {
+                let mut data = data.clone();
+                data[part].as_mut_slice::<f32>().unwrap()[i] += by;
+                loss(&data)
+            };
+            let slope = (moved(step) - moved(-step)) / (2.0 * f64::from(step));
+            let found = f64::from(gradients[part + 1][i]);
+            assert!(
+                (found - slope).abs() < 2e-3 * (1.0 + slope.abs()),
+                "{}[{i}]: {found}, by differences {slope}",
+                PARTS[part + 1]
+            );
+        }
+    }
+}
+
+/// A 1x1 LSTM by hand: one input 0.5 then -1, all weights 1, bias 0, forward direction.
+///
+/// Step 1: every gate sees z = 0.5. sigmoid(0.5) = 0.6224593, tanh(0.5) = 0.4621172,
+/// c = 0.6224593 * 0.4621172 = 0.2876492, tanh(c) = 0.2799670, h = 0.6224593 * 0.2799670 = 0.1742681.
+/// Step 2: z = -1 + 0.1742681 = -0.8257319. sigmoid(z) = 0.3045444, tanh(z) = -0.6781111,
+/// c = 0.3045444 * 0.2876492 + 0.3045444 * -0.6781111 = -0.1189131, tanh(c) = -0.1183557,
+/// h = 0.3045444 * -0.1183557 = -0.0360446.
+#[test]
+fn lstm_of_one_unit_agrees_with_the_hand_computed_one() {
+    let device = Default::default();
+    let output = ops::lstm::<Flex>(
+        Tensor::from_data([[[0.5f32], [-1.0]]], &device),
+        Tensor::ones([1, 4], &device),
+        Tensor::ones([1, 1, 4], &device),
+        Tensor::zeros([4], &device),
+        &Lengths::new(vec![2]),
+    );
+    assert_close("output", &flat(output), &[0.174_268_1, -0.036_044_6], 1e-6);
+}
+
+#[test]
+fn lstm_ignores_what_lies_in_the_padding() {
+    let mut rng = ChaCha8Rng::seed_from_u64(3);
+    let case = &cases()[2];
+    let data = lstm_data(&mut rng, case);
+    let lengths = Lengths::new(case.lengths.clone());
+    let device = Default::default();
+    let run = |x: TensorData| {
+        flat(ops::lstm::<Flex>(
+            Tensor::from_data(x, &device),
+            Tensor::from_data(data[1].clone(), &device),
+            Tensor::from_data(data[2].clone(), &device),
+            Tensor::from_data(data[3].clone(), &device),
+            &lengths,
+        ))
+    };
+    let mut disturbed = data[0].clone();
+    let values = disturbed.as_mut_slice::<f32>().unwrap();
+    for (b, &length) in case.lengths.iter().enumerate() {
+        let row = case.n_steps * case.d_input;
+        values[b * row + length * case.d_input..(b + 1) * row].fill(f32::NAN);
+    }
+    assert_eq!(run(data[0].clone()), run(disturbed));
+}
+
+fn conv_by<B: burn::tensor::backend::AutodiffBackend>(
+    data: &[TensorData; 4],
+    run: impl Fn(Tensor<B, 3>, Tensor<B, 2>, Tensor<B, 1>) -> Tensor<B, 3>,
+) -> Vec<Vec<f32>> {
+    let device = Default::default();
+    let x = Tensor::<B, 3>::from_data(data[0].clone(), &device).require_grad();
+    let weight = Tensor::<B, 2>::from_data(data[1].clone(), &device).require_grad();
+    let bias = Tensor::<B, 1>::from_data(data[2].clone(), &device).require_grad();
+    let output = run(x.clone(), weight.clone(), bias.clone());
+    let d_output = Tensor::<B, 3>::from_data(data[3].clone(), &device);
+    let gradients = (output.clone() * d_output).sum().backward();
+    vec![
+        flat(output),
+        flat(x.grad(&gradients).unwrap()),
+        flat(weight.grad(&gradients).unwrap()),
+        flat(bias.grad(&gradients).unwrap()),
+    ]
+}
+
+#[test]
+fn convolution_and_its_gradients_agree_with_the_plain_form_and_with_burns() {
+    let mut rng = ChaCha8Rng::seed_from_u64(4);
+    let device = Default::default();
+    for (lengths, n_steps, kernel_len, stride) in [
+        (vec![7usize], 7usize, 5usize, 1usize),
+        (vec![1, 9, 0, 4], 9, 5, 1),
+        (vec![3, 9, 8, 2], 9, 5, 2),
+        (vec![3, 1, 8], 11, 3, 3),
+        (vec![2, 6], 6, 4, 2),
+        (vec![5, 2], 6, 1, 1),
+    ] {
+        let (b, c, n) = (lengths.len(), 3, 4);
+        let n_output = n_steps.div_ceil(stride);
+        let data = [
+            random(&mut rng, [b, n_steps, c]),
+            random(&mut rng, [kernel_len * c, n]),
+            random(&mut rng, [n]),
+            random(&mut rng, [b, n_output, n]),
+        ];
+        let of = Lengths::new(lengths.clone());
+        let what = format!("lengths {lengths:?}, kernel {kernel_len}, stride {stride}");
+        let expected = conv_by::<Differentiable>(&data, |x, w, b| plain::conv(x, w, b, stride, &of));
+        let by_flex = conv_by::<Differentiable>(&data, |x, w, b| ops::conv(x, w, b, stride, &of));
+        let by_ndarray = conv_by::<Autodiff<NdArray>>(&data, |x, w, b| ops::conv(x, w, b, stride, &of));
+        let primitive =
+            |i: usize| Tensor::<Flex, 3>::from_data(data[i].clone(), &device).into_primitive().tensor();
+        let weights = ops::ConvWeights {
+            weight: Tensor::<Flex, 2>::from_data(data[1].clone(), &device).into_primitive().tensor(),
+            bias: Tensor::<Flex, 1>::from_data(data[2].clone(), &device).into_primitive().tensor(),
+        };
+        let output = plain::conv_forward::<Flex>(primitive(0), weights.clone(), stride, &of);
+        let (d_x, d) = plain::conv_backward::<Flex>(primitive(3), primitive(0), weights, stride, &of);
+        let by_plain_kernels: Vec<Vec<f32>> =
+            [output, d_x, d.weight, d.bias].map(|t| t.into_data().to_vec().unwrap()).into();
+        for (form, found) in [("flex", by_flex), ("ndarray", by_ndarray), ("plain kernels", by_plain_kernels)]
+        {
+            for (part, (found, expected)) in found.iter().zip(&expected).enumerate() {
+                assert_close(&format!("{what}, {form}, part {part}"), found, expected, 1e-5);
+            }
+        }
+
+        // burn's own convolution of each drawing alone: the same window as TensorFlow's SAME at stride 1.
+        let weight = Tensor::<Flex, 2>::from_data(data[1].clone(), &device)
+            .reshape([kernel_len, c, n])
+            .permute([2, 1, 0]);
+        let bias = Tensor::<Flex, 1>::from_data(data[2].clone(), &device);
+        for (drawing, &length) in lengths.iter().enumerate().filter(|(_, length)| **length > 0) {
+            let left = (kernel_len - 1) / 2;
+            let x = Tensor::<Flex, 3>::from_data(data[0].clone(), &device)
+                .slice([drawing..drawing + 1, 0..length])
+                .swap_dims(1, 2);
+            let x = x.pad([(0, 0), (0, 0), (left, kernel_len - 1 - left)], 0.0);
+            let options = burn::tensor::ops::ConvOptions::new([stride], [0], [1], 1);
+            let by_burn = burn::tensor::module::conv1d(x, weight.clone(), Some(bias.clone()), options);
+            let by_burn = flat(by_burn.swap_dims(1, 2));
+            let ours = &expected[0][drawing * n_output * n..][..by_burn.len()];
+            assert_close(&format!("{what}, burn's, drawing {drawing}"), ours, &by_burn, 1e-5);
+        }
+    }
+}
+
+#[test]
+fn every_backend_of_the_features_is_a_model_backend() {
+    fn model_backend<B: ModelBackend>() {}
+    fn kernel_backend<B: KernelBackend>() {}
+    kernel_backend::<Flex>();
+    kernel_backend::<NdArray>();
+    model_backend::<Autodiff<Flex>>();
+    model_backend::<Autodiff<NdArray>>();
+}
