@@ -1,0 +1,192 @@
+//! A run in progress on disk: everything that is needed to go on exactly.
+//!
+//! `OUT/checkpoints/step-000001234/` holds the network, the optimiser's moments and the state of the run. A
+//! checkpoint is written under another name, synced and renamed, so one that has its name is whole.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use burn::module::Module;
+use burn::record::{BinBytesRecorder, FullPrecisionSettings, Record, Recorder};
+use burn::tensor::backend::Backend;
+use quickdraw_core::ModelConfig;
+use serde::{Deserialize, Serialize};
+
+use crate::train::TrainConfig;
+
+const FOLDER: &str = "checkpoints";
+const PREFIX: &str = "step-";
+
+/// The state of a run, besides the network and the optimiser.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RunState {
+    /// Steps done.
+    pub step: u64,
+    /// Drawings in the data that the run trains on, to notice other data.
+    pub n_drawings: usize,
+    /// The classes, in the order of the logits.
+    pub labels: Vec<String>,
+    /// The network.
+    pub model: ModelConfig,
+    /// The options of the run.
+    pub train: TrainConfig,
+    /// The best class-balanced top-1 on the validation part so far, and its step.
+    pub best: Option<(f64, u64)>,
+    /// Seconds spent training so far.
+    pub seconds: f64,
+}
+
+/// A checkpoint on disk.
+#[derive(Clone, Debug)]
+pub struct Checkpoint {
+    folder: PathBuf,
+    /// The state that it holds.
+    pub state: RunState,
+}
+
+impl Checkpoint {
+    /// The newest whole checkpoint of a run, or none.
+    ///
+    /// # Errors
+    /// When the folder or the checkpoint's state cannot be read.
+    pub fn newest(out: &Path) -> Result<Option<Self>> {
+        let Some((_, folder)) = list(out)?.pop() else { return Ok(None) };
+        let path = folder.join("state.json");
+        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let state = serde_json::from_str(&text)
+            .with_context(|| format!("{} is not the state of a run", path.display()))?;
+        Ok(Some(Self { folder, state }))
+    }
+
+    /// Where it lies.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Puts the stored network into a fresh one of the same configuration.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is not such a record.
+    pub fn load_model<B: Backend, M: Module<B>>(&self, model: M, device: &B::Device) -> Result<M> {
+        Ok(model.load_record(self.read::<B, M::Record>("model.bin", device)?))
+    }
+
+    /// The stored record of the optimiser.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is not such a record.
+    pub fn optimizer<B: Backend, R: Record<B>>(&self, device: &B::Device) -> Result<R> {
+        self.read("optimizer.bin", device)
+    }
+
+    fn read<B: Backend, R: Record<B>>(&self, name: &str, device: &B::Device) -> Result<R> {
+        let path = self.folder.join(name);
+        let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        BinBytesRecorder::<FullPrecisionSettings>::default()
+            .load(bytes, device)
+            .with_context(|| format!("{} is damaged or of another network", path.display()))
+    }
+}
+
+/// Writes a checkpoint and removes all but the newest `keep`.
+///
+/// # Errors
+/// When the disk is full or the folder cannot be written; the checkpoints before are then still there.
+pub fn save<B: Backend>(
+    out: &Path,
+    state: &RunState,
+    model: impl Record<B>,
+    optimizer: impl Record<B>,
+    keep: usize,
+) -> Result<PathBuf> {
+    let root = out.join(FOLDER);
+    let whole = root.join(format!("{PREFIX}{:09}", state.step));
+    let partial = root.join("partial");
+    let write = || -> Result<()> {
+        if partial.exists() {
+            fs::remove_dir_all(&partial)?;
+        }
+        fs::create_dir_all(&partial)?;
+        let recorder = BinBytesRecorder::<FullPrecisionSettings>::default();
+        write_synced(&partial.join("model.bin"), &Recorder::<B>::record(&recorder, model, ())?)?;
+        write_synced(&partial.join("optimizer.bin"), &Recorder::<B>::record(&recorder, optimizer, ())?)?;
+        write_synced(&partial.join("state.json"), serde_json::to_string_pretty(state)?.as_bytes())?;
+        if whole.exists() {
+            fs::remove_dir_all(&whole)?;
+        }
+        fs::rename(&partial, &whole)?;
+        sync_folder(&root)
+    };
+    write().with_context(|| format!("cannot write the checkpoint {}", whole.display()))?;
+    let mut all = list(out)?;
+    all.truncate(all.len().saturating_sub(keep.max(1)));
+    for (_, folder) in all {
+        fs::remove_dir_all(&folder)
+            .with_context(|| format!("cannot remove the old checkpoint {}", folder.display()))?;
+    }
+    Ok(whole)
+}
+
+/// Refuses a folder that already holds a run, so that a new one does not mix with it.
+///
+/// # Errors
+/// When there is a checkpoint.
+pub fn refuse_existing(out: &Path) -> Result<()> {
+    match list(out)?.pop() {
+        None => Ok(()),
+        Some((step, _)) => bail!(
+            "{} already holds a run (at step {step}): go on with it by --resume, or choose another folder by --out",
+            out.display()
+        ),
+    }
+}
+
+/// Writes a file under another name, syncs it and renames it, so that the file is old or new, never half.
+///
+/// # Errors
+/// When the disk is full or the folder cannot be written.
+pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
+    let partial = path.with_extension("partial");
+    write_synced(&partial, bytes)?;
+    fs::rename(&partial, path).with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn write_synced(path: &Path, bytes: &[u8]) -> Result<()> {
+    let write = || -> std::io::Result<()> {
+        let mut file = fs::File::create(path)?;
+        file.write_all(bytes)?;
+        file.sync_all()
+    };
+    write().with_context(|| format!("cannot write {}", path.display()))
+}
+
+#[cfg(unix)]
+fn sync_folder(folder: &Path) -> Result<()> {
+    Ok(fs::File::open(folder)?.sync_all()?)
+}
+
+#[cfg(not(unix))]
+fn sync_folder(_: &Path) -> Result<()> {
+    Ok(())
+}
+
+/// Step and folder of each whole checkpoint, oldest first.
+fn list(out: &Path) -> Result<Vec<(u64, PathBuf)>> {
+    let root = out.join(FOLDER);
+    let entries = match fs::read_dir(&root) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error).with_context(|| format!("cannot read {}", root.display())),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        let name = entry.file_name();
+        let step = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.parse().ok());
+        found.extend(step.map(|step| (step, entry.path())));
+    }
+    found.sort_unstable();
+    Ok(found)
+}

@@ -1,0 +1,353 @@
+//! Every flag, and how flags and presets become a job.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, ensure};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use quickdraw_core::{Activation, CellType, InkFormat, ModelConfig, Pooling};
+use serde::de::DeserializeOwned;
+
+use crate::data::{Augmentation, Sampling, Validation};
+use crate::device::DeviceChoice;
+use crate::train::{Schedule, TrainConfig};
+
+/// Trains recognisers of Quick, Draw! drawings and tries them out.
+///
+/// Without a command it trains on drawings that it makes itself, which takes a minute or two and needs nothing.
+#[derive(Debug, Parser)]
+#[command(name = "native-train", version, max_term_width = 110)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Train a recogniser on a folder of ndjson files, or on built-in sample drawings
+    Train(Box<TrainArgs>),
+    /// Measure a model on a folder of ndjson files
+    Eval(EvalArgs),
+    /// Recognise drawings: ndjson lines, or bare lists of strokes
+    Predict(PredictArgs),
+    /// Write a model folder with smaller weights, to put into the browser
+    Export(ExportArgs),
+}
+
+/// Where a preset starts from; flags override it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Preset {
+    /// What learns most in the same time: strided, rectified convolutions, absolute coordinates, large batches,
+    /// augmentation, class-balanced sampling, warm-up and cosine
+    #[default]
+    Fast,
+    /// The TensorFlow tutorial to the letter: its network, Adam 0.0001, batches of 8, no augmentation
+    Tutorial,
+}
+
+/// A switch with a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Switch {
+    /// Yes
+    On,
+    /// No
+    Off,
+}
+
+impl Switch {
+    fn is_on(self) -> bool {
+        self == Self::On
+    }
+}
+
+/// Parses the name of a value as configurations write it.
+fn by_name<T: DeserializeOwned>(name: &str) -> Result<T, String> {
+    serde_json::from_value(serde_json::Value::String(name.to_owned())).map_err(|error| error.to_string())
+}
+
+/// Flags of `train`. Those without a default have the preset's.
+#[derive(Args, Clone, Debug, Default)]
+pub struct TrainArgs {
+    /// Folder of .ndjson files, one category each; without it the built-in sample drawings are used
+    #[arg(long, visible_alias = "training-data", value_name = "DIR", help_heading = "Data")]
+    pub data: Option<PathBuf>,
+    /// Folder to validate on; without it a part of --data is put aside
+    #[arg(long, value_name = "DIR", requires = "data", help_heading = "Data")]
+    pub eval_data: Option<PathBuf>,
+    /// Category names to learn, one a line; without it all words of the data
+    #[arg(long, value_name = "FILE", requires = "data", help_heading = "Data")]
+    pub classes_file: Option<PathBuf>,
+    /// At most this many drawings of each category to train on
+    #[arg(long, value_name = "N", help_heading = "Data")]
+    pub train_observations_per_class: Option<usize>,
+    /// Drawings of each category put aside to validate on, never more than half of them
+    #[arg(long, value_name = "N", default_value_t = 6, help_heading = "Data")]
+    pub eval_observations_per_class: usize,
+
+    /// Run folder: checkpoints, metrics and the model; by default the next free one under runs/
+    #[arg(long, visible_alias = "model-dir", value_name = "DIR", help_heading = "Run")]
+    pub out: Option<PathBuf>,
+    /// Go on with the run in --out exactly where its last checkpoint is
+    #[arg(long, requires = "out", help_heading = "Run")]
+    pub resume: bool,
+    /// Where to compute: auto, cpu, cuda or cuda:N
+    #[arg(long, default_value = "auto", help_heading = "Run")]
+    pub device: DeviceChoice,
+    /// Processor threads to compute with; 0 is one for each core
+    #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Run")]
+    pub threads: usize,
+    /// Everything random follows from it: the same seed gives the same weights on the processor
+    #[arg(long, value_name = "N", help_heading = "Run")]
+    pub seed: Option<u64>,
+    /// Steps between two evaluations on the validation part
+    #[arg(long, value_name = "N", help_heading = "Run")]
+    pub eval_every_steps: Option<u64>,
+    /// Seconds between two checkpoints [default: 300]
+    #[arg(long, value_name = "N", help_heading = "Run")]
+    pub checkpoint_every_seconds: Option<u64>,
+    /// No progress display
+    #[arg(long, short, help_heading = "Run")]
+    pub quiet: bool,
+
+    /// Values that the other flags override
+    #[arg(long, value_enum, default_value_t = Preset::Fast, help_heading = "Training")]
+    pub preset: Preset,
+    /// Steps in all
+    #[arg(long, value_name = "N", help_heading = "Training")]
+    pub steps: Option<u64>,
+    /// Drawings a step
+    #[arg(long, value_name = "N", help_heading = "Training")]
+    pub batch_size: Option<usize>,
+    /// Highest learning rate of Adam
+    #[arg(long, value_name = "X", help_heading = "Training")]
+    pub learning_rate: Option<f64>,
+    /// Steps over which the learning rate rises
+    #[arg(long, value_name = "N", help_heading = "Training")]
+    pub warmup_steps: Option<u64>,
+    /// How the learning rate moves after that
+    #[arg(long, value_enum, help_heading = "Training")]
+    pub schedule: Option<Schedule>,
+    /// Decoupled weight decay
+    #[arg(long, value_name = "X", help_heading = "Training")]
+    pub weight_decay: Option<f32>,
+    /// Largest global norm of the gradients
+    #[arg(long, value_name = "X", help_heading = "Training")]
+    pub gradient_clipping_norm: Option<f64>,
+    /// Share of the targets spread over all categories
+    #[arg(long, value_name = "X", help_heading = "Training")]
+    pub label_smoothing: Option<f32>,
+    /// Share of the `soft` labels in the targets of drawings that have some
+    #[arg(long, value_name = "X", help_heading = "Training")]
+    pub soft_weight: Option<f32>,
+    /// Draw a category with probability ~ (its drawings)^X: 0 all alike, 1 as the data is
+    #[arg(long, value_name = "X", help_heading = "Training")]
+    pub balance_power: Option<f32>,
+    /// Vary drawings: turn, stretch, bend, mirror, drop and reverse strokes
+    #[arg(long, value_enum, help_heading = "Training")]
+    pub augment: Option<Switch>,
+    /// Probability that a drawing is cut short while training
+    #[arg(long, value_name = "X", help_heading = "Training")]
+    pub augment_prefix: Option<f32>,
+
+    /// LSTM layers
+    #[arg(long, value_name = "N", help_heading = "Network")]
+    pub num_layers: Option<usize>,
+    /// Width of each LSTM direction
+    #[arg(long, value_name = "N", help_heading = "Network")]
+    pub num_nodes: Option<usize>,
+    /// Channels of each convolution, as 48,64,96
+    #[arg(long, value_name = "N,..", value_delimiter = ',', help_heading = "Network")]
+    pub num_conv: Option<Vec<usize>>,
+    /// Rows that each convolution sees, as 5,5,3
+    #[arg(long, value_name = "N,..", value_delimiter = ',', help_heading = "Network")]
+    pub conv_len: Option<Vec<usize>>,
+    /// Stride of each convolution, as 1,2,2
+    #[arg(long, value_name = "N,..", value_delimiter = ',', help_heading = "Network")]
+    pub conv_stride: Option<Vec<usize>>,
+    /// After each convolution: none or relu
+    #[arg(long, value_parser = by_name::<Activation>, help_heading = "Network")]
+    pub conv_activation: Option<Activation>,
+    /// lstm, block_lstm (the same network) or cudnn_lstm
+    #[arg(long, value_parser = by_name::<CellType>, help_heading = "Network")]
+    pub cell_type: Option<CellType>,
+    /// Batch normalisation before each convolution
+    #[arg(long, value_enum, num_args = 0..=1, default_missing_value = "on", help_heading = "Network")]
+    pub batch_norm: Option<Switch>,
+    /// Share of values dropped while training
+    #[arg(long, value_name = "X", help_heading = "Network")]
+    pub dropout: Option<f64>,
+    /// Drop the same channels at every step of a drawing
+    #[arg(long, value_enum, num_args = 0..=1, default_missing_value = "on", help_heading = "Network")]
+    pub variational_dropout: Option<Switch>,
+    /// From steps to one vector: sum or mean_max
+    #[arg(long, value_parser = by_name::<Pooling>, help_heading = "Network")]
+    pub pooling: Option<Pooling>,
+    /// Rows that the network reads: tutorial (dx, dy, end) or absolute (dx, dy, end, x, y)
+    #[arg(long, value_parser = by_name::<InkFormat>, help_heading = "Network")]
+    pub ink: Option<InkFormat>,
+}
+
+/// Steps and batch size for the ten sample categories, which need no more.
+const SAMPLE_STEPS: u64 = 300;
+const SAMPLE_BATCH_SIZE: usize = 64;
+
+impl TrainArgs {
+    /// The flags of a run without any, which are the preset's.
+    pub fn quick_start() -> Self {
+        Self { eval_observations_per_class: 6, ..Self::default() }
+    }
+
+    /// The network that preset and flags describe.
+    ///
+    /// # Errors
+    /// When the values make no network.
+    pub fn model(&self, n_classes: usize) -> Result<ModelConfig> {
+        let preset = match self.preset {
+            Preset::Fast => ModelConfig::fast(n_classes),
+            Preset::Tutorial => ModelConfig::tutorial(n_classes),
+        };
+        let num_conv = self.num_conv.clone().unwrap_or(preset.num_conv);
+        let config = ModelConfig {
+            n_classes,
+            num_layers: self.num_layers.unwrap_or(preset.num_layers),
+            num_nodes: self.num_nodes.unwrap_or(preset.num_nodes),
+            conv_len: self.conv_len.clone().unwrap_or(preset.conv_len),
+            conv_stride: self.conv_stride.clone().unwrap_or(preset.conv_stride),
+            num_conv,
+            conv_activation: self.conv_activation.unwrap_or(preset.conv_activation),
+            cell_type: self.cell_type.unwrap_or(preset.cell_type),
+            batch_norm: self.batch_norm.map_or(preset.batch_norm, Switch::is_on),
+            dropout: self.dropout.unwrap_or(preset.dropout),
+            variational_dropout: self.variational_dropout.map_or(preset.variational_dropout, Switch::is_on),
+            pooling: self.pooling.unwrap_or(preset.pooling),
+            ink: self.ink.unwrap_or(preset.ink),
+        };
+        config.validate()?;
+        Ok(config)
+    }
+
+    /// The options that preset and flags describe.
+    ///
+    /// # Errors
+    /// When a value is out of its range.
+    pub fn config(&self) -> Result<TrainConfig> {
+        let mut preset = match self.preset {
+            Preset::Fast => TrainConfig::fast(),
+            Preset::Tutorial => TrainConfig::tutorial(),
+        };
+        if self.data.is_none() && self.preset == Preset::Fast {
+            preset = TrainConfig {
+                steps: SAMPLE_STEPS,
+                batch_size: SAMPLE_BATCH_SIZE,
+                warmup_steps: 30,
+                eval_every_steps: 100,
+                ..preset
+            };
+        }
+        let mut augmentation = match self.augment {
+            Some(Switch::On) => Augmentation::default(),
+            Some(Switch::Off) => Augmentation::none(),
+            None => preset.augmentation,
+        };
+        if let Some(prefix) = self.augment_prefix {
+            augmentation.prefix = prefix;
+        }
+        let config = TrainConfig {
+            steps: self.steps.unwrap_or(preset.steps),
+            batch_size: self.batch_size.unwrap_or(preset.batch_size),
+            learning_rate: self.learning_rate.unwrap_or(preset.learning_rate),
+            warmup_steps: self.warmup_steps.unwrap_or(preset.warmup_steps),
+            schedule: self.schedule.unwrap_or(preset.schedule),
+            weight_decay: self.weight_decay.unwrap_or(preset.weight_decay),
+            gradient_clipping_norm: self.gradient_clipping_norm.unwrap_or(preset.gradient_clipping_norm),
+            label_smoothing: self.label_smoothing.unwrap_or(preset.label_smoothing),
+            soft_weight: self.soft_weight.unwrap_or(preset.soft_weight),
+            sampling: match self.balance_power {
+                Some(power) => Sampling::Balanced { power },
+                None => preset.sampling,
+            },
+            augmentation,
+            seed: self.seed.unwrap_or(preset.seed),
+            eval_every_steps: self.eval_every_steps.unwrap_or(preset.eval_every_steps),
+            checkpoint_every_seconds: self
+                .checkpoint_every_seconds
+                .unwrap_or(preset.checkpoint_every_seconds),
+            ..preset
+        };
+        config.validate()?;
+        Ok(config)
+    }
+
+    /// Which drawings are put aside.
+    ///
+    /// # Errors
+    /// When none would be.
+    pub fn validation(&self) -> Result<Validation> {
+        ensure!(
+            self.eval_observations_per_class > 0,
+            "--eval-observations-per-class is 0; at least 1 was expected"
+        );
+        Ok(Validation::PerClass(self.eval_observations_per_class))
+    }
+}
+
+/// Flags of `eval`.
+#[derive(Args, Debug)]
+pub struct EvalArgs {
+    /// Model folder: model.json and weights.safetensors
+    #[arg(long, value_name = "DIR")]
+    pub model: PathBuf,
+    /// Folder of .ndjson files
+    #[arg(long, value_name = "DIR")]
+    pub data: PathBuf,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+    /// Where to compute: auto, cpu, cuda or cuda:N
+    #[arg(long, default_value = "auto")]
+    pub device: DeviceChoice,
+}
+
+/// Flags of `predict`.
+#[derive(Args, Debug)]
+pub struct PredictArgs {
+    /// Model folder: model.json and weights.safetensors
+    #[arg(long, value_name = "DIR")]
+    pub model: PathBuf,
+    /// File of ndjson lines; - is standard input
+    #[arg(default_value = "-")]
+    pub file: PathBuf,
+    /// Print one JSON object a drawing
+    #[arg(long)]
+    pub json: bool,
+    /// Guesses a drawing
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub max_results: usize,
+}
+
+/// How exported weights are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ExportType {
+    /// Two bytes a number
+    F16,
+    /// Four bytes a number
+    F32,
+}
+
+/// Flags of `export`.
+#[derive(Args, Debug)]
+pub struct ExportArgs {
+    /// Model folder to read
+    #[arg(long, value_name = "DIR")]
+    pub model: PathBuf,
+    /// Model folder to write
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// How the weights are stored
+    #[arg(long, value_enum, default_value_t = ExportType::F16)]
+    pub weights: ExportType,
+    /// Measure the exported model on this folder and put the figures into its model.json under "test"
+    #[arg(long, value_name = "DIR")]
+    pub test_data: Option<PathBuf>,
+}

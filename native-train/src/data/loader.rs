@@ -1,0 +1,327 @@
+//! Batches for training, made by background threads: a data set -> ink and targets, step by step.
+//!
+//! The batch of a step depends on the configuration, the seed and the step's number alone, not on the number
+//! of threads or on where a run began. So a resumed run goes on exactly as if it had never stopped.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use quickdraw_core::{Drawing, Ink, InkFormat};
+use rand::seq::SliceRandom;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use super::augment::{self, Augmentation};
+use super::mix;
+use super::store::DataSet;
+
+/// Batches that each thread makes ahead of time.
+const N_BATCHES_AHEAD: usize = 4;
+
+/// Which drawings come next.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sampling {
+    /// Every drawing once, in a new random order each epoch.
+    Epochs,
+    /// First a class, with a probability proportional to its number of drawings raised to `power`, then any
+    /// drawing of it. 0 is the same for all classes, 1 the same for all drawings.
+    Balanced {
+        /// The exponent, usually 0..1.
+        power: f32,
+    },
+}
+
+/// What batches are made of.
+#[derive(Clone, Copy, Debug)]
+pub struct LoaderConfig {
+    /// Drawings in a batch, B.
+    pub batch_size: usize,
+    /// Which drawings come next.
+    pub sampling: Sampling,
+    /// How drawings are varied.
+    pub augmentation: Augmentation,
+    /// The form of ink that the model takes.
+    pub ink_format: InkFormat,
+    /// A drawing with more points ends after this many, as if it had been stopped there.
+    pub max_rows: usize,
+    /// The share of the soft labels in the targets of drawings that have some, 0..1.
+    pub soft_weight: f32,
+    /// The share of the targets that is spread over all classes alike, 0..1.
+    pub label_smoothing: f32,
+    /// Everything random follows from it and from the step.
+    pub seed: u64,
+    /// The first step to make a batch for.
+    pub start_step: u64,
+    /// Background threads, at least 1.
+    pub n_threads: usize,
+    /// Drawings of this many batches are sorted by length and cut into batches that come in random order,
+    /// so that a batch has less padding. 1 is off.
+    pub bucket_batches: usize,
+}
+
+impl LoaderConfig {
+    /// Checks the values.
+    ///
+    /// # Errors
+    /// The first value that is out of its range, by name.
+    pub fn validate(&self) -> Result<()> {
+        for (name, value) in [
+            ("batch_size", self.batch_size),
+            ("max_rows", self.max_rows),
+            ("n_threads", self.n_threads),
+            ("bucket_batches", self.bucket_batches),
+        ] {
+            ensure!(value > 0, "{name} is 0; at least 1 was expected");
+        }
+        for (name, value) in [("soft_weight", self.soft_weight), ("label_smoothing", self.label_smoothing)] {
+            ensure!((0.0..=1.0).contains(&value), "{name} is {value}; 0 to 1 was expected");
+        }
+        if let Sampling::Balanced { power } = self.sampling {
+            ensure!(power.is_finite(), "balance_power is {power}; a finite number was expected");
+        }
+        self.augmentation.validate()
+    }
+}
+
+/// One batch.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PreparedBatch {
+    /// The step it is for.
+    pub step: u64,
+    /// The drawings, B of them.
+    pub inks: Vec<Ink>,
+    /// Class probabilities `[B, K]`, row-major; every row sums to 1.
+    pub targets: Vec<f32>,
+    /// The class of each drawing, `[B]`.
+    pub labels: Vec<usize>,
+}
+
+/// Hands out batches in the order of their steps. Its threads end when it is dropped.
+#[derive(Debug)]
+pub struct Loader {
+    /// One channel for each thread; thread i makes every n-th group of batches from the i-th on.
+    channels: Vec<Receiver<PreparedBatch>>,
+    threads: Vec<JoinHandle<()>>,
+    bucket_batches: u64,
+    first_group: u64,
+    next_step: u64,
+    waited: Duration,
+}
+
+impl Loader {
+    /// Starts the threads.
+    ///
+    /// # Errors
+    /// An empty data set, or a configuration that [`LoaderConfig::validate`] rejects.
+    pub fn spawn(data: Arc<DataSet>, config: LoaderConfig) -> Result<Self> {
+        config.validate()?;
+        ensure!(!data.is_empty(), "there are no drawings to train on");
+        let source = Arc::new(Source::new(data, config));
+        let first_group = config.start_step / config.bucket_batches as u64;
+        let mut channels = Vec::with_capacity(config.n_threads);
+        let mut threads = Vec::with_capacity(config.n_threads);
+        for thread in 0..config.n_threads as u64 {
+            // A thread that has finished a group can start the next one while the first is used up.
+            let (sender, receiver) = sync_channel(N_BATCHES_AHEAD.max(config.bucket_batches));
+            let source = Arc::clone(&source);
+            let groups = (first_group + thread..).step_by(config.n_threads);
+            threads.push(
+                std::thread::Builder::new()
+                    .name(format!("loader {thread}"))
+                    .spawn(move || source.send_groups(groups, &sender))?,
+            );
+            channels.push(receiver);
+        }
+        Ok(Self {
+            channels,
+            threads,
+            bucket_batches: config.bucket_batches as u64,
+            first_group,
+            next_step: config.start_step,
+            waited: Duration::ZERO,
+        })
+    }
+
+    /// The batch of the next step; there is always one.
+    ///
+    /// # Panics
+    /// If a thread of the loader has panicked.
+    pub fn next_batch(&mut self) -> PreparedBatch {
+        let group = self.next_step / self.bucket_batches - self.first_group;
+        let thread = (group % self.channels.len() as u64) as usize;
+        let start = Instant::now();
+        let Ok(batch) = self.channels[thread].recv() else {
+            // The thread ends by itself only when nobody listens: here it must have panicked.
+            let thread = self.threads.swap_remove(thread);
+            match thread.join() {
+                Err(panic) => std::panic::resume_unwind(panic),
+                Ok(()) => unreachable!("a loader thread ended while batches were expected"),
+            }
+        };
+        self.waited += start.elapsed();
+        debug_assert_eq!(batch.step, self.next_step);
+        self.next_step += 1;
+        batch
+    }
+
+    /// The time that [`Loader::next_batch`] has spent waiting, in all: when it grows, data is the bottleneck.
+    pub fn waited(&self) -> Duration {
+        self.waited
+    }
+}
+
+impl Drop for Loader {
+    fn drop(&mut self) {
+        // Sending fails from now on, which ends the threads.
+        self.channels.clear();
+        for thread in self.threads.drain(..) {
+            // A panic has been reported by the thread itself; a second one must not follow here.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// What all threads share.
+struct Source {
+    data: Arc<DataSet>,
+    config: LoaderConfig,
+    /// For balanced sampling: the classes that have drawings, and the running sum of their weights.
+    indices_by_class: Vec<Vec<u32>>,
+    cumulative_weights: Vec<f64>,
+}
+
+impl Source {
+    fn new(data: Arc<DataSet>, config: LoaderConfig) -> Self {
+        let mut indices_by_class = Vec::new();
+        let mut cumulative_weights = Vec::new();
+        if let Sampling::Balanced { power } = config.sampling {
+            indices_by_class = data.indices_by_class();
+            indices_by_class.retain(|indices| !indices.is_empty());
+            let mut sum = 0.0;
+            for indices in &indices_by_class {
+                sum += (indices.len() as f64).powf(power.into());
+                cumulative_weights.push(sum);
+            }
+        }
+        Self { data, config, indices_by_class, cumulative_weights }
+    }
+
+    fn send_groups(&self, groups: impl Iterator<Item = u64>, sender: &SyncSender<PreparedBatch>) {
+        for group in groups {
+            for batch in self.group(group) {
+                if batch.step >= self.config.start_step && sender.send(batch).is_err() {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// The `bucket_batches` batches of a group, in the order of their steps.
+    fn group(&self, group: u64) -> Vec<PreparedBatch> {
+        let config = &self.config;
+        let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
+        rng.set_stream(group);
+        let n_drawings = config.batch_size * config.bucket_batches;
+        let mut items: Vec<(usize, Ink)> = (0..n_drawings as u64)
+            .map(|offset| {
+                let index = self.choose(group * n_drawings as u64 + offset, &mut rng);
+                (index, self.ink(index, &mut rng))
+            })
+            .collect();
+        let mut order: Vec<usize> = (0..config.bucket_batches).collect();
+        if config.bucket_batches > 1 {
+            // Stable, so that drawings of one length keep their random order.
+            items.sort_by_key(|(_, ink)| ink.n_rows());
+            order.shuffle(&mut rng);
+        }
+        let mut batches: Vec<PreparedBatch> = Vec::with_capacity(config.bucket_batches);
+        let mut items = items.into_iter();
+        for place in order {
+            let n_classes = self.data.n_classes();
+            let mut batch = PreparedBatch {
+                step: group * config.bucket_batches as u64 + place as u64,
+                inks: Vec::with_capacity(config.batch_size),
+                targets: vec![0.0; config.batch_size * n_classes],
+                labels: Vec::with_capacity(config.batch_size),
+            };
+            for (index, ink) in items.by_ref().take(config.batch_size) {
+                let row = batch.labels.len() * n_classes;
+                self.fill_target(index, &mut batch.targets[row..row + n_classes]);
+                batch.labels.push(self.data.label(index));
+                batch.inks.push(ink);
+            }
+            batches.push(batch);
+        }
+        batches.sort_unstable_by_key(|batch| batch.step);
+        batches
+    }
+
+    /// The index of the drawing at a position counted from the start of training.
+    fn choose(&self, position: u64, rng: &mut impl Rng) -> usize {
+        match self.config.sampling {
+            Sampling::Epochs => {
+                let n = self.data.len() as u64;
+                permute(position % n, n, mix(self.config.seed ^ mix(position / n))) as usize
+            }
+            Sampling::Balanced { .. } => {
+                let total = self.cumulative_weights.last().copied().unwrap_or_default();
+                let aim = rng.random::<f64>() * total;
+                let class = self.cumulative_weights.partition_point(|&sum| sum <= aim);
+                // Rounding may put the aim on the very end of the range.
+                let indices = &self.indices_by_class[class.min(self.indices_by_class.len() - 1)];
+                indices[rng.random_range(0..indices.len())] as usize
+            }
+        }
+    }
+
+    fn ink(&self, index: usize, rng: &mut impl Rng) -> Ink {
+        let mut drawing = self.config.augmentation.apply(&self.data.drawing(index), rng);
+        if drawing.n_points() > self.config.max_rows {
+            let mut strokes = drawing.strokes().to_vec();
+            augment::keep_first_points(&mut strokes, self.config.max_rows);
+            drawing = Drawing::from_strokes(strokes).expect("a valid drawing's first points are valid");
+        }
+        Ink::from_drawing(&drawing, self.config.ink_format)
+    }
+
+    /// Writes the class probabilities of a drawing into `target`, `[K]`, which is all zero before.
+    fn fill_target(&self, index: usize, target: &mut [f32]) {
+        let soft = self.data.soft(index);
+        let soft_sum: f32 = soft.iter().map(|&(_, probability)| probability).sum();
+        let soft_weight = if soft_sum > 0.0 { self.config.soft_weight } else { 0.0 };
+        let hard_weight = 1.0 - soft_weight;
+        let smoothing = self.config.label_smoothing;
+        target.fill(hard_weight * smoothing / target.len() as f32);
+        target[self.data.label(index)] += hard_weight * (1.0 - smoothing);
+        if soft_weight > 0.0 {
+            for &(class, probability) in soft {
+                target[usize::from(class)] += soft_weight * probability / soft_sum;
+            }
+        }
+    }
+}
+
+/// Where `position` goes in the random order of `0..n` that `key` stands for.
+///
+/// Four rounds of a Feistel network permute the next power of four; what falls outside `0..n` is permuted again until it
+/// falls inside. So an order needs no memory, and any step of training can be the first.
+fn permute(position: u64, n: u64, key: u64) -> u64 {
+    let half_bits = (u64::BITS - (n - 1).leading_zeros()).div_ceil(2).max(1);
+    let mask = (1 << half_bits) - 1;
+    let mut value = position;
+    loop {
+        let (mut left, mut right) = (value >> half_bits, value & mask);
+        for round in 0..4 {
+            (left, right) = (right, left ^ (mix(right ^ mix(key.wrapping_add(round))) & mask));
+        }
+        value = left << half_bits | right;
+        if value < n {
+            return value;
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! Data for training: where drawings come from, how they are kept, and how they become batches.
+//!
+//! fill a [`store::DataSet`]. From there [`loader`] takes drawings, lets [`augment`] vary them, and hands
+//! out batches of ink with their targets.
+
+pub mod augment;
+pub mod loader;
+pub mod ndjson;
+pub mod samples;
+pub mod store;
+
+pub use augment::Augmentation;
+pub use loader::{Loader, LoaderConfig, PreparedBatch, Sampling};
+pub use ndjson::{ReadOptions, ReadReport, read_folder};
+pub use store::{DataSet, Validation};
+
+/// The mixing step of SplitMix64: every bit of the input changes about half of the output's bits.
+pub(crate) fn mix(value: u64) -> u64 {
+    let mut z = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}

@@ -1,0 +1,309 @@
+//! A folder of Quick, Draw! ndjson files, one category each -> a [`DataSet`].
+//!
+//! One line is one drawing, simplified or raw ([`Record::parse`]); its label is `word`, and `soft`
+//! ({label: probability}) where a line has it becomes soft labels. Files are read in parallel, line by
+//! line; the result does not depend on the number of threads. A bad line is counted and reported,
+//! the reading goes on; what makes the whole folder doubtful is an error.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+use quickdraw_core::Record;
+use rayon::prelude::*;
+
+use super::store::DataSet;
+
+/// The longest line that is read; raw drawings of the data set stay below one tenth of it.
+const MAX_LINE_BYTES: usize = 8 << 20;
+
+/// How many bad lines a report shows.
+const MAX_EXAMPLES: usize = 10;
+
+/// What to read of a folder.
+#[derive(Clone, Debug, Default)]
+pub struct ReadOptions {
+    /// The classes of a model: the labels are theirs, in their order, and any other word is an error.
+    /// Without them the classes are the words of the folder, sorted.
+    pub labels: Option<Vec<String>>,
+    /// Drawings to pass over at the start of each class of a file.
+    pub skip_per_class: usize,
+    /// At most this many drawings of a class, the first ones after those passed over.
+    pub max_per_class: Option<usize>,
+}
+
+/// What was met on the way.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ReadReport {
+    /// ndjson files read.
+    pub n_files: usize,
+    /// Drawings kept.
+    pub n_drawings: usize,
+    /// Drawings that were not in simplified form and have been simplified.
+    pub n_simplified: usize,
+    /// Lines that hold no valid drawing.
+    pub n_bad_lines: usize,
+    /// The first bad lines, each as `path:line: message`.
+    pub examples: Vec<String>,
+    /// Soft labels of classes that the folder has no drawings of; they were dropped.
+    pub n_unknown_soft: usize,
+    /// Other files of the folder, which were not read.
+    pub n_other_files: usize,
+}
+
+impl fmt::Display for ReadReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} from {}", count(self.n_drawings, "drawing"), count(self.n_files, "file"))?;
+        if self.n_simplified > 0 {
+            write!(f, "; {} simplified first", self.n_simplified)?;
+        }
+        if self.n_other_files > 0 {
+            write!(f, "; {} not ndjson, passed over", count(self.n_other_files, "other file"))?;
+        }
+        if self.n_unknown_soft > 0 {
+            write!(f, "; {} of unknown classes dropped", count(self.n_unknown_soft, "soft label"))?;
+        }
+        if self.n_bad_lines > 0 {
+            write!(f, "\n{} left out:", count(self.n_bad_lines, "bad line"))?;
+            for example in &self.examples {
+                write!(f, "\n  {example}")?;
+            }
+            let n_more = self.n_bad_lines - self.examples.len();
+            if n_more > 0 {
+                write!(f, "\n  and {n_more} more")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn count(n: usize, noun: &str) -> String {
+    if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
+}
+
+/// Reads all `*.ndjson` files of `folder`, in the sorted order of their names.
+///
+/// # Errors
+/// A folder or file that cannot be read, a folder without ndjson files, a file without a single valid
+/// drawing, a word that is not among `options.labels`.
+pub fn read_folder(folder: &Path, options: &ReadOptions) -> Result<(DataSet, ReadReport)> {
+    let (files, n_other_files) = list_files(folder)?;
+    let parts: Vec<FilePart> = files
+        .par_iter()
+        .map(|path| read_file(path, options))
+        .collect::<Vec<Result<FilePart>>>()
+        .into_iter()
+        // Not inside the parallel part: so the first file's error is the one that is told, every time.
+        .collect::<Result<_>>()?;
+
+    let labels = match &options.labels {
+        Some(labels) => labels.clone(),
+        None => {
+            let words: BTreeSet<&String> = parts.iter().flat_map(|part| part.words()).collect();
+            words.into_iter().cloned().collect()
+        }
+    };
+    let mut data = DataSet::new(labels)?;
+    let mut report = ReadReport { n_files: files.len(), n_other_files, ..ReadReport::default() };
+    for part in parts {
+        report.n_unknown_soft += data.append(&part.data, options.max_per_class)?;
+        report.n_simplified += part.n_simplified;
+        report.n_bad_lines += part.n_bad_lines;
+        let room = MAX_EXAMPLES - report.examples.len();
+        report.examples.extend(part.examples.into_iter().take(room));
+    }
+    report.n_drawings = data.len();
+    ensure!(
+        !data.is_empty(),
+        "{}: no drawing is left after passing over {} of each class",
+        folder.display(),
+        options.skip_per_class
+    );
+    Ok((data, report))
+}
+
+/// The ndjson files of a folder, sorted, and the number of other files.
+fn list_files(folder: &Path) -> Result<(Vec<PathBuf>, usize)> {
+    let shown = folder.display();
+    ensure!(folder.exists(), "{shown}: there is no such folder");
+    ensure!(folder.is_dir(), "{shown}: this is not a folder; a folder of .ndjson files was expected");
+    let mut files = Vec::new();
+    let mut n_other_files = 0;
+    for entry in std::fs::read_dir(folder).with_context(|| format!("{shown}: cannot be listed"))? {
+        let path = entry.with_context(|| format!("{shown}: cannot be listed"))?.path();
+        if !path.is_file() {
+            continue;
+        }
+        if path.extension().is_some_and(|extension| extension == "ndjson") {
+            files.push(path);
+        } else {
+            n_other_files += 1;
+        }
+    }
+    ensure!(
+        !files.is_empty(),
+        "{shown}: no .ndjson file in this folder; files like cat.ndjson with one drawing a line were expected"
+    );
+    files.sort();
+    Ok((files, n_other_files))
+}
+
+/// The drawings of one file; labels are of this file alone.
+struct FilePart {
+    data: DataSet,
+    n_simplified: usize,
+    n_bad_lines: usize,
+    examples: Vec<String>,
+}
+
+impl FilePart {
+    /// The words that have drawings. (Others are known from soft labels only.)
+    fn words(&self) -> impl Iterator<Item = &String> {
+        let counts = self.data.class_counts();
+        self.data
+            .labels()
+            .iter()
+            .enumerate()
+            .filter(move |(index, _)| counts[*index] > 0)
+            .map(|(_, word)| word)
+    }
+
+    fn add_bad_line(&mut self, path: &Path, line_number: u64, message: &dyn fmt::Display) {
+        self.n_bad_lines += 1;
+        if self.examples.len() < MAX_EXAMPLES {
+            self.examples.push(format!("{}:{line_number}: {message}", path.display()));
+        }
+    }
+}
+
+fn read_file(path: &Path, options: &ReadOptions) -> Result<FilePart> {
+    let shown = path.display();
+    let file = File::open(path).with_context(|| format!("{shown}: cannot be opened"))?;
+    let mut lines = Lines::new(BufReader::with_capacity(1 << 18, file));
+    let mut part =
+        FilePart { data: DataSet::default(), n_simplified: 0, n_bad_lines: 0, examples: Vec::new() };
+    let mut n_valid = 0_usize;
+    let mut n_seen: Vec<usize> = Vec::new();
+    while let Some(line) = lines.next_line().with_context(|| format!("{shown}: cannot be read"))? {
+        let record = match line.text() {
+            Ok(text) if text.trim().is_empty() => continue,
+            Ok(text) => Record::parse(text).map_err(|error| error.to_string()),
+            Err(message) => Err(message),
+        };
+        let number = lines.number;
+        let record = match record {
+            Ok(record) => record,
+            Err(message) => {
+                part.add_bad_line(path, number, &message);
+                continue;
+            }
+        };
+        if let Some(labels) = &options.labels
+            && !labels.contains(&record.word)
+        {
+            bail!(
+                "{shown}:{number}: the word {:?} is not a class of the model, which knows {}: {}",
+                record.word,
+                labels.len(),
+                abbreviate(labels)
+            );
+        }
+        let label = part.data.label_of(&record.word)?;
+        let soft: Vec<(u16, f32)> = match &record.soft {
+            Some(soft) => soft
+                .iter()
+                .map(|(word, &probability)| Ok((part.data.label_of(word)? as u16, probability)))
+                .collect::<Result<_>>()?,
+            None => Vec::new(),
+        };
+        n_seen.resize(part.data.n_classes(), 0);
+        n_seen[label] += 1;
+        if n_seen[label] <= options.skip_per_class {
+            n_valid += 1;
+            continue;
+        }
+        if let Some(most) = options.max_per_class
+            && n_seen[label] - options.skip_per_class > most
+        {
+            // The data set's own files are named after their one word: nothing else can follow.
+            if path.file_stem().is_some_and(|stem| stem == record.word.as_str()) {
+                break;
+            }
+            continue;
+        }
+        match part.data.push(label, &record.drawing, &soft) {
+            Ok(was_simplified) => {
+                n_valid += 1;
+                part.n_simplified += usize::from(was_simplified);
+            }
+            Err(error) => part.add_bad_line(path, number, &error),
+        }
+    }
+    if n_valid == 0 {
+        match part.examples.first() {
+            Some(example) => {
+                bail!(
+                    "{shown}: no valid drawing in {}; the first: {example}",
+                    count(part.n_bad_lines, "line")
+                )
+            }
+            None => bail!("{shown}: the file is empty"),
+        }
+    }
+    Ok(part)
+}
+
+fn abbreviate(labels: &[String]) -> String {
+    const N_SHOWN: usize = 8;
+    let shown = labels.iter().take(N_SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    if labels.len() > N_SHOWN { format!("{shown}, ...") } else { shown }
+}
+
+/// Lines of bounded length, with their numbers from 1.
+pub(crate) struct Lines<R> {
+    reader: R,
+    buffer: Vec<u8>,
+    pub(crate) number: u64,
+}
+
+/// One line without its end, or too long.
+pub(crate) struct Line<'a> {
+    bytes: &'a [u8],
+    is_too_long: bool,
+}
+
+impl Line<'_> {
+    /// The text, or what is wrong with it.
+    pub(crate) fn text(&self) -> Result<&str, String> {
+        if self.is_too_long {
+            return Err(format!("the line is longer than {} MiB", MAX_LINE_BYTES >> 20));
+        }
+        std::str::from_utf8(self.bytes).map_err(|error| format!("not UTF-8 text: {error}"))
+    }
+}
+
+impl<R: BufRead> Lines<R> {
+    pub(crate) fn new(reader: R) -> Self {
+        Self { reader, buffer: Vec::new(), number: 0 }
+    }
+
+    pub(crate) fn next_line(&mut self) -> io::Result<Option<Line<'_>>> {
+        self.buffer.clear();
+        let limit = MAX_LINE_BYTES as u64 + 1;
+        if self.reader.by_ref().take(limit).read_until(b'\n', &mut self.buffer)? == 0 {
+            return Ok(None);
+        }
+        self.number += 1;
+        let is_too_long = self.buffer.len() > MAX_LINE_BYTES && self.buffer.last() != Some(&b'\n');
+        if is_too_long {
+            self.reader.skip_until(b'\n')?;
+        }
+        while matches!(self.buffer.last(), Some(b'\n' | b'\r')) {
+            self.buffer.pop();
+        }
+        Ok(Some(Line { bytes: &self.buffer, is_too_long }))
+    }
+}

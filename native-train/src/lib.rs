@@ -1,0 +1,11 @@
+//! Trains, evaluates and exports recognisers: what the program `native-train` is made of.
+
+pub mod checkpoint;
+pub mod cli;
+pub mod data;
+pub mod device;
+pub mod evaluate;
+pub mod model_folder;
+pub mod predict;
+pub mod run;
+pub mod train;

@@ -1,0 +1,74 @@
+//! Drawings from a file or standard input, guesses on standard output.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use quickdraw_core::{Classifier, Drawing, ModelBackend, Record};
+use serde_json::json;
+
+/// Recognises every line; a line that is no drawing is reported on standard error with its place, and the rest goes on.
+///
+/// # Errors
+/// When the file cannot be read, the output cannot be written, or, at the end, when lines were bad.
+pub fn predict<B: ModelBackend>(
+    classifier: &Classifier<B>,
+    file: &Path,
+    json: bool,
+    max_results: usize,
+    out: &mut impl Write,
+) -> Result<()> {
+    let (name, mut input): (String, Box<dyn BufRead>) = if file == Path::new("-") {
+        ("standard input".to_owned(), Box::new(std::io::stdin().lock()))
+    } else {
+        let opened = File::open(file).with_context(|| format!("cannot read {}", file.display()))?;
+        (file.display().to_string(), Box::new(BufReader::new(opened)))
+    };
+    let (mut n_lines, mut n_bad) = (0usize, 0usize);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        if input.read_until(b'\n', &mut line).with_context(|| format!("cannot read {name}"))? == 0 {
+            break;
+        }
+        n_lines += 1;
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
+        let (word, drawing) = match parse(&line) {
+            Ok(parsed) => parsed,
+            Err(error) => {
+                n_bad += 1;
+                eprintln!("{name}:{n_lines}: {error:#}");
+                continue;
+            }
+        };
+        let predictions = classifier.classify(&drawing.simplify(), max_results)?;
+        if json {
+            writeln!(out, "{}", json!({ "line": n_lines, "word": word, "predictions": predictions }))?;
+        } else {
+            let guesses: Vec<String> =
+                predictions.iter().map(|p| format!("{} {:.1} %", p.label, 100.0 * p.probability)).collect();
+            let word = word.map_or(String::new(), |word| format!(" ({word})"));
+            writeln!(out, "{n_lines}{word}: {}", guesses.join(", "))?;
+        }
+    }
+    match (n_lines, n_bad) {
+        (0, _) => bail!("{name} is empty; ndjson lines of drawings were expected"),
+        (_, 0) => Ok(()),
+        _ => bail!("{n_bad} of {n_lines} lines of {name} are no drawings"),
+    }
+}
+
+/// An ndjson line of the data set, or a bare list of strokes; the word where there is one.
+fn parse(line: &[u8]) -> Result<(Option<String>, Drawing)> {
+    let text = std::str::from_utf8(line).context("not UTF-8 text")?.trim();
+    if text.starts_with('[') {
+        // The reader of records is the only one that knows the form of strokes.
+        let record = Record::parse(&format!("{{\"word\":\"-\",\"drawing\":{text}}}"))?;
+        return Ok((None, record.drawing));
+    }
+    let record = Record::parse(text)?;
+    Ok((Some(record.word), record.drawing))
+}
