@@ -1,0 +1,183 @@
+// Model folders at the door: the shipped one, others, and everything that is no model folder.
+
+import assert from "node:assert/strict";
+import { cp, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { after, before, describe, test } from "node:test";
+import { fileURLToPath, pathToFileURL } from "node:url";
+
+import { Classifier, QuickdrawError } from "quickdraw-rnn";
+
+import { fixtureCases, fixtureFiles, fixtureFolder } from "./fixture.mjs";
+
+const zigzag = [[[0, 60, 120, 180, 255], [100, 0, 100, 0, 100]]];
+
+/** Rejects with this package's error. */
+async function assertRefused(promise, code, message) {
+  await assert.rejects(promise, (error) => {
+    assert.ok(error instanceof QuickdrawError, `${error}`);
+    assert.equal(error.code, code);
+    assert.match(error.message, message);
+    return true;
+  });
+}
+
+describe("the shipped model", () => {
+  test("is loaded once for all who ask, and again after it was disposed", async () => {
+    const loading = Classifier.load();
+    assert.equal(Classifier.load(), loading);
+    const classifier = await loading;
+    assert.equal(await Classifier.load(), classifier);
+    assert.equal(classifier.classify(zigzag).length, 5);
+
+    classifier.dispose();
+    classifier.dispose();
+    const again = await Classifier.load();
+    assert.notEqual(again, classifier);
+    assert.equal(again.classify(zigzag).length, 5);
+    classifier.dispose();
+    assert.equal(await Classifier.load(), again);
+  });
+
+  test("knows the data set's 345 categories", async () => {
+    const { labels } = await Classifier.load();
+    assert.equal(labels.length, 345);
+    assert.ok(labels.includes("cat") && labels.includes("The Eiffel Tower"));
+    assert.ok(Object.isFrozen(labels));
+  });
+});
+
+test("a disposed classifier says so", async () => {
+  const classifier = await Classifier.load({ model: fixtureFolder });
+  classifier.dispose();
+  assert.throws(() => classifier.classify(zigzag), { code: "disposed", message: /disposed.*Classifier\.load/ });
+  assert.throws(() => classifier.simplify(zigzag), { code: "disposed" });
+  assert.ok(classifier.labels.length > 0);
+});
+
+describe("another model", () => {
+  let folder;
+  let server;
+  let address;
+  before(async () => {
+    folder = await mkdtemp(path.join(tmpdir(), "quickdraw models #1 "));
+    await cp(fixtureFolder, path.join(folder, "model"), { recursive: true });
+    const files = await fixtureFiles();
+    server = createServer((request, response) => {
+      if (request.url === "/model/model.json") return response.end(files.modelJson);
+      if (request.url === "/model/weights.safetensors") return response.end(files.weights);
+      if (request.url.startsWith("/app/")) {
+        return response.setHeader("content-type", "text/html").end("\n<!DOCTYPE html><title>An app</title>");
+      }
+      response.statusCode = 404;
+      response.end("<!doctype html>not here");
+    });
+    await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+    address = `http://127.0.0.1:${server.address().port}`;
+  });
+  after(async () => {
+    server.close();
+    await rm(folder, { recursive: true });
+  });
+
+  test("loads from a URL, a path, the network and memory, with the same result", async () => {
+    const directory = path.join(folder, "model");
+    const [{ drawing }] = await fixtureCases();
+    const found = [];
+    for (const model of [
+      fixtureFolder,
+      new URL(".", fixtureFolder).href,
+      fileURLToPath(fixtureFolder),
+      path.relative(process.cwd(), fileURLToPath(fixtureFolder)),
+      directory,
+      pathToFileURL(directory),
+      `${address}/model`,
+      new URL(`${address}/model/`),
+      await fixtureFiles(),
+    ]) {
+      const classifier = await Classifier.load({ model });
+      found.push(classifier.classify(drawing));
+      classifier.dispose();
+    }
+    for (const predictions of found) assert.deepEqual(predictions, found[0]);
+  });
+
+  test("does not take the shipped model's place", async () => {
+    const other = await Classifier.load({ model: fixtureFolder });
+    const shipped = await Classifier.load();
+    assert.notEqual(other, shipped);
+    other.dispose();
+    assert.equal(await Classifier.load(), shipped);
+  });
+
+  test("that the server does not have is named with its status", () =>
+    assertRefused(Classifier.load({ model: `${address}/none` }), "load-failed", /none\/\S+ could not.*404 Not Found/));
+
+  test("for which the server answers with a page is named", () =>
+    assertRefused(Classifier.load({ model: `${address}/app/model` }), "load-failed", /app\/model\/\S+ is a web page/));
+
+  test("on a server that does not answer is named", () =>
+    assertRefused(Classifier.load({ model: "http://127.0.0.1:9/model" }), "load-failed", /could not be fetched/));
+
+  test("in a folder that does not exist is named", () =>
+    assertRefused(Classifier.load({ model: path.join(folder, "none") }), "load-failed", /could not be read.*ENOENT/));
+
+  for (const model of [5, null, true, {}, [], { modelJson: "{}", weights: "" }, { modelJson: new Uint8Array() }]) {
+    test(`that is ${JSON.stringify(model)} is refused`, () =>
+      assertRefused(Classifier.load({ model }), "invalid-options", /option `model`: expected the address of a model/));
+  }
+
+  test("options that are no object are refused", async () => {
+    await assertRefused(Classifier.load("model"), "invalid-options", /expected an object of options/);
+    await assertRefused(Classifier.load(null), "invalid-options", /expected an object of options/);
+  });
+});
+
+describe("a model folder with", () => {
+  let modelJson;
+  let weights;
+  let card;
+  before(async () => {
+    ({ modelJson, weights } = await fixtureFiles());
+    card = JSON.parse(new TextDecoder().decode(modelJson));
+  });
+  const json = (value) => new TextEncoder().encode(JSON.stringify(value));
+  const refused = (files, message) =>
+    assertRefused(Classifier.load({ model: { modelJson, weights, ...files } }), "invalid-model", message);
+
+  test("an empty model.json", () => refused({ modelJson: new Uint8Array() }, /the given model: model\.json: /));
+  test("a broken model.json", () => refused({ modelJson: modelJson.subarray(0, 40) }, /model\.json: .*line \d+/));
+  test("an unknown format", () =>
+    refused({ modelJson: json({ ...card, format: 999 }) }, /format 999 is unknown, this version reads format 1/));
+  test("a missing label", () =>
+    refused({ modelJson: json({ ...card, labels: card.labels.slice(1) }) }, /model\.json: \d+ labels, expected \d+/));
+  test("a configuration that makes no network", () =>
+    refused({ modelJson: json({ ...card, config: { ...card.config, num_nodes: 0 } }) }, /num_nodes/));
+  test("weights of another network", () =>
+    refused({ modelJson: json({ ...card, config: { ...card.config, num_nodes: 3 } }) }, /weights\.safetensors: /));
+  test("empty weights", () => refused({ weights: new Uint8Array() }, /weights\.safetensors/));
+  test("weights cut short anywhere", async () => {
+    for (const length of [1, 8, 40, weights.length >> 1, weights.length - 1]) {
+      await refused({ weights: weights.subarray(0, length) }, /weights\.safetensors/);
+    }
+  });
+  test("weights that are something else", () => refused({ weights: modelJson }, /weights\.safetensors/));
+  test("weights that are not finite", () => {
+    const broken = Uint8Array.from(weights);
+    broken.fill(0xff, weights.length - 4);
+    return refused({ weights: broken }, /weights\.safetensors: tensor .* not finite/);
+  });
+
+  test("files that were found on the disk is named in the message", async () => {
+    const folder = await mkdtemp(path.join(tmpdir(), "quickdraw-broken-"));
+    try {
+      await writeFile(path.join(folder, "model.json"), "{");
+      await writeFile(path.join(folder, "weights.safetensors"), weights);
+      await assertRefused(Classifier.load({ model: folder }), "invalid-model", /the model in file:.*quickdraw-broken-/);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+});

@@ -1,0 +1,98 @@
+// The package as npm users get it: packed, unpacked elsewhere, imported by its name.
+
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdir, mkdtemp, readFile, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+
+import { npm } from "../../.ci/command.mjs";
+
+const execute = promisify(execFile);
+const here = fileURLToPath(new URL("..", import.meta.url));
+
+let folder;
+let installed;
+let report;
+before(async () => {
+  folder = await realpath(await mkdtemp(path.join(tmpdir(), "quickdraw-pack-")));
+  // What is packed was built before the tests: without its scripts, npm does not build it again.
+  const output = await npm(["pack", "--json", "--ignore-scripts", "--pack-destination", folder], {
+    cwd: here,
+    capture: true,
+  });
+  const parsed = JSON.parse(output);
+  // npm 11 lists the packages, later ones name them.
+  report = Array.isArray(parsed) ? parsed[0] : Object.values(parsed)[0];
+  await execute("tar", ["-xzf", report.filename], { cwd: folder });
+  installed = path.join(folder, "node_modules", "quickdraw-rnn");
+  await mkdir(path.dirname(installed));
+  await rename(path.join(folder, "package"), installed);
+});
+after(() => rm(folder, { recursive: true }));
+
+test("the package holds its face, its module and its model, and no sources of theirs", () => {
+  const files = report.files.map((file) => file.path).sort();
+  for (const needed of [
+    "LICENSE",
+    "README.md",
+    "dist/index.d.ts",
+    "dist/index.js",
+    "model/LICENSE",
+    "model/model.json",
+    "model/weights.safetensors",
+    "package.json",
+    "pkg/quickdraw_wasm.js",
+    "pkg/quickdraw_wasm_bg.wasm",
+  ]) {
+    assert.ok(files.includes(needed), `${needed} is missing among ${files.join(", ")}`);
+  }
+  const extra = files.filter((file) => /\.(rs|toml|ts|sha256|mjs)$/.test(file) && !file.endsWith(".d.ts"));
+  assert.deepEqual(extra, []);
+});
+
+test("every path in package.json is there", async () => {
+  const manifest = JSON.parse(await readFile(path.join(installed, "package.json"), "utf8"));
+  assert.equal(Object.keys(manifest.exports["."])[0], "types");
+  const paths = Object.values(manifest.exports).flatMap((target) =>
+    typeof target === "string" ? [target] : Object.values(target),
+  );
+  for (const target of paths.filter((target) => !target.includes("*"))) await stat(path.join(installed, target));
+});
+
+test("the unpacked package recognises a drawing", async () => {
+  const program = path.join(folder, "program.mjs");
+  await writeFile(
+    program,
+    `import { Classifier } from "quickdraw-rnn";
+     const classifier = await Classifier.load();
+     const predictions = classifier.classify([[{ x: 0, y: 0 }, { x: 90, y: 10 }, { x: 40, y: 80 }]]);
+     console.log(JSON.stringify(predictions));`,
+  );
+  const { stdout } = await execute(process.execPath, [program], { cwd: folder });
+  const predictions = JSON.parse(stdout);
+  assert.equal(predictions.length, 5);
+  assert.ok(predictions.every(({ label, probability }) => label && probability >= 0 && probability <= 1));
+});
+
+test("the unpacked package works in a worker thread", async () => {
+  const program = path.join(folder, "main.mjs");
+  await writeFile(
+    program,
+    `import { Worker } from "node:worker_threads";
+     const worker = new Worker(new URL("worker.mjs", import.meta.url));
+     worker.on("message", (message) => console.log(message));`,
+  );
+  await writeFile(
+    path.join(folder, "worker.mjs"),
+    `import { parentPort } from "node:worker_threads";
+     import { Classifier } from "quickdraw-rnn";
+     const classifier = await Classifier.load();
+     parentPort.postMessage(classifier.classify([[{ x: 0, y: 0 }, { x: 9, y: 1 }]]).length);`,
+  );
+  const { stdout } = await execute(process.execPath, [program], { cwd: folder });
+  assert.equal(stdout.trim(), "5");
+});

@@ -1,0 +1,74 @@
+/* The WebAssembly module: found, checked and instantiated once. */
+
+import instantiate from "../pkg/quickdraw_wasm.js";
+
+import { QuickdrawError, messageOf } from "./error.js";
+import { readBytes, resolveUrl, shown } from "./read.js";
+
+/** Where the module comes from when it is not the file beside this package's code. */
+export type WasmSource = string | URL | ArrayBuffer | Uint8Array | WebAssembly.Module;
+
+/** A module whose only function uses one SIMD instruction: valid exactly where SIMD is. */
+const SIMD_PROBE = new Uint8Array([
+  0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11,
+]);
+
+let runtime: Promise<void> | undefined;
+
+/**
+ * Makes the module ready for use. All callers share one instance; after a failure the next call tries again.
+ */
+export function loadRuntime(source: WasmSource | undefined): Promise<void> {
+  runtime ??= start(source).catch((error: unknown) => {
+    runtime = undefined;
+    throw error;
+  });
+  return runtime;
+}
+
+async function start(source: WasmSource | undefined): Promise<void> {
+  if (typeof WebAssembly !== "object") {
+    throw new QuickdrawError("unsupported", "quickdraw-rnn needs WebAssembly, which is missing or switched off here");
+  }
+  if (!WebAssembly.validate(SIMD_PROBE)) {
+    throw new QuickdrawError(
+      "unsupported",
+      "quickdraw-rnn needs WebAssembly with SIMD: Chrome 96, Firefox 89, Safari 16.4 or later",
+    );
+  }
+  const wasm = source === undefined ? new URL("../pkg/quickdraw_wasm_bg.wasm", import.meta.url) : source;
+  if (wasm instanceof WebAssembly.Module) return instantiateModule(wasm, "the given module");
+  if (typeof wasm === "string" || wasm instanceof URL) {
+    const url = await resolveUrl(wasm);
+    return instantiateModule(await compile(await readBytes(url), shown(url)), shown(url));
+  }
+  if (wasm instanceof Uint8Array || wasm instanceof ArrayBuffer) {
+    return instantiateModule(await compile(wasm, "the given module"), "the given module");
+  }
+  throw new QuickdrawError(
+    "invalid-options",
+    "option `wasm`: expected a URL, the bytes of the module, or a WebAssembly.Module",
+  );
+}
+
+async function compile(bytes: ArrayBuffer | Uint8Array, name: string): Promise<WebAssembly.Module> {
+  try {
+    return await WebAssembly.compile(bytes as BufferSource);
+  } catch (cause) {
+    throw new QuickdrawError("invalid-wasm", `${name} is not a WebAssembly module: ${messageOf(cause)}`, { cause });
+  }
+}
+
+async function instantiateModule(module: WebAssembly.Module, name: string): Promise<void> {
+  // The binding keeps any module that can be instantiated, and would not take another after it.
+  if (!WebAssembly.Module.exports(module).some((exported) => exported.name === "classifier_new")) {
+    throw new QuickdrawError("invalid-wasm", `${name} is not the module of this package: it has no classifier`);
+  }
+  try {
+    await instantiate({ module_or_path: module });
+  } catch (cause) {
+    throw new QuickdrawError("invalid-wasm", `${name} is not the module of this package: ${messageOf(cause)}`, {
+      cause,
+    });
+  }
+}
