@@ -1,0 +1,124 @@
+/**
+ * The page's side of the guessing worker: the newest drawing in, predictions out.
+ *
+ * At most one request is under way. A drawing that arrives meanwhile waits, and a newer one takes its place, so that the guesses never
+ * lag behind the pen by more than one classification. A worker that crashes or falls silent is replaced, and the drawing asked again.
+ */
+import type { GuessRequest, Obstacle, Prediction, Stroke, WorkerReport } from "./messages";
+
+/** Silence of this length means that the worker is gone: some browsers end one for lack of memory without an event. */
+const SILENCE_LIMIT_MS = 15_000;
+/** So many crashes without one guess between them, and a fresh worker would not help either. */
+const MAX_CRASHES_IN_A_ROW = 3;
+
+export interface GuesserEvents {
+  /** The classifier is loaded; called again after every replacement of the worker. */
+  onReady(nCategories: number): void;
+  /** The best predictions for the newest drawing that was classified, best first. */
+  onPredictions(predictions: readonly Prediction[]): void;
+  /** No guesses until `start` is called again. */
+  onUnavailable(obstacle: Obstacle): void;
+}
+
+export class Guesser {
+  readonly #events: GuesserEvents;
+  #worker: Worker | null = null;
+  #ready = false;
+  #lastId = 0;
+  #underWay: GuessRequest | null = null;
+  #waiting: GuessRequest | null = null;
+  #crashes = 0;
+  #silence: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(events: GuesserEvents) {
+    this.#events = events;
+  }
+
+  /** Whether the newest drawing has its answer. */
+  get isIdle(): boolean {
+    return this.#underWay === null && this.#waiting === null;
+  }
+
+  /** Starts the worker; also the way back after `onUnavailable`. A drawing handed in meanwhile is not lost. */
+  start(): void {
+    this.#crashes = 0;
+    this.#startWorker();
+  }
+
+  /** Asks for a guess. `strokes` must not change afterwards: it may have to wait. */
+  guess(strokes: readonly Stroke[]): void {
+    this.#waiting = { id: ++this.#lastId, strokes };
+    this.#sendWaiting();
+  }
+
+  /** Drops the drawing that waits and the answer that is under way: they are about a drawing that is gone. */
+  forget(): void {
+    this.#waiting = null;
+    if (this.#underWay) this.#underWay = { id: -1, strokes: [] };
+  }
+
+  #startWorker(): void {
+    this.#stopWorker();
+    const worker = new Worker(new URL("./guess-worker.ts", import.meta.url), { type: "module" });
+    worker.onmessage = ({ data }: MessageEvent<WorkerReport>) => this.#receive(data);
+    worker.onmessageerror = () => this.#recover();
+    worker.onerror = (event) => {
+      event.preventDefault();
+      this.#recover();
+    };
+    this.#worker = worker;
+  }
+
+  #stopWorker(): void {
+    clearTimeout(this.#silence);
+    this.#worker?.terminate();
+    this.#worker = null;
+    this.#ready = false;
+    // The drawing that was under way is still the newest one unless another waits already.
+    if (this.#underWay && this.#underWay.id !== -1) this.#waiting ??= this.#underWay;
+    this.#underWay = null;
+  }
+
+  #recover(): void {
+    this.#crashes += 1;
+    if (this.#crashes < MAX_CRASHES_IN_A_ROW) {
+      this.#startWorker();
+    } else {
+      this.#stopWorker();
+      this.#events.onUnavailable("worker");
+    }
+  }
+
+  #sendWaiting(): void {
+    if (!this.#worker || !this.#ready || this.#underWay || !this.#waiting) return;
+    this.#underWay = this.#waiting;
+    this.#waiting = null;
+    this.#worker.postMessage(this.#underWay);
+    this.#silence = setTimeout(() => this.#recover(), SILENCE_LIMIT_MS);
+  }
+
+  #receive(report: WorkerReport): void {
+    switch (report.kind) {
+      case "ready":
+        this.#ready = true;
+        this.#events.onReady(report.nCategories);
+        break;
+      case "unavailable":
+        console.warn(`no guesses: ${report.message}`);
+        this.#stopWorker();
+        this.#events.onUnavailable(report.obstacle);
+        return;
+      case "predictions":
+      case "refused": {
+        clearTimeout(this.#silence);
+        this.#crashes = 0;
+        const wanted = this.#underWay?.id === report.id;
+        this.#underWay = null;
+        if (report.kind === "refused") console.warn(`drawing not classified: ${report.message}`);
+        else if (wanted) this.#events.onPredictions(report.predictions);
+        break;
+      }
+    }
+    this.#sendWaiting();
+  }
+}

@@ -1,0 +1,127 @@
+/** A test's page: the built page from a server of its own, and a hand that draws on it. */
+import { expect, test as base, type Page } from "@playwright/test";
+import { fileURLToPath } from "node:url";
+import { preview, type PreviewServer } from "vite";
+import { byHand, type Figure } from "./figures.ts";
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+
+export interface Site {
+  /** The page's address. */
+  readonly url: string;
+  /** Ends the server and every connection to it. */
+  close(): Promise<void>;
+}
+
+/** Serves `dist` on a free port. */
+export async function serve(): Promise<Site> {
+  const server: PreviewServer = await preview({ root: ROOT, logLevel: "warn", preview: { port: 0, host: "127.0.0.1", open: false } });
+  const address = server.httpServer.address();
+  if (address === null || typeof address === "string") throw new Error("the preview server listens on no port");
+  let closed: Promise<void> | undefined;
+  return { url: `http://127.0.0.1:${address.port}/`, close: () => (closed ??= server.close()) };
+}
+
+interface Fixtures {
+  site: Site;
+  /** Errors that the test causes on purpose; every other error on the console fails it. */
+  expectedErrors: RegExp[];
+  /** Checks at the test's end that the page complained of nothing and asked nobody but its own server. */
+  conduct: void;
+}
+
+export const test = base.extend<Fixtures>({
+  site: async ({}, use) => {
+    const site = await serve();
+    await use(site);
+    await site.close();
+  },
+  expectedErrors: async ({}, use) => use([]),
+  conduct: [
+    async ({ context, site, expectedErrors }, use) => {
+      const errors: string[] = [];
+      const requests: string[] = [];
+      context.on("request", (request) => requests.push(request.url()));
+      context.on("console", (message) => {
+        if (message.type() === "error") errors.push(message.text());
+      });
+      context.on("weberror", (error) => errors.push(String(error.error())));
+      await use();
+      expect(errors.filter((error) => !expectedErrors.some((expected) => expected.test(error)))).toEqual([]);
+      expect(requests.filter((url) => !url.startsWith(site.url))).toEqual([]);
+    },
+    { auto: true },
+  ],
+});
+
+export { expect };
+
+/** Opens the page and waits until the classifier is loaded. */
+export async function open(page: Page, site: Site): Promise<void> {
+  await page.goto(site.url);
+  await expect(page.getByTestId("model")).not.toBeEmpty();
+}
+
+export interface Place {
+  /** In CSS pixels from the page's corner. */
+  readonly x: number;
+  readonly y: number;
+  readonly size: number;
+}
+
+/** The largest square in the middle of the pad, less a margin. */
+export async function middleOfPad(page: Page, share = 0.7): Promise<Place> {
+  const pad = await page.getByTestId("pad").boundingBox();
+  if (!pad) throw new Error("the pad is not on the page");
+  const size = Math.min(pad.width, pad.height) * share;
+  return { x: pad.x + (pad.width - size) / 2, y: pad.y + (pad.height - size) / 2, size };
+}
+
+/** Draws a figure with the mouse, one real movement for each of its points. */
+export async function draw(page: Page, figure: Figure, place?: Place): Promise<void> {
+  const { x, y, size } = place ?? (await middleOfPad(page));
+  for (const stroke of byHand(figure)) {
+    for (const [i, point] of stroke.entries()) {
+      await page.mouse.move(x + (point[0] * size) / 100, y + (point[1] * size) / 100);
+      if (i === 0) await page.mouse.down();
+    }
+    await page.mouse.up();
+  }
+}
+
+/** The items of the list of guesses. */
+export const guesses = (page: Page) => page.getByTestId("guesses").locator("li");
+
+/** Waits until the list shows the guesses for the whole drawing. */
+export async function guessed(page: Page): Promise<void> {
+  await expect(page.getByTestId("guesses")).toHaveAttribute("aria-busy", "false");
+  await expect(guesses(page)).toHaveCount(5);
+}
+
+/** The labels in the list, best first. */
+export async function labels(page: Page): Promise<string[]> {
+  return guesses(page).evaluateAll((items) => items.map((item) => item.getAttribute("data-label") ?? ""));
+}
+
+/** How many pixels of the pad carry ink, and the box around them in CSS pixels of the pad. */
+export async function ink(page: Page): Promise<{ pixels: number; left: number; top: number; right: number; bottom: number }> {
+  return page.getByTestId("pad").evaluate(async (element) => {
+    // The pad paints once a frame.
+    await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
+    const canvas = element as HTMLCanvasElement;
+    const { data, width } = canvas.getContext("2d")!.getImageData(0, 0, canvas.width, canvas.height);
+    const ratio = canvas.width / canvas.clientWidth;
+    const found = { pixels: 0, left: Infinity, top: Infinity, right: -Infinity, bottom: -Infinity };
+    for (let i = 3; i < data.length; i += 4) {
+      if (data[i]! < 128) continue;
+      const x = (((i - 3) / 4) % width) / ratio;
+      const y = Math.floor((i - 3) / 4 / width) / ratio;
+      found.pixels += 1;
+      found.left = Math.min(found.left, x);
+      found.right = Math.max(found.right, x);
+      found.top = Math.min(found.top, y);
+      found.bottom = Math.max(found.bottom, y);
+    }
+    return found;
+  });
+}

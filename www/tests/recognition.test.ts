@@ -1,0 +1,12 @@
+/** The point of it all: a known thing, drawn with the mouse, is named at the top of the list. */
+import { FIGURES, type Label } from "./figures.ts";
+import { draw, expect, guessed, labels, open, test } from "./page.ts";
+
+for (const label of Object.keys(FIGURES) as Label[]) {
+  test(`${label} is recognised`, async ({ page, site }) => {
+    await open(page, site);
+    await draw(page, FIGURES[label]);
+    await guessed(page);
+    expect((await labels(page))[0]).toBe(label);
+  });
+}

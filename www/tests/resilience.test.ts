@@ -1,0 +1,109 @@
+/** When things go wrong: no network, no model, no WebAssembly, a worker that dies. */
+import { FIGURES } from "./figures.ts";
+import { draw, expect, guessed, guesses, ink, open, test } from "./page.ts";
+
+test("after the first visit the page works without network and server", async ({ page, site, context }) => {
+  await open(page, site);
+  // Ready means installed: page, code, WebAssembly and weights are in the cache.
+  await page.evaluate(() => navigator.serviceWorker.ready.then(() => undefined));
+  await site.close();
+  await context.setOffline(true);
+  await page.reload();
+  await expect(page.getByTestId("model")).not.toBeEmpty();
+  await draw(page, FIGURES.house);
+  await guessed(page);
+  await page.getByTestId("language-ko").click();
+  await page.evaluate(() => document.fonts.ready.then(() => undefined));
+});
+
+test("the page's policy lets nothing out and nothing foreign in", async ({ page, site, expectedErrors }) => {
+  expectedErrors.push(/Content Security Policy/);
+  await open(page, site);
+  const violations = await page.evaluate(async () => {
+    const found: string[] = [];
+    document.addEventListener("securitypolicyviolation", (event) => found.push(event.effectiveDirective));
+    await fetch("https://example.org/").catch(() => undefined);
+    const script = document.createElement("script");
+    script.textContent = "window.injected = true";
+    document.body.append(script);
+    await new Promise((resolve) => setTimeout(resolve));
+    return { found, injected: "injected" in window };
+  });
+  expect(violations.found.sort()).toEqual(["connect-src", "script-src-elem"]);
+  expect(violations.injected).toBe(false);
+});
+
+test.describe("without a service worker in between", () => {
+  // The failures below are of the network, which the service worker would hide.
+  test.use({ serviceWorkers: "block" });
+
+  test("a model that cannot be loaded is said so, and loads on another try; the drawing stays", async ({ page, site, expectedErrors }) => {
+    expectedErrors.push(/ERR_FAILED/);
+    await page.route(/safetensors/, (route) => route.abort());
+    await page.goto(site.url);
+    await expect(page.getByTestId("problem")).toContainText("could not be loaded");
+    await draw(page, FIGURES.house);
+    await page.unroute(/safetensors/);
+    await page.getByTestId("try-again").click();
+    await guessed(page);
+    await expect(page.getByTestId("problem")).toBeHidden();
+    expect((await ink(page)).pixels).toBeGreaterThan(0);
+  });
+
+  test("a browser without WebAssembly's vector instructions gets told what is missing", async ({ page, site }) => {
+    await page.route(/guess-worker.*\.js/, async (route) => {
+      const response = await route.fetch();
+      await route.fulfill({ response, body: `WebAssembly.validate = () => false;\n${await response.text()}` });
+    });
+    await page.goto(site.url);
+    await expect(page.getByTestId("problem")).toContainText("SIMD");
+  });
+
+  test("a worker that crashes over a drawing is replaced, and the drawing asked again", async ({ page, site }) => {
+    await open(page, site);
+    await draw(page, [FIGURES.house[0]!]);
+    await guessed(page);
+    const probability = (await guesses(page).first().getAttribute("data-probability"))!;
+    await draw(page, [FIGURES.house[1]!]);
+    await guessed(page);
+    await page.workers()[0]!.evaluate(() => {
+      self.onmessage = () => {
+        throw new Error("trap");
+      };
+    });
+    // Undo asks once. Only the replaced worker can answer, and only if it is asked for the same drawing.
+    const replacement = page.waitForEvent("worker");
+    await page.getByTestId("undo").click();
+    await replacement;
+    await expect(guesses(page).first()).toHaveAttribute("data-probability", probability);
+    await expect(page.getByTestId("problem")).toBeHidden();
+    expect(page.workers()).toHaveLength(1);
+  });
+
+  test("a worker that falls silent is replaced", async ({ page, site }) => {
+    await page.clock.install();
+    await open(page, site);
+    await page.workers()[0]!.evaluate(() => {
+      self.onmessage = null;
+    });
+    await draw(page, FIGURES.line);
+    await page.clock.fastForward(20_000);
+    await guessed(page);
+  });
+
+  test("a worker that crashes again and again is given up with a word, until another try", async ({ page, site }) => {
+    await page.route(/guess-worker.*\.js/, (route) =>
+      route.fulfill({
+        contentType: "text/javascript",
+        body: "postMessage({ kind: 'ready', nCategories: 1 }); onmessage = () => { throw new Error('crash'); };",
+      }),
+    );
+    await open(page, site);
+    await draw(page, FIGURES.line);
+    await expect(page.getByTestId("problem")).toContainText("keeps failing");
+    await page.unroute(/guess-worker.*\.js/);
+    await page.getByTestId("try-again").click();
+    await guessed(page);
+    await expect(page.getByTestId("problem")).toBeHidden();
+  });
+});

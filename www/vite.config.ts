@@ -1,0 +1,79 @@
+import { defineConfig, type Plugin } from "vite";
+import { VitePWA } from "vite-plugin-pwa";
+
+/** Everything comes from the page's own origin; WebAssembly may be compiled, and nothing else may be evaluated. */
+const CONTENT_SECURITY_POLICY = [
+  "default-src 'none'",
+  "script-src 'self' 'wasm-unsafe-eval'",
+  "worker-src 'self'",
+  "connect-src 'self'",
+  "style-src 'self'",
+  "img-src 'self'",
+  "font-src 'self'",
+  "manifest-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+].join("; ");
+
+/** Puts the policy into the page; only into the built one, since Vite's development server injects styles inline. */
+function contentSecurityPolicy(): Plugin {
+  return {
+    name: "content-security-policy",
+    apply: "build",
+    transformIndexHtml: () => [
+      { tag: "meta", attrs: { "http-equiv": "Content-Security-Policy", content: CONTENT_SECURITY_POLICY }, injectTo: "head-prepend" },
+    ],
+  };
+}
+
+export default defineConfig({
+  // Relative addresses: the built page works in any folder of any server.
+  base: "./",
+  build: {
+    target: "es2022",
+    // The policy allows no data: addresses.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+  },
+  worker: { format: "es" },
+  // The package finds its wasm and its model beside its own files, which a bundled copy would have left.
+  optimizeDeps: { exclude: ["quickdraw-rnn"] },
+  plugins: [
+    contentSecurityPolicy(),
+    VitePWA({
+      // A new service worker waits until the last tab is closed: a page that is open keeps the files of its own build.
+      registerType: "prompt",
+      injectRegister: "script-defer",
+      manifest: {
+        name: "quickdraw-rnn",
+        short_name: "quickdraw",
+        description: "Draw something, and a small neural network guesses what it is while you draw.",
+        theme_color: "#e7dfcd",
+        background_color: "#e7dfcd",
+        display: "standalone",
+        icons: [
+          { src: "icon-192.png", sizes: "192x192", type: "image/png" },
+          { src: "icon-512.png", sizes: "512x512", type: "image/png" },
+          { src: "icon.svg", sizes: "any", type: "image/svg+xml" },
+        ],
+      },
+      workbox: {
+        globPatterns: ["**/*.{html,js,css,svg,png,woff2,wasm,json,safetensors,txt,webmanifest}"],
+        // Weights and WebAssembly are megabytes; without them nothing works offline.
+        maximumFileSizeToCacheInBytes: 64 * 1024 * 1024,
+        clientsClaim: true,
+        // The page itself comes from the network while there is one, so that a new build (or a newly trained model) shows at once; the
+        // files it names carry their content's hash. Without a network it comes from the cache, with the files of its build.
+        directoryIndex: null,
+        navigateFallback: null,
+        runtimeCaching: [
+          {
+            urlPattern: ({ request }) => request.mode === "navigate",
+            handler: "NetworkOnly",
+            options: { precacheFallback: { fallbackURL: "index.html" } },
+          },
+        ],
+      },
+    }),
+  ],
+});
