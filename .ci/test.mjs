@@ -1,0 +1,77 @@
+// `npm test`: every check of the repository, one after the other. The first that fails ends the run.
+//
+// `npm test -- page` runs the checks whose name contains a word; what they need must have been built before.
+
+import { npm, run, runMain, Problem } from "./command.mjs";
+import { checkNode, checkRust, installNpmDependencies, WASM_TARGET } from "./tools.mjs";
+import { findChromium } from "./chromium.mjs";
+
+const native = ["quickdraw-core", "native-train", "quickdraw-bindgen"].flatMap((name) => ["-p", name]);
+const denyWarnings = ["--", "-D", "warnings"];
+
+/** @type {{ name: string, check: () => Promise<unknown> }[]} */
+const steps = [
+  { name: "formatting", check: () => run("cargo", ["fmt", "--all", "--check"]) },
+  {
+    name: "clippy, native",
+    check: () => run("cargo", ["clippy", "--locked", ...native, "--all-targets", ...denyWarnings]),
+  },
+  {
+    name: "clippy, wasm32",
+    check: () => run("cargo", ["clippy", "--locked", "-p", "quickdraw-wasm", "--target", WASM_TARGET, ...denyWarnings]),
+  },
+  {
+    name: "Rust tests",
+    check: () => run("cargo", ["test", "--locked", "-p", "quickdraw-core", "-p", "native-train"]),
+  },
+  { name: "package build", check: () => npm(["run", "build", "--workspace", "wasm"]) },
+  { name: "package types", check: () => npm(["run", "typecheck", "--workspace", "wasm"]) },
+  { name: "package tests in Node", check: () => npm(["test", "--workspace", "wasm"]) },
+  { name: "page types", check: () => npm(["run", "typecheck", "--workspace", "www"]) },
+  { name: "page build", check: () => npm(["run", "build", "--workspace", "www"]) },
+  {
+    name: "page tests in Chromium",
+    check: async () => {
+      const env = { ...process.env, CHROME_PATH: await findChromium() };
+      // The page was checked and built above: without its scripts, npm does not do so again before the tests.
+      await npm(["test", "--workspace", "www", "--ignore-scripts"], { env });
+    },
+  },
+];
+
+const words = process.argv.slice(2);
+const selected = steps.filter(({ name }) => words.length === 0 || words.some((word) => name.includes(word)));
+
+await runMain(async () => {
+  if (selected.length === 0) {
+    throw new Problem(`no check is called so; there are:\n${steps.map(({ name }) => `  ${name}`).join("\n")}`);
+  }
+  /** @type {string[]} */
+  const summary = [];
+  const all = [{ name: "tools and npm dependencies", check: prepare }, ...selected];
+  for (const [index, { name, check }] of all.entries()) {
+    console.log(`\n=== ${index + 1}/${all.length} ${name}`);
+    const start = Date.now();
+    const line = (/** @type {string} */ result) => `${result}  ${duration(Date.now() - start).padStart(8)}  ${name}`;
+    try {
+      await check();
+    } catch (error) {
+      console.error(`\n${[...summary, line("FAIL")].join("\n")}`);
+      throw error instanceof Problem ? new Problem(`${name}: ${error.message}`) : error;
+    }
+    summary.push(line("ok  "));
+  }
+  console.log(`\n${summary.join("\n")}\nAll ${all.length} steps passed.`);
+});
+
+async function prepare() {
+  checkNode();
+  await checkRust();
+  await installNpmDependencies();
+}
+
+/** @param {number} milliseconds */
+function duration(milliseconds) {
+  const seconds = Math.round(milliseconds / 1000);
+  return seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${String(seconds % 60).padStart(2, "0")} s`;
+}
