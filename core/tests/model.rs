@@ -39,7 +39,12 @@ fn configs() -> Vec<ModelConfig> {
             pooling: Pooling::MeanMax,
             ..ModelConfig::tutorial(7)
         }),
-        small(ModelConfig { num_conv: vec![], conv_len: vec![], ..ModelConfig::fast(7) }),
+        small(ModelConfig {
+            num_conv: vec![],
+            conv_len: vec![],
+            conv_stride: vec![],
+            ..ModelConfig::fast(7)
+        }),
     ]
 }
 

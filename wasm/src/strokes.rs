@@ -95,8 +95,10 @@ fn coordinates(stroke: usize, axis: &str, channel: &JsValue) -> Result<Vec<f32>,
         .iter()
         .enumerate()
         .map(|(point, coordinate)| {
-            serde_wasm_bindgen::from_value(coordinate)
-                .map_err(|error| format!("stroke {stroke}, point {point} (counted from 0): {axis}: {error}"))
+            serde_wasm_bindgen::from_value(coordinate).map_err(|error| {
+                let reason = reason(error);
+                format!("stroke {stroke}, point {point} (counted from 0): {axis}: {reason}")
+            })
         })
         .collect()
 }

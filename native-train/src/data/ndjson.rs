@@ -26,7 +26,7 @@ const MAX_EXAMPLES: usize = 10;
 /// What to read of a folder.
 #[derive(Clone, Debug, Default)]
 pub struct ReadOptions {
-    /// The classes of a model: the labels are theirs, in their order, and any other word is an error.
+    /// The classes expected, as those of a model: the labels are in their order, and any other word is an error.
     /// Without them the classes are the words of the folder, sorted.
     pub labels: Option<Vec<String>>,
     /// Drawings to pass over at the start of each class of a file.
@@ -205,7 +205,7 @@ fn read_file(path: &Path, options: &ReadOptions) -> Result<FilePart> {
             && !labels.contains(&record.word)
         {
             bail!(
-                "{shown}:{number}: the word {:?} is not a class of the model, which knows {}: {}",
+                "{shown}:{number}: the word {:?} is not one of the {} classes expected: {}",
                 record.word,
                 labels.len(),
                 abbreviate(labels)

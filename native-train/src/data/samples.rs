@@ -130,21 +130,24 @@ impl<'a> Hand<'a> {
 
     /// A stroke around the origin from `start` over `sweep` radians, while the radius goes from `radii[0]` to `radii[1]`.
     fn around(&mut self, start: f32, sweep: f32, radii: [f32; 2]) -> Stroke {
-        let n_steps = (sweep.abs() * radii[0].max(radii[1]) / PEN_STEP).ceil().max(2.0) as usize;
+        let n_steps = (sweep.abs() * 0.5 * (radii[0] + radii[1]) / PEN_STEP).ceil().max(2.0) as usize;
         let dent = (self.normal() * 0.05, self.rng.random::<f32>() * TAU);
+        let [first, last] = radii;
         let points = (0..=n_steps)
             .map(|step| {
-                let t = step as f32 / n_steps as f32;
+                let share = step as f32 / n_steps as f32;
+                // Even steps of the pen along a spiral are even steps of the squared radius.
+                let even = (first * first + (last * last - first * first) * share).sqrt();
+                let t = if (last - first).abs() > 0.1 { (even - first) / (last - first) } else { share };
                 let angle = start + sweep * t;
-                let radius =
-                    (radii[0] + (radii[1] - radii[0]) * t) * (1.0 + dent.0 * (2.0 * angle + dent.1).sin());
+                let radius = (first + (last - first) * t) * (1.0 + dent.0 * (2.0 * angle + dent.1).sin());
                 [radius * angle.cos(), radius * angle.sin()]
             })
             .collect();
         self.shake(points)
     }
 
-    /// Adds the slow wobble of a hand and, half of the time, turns the direction of the pen round.
+    /// Adds the slow wobble of a hand and, one time in three, turns the direction of the pen round.
     fn shake(&mut self, mut points: Stroke) -> Stroke {
         let waves: [[f32; 3]; 4] = std::array::from_fn(|_| {
             [self.normal() * self.wobble, self.rng.random_range(2.0..9.0), self.rng.random::<f32>() * TAU]
@@ -155,7 +158,7 @@ impl<'a> Hand<'a> {
                 point[wave % 2] += amplitude * (frequency * along + phase).sin();
             }
         }
-        if self.flip_coin() {
+        if self.rng.random_range(0..3) == 0 {
             points.reverse();
         }
         points
@@ -182,8 +185,8 @@ impl<'a> Hand<'a> {
         let n = corners.len();
         let first = self.rng.random_range(0..n);
         let at = |index: usize| corners[(first + index) % n];
-        match self.rng.random_range(0..10) {
-            0..6 => {
+        match self.rng.random_range(0..16) {
+            0..12 => {
                 let mut path: Vec<[f32; 2]> = (0..=n).map(at).collect();
                 // Some go on past the corner where they began, some stop short of it.
                 let excess = self.normal() * 0.08;
@@ -191,7 +194,7 @@ impl<'a> Hand<'a> {
                 path[n] = [0, 1].map(|axis| end[axis] + (end[axis] - start[axis]) * excess);
                 vec![self.through(&path)]
             }
-            6..8 => {
+            12..14 => {
                 let mut sides: Vec<Stroke> =
                     (0..n).map(|side| self.through(&[at(side), at(side + 1)])).collect();
                 if self.flip_coin() {

@@ -1,0 +1,336 @@
+//! The program as it is typed: what it prints, what it leaves behind, and how it refuses what it cannot use.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::LazyLock;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Flags of a network and a run that take no time.
+const SMALL: &str = "--num-layers 1 --num-nodes 4 --num-conv 4 --conv-len 3 --conv-stride 2 --steps 3 --batch-size 4 \
+                     --device cpu --threads 1 --quiet";
+
+const CIRCLE: &str =
+    r#"{"word":"circle","drawing":[[[127,217,255,217,127,37,0,37,127],[0,37,127,217,255,217,127,37,0]]]}"#;
+const LINE: &str = r#"{"word":"line","drawing":[[[0,255],[20,0]]]}"#;
+
+/// What the program did.
+struct Run {
+    code: i32,
+    stdout: String,
+    stderr: String,
+}
+
+fn finished(output: Output) -> Run {
+    let text = |bytes| String::from_utf8(bytes).expect("the program prints text");
+    let run = Run {
+        code: output.status.code().expect("the program ends by itself"),
+        stdout: text(output.stdout),
+        stderr: text(output.stderr),
+    };
+    assert!(!run.stderr.contains("panicked"), "{}", run.stderr);
+    run
+}
+
+fn program(folder: &Path, arguments: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_native-train"));
+    command.current_dir(folder).args(arguments.split_whitespace());
+    command
+}
+
+/// Runs the program in `folder`.
+fn run(folder: &Path, arguments: &str) -> Run {
+    finished(program(folder, arguments).stdin(Stdio::null()).output().expect("the program starts"))
+}
+
+fn run_with_input(folder: &Path, arguments: &str, input: &[u8]) -> Run {
+    let mut child = program(folder, arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    child.stdin.take().expect("piped").write_all(input).expect("the program reads its input");
+    finished(child.wait_with_output().expect("the program ends"))
+}
+
+/// Runs the program, expects failure, and returns what it printed on standard error.
+#[track_caller]
+fn refusal(folder: &Path, arguments: &str, code: i32) -> String {
+    let run = run(folder, arguments);
+    assert_eq!(run.code, code, "{}{}", run.stdout, run.stderr);
+    assert_eq!(run.stderr.matches("error: ").count(), 1, "the error is told once: {}", run.stderr);
+    run.stderr
+}
+
+/// A folder with a model (`model`), a folder of two categories that it knows (`data`) and one that it does not (`others`).
+static PLACE: LazyLock<PathBuf> = LazyLock::new(|| {
+    // Not a temporary folder, which would stay: what is static is not dropped.
+    let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cli");
+    if place.exists() {
+        fs::remove_dir_all(&place).expect("the folder of the last time goes");
+    }
+    fs::create_dir_all(&place).expect("a new folder");
+    let trained = run(&place, &format!("train --out model {SMALL}"));
+    assert_eq!(trained.code, 0, "{}", trained.stderr);
+    for (file, text) in [
+        ("data/circle.ndjson", format!("{CIRCLE}\nnonsense\n{CIRCLE}\n")),
+        ("data/line.ndjson", format!("{LINE}\n")),
+        ("others/yurt.ndjson", LINE.replace("line", "yurt")),
+    ] {
+        let file = place.join(file);
+        fs::create_dir_all(file.parent().expect("a folder")).expect("a new folder");
+        fs::write(file, text).expect("a new file");
+    }
+    place
+});
+
+/// A copy of the model folder with one file changed.
+fn spoilt_model(name: &str, file: &str, change: impl FnOnce(Vec<u8>) -> Option<Vec<u8>>) {
+    let (from, to) = (PLACE.join("model"), PLACE.join(name));
+    fs::create_dir_all(&to).expect("a new folder");
+    for known in ["model.json", "weights.safetensors"] {
+        fs::copy(from.join(known), to.join(known)).expect("a copied file");
+    }
+    match change(fs::read(to.join(file)).expect("a file of the model")) {
+        Some(bytes) => fs::write(to.join(file), bytes).expect("a changed file"),
+        None => fs::remove_file(to.join(file)).expect("a removed file"),
+    }
+}
+
+#[test]
+fn help_names_every_flag_of_the_tutorial() {
+    let help = run(&PLACE, "train --help");
+    assert_eq!(help.code, 0);
+    for flag in [
+        "training-data",
+        "eval-data",
+        "classes-file",
+        "num-layers",
+        "num-nodes",
+        "num-conv",
+        "conv-len",
+        "cell-type",
+        "batch-norm",
+        "learning-rate",
+        "gradient-clipping-norm",
+        "dropout",
+        "steps",
+        "batch-size",
+        "model-dir",
+        "train-observations-per-class",
+        "eval-observations-per-class",
+    ] {
+        assert!(help.stdout.contains(&format!("--{flag}")), "--{flag} is missing:\n{}", help.stdout);
+    }
+    let help = run(&PLACE, "--help");
+    for command in ["train", "eval", "predict", "export"] {
+        assert!(help.stdout.contains(&format!("  {command} ")), "{}", help.stdout);
+    }
+}
+
+#[test]
+fn unknown_flags_commands_and_values_are_usage_errors() {
+    let place = PLACE.as_path();
+    for (arguments, part) in [
+        ("--bogus", "--bogus"),
+        ("fly", "fly"),
+        ("train --bogus", "--bogus"),
+        ("train --device gpu", "expected auto, cpu, cuda or cuda:N"),
+        ("train --num-conv 48,x", "'x'"),
+        ("train --cell-type gru", "cudnn_lstm"),
+        ("train --resume", "--out"),
+        ("eval --model model", "--data"),
+        ("predict", "--model"),
+    ] {
+        let message = refusal(place, arguments, 2);
+        assert!(message.contains(part), "{arguments}: {message}");
+    }
+}
+
+#[test]
+fn values_that_make_no_network_and_no_run_are_named() {
+    let place = PLACE.as_path();
+    for (flags, name) in [
+        ("--num-conv 48,64", "conv_len"),
+        ("--dropout 1.5", "dropout"),
+        ("--num-nodes 0", "num_nodes"),
+        ("--steps 0", "steps"),
+        ("--batch-size 0", "batch_size"),
+        ("--learning-rate=-1", "learning_rate"),
+        ("--gradient-clipping-norm 0", "gradient_clipping_norm"),
+        ("--label-smoothing 2", "label_smoothing"),
+        ("--soft-weight=-1", "soft_weight"),
+        ("--balance-power nan", "balance_power"),
+        ("--augment-prefix 2", "prefix"),
+    ] {
+        let message = refusal(place, &format!("train --device cpu --out refused {flags}"), 1);
+        assert!(message.contains(name), "{flags}: {message}");
+    }
+}
+
+#[test]
+fn training_data_that_is_missing_or_empty_is_refused() {
+    let folder = TempDir::new().unwrap();
+    let place = folder.path();
+    fs::create_dir(place.join("empty")).unwrap();
+    fs::create_dir(place.join("hollow")).unwrap();
+    fs::write(place.join("hollow/cat.ndjson"), "").unwrap();
+    fs::write(place.join("no-classes"), "\n").unwrap();
+    for (flags, message) in [
+        ("--data nowhere", "nowhere: there is no such folder"),
+        ("--data empty", "no .ndjson file in this folder"),
+        ("--data hollow", "cat.ndjson: the file is empty"),
+        ("--data hollow --classes-file nowhere", "nowhere"),
+        ("--data hollow --classes-file no-classes", "names no category"),
+    ] {
+        let found = refusal(place, &format!("train {flags}"), 1);
+        assert!(found.contains(message), "{flags}: {found}");
+    }
+    assert!(!place.join("runs").exists(), "a refused run leaves no folder");
+}
+
+#[test]
+fn a_run_on_a_folder_trains_and_reports_the_bad_line() {
+    let place = PLACE.as_path();
+    let mut text = String::new();
+    for size in 100..120 {
+        text += &format!("{{\"word\":\"line\",\"drawing\":[[[0,255],[0,{size}]]]}}\n");
+    }
+    fs::create_dir_all(place.join("lines")).unwrap();
+    fs::write(place.join("lines/line.ndjson"), &text).unwrap();
+    fs::write(place.join("lines/zigzag.ndjson"), text.replace("line", "zigzag") + "broken\n").unwrap();
+    let flags = SMALL.replace(" --quiet", "");
+    let run =
+        run(place, &format!("train --data lines --out trained {flags} --eval-observations-per-class 5"));
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert!(run.stderr.contains("zigzag.ndjson:21: "), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("30 drawings of 2 categories to train on, 10 to validate on"),
+        "{}",
+        run.stderr
+    );
+    let card: Value = serde_json::from_slice(&fs::read(place.join("trained/model.json")).unwrap()).unwrap();
+    assert_eq!(card["labels"], serde_json::json!(["line", "zigzag"]));
+    assert!(place.join("trained/weights.safetensors").exists());
+}
+
+#[test]
+fn eval_prints_one_json_object() {
+    let run = run(&PLACE, "eval --model model --data data --json --device cpu");
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert_eq!(run.stdout.lines().count(), 1, "{}", run.stdout);
+    let found: Value = serde_json::from_str(&run.stdout).expect("one JSON object");
+    assert_eq!(found["n"], 3);
+    for name in ["top1", "top3", "top5", "balanced_top1", "balanced_top3", "balanced_top5"] {
+        let share = found[name].as_f64().unwrap_or_else(|| panic!("{name} is missing: {found}"));
+        assert!((0.0..=1.0).contains(&share), "{name}: {share}");
+    }
+    assert!(
+        found["top1"].as_f64() <= found["top3"].as_f64() && found["top3"].as_f64() <= found["top5"].as_f64()
+    );
+    assert!(found["loss"].as_f64().is_some_and(|loss| loss > 0.0));
+    assert!(found["confusions"].as_array().is_some_and(|confusions| confusions.len() <= 10));
+    assert!(run.stderr.contains("circle.ndjson:2: "), "the bad line is told: {}", run.stderr);
+}
+
+#[test]
+fn eval_refuses_words_that_the_model_does_not_know() {
+    let message = refusal(&PLACE, "eval --model model --data others", 1);
+    assert!(message.contains("yurt.ndjson:1: the word \"yurt\" is not one of the 10 classes"), "{message}");
+}
+
+#[test]
+fn a_spoilt_model_folder_is_refused_with_what_is_wrong() {
+    let cut = |bytes: Vec<u8>| Some(bytes[..bytes.len() - 10].to_vec());
+    let replace = |from: &'static str, to: &'static str| {
+        move |bytes: Vec<u8>| {
+            let text = String::from_utf8(bytes).expect("model.json is text");
+            assert!(text.contains(from), "{text}");
+            Some(text.replacen(from, to, 1).into_bytes())
+        }
+    };
+    spoilt_model("cut", "weights.safetensors", cut);
+    spoilt_model("cut-card", "model.json", cut);
+    spoilt_model("no-weights", "weights.safetensors", |_| None);
+    spoilt_model("no-card", "model.json", |_| None);
+    spoilt_model("format", "model.json", replace("\"format\": 1", "\"format\": 9"));
+    spoilt_model("shape", "model.json", replace("\"num_nodes\": 4", "\"num_nodes\": 8"));
+    spoilt_model("labels", "model.json", replace("\"circle\",", ""));
+    for (model, part) in [
+        ("nowhere", "nowhere"),
+        ("cut", "weights.safetensors"),
+        ("cut-card", "model.json"),
+        ("no-weights", "no-weights/weights.safetensors"),
+        ("no-card", "no-card/model.json"),
+        ("format", "format 9"),
+        ("shape", "weights.safetensors"),
+        ("labels", "labels"),
+    ] {
+        for command in ["eval --data data", "predict data/line.ndjson"] {
+            let message = refusal(&PLACE, &format!("{command} --model {model}"), 1);
+            assert!(message.contains(part), "{model}: {message}");
+        }
+    }
+}
+
+#[test]
+fn predict_reads_lines_and_bare_strokes_from_standard_input() {
+    let bare = "[[[0,255],[20,0]]]";
+    let input = format!("{CIRCLE}\n\n{bare}\n");
+    let run = run_with_input(&PLACE, "predict --model model --json --max-results 3", input.as_bytes());
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let lines: Vec<Value> =
+        run.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(lines.len(), 2);
+    assert_eq!([&lines[0]["line"], &lines[1]["line"]], [1, 3]);
+    assert_eq!(lines[0]["word"], "circle");
+    assert_eq!(lines[1]["word"], Value::Null);
+    for line in &lines {
+        let probabilities: Vec<f64> = line["predictions"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|prediction| prediction["probability"].as_f64().expect("a number"))
+            .collect();
+        assert_eq!(probabilities.len(), 3);
+        assert!(probabilities.is_sorted_by(|a, b| a >= b), "best first: {probabilities:?}");
+    }
+}
+
+#[test]
+fn predict_goes_on_after_a_bad_line_and_fails_at_the_end() {
+    let place = PLACE.as_path();
+    let mut text = format!("{CIRCLE}\nnonsense\n").into_bytes();
+    text.extend_from_slice(b"\xff\n{\"word\":\"line\",\"drawing\":[]}\n");
+    text.extend_from_slice(LINE.as_bytes());
+    fs::write(place.join("mixed.ndjson"), text).unwrap();
+    let run = run(place, "predict --model model mixed.ndjson");
+    assert_eq!(run.code, 1);
+    assert_eq!(run.stdout.lines().count(), 2, "{}", run.stdout);
+    assert!(run.stdout.starts_with("1 (circle): "), "{}", run.stdout);
+    for number in [2, 3, 4] {
+        assert!(run.stderr.contains(&format!("mixed.ndjson:{number}: ")), "{}", run.stderr);
+    }
+    assert!(run.stderr.ends_with("error: 3 of 5 lines of mixed.ndjson are no drawings\n"), "{}", run.stderr);
+}
+
+#[test]
+fn predict_refuses_nothing_and_missing_files() {
+    let place = PLACE.as_path();
+    let empty = run_with_input(place, "predict --model model", b"");
+    assert_eq!(empty.code, 1);
+    assert!(empty.stderr.contains("standard input is empty"), "{}", empty.stderr);
+    let missing = refusal(place, "predict --model model nowhere.ndjson", 1);
+    assert!(missing.contains("nowhere.ndjson"), "{missing}");
+}
+
+#[cfg(not(feature = "cuda"))]
+#[test]
+fn a_build_without_cuda_says_how_to_get_it() {
+    let message = refusal(&PLACE, "train --device cuda:1", 1);
+    assert!(message.contains("--features cuda"), "{message}");
+}

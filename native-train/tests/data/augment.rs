@@ -1,0 +1,155 @@
+use native_train::data::Augmentation;
+use quickdraw_core::Drawing;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+use crate::drawing;
+
+/// Six strokes of two to five points.
+fn house() -> Drawing {
+    drawing(&[
+        &[[20.0, 100.0], [20.0, 255.0], [235.0, 255.0], [235.0, 100.0]],
+        &[[0.0, 100.0], [128.0, 0.0], [255.0, 100.0]],
+        &[[100.0, 255.0], [100.0, 180.0], [150.0, 180.0], [150.0, 255.0]],
+        &[[40.0, 120.0], [80.0, 120.0], [80.0, 160.0], [40.0, 160.0], [40.0, 120.0]],
+        &[[180.0, 120.0], [220.0, 160.0]],
+        &[[220.0, 120.0], [180.0, 160.0]],
+    ])
+}
+
+fn apply(augmentation: Augmentation, seed: u64) -> Drawing {
+    augmentation.apply(&house(), &mut ChaCha8Rng::seed_from_u64(seed))
+}
+
+fn sides(drawing: &Drawing) -> [f32; 2] {
+    [0, 1].map(|axis| {
+        let values = || drawing.strokes().iter().flatten().map(|point| point[axis]);
+        assert!(values().fold(f32::INFINITY, f32::min).abs() < 1e-3, "aligned to the top-left corner");
+        values().fold(f32::NEG_INFINITY, f32::max)
+    })
+}
+
+#[test]
+fn none_changes_nothing_and_a_seed_changes_the_same() {
+    assert_eq!(apply(Augmentation::none(), 1), house());
+    assert_eq!(apply(Augmentation::default(), 1), apply(Augmentation::default(), 1));
+    assert_ne!(apply(Augmentation::default(), 1), apply(Augmentation::default(), 2));
+}
+
+#[test]
+fn the_result_fills_the_square_of_a_simplified_drawing() {
+    let all = Augmentation { prefix: 0.5, ..Augmentation::default() };
+    for seed in 0..500 {
+        let result = apply(all, seed);
+        let [width, height] = sides(&result);
+        assert!((width.max(height) - 255.0).abs() < 1e-3, "seed {seed}: {width} x {height}");
+        assert!((1..=6).contains(&result.strokes().len()));
+    }
+}
+
+#[test]
+fn a_point_and_a_tiny_drawing_survive() {
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    for tiny in [drawing(&[&[[0.0, 0.0]]]), drawing(&[&[[0.0, 0.0], [0.0, 0.0]], &[[0.0, 0.0]]])] {
+        for augmentation in [Augmentation::default(), Augmentation { jitter: 0.0, ..Augmentation::default() }]
+        {
+            let result = augmentation.apply(&tiny, &mut rng);
+            assert!(result.strokes().iter().flatten().flatten().all(|value| (0.0..=255.0).contains(value)));
+        }
+    }
+}
+
+#[test]
+fn each_kind_of_change_does_only_its_own() {
+    let none = Augmentation::none;
+
+    // What moves points keeps strokes, their order and their numbers of points.
+    for moved in [
+        Augmentation { rotate: 0.15, ..none() },
+        Augmentation { scale: 0.12, ..none() },
+        Augmentation { shear: 0.12, ..none() },
+        Augmentation { elastic: 5.0, ..none() },
+        Augmentation { jitter: 1.2, ..none() },
+        Augmentation { flip: 1.0, ..none() },
+    ] {
+        let result = apply(moved, 3);
+        assert_ne!(result, house(), "{moved:?}");
+        let lengths = |drawing: &Drawing| drawing.strokes().iter().map(Vec::len).collect::<Vec<_>>();
+        assert_eq!(lengths(&result), lengths(&house()), "{moved:?}");
+    }
+
+    // What chooses strokes keeps their points.
+    let near = |a: &[[f32; 2]], b: &[[f32; 2]]| {
+        a.len() == b.len()
+            && a.iter().zip(b).all(|(a, b)| (a[0] - b[0]).abs() < 1e-3 && (a[1] - b[1]).abs() < 1e-3)
+    };
+    let strokes = house().strokes().to_vec();
+    let result = apply(Augmentation { reverse_order: 1.0, ..none() }, 3);
+    assert!(result.strokes().iter().zip(strokes.iter().rev()).all(|(a, b)| near(a, b)));
+    let result = apply(Augmentation { reverse_strokes: 1.0, ..none() }, 3);
+    for (found, stroke) in result.strokes().iter().zip(&strokes) {
+        let reversed: Vec<[f32; 2]> = stroke.iter().rev().copied().collect();
+        assert!(near(found, &reversed));
+    }
+    let mirrored = apply(Augmentation { flip: 1.0, ..none() }, 3);
+    for (found, stroke) in mirrored.strokes().iter().zip(&strokes) {
+        let mirror: Vec<[f32; 2]> = stroke.iter().map(|&[x, y]| [255.0 - x, y]).collect();
+        assert!(near(found, &mirror));
+    }
+}
+
+#[test]
+fn strokes_are_dropped_only_from_drawings_that_have_more_than_three() {
+    let dropping = Augmentation { drop_strokes: 0.12, ..Augmentation::none() };
+    let n_strokes: usize = (0..2000).map(|seed| apply(dropping, seed).strokes().len()).sum();
+    // Half of the drawings lose 12 % of their strokes.
+    let share = n_strokes as f64 / 12_000.0;
+    assert!((share - 0.94).abs() < 0.01, "{share}");
+    assert!(!apply(Augmentation { drop_strokes: 1.0, ..dropping }, 1).strokes().is_empty());
+    let three = Drawing::from_strokes(house().strokes()[..3].to_vec()).unwrap();
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let certain = Augmentation { drop_strokes: 1.0, ..dropping };
+    assert_eq!(certain.apply(&three, &mut rng).strokes().len(), 3);
+}
+
+#[test]
+fn a_prefix_is_the_beginning() {
+    let cut = Augmentation { prefix: 1.0, ..Augmentation::none() };
+    let whole = house().n_points();
+    let counts: Vec<usize> = (0..200).map(|seed| apply(cut, seed).n_points()).collect();
+    assert!(counts.iter().all(|&count| count * 10 >= whole * 4 && count <= whole));
+    assert!(
+        counts.iter().any(|&count| count * 2 < whole) && counts.iter().any(|&count| count * 10 > whole * 9)
+    );
+}
+
+#[test]
+fn rotations_have_the_deviation_that_was_asked_for() {
+    let turned = Augmentation { rotate: 0.15, ..Augmentation::none() };
+    let level = drawing(&[&[[0.0, 0.0], [255.0, 0.0]]]);
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let n = 4000;
+    let squares: f64 = (0..n)
+        .map(|_| {
+            let result = turned.apply(&level, &mut rng);
+            let [[x0, y0], [x1, y1]] = [result.strokes()[0][0], result.strokes()[0][1]];
+            f64::from((y1 - y0).atan2(x1 - x0)).powi(2)
+        })
+        .sum();
+    let deviation = (squares / f64::from(n)).sqrt();
+    assert!((deviation - 0.15).abs() < 0.01, "{deviation}");
+}
+
+#[test]
+fn values_out_of_range_are_named() {
+    let default = Augmentation::default;
+    for (wrong, name) in [
+        (Augmentation { jitter: -1.0, ..default() }, "jitter"),
+        (Augmentation { rotate: f32::NAN, ..default() }, "rotate"),
+        (Augmentation { flip: 1.5, ..default() }, "flip"),
+    ] {
+        let message = wrong.validate().unwrap_err().to_string();
+        assert!(message.contains(&format!("augmentation: {name} is")), "{message}");
+    }
+    default().validate().unwrap();
+}

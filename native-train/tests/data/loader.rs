@@ -1,0 +1,172 @@
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use native_train::data::{Augmentation, DataSet, Loader, LoaderConfig, PreparedBatch, Sampling};
+use quickdraw_core::{Ink, InkFormat};
+
+use crate::{data_set, drawing};
+
+fn config() -> LoaderConfig {
+    LoaderConfig {
+        batch_size: 4,
+        sampling: Sampling::Epochs,
+        augmentation: Augmentation::none(),
+        ink_format: InkFormat::Absolute,
+        max_rows: usize::MAX,
+        soft_weight: 0.0,
+        label_smoothing: 0.0,
+        seed: 1,
+        start_step: 0,
+        n_threads: 1,
+        bucket_batches: 1,
+    }
+}
+
+fn batches(data: &Arc<DataSet>, config: LoaderConfig, n: usize) -> Vec<PreparedBatch> {
+    let mut loader = Loader::spawn(Arc::clone(data), config).expect("a loader");
+    (0..n).map(|_| loader.next_batch()).collect()
+}
+
+#[test]
+fn batches_do_not_depend_on_threads_or_on_where_a_run_begins() {
+    let data = Arc::new(data_set(&[30, 12, 5]));
+    for sampling in [Sampling::Epochs, Sampling::Balanced { power: 0.5 }] {
+        for bucket_batches in [1, 3] {
+            let config =
+                LoaderConfig { sampling, bucket_batches, augmentation: Augmentation::default(), ..config() };
+            let whole = batches(&data, config, 40);
+            assert!(whole.iter().enumerate().all(|(step, batch)| batch.step == step as u64));
+            for n_threads in [2, 5] {
+                assert_eq!(batches(&data, LoaderConfig { n_threads, ..config }, 40), whole);
+            }
+            for start_step in [1, 7, 20] {
+                let resumed = batches(&data, LoaderConfig { start_step, n_threads: 2, ..config }, 20);
+                assert_eq!(resumed, whole[start_step as usize..start_step as usize + 20]);
+            }
+            assert_ne!(batches(&data, LoaderConfig { seed: 2, ..config }, 5), whole[..5]);
+        }
+    }
+}
+
+#[test]
+fn an_epoch_has_every_drawing_once_in_a_new_order() {
+    // Counts around powers of two and four, where the random order could go wrong.
+    for n_drawings in [1, 2, 3, 4, 5, 16, 17, 63, 64, 100] {
+        let data = Arc::new(data_set(&[n_drawings]));
+        let config = LoaderConfig { batch_size: n_drawings, ..config() };
+        let epochs = batches(&data, config, 3);
+        let key = |ink: &Ink| format!("{:?}", ink.rows());
+        let all: HashSet<String> = (0..n_drawings)
+            .map(|index| key(&Ink::from_drawing(&data.drawing(index), InkFormat::Absolute)))
+            .collect();
+        assert_eq!(all.len(), n_drawings, "the drawings differ");
+        for epoch in &epochs {
+            assert_eq!(epoch.inks.iter().map(key).collect::<HashSet<_>>(), all, "{n_drawings} drawings");
+        }
+        if n_drawings >= 16 {
+            assert_ne!(epochs[0].inks, epochs[1].inks);
+        }
+    }
+}
+
+#[test]
+fn epochs_run_on_across_batches() {
+    let data = Arc::new(data_set(&[6]));
+    let found: Vec<Ink> = batches(&data, config(), 3).into_iter().flat_map(|batch| batch.inks).collect();
+    let distinct =
+        |inks: &[Ink]| inks.iter().map(|ink| format!("{:?}", ink.rows())).collect::<HashSet<_>>().len();
+    assert_eq!((distinct(&found[..6]), distinct(&found[6..])), (6, 6));
+}
+
+#[test]
+fn balance_goes_from_classes_alike_to_drawings_alike() {
+    // The last class has no drawings and must not be drawn.
+    let data = Arc::new(data_set(&[900, 100, 0]));
+    for (power, expected) in [(0.0, 0.5), (0.5, 0.75), (1.0, 0.9)] {
+        let config = LoaderConfig { sampling: Sampling::Balanced { power }, batch_size: 100, ..config() };
+        let labels: Vec<usize> =
+            batches(&data, config, 100).into_iter().flat_map(|batch| batch.labels).collect();
+        let share = labels.iter().filter(|&&label| label == 0).count() as f64 / labels.len() as f64;
+        assert!((share - expected).abs() < 0.02, "power {power}: {share}, expected {expected}");
+        assert!(labels.iter().all(|&label| label < 2));
+    }
+}
+
+#[test]
+fn targets_mix_label_smoothing_and_soft_labels() {
+    let labels = ["a", "b", "c", "d"].map(str::to_owned).to_vec();
+    let mut data = DataSet::new(labels).unwrap();
+    data.push(0, &drawing(&[&[[0.0, 0.0], [1.0, 255.0]]]), &[(0, 0.3), (2, 0.1)]).unwrap();
+    data.push(1, &drawing(&[&[[0.0, 0.0], [2.0, 255.0]]]), &[]).unwrap();
+    data.push(3, &drawing(&[&[[0.0, 0.0], [3.0, 255.0]]]), &[(3, 0.0)]).unwrap();
+    let config = LoaderConfig { batch_size: 3, soft_weight: 0.5, label_smoothing: 0.2, ..config() };
+    let batch = batches(&Arc::new(data), config, 1).remove(0);
+    for (label, row) in batch.labels.iter().zip(batch.targets.chunks(4)) {
+        // Smoothing: 0.2 / 4 everywhere and 0.8 more on the label. Soft labels, which count half: 0.75 and 0.25 when they sum
+        // to 1. Those that sum to 0 say nothing.
+        let expected = match label {
+            0 => [0.5 * 0.85 + 0.5 * 0.75, 0.5 * 0.05, 0.5 * 0.05 + 0.5 * 0.25, 0.5 * 0.05],
+            1 => [0.05, 0.85, 0.05, 0.05],
+            _ => [0.05, 0.05, 0.05, 0.85],
+        };
+        for (found, expected) in row.iter().zip(expected) {
+            assert!((found - expected).abs() < 1e-6, "label {label}: {row:?}");
+        }
+        assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-6);
+    }
+}
+
+#[test]
+fn buckets_hold_drawings_of_like_length() {
+    let data = Arc::new(data_set(&[400]));
+    let padding = |bucket_batches| {
+        let config = LoaderConfig { bucket_batches, batch_size: 8, ..config() };
+        batches(&data, config, 48)
+            .iter()
+            .map(|batch| {
+                let longest = batch.inks.iter().map(Ink::n_rows).max().unwrap();
+                batch.inks.iter().map(|ink| longest - ink.n_rows()).sum::<usize>()
+            })
+            .sum::<usize>()
+    };
+    let (off, on) = (padding(1), padding(8));
+    assert!(on * 3 < off, "{on} rows of padding with buckets, {off} without");
+    // 48 batches of 8 are less than the first epoch of 400: all differ, with buckets too.
+    let config = LoaderConfig { bucket_batches: 8, batch_size: 8, ..config() };
+    let inks: HashSet<String> = batches(&data, config, 48)
+        .iter()
+        .flat_map(|batch| &batch.inks)
+        .map(|ink| format!("{:?}", ink.rows()))
+        .collect();
+    assert_eq!(inks.len(), 384);
+}
+
+#[test]
+fn long_drawings_end_early() {
+    let data = Arc::new(data_set(&[40]));
+    let config = LoaderConfig { max_rows: 5, ..config() };
+    let longest = batches(&data, config, 10).iter().flat_map(|b| &b.inks).map(Ink::n_rows).max();
+    assert_eq!(longest, Some(5));
+}
+
+#[test]
+fn the_threads_of_a_dropped_loader_end() {
+    let data = Arc::new(data_set(&[20]));
+    let mut loader = Loader::spawn(Arc::clone(&data), LoaderConfig { n_threads: 3, ..config() }).unwrap();
+    loader.next_batch();
+    drop(loader);
+    assert_eq!(Arc::strong_count(&data), 1, "no thread holds the data any more");
+}
+
+#[test]
+fn values_out_of_range_are_named() {
+    let data = Arc::new(data_set(&[4]));
+    let message = |config| Loader::spawn(Arc::clone(&data), config).unwrap_err().to_string();
+    assert!(message(LoaderConfig { batch_size: 0, ..config() }).contains("batch_size is 0"));
+    assert!(message(LoaderConfig { bucket_batches: 0, ..config() }).contains("bucket_batches is 0"));
+    assert!(message(LoaderConfig { soft_weight: 1.5, ..config() }).contains("soft_weight is 1.5"));
+    assert!(message(LoaderConfig { label_smoothing: f32::NAN, ..config() }).contains("label_smoothing"));
+    let empty = Arc::new(data_set(&[0]));
+    let none = Loader::spawn(empty, config()).unwrap_err().to_string();
+    assert!(none.contains("no drawings"), "{none}");
+}
