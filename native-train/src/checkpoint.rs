@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use burn::module::Module;
-use burn::record::{BinBytesRecorder, FullPrecisionSettings, Record, Recorder};
+use burn::record::{BinBytesRecorder, BinFileRecorder, FullPrecisionSettings, Record, Recorder};
 use burn::tensor::backend::Backend;
 use quickdraw_core::ModelConfig;
 use serde::{Deserialize, Serialize};
@@ -83,10 +83,10 @@ impl Checkpoint {
 
     fn read<B: Backend, R: Record<B>>(&self, name: &str, device: &B::Device) -> Result<R> {
         let path = self.folder.join(name);
-        let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        BinBytesRecorder::<FullPrecisionSettings>::default()
-            .load(bytes, device)
-            .with_context(|| format!("{} is damaged or of another network", path.display()))
+        // From the file: the recorder of bytes, which writes the same, panics on a record that is cut short.
+        BinFileRecorder::<FullPrecisionSettings>::default().load(path.clone(), device).with_context(|| {
+            format!("{} cannot be read, or is damaged or of another network", path.display())
+        })
     }
 }
 
