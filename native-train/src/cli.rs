@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use quickdraw_core::{Activation, CellType, InkFormat, ModelConfig, Pooling};
 use serde::de::DeserializeOwned;
 
-use crate::data::{Augmentation, Sampling, Validation};
+use crate::data::{Augmentation, Sampling};
 use crate::device::DeviceChoice;
 use crate::train::{Schedule, TrainConfig};
 
@@ -78,12 +78,13 @@ pub struct TrainArgs {
     /// Category names to learn, one a line; without it all words of the data
     #[arg(long, value_name = "FILE", requires = "data", help_heading = "Data")]
     pub classes_file: Option<PathBuf>,
-    /// At most this many drawings of each category to train on
+    /// At most this many drawings of each category to train on [default: all, with --preset tutorial 10000]
     #[arg(long, value_name = "N", help_heading = "Data")]
     pub train_observations_per_class: Option<usize>,
-    /// Drawings of each category put aside to validate on, never more than half of them
-    #[arg(long, value_name = "N", default_value_t = 6, help_heading = "Data")]
-    pub eval_observations_per_class: usize,
+    /// Drawings of each category put aside to validate on, never more than half of them [default: 6, with --preset
+    /// tutorial 1000]
+    #[arg(long, value_name = "N", help_heading = "Data")]
+    pub eval_observations_per_class: Option<usize>,
 
     /// Run folder: checkpoints, metrics and the model; by default the next free one under runs/
     #[arg(long, visible_alias = "model-dir", value_name = "DIR", help_heading = "Run")]
@@ -189,15 +190,10 @@ pub struct TrainArgs {
 }
 
 /// Steps and batch size for the ten sample categories, which need no more.
-const SAMPLE_STEPS: u64 = 300;
+const SAMPLE_STEPS: u64 = 800;
 const SAMPLE_BATCH_SIZE: usize = 64;
 
 impl TrainArgs {
-    /// The flags of a run without any, which are the preset's.
-    pub fn quick_start() -> Self {
-        Self { eval_observations_per_class: 6, ..Self::default() }
-    }
-
     /// The network that preset and flags describe.
     ///
     /// # Errors
@@ -240,8 +236,8 @@ impl TrainArgs {
             preset = TrainConfig {
                 steps: SAMPLE_STEPS,
                 batch_size: SAMPLE_BATCH_SIZE,
-                warmup_steps: 30,
-                eval_every_steps: 100,
+                warmup_steps: 50,
+                eval_every_steps: 200,
                 ..preset
             };
         }
@@ -279,16 +275,18 @@ impl TrainArgs {
         Ok(config)
     }
 
-    /// Which drawings are put aside.
+    /// Drawings of each category to train on, if that is limited, and to validate on.
     ///
     /// # Errors
-    /// When none would be.
-    pub fn validation(&self) -> Result<Validation> {
-        ensure!(
-            self.eval_observations_per_class > 0,
-            "--eval-observations-per-class is 0; at least 1 was expected"
-        );
-        Ok(Validation::PerClass(self.eval_observations_per_class))
+    /// When none would be left to validate on.
+    pub fn observations_per_class(&self) -> Result<(Option<usize>, usize)> {
+        let (train, eval) = match self.preset {
+            Preset::Fast => (None, 6),
+            Preset::Tutorial => (Some(10_000), 1000),
+        };
+        let eval = self.eval_observations_per_class.unwrap_or(eval);
+        ensure!(eval > 0, "--eval-observations-per-class is 0; at least 1 was expected");
+        Ok((self.train_observations_per_class.or(train), eval))
     }
 }
 

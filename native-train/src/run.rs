@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 
 use crate::checkpoint::write_atomic;
 use crate::cli::{Cli, Command, EvalArgs, ExportArgs, ExportType, PredictArgs, TrainArgs};
-use crate::data::{DataSet, ReadOptions, read_folder, samples};
+use crate::data::{DataSet, ReadOptions, Validation, read_folder, samples};
 use crate::device::Device;
 use crate::evaluate::{Evaluation, evaluate};
 use crate::train::{Job, Outcome, train};
@@ -28,7 +28,7 @@ use crate::{model_folder, predict};
 /// Whatever stops it, with what and where.
 pub fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
-        None => run_train(&TrainArgs::quick_start()),
+        None => run_train(&TrainArgs::default()),
         Some(Command::Train(args)) => run_train(&args),
         Some(Command::Eval(args)) => run_eval(&args).map(|()| ExitCode::SUCCESS),
         Some(Command::Predict(args)) => run_predict(&args).map(|()| ExitCode::SUCCESS),
@@ -125,13 +125,15 @@ fn load_data(args: &TrainArgs) -> Result<(DataSet, DataSet, Map<String, Value>)>
         }
         anyhow::Ok(data)
     };
-    let all = read(folder, labels, args.train_observations_per_class)?;
+    let (n_train, n_eval) = args.observations_per_class()?;
     let (train_set, validation) = match &args.eval_data {
-        Some(folder) => {
+        Some(eval_folder) => {
+            let all = read(folder, labels, n_train)?;
             let labels = all.labels().to_vec();
-            (all, read(folder, Some(labels), None)?)
+            (all, read(eval_folder, Some(labels), Some(n_eval))?)
         }
-        None => all.split_validation(args.validation()?, 1),
+        None => read(folder, labels, n_train.map(|n_train| n_train + n_eval))?
+            .split_validation(Validation::PerClass(n_eval), 1),
     };
     ensure!(!train_set.is_empty(), "{}: no drawings are left to train on", folder.display());
     let facts = json!({
@@ -165,7 +167,14 @@ fn report(args: &TrainArgs, job: &Job, outcome: &Outcome) -> Result<()> {
         writeln!(stdout, "go on by the same command with: --out {out} --resume")?;
         return Ok(());
     }
-    let found = &outcome.validation;
+    // The folder holds the best network of the run, which is not always the last. Of sample drawings there are fresh
+    // ones, by which nothing was chosen.
+    let held_out = match args.data {
+        None => samples::sample_set(job.config.seed, 2, samples::N_HELD_OUT_PER_CLASS),
+        Some(_) => job.validation.clone(),
+    };
+    let classifier = model_folder::open::<Flex>(&job.out, &Default::default())?;
+    let found = evaluate(classifier.model(), &held_out, &Default::default())?;
     writeln!(
         stdout,
         "accuracy on {} held-out drawings: {:.1} % at the first guess, {:.1} % within three",

@@ -227,8 +227,8 @@ where
 {
     let Job { config, out, .. } = job;
     config.validate()?;
+    config.loader(&job.model, 0).validate()?;
     ensure!(!job.validation.is_empty(), "there are no drawings to validate on");
-    fs::create_dir_all(out).with_context(|| format!("cannot make the folder {}", out.display()))?;
 
     // A fixed start for the initial weights; dropout is seeded anew at every step.
     B::seed(device, config.seed);
@@ -254,6 +254,7 @@ where
         state = RunState { train: *config, ..checkpoint.state };
     } else {
         checkpoint::refuse_existing(out)?;
+        fs::create_dir_all(out).with_context(|| format!("cannot make the folder {}", out.display()))?;
     }
 
     let mut loader = Loader::spawn(Arc::clone(&job.train), config.loader(&job.model, state.step))?;
