@@ -1,5 +1,5 @@
 import { defineConfig } from "@playwright/test";
-import { findChromium } from "../.ci/chromium.mjs";
+import { chromiumFlags, findChromium } from "../.ci/chromium.mjs";
 
 export default defineConfig({
   testDir: "tests",
@@ -15,7 +15,7 @@ export default defineConfig({
     locale: "en-US",
     colorScheme: "light",
     viewport: { width: 1280, height: 800 },
-    launchOptions: { executablePath: await findChromium() },
+    launchOptions: { executablePath: await findChromium(), args: chromiumFlags },
     screenshot: "only-on-failure",
   },
 });

@@ -16,6 +16,10 @@ pub const MODEL_FORMAT: u32 = 1;
 /// Drawings that go through the network together.
 const BATCH_SIZE: usize = 64;
 
+/// A drawing is recognised by this many of its points, the first: several times more than any of the data set has once it
+/// is simplified, and few enough that a scribble of a million points is answered at once.
+const MAX_POINTS: usize = 4096;
+
 /// `model.json`: what a model is, besides its weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -156,7 +160,13 @@ impl<B: ModelBackend> Classifier<B> {
 
     fn forward(&self, drawings: &[Drawing]) -> Result<Tensor<B, 2>, Error> {
         let format = self.card.config.ink;
-        let inks: Vec<Ink> = drawings.iter().map(|d| Ink::from_drawing(d, format)).collect();
+        let inks: Vec<Ink> = drawings
+            .iter()
+            .map(|drawing| match drawing.n_points() {
+                ..=MAX_POINTS => Ink::from_drawing(drawing, format),
+                _ => Ink::from_drawing(&drawing.clone().first_points(MAX_POINTS), format),
+            })
+            .collect();
         self.model.forward(&InkBatch::new(&inks, &self.device)?)
     }
 }

@@ -61,6 +61,22 @@ impl Drawing {
     pub fn n_points(&self) -> usize {
         self.strokes.iter().map(Vec::len).sum()
     }
+
+    /// The drawing as it was after `n_points` points; at least one is kept.
+    pub fn first_points(mut self, n_points: usize) -> Self {
+        keep_first_points(&mut self.strokes, n_points);
+        self
+    }
+}
+
+/// Cuts strokes off after `n_points` points in all, at least one.
+pub fn keep_first_points(strokes: &mut Vec<Vec<[f32; 2]>>, n_points: usize) {
+    let mut room = n_points.max(1);
+    strokes.retain_mut(|stroke| {
+        stroke.truncate(room);
+        room -= stroke.len();
+        !stroke.is_empty()
+    });
 }
 
 /// One line of a Quick, Draw! ndjson file: a drawing and what is known about it.

@@ -21,7 +21,7 @@ pub mod weights;
 
 pub use batch::InkBatch;
 pub use classifier::{Classifier, MODEL_FORMAT, ModelCard, Prediction};
-pub use drawing::{Drawing, Record};
+pub use drawing::{Drawing, Record, keep_first_points};
 pub use error::Error;
 pub use ink::{Ink, InkFormat};
 pub use model::{Activation, CellType, Model, ModelConfig, Pooling};

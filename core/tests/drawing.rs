@@ -194,6 +194,20 @@ fn strokes_in_memory_are_checked_alike() {
 }
 
 #[test]
+fn the_first_points_of_a_drawing_end_within_a_stroke_or_between_two() {
+    let stroke = |n: usize| (0..n).map(|i| [i as f32, 0.0]).collect::<Vec<_>>();
+    let drawing = Drawing::from_strokes(vec![stroke(3), stroke(2), stroke(4)]).unwrap();
+    let lengths =
+        |n: usize| -> Vec<usize> { drawing.clone().first_points(n).strokes().iter().map(Vec::len).collect() };
+    assert_eq!(lengths(0), [1]);
+    assert_eq!(lengths(2), [2]);
+    assert_eq!(lengths(3), [3]);
+    assert_eq!(lengths(4), [3, 1]);
+    assert_eq!(lengths(9), [3, 2, 4]);
+    assert_eq!(lengths(usize::MAX), [3, 2, 4]);
+}
+
+#[test]
 fn a_line_that_is_cut_short_or_damaged_never_panics() {
     let cat = CAT.trim_end();
     for end in 0..cat.len() {

@@ -224,6 +224,15 @@ fn a_model_folder_classifies_as_its_network_does() {
 }
 
 #[test]
+fn a_scribble_without_end_is_recognised_by_its_first_points() {
+    let (card, bytes) = folder();
+    let classifier = open(&serde_json::to_vec(&card).unwrap(), &bytes).unwrap();
+    let [scribble] = scribbles(5, &[300_000]).try_into().unwrap();
+    let beginning = scribble.clone().first_points(4096);
+    assert_eq!(classifier.probabilities(&scribble).unwrap(), classifier.probabilities(&beginning).unwrap());
+}
+
+#[test]
 fn each_way_to_break_a_model_folder_gives_its_own_error() {
     let (card, bytes) = folder();
     let json = |change: &dyn Fn(&mut serde_json::Value)| {

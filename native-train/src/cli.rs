@@ -1,5 +1,6 @@
 //! Every flag, and how flags and presets become a job.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
@@ -320,8 +321,8 @@ pub struct PredictArgs {
     #[arg(long)]
     pub json: bool,
     /// Guesses a drawing
-    #[arg(long, value_name = "N", default_value_t = 5)]
-    pub max_results: usize,
+    #[arg(long, value_name = "N", default_value = "5")]
+    pub max_results: NonZeroUsize,
 }
 
 /// How exported weights are stored.

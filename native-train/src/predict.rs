@@ -8,6 +8,8 @@ use anyhow::{Context, Result, bail};
 use quickdraw_core::{Classifier, Drawing, ModelBackend, Record};
 use serde_json::json;
 
+use crate::data::ndjson::Lines;
+
 /// Recognises every line; a line that is no drawing is reported on standard error with its place, and the rest goes on.
 ///
 /// # Errors
@@ -19,41 +21,36 @@ pub fn predict<B: ModelBackend>(
     max_results: usize,
     out: &mut impl Write,
 ) -> Result<()> {
-    let (name, mut input): (String, Box<dyn BufRead>) = if file == Path::new("-") {
+    let (name, input): (String, Box<dyn BufRead>) = if file == Path::new("-") {
         ("standard input".to_owned(), Box::new(std::io::stdin().lock()))
     } else {
         let opened = File::open(file).with_context(|| format!("cannot read {}", file.display()))?;
         (file.display().to_string(), Box::new(BufReader::new(opened)))
     };
-    let (mut n_lines, mut n_bad) = (0usize, 0usize);
-    let mut line = Vec::new();
-    loop {
-        line.clear();
-        if input.read_until(b'\n', &mut line).with_context(|| format!("cannot read {name}"))? == 0 {
-            break;
-        }
-        n_lines += 1;
-        if line.trim_ascii().is_empty() {
-            continue;
-        }
-        let (word, drawing) = match parse(&line) {
-            Ok(parsed) => parsed,
+    let mut n_bad = 0usize;
+    let mut lines = Lines::new(input);
+    while let Some(line) = lines.next_line().with_context(|| format!("cannot read {name}"))? {
+        let number = line.number;
+        let (word, drawing) = match line.text().map_err(anyhow::Error::msg).and_then(parse) {
+            Ok(None) => continue,
+            Ok(Some(parsed)) => parsed,
             Err(error) => {
                 n_bad += 1;
-                eprintln!("{name}:{n_lines}: {error:#}");
+                eprintln!("{name}:{number}: {error:#}");
                 continue;
             }
         };
         let predictions = classifier.classify(&drawing.simplify(), max_results)?;
         if json {
-            writeln!(out, "{}", json!({ "line": n_lines, "word": word, "predictions": predictions }))?;
+            writeln!(out, "{}", json!({ "line": number, "word": word, "predictions": predictions }))?;
         } else {
             let guesses: Vec<String> =
                 predictions.iter().map(|p| format!("{} {:.1} %", p.label, 100.0 * p.probability)).collect();
             let word = word.map_or(String::new(), |word| format!(" ({word})"));
-            writeln!(out, "{n_lines}{word}: {}", guesses.join(", "))?;
+            writeln!(out, "{number}{word}: {}", guesses.join(", "))?;
         }
     }
+    let n_lines = lines.number;
     match (n_lines, n_bad) {
         (0, _) => bail!("{name} is empty; ndjson lines of drawings were expected"),
         (_, 0) => Ok(()),
@@ -61,14 +58,17 @@ pub fn predict<B: ModelBackend>(
     }
 }
 
-/// An ndjson line of the data set, or a bare list of strokes; the word where there is one.
-fn parse(line: &[u8]) -> Result<(Option<String>, Drawing)> {
-    let text = std::str::from_utf8(line).context("not UTF-8 text")?.trim();
+/// An ndjson line of the data set, or a bare list of strokes; the word where there is one. Nothing of an empty line.
+fn parse(line: &str) -> Result<Option<(Option<String>, Drawing)>> {
+    let text = line.trim();
+    if text.is_empty() {
+        return Ok(None);
+    }
     if text.starts_with('[') {
         // The reader of records is the only one that knows the form of strokes.
         let record = Record::parse(&format!("{{\"word\":\"-\",\"drawing\":{text}}}"))?;
-        return Ok((None, record.drawing));
+        return Ok(Some((None, record.drawing)));
     }
     let record = Record::parse(text)?;
-    Ok((Some(record.word), record.drawing))
+    Ok(Some((Some(record.word), record.drawing)))
 }

@@ -113,8 +113,8 @@ fn next_free_run(name: &str) -> PathBuf {
 fn load_data(args: &TrainArgs) -> Result<(DataSet, DataSet, Map<String, Value>)> {
     let Some(folder) = &args.data else {
         let (train_set, validation) = samples::sample_sets(args.config()?.seed);
-        let facts = json!({ "data": "built-in sample drawings", "drawings": train_set.len() });
-        return Ok((train_set, validation, object(facts)));
+        let facts = [("data", json!("built-in sample drawings")), ("drawings", json!(train_set.len()))];
+        return Ok((train_set, validation, card_facts(facts)));
     };
     let labels = args.classes_file.as_deref().map(read_classes).transpose()?;
     let read = |folder: &Path, labels: Option<Vec<String>>, max_per_class: Option<usize>| {
@@ -136,19 +136,16 @@ fn load_data(args: &TrainArgs) -> Result<(DataSet, DataSet, Map<String, Value>)>
             .split_validation(Validation::PerClass(n_eval), 1),
     };
     ensure!(!train_set.is_empty(), "{}: no drawings are left to train on", folder.display());
-    let facts = json!({
-        "data": folder.file_name().map(|name| name.to_string_lossy()),
-        "drawings": train_set.len(),
-        "soft_labels": train_set.has_soft() && args.config()?.soft_weight > 0.0,
-    });
-    Ok((train_set, validation, object(facts)))
+    let facts = [
+        ("data", json!(folder.file_name().map(|name| name.to_string_lossy()))),
+        ("drawings", json!(train_set.len())),
+        ("soft_labels", json!(train_set.has_soft() && args.config()?.soft_weight > 0.0)),
+    ];
+    Ok((train_set, validation, card_facts(facts)))
 }
 
-fn object(value: Value) -> Map<String, Value> {
-    match value {
-        Value::Object(map) => map,
-        other => Map::from_iter([("value".to_owned(), other)]),
-    }
+fn card_facts(facts: impl IntoIterator<Item = (&'static str, Value)>) -> Map<String, Value> {
+    facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 fn read_classes(path: &Path) -> Result<Vec<String>> {
@@ -239,7 +236,7 @@ fn evaluate_folder<B: ModelBackend>(model: &Path, data: &Path, device: &B::Devic
 
 fn run_predict(args: &PredictArgs) -> Result<()> {
     let classifier = model_folder::open::<Flex>(&args.model, &Default::default())?;
-    predict::predict(&classifier, &args.file, args.json, args.max_results, &mut stdout().lock())
+    predict::predict(&classifier, &args.file, args.json, args.max_results.get(), &mut stdout().lock())
 }
 
 fn run_export(args: &ExportArgs) -> Result<()> {

@@ -368,7 +368,8 @@ fn write_model_folder<B: Backend>(
         ("steps".to_owned(), json!(state.step)),
         ("drawings_seen".to_owned(), json!(state.step * state.train.batch_size as u64)),
         ("seconds".to_owned(), json!(state.seconds.round())),
-        ("options".to_owned(), serde_json::to_value(state.train)?),
+        // Through text, where 0.12 is 0.12 and not the digits of its float32.
+        ("options".to_owned(), serde_json::from_str(&serde_json::to_string(&state.train)?)?),
     ]);
     let figures = Map::from_iter([("validation".to_owned(), serde_json::to_value(validation.figures)?)]);
     let card = ModelCard {

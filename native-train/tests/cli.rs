@@ -145,6 +145,7 @@ fn unknown_flags_commands_and_values_are_usage_errors() {
         ("train --resume", "--out"),
         ("eval --model model", "--data"),
         ("predict", "--model"),
+        ("predict --model model --max-results 0", "--max-results"),
     ] {
         let message = refusal(place, arguments, 2);
         assert!(message.contains(part), "{arguments}: {message}");
@@ -316,6 +317,17 @@ fn predict_goes_on_after_a_bad_line_and_fails_at_the_end() {
         assert!(run.stderr.contains(&format!("mixed.ndjson:{number}: ")), "{}", run.stderr);
     }
     assert!(run.stderr.ends_with("error: 3 of 5 lines of mixed.ndjson are no drawings\n"), "{}", run.stderr);
+}
+
+#[test]
+fn predict_passes_over_a_line_without_end() {
+    let mut input = vec![b'['; 9 << 20];
+    input.push(b'\n');
+    input.extend_from_slice(CIRCLE.as_bytes());
+    let run = run_with_input(&PLACE, "predict --model model", &input);
+    assert_eq!(run.code, 1);
+    assert!(run.stderr.contains("standard input:1: the line is longer than 8 MiB"), "{}", run.stderr);
+    assert!(run.stdout.starts_with("2 (circle): "), "{}", run.stdout);
 }
 
 #[test]

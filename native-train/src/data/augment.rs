@@ -8,7 +8,7 @@
 use std::f32::consts::TAU;
 
 use anyhow::{Result, ensure};
-use quickdraw_core::Drawing;
+use quickdraw_core::{Drawing, keep_first_points};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
@@ -174,16 +174,6 @@ impl Augmentation {
             *point = [0, 1].map(|axis| matrix[axis][0] * x + matrix[axis][1] * y + shift[axis] * self.jitter);
         }
     }
-}
-
-/// Cuts strokes off after `n_points` points in all, at least one.
-pub(crate) fn keep_first_points(strokes: &mut Vec<Vec<[f32; 2]>>, n_points: usize) {
-    let mut room = n_points.max(1);
-    strokes.retain_mut(|stroke| {
-        stroke.truncate(room);
-        room -= stroke.len();
-        !stroke.is_empty()
-    });
 }
 
 /// Moves and scales to 0..255, the aspect ratio kept. A drawing of less than one unit is only moved.

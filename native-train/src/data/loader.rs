@@ -9,13 +9,13 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use quickdraw_core::{Drawing, Ink, InkFormat};
+use quickdraw_core::{Ink, InkFormat};
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::augment::{self, Augmentation};
+use super::augment::Augmentation;
 use super::mix;
 use super::store::DataSet;
 
@@ -280,13 +280,8 @@ impl Source {
     }
 
     fn ink(&self, index: usize, rng: &mut impl Rng) -> Ink {
-        let mut drawing = self.config.augmentation.apply(&self.data.drawing(index), rng);
-        if drawing.n_points() > self.config.max_rows {
-            let mut strokes = drawing.strokes().to_vec();
-            augment::keep_first_points(&mut strokes, self.config.max_rows);
-            drawing = Drawing::from_strokes(strokes).expect("a valid drawing's first points are valid");
-        }
-        Ink::from_drawing(&drawing, self.config.ink_format)
+        let drawing = self.config.augmentation.apply(&self.data.drawing(index), rng);
+        Ink::from_drawing(&drawing.first_points(self.config.max_rows), self.config.ink_format)
     }
 
     /// Writes the class probabilities of a drawing into `target`, `[K]`, which is all zero before.

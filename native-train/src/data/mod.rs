@@ -1,6 +1,6 @@
 //! Data for training: where drawings come from, how they are kept, and how they become batches.
 //!
-//! fill a [`store::DataSet`]. From there [`loader`] takes drawings, lets [`augment`] vary them, and hands
+//! Folders of [`ndjson`] files, or the built-in [`samples`], fill a [`store::DataSet`]. From there [`loader`] takes drawings, lets [`augment`] vary them, and hands
 //! out batches of ink with their targets.
 
 pub mod augment;

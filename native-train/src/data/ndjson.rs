@@ -188,12 +188,12 @@ fn read_file(path: &Path, options: &ReadOptions) -> Result<FilePart> {
     let mut n_valid = 0_usize;
     let mut n_seen: Vec<usize> = Vec::new();
     while let Some(line) = lines.next_line().with_context(|| format!("{shown}: cannot be read"))? {
+        let number = line.number;
         let record = match line.text() {
             Ok(text) if text.trim().is_empty() => continue,
             Ok(text) => Record::parse(text).map_err(|error| error.to_string()),
             Err(message) => Err(message),
         };
-        let number = lines.number;
         let record = match record {
             Ok(record) => record,
             Err(message) => {
@@ -266,11 +266,14 @@ fn abbreviate(labels: &[String]) -> String {
 pub(crate) struct Lines<R> {
     reader: R,
     buffer: Vec<u8>,
+    /// Lines read so far.
     pub(crate) number: u64,
 }
 
 /// One line without its end, or too long.
 pub(crate) struct Line<'a> {
+    /// Counted from 1.
+    pub(crate) number: u64,
     bytes: &'a [u8],
     is_too_long: bool,
 }
@@ -304,6 +307,6 @@ impl<R: BufRead> Lines<R> {
         while matches!(self.buffer.last(), Some(b'\n' | b'\r')) {
             self.buffer.pop();
         }
-        Ok(Some(Line { bytes: &self.buffer, is_too_long }))
+        Ok(Some(Line { number: self.number, bytes: &self.buffer, is_too_long }))
     }
 }
