@@ -5,12 +5,12 @@
 //! after a strided convolution), C channels, H the width of an LSTM direction, K the classes.
 
 use burn::module::{Initializer, Module, Param};
-use burn::nn::{BatchNorm, BatchNormConfig, Dropout, DropoutConfig};
+use burn::nn::{BatchNorm, BatchNormConfig};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, activation};
 use serde::{Deserialize, Serialize};
 
-use crate::ops::{self, Lengths, ModelBackend};
+use crate::ops::{self, Dropout, Lengths, ModelBackend};
 use crate::{Error, InkBatch, InkFormat};
 
 /// Which LSTM the network has.
@@ -43,6 +43,16 @@ pub enum Pooling {
     Sum,
     /// The mean and the maximum over the drawing's steps, side by side.
     MeanMax,
+}
+
+impl Pooling {
+    /// Vectors that lie side by side in the result.
+    pub(crate) fn n_parts(self) -> usize {
+        match self {
+            Self::Sum => 1,
+            Self::MeanMax => 2,
+        }
+    }
 }
 
 /// The network's configuration. Names and defaults are the tutorial's; those it does not have default to what
@@ -265,10 +275,7 @@ impl ModelConfig {
                 }
             })
             .collect();
-        let d_pooled = match self.pooling {
-            Pooling::Sum => 2 * h,
-            Pooling::MeanMax => 4 * h,
-        };
+        let d_pooled = self.pooling.n_parts() * 2 * h;
         Ok(Model {
             convs,
             lstms,
@@ -276,7 +283,6 @@ impl ModelConfig {
                 weight: glorot(d_pooled, self.n_classes).init([d_pooled, self.n_classes], device),
                 bias: Initializer::Zeros.init([self.n_classes], device),
             },
-            dropout: DropoutConfig::new(self.dropout).init(),
             config: self.clone(),
         })
     }
@@ -336,7 +342,6 @@ pub struct Model<B: Backend> {
     convs: Vec<Conv<B>>,
     lstms: Vec<Lstm<B>>,
     dense: Dense<B>,
-    dropout: Dropout,
     #[module(skip)]
     config: ModelConfig,
 }
@@ -354,15 +359,24 @@ impl<B: ModelBackend> Model<B> {
     /// # Errors
     /// When the batch's ink has another format than the network reads.
     pub fn forward(&self, batch: &InkBatch<B>) -> Result<Tensor<B, 2>, Error> {
-        let pooled = self.pooled(batch)?; // [B, 2H] or [B, 4H]
+        self.logits(batch, None)
+    }
+
+    /// As [`forward`](Self::forward), with dropout, in which everything random follows from `seed`.
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward).
+    pub fn forward_training(&self, batch: &InkBatch<B>, seed: u64) -> Result<Tensor<B, 2>, Error> {
+        self.logits(batch, Some(seed))
+    }
+
+    fn logits(&self, batch: &InkBatch<B>, seed: Option<u64>) -> Result<Tensor<B, 2>, Error> {
+        let pooled = self.pooled(batch, seed)?; // [B, 2H] or [B, 4H]
         Ok(pooled.matmul(self.dense.weight.val()) + self.dense.bias.val().unsqueeze()) // [B, K]
     }
 
     /// Everything before the last layer: one vector a drawing, `[B, 2H]` or with [`Pooling::MeanMax`] `[B, 4H]`.
-    ///
-    /// # Errors
-    /// As [`forward`](Self::forward).
-    pub fn pooled(&self, batch: &InkBatch<B>) -> Result<Tensor<B, 2>, Error> {
+    fn pooled(&self, batch: &InkBatch<B>, seed: Option<u64>) -> Result<Tensor<B, 2>, Error> {
         if batch.format() != self.config.ink {
             return Err(Error::WrongInkFormat { found: batch.format(), expected: self.config.ink });
         }
@@ -378,7 +392,7 @@ impl<B: ModelBackend> Model<B> {
                 x = norm.forward(x.swap_dims(1, 2)).swap_dims(1, 2);
             }
             if i > 0 {
-                x = self.drop(x);
+                x = self.drop(x, seed, i);
             }
             x = ops::conv(x, conv.weight.val(), conv.bias.val(), conv.stride, &seen); // [B, T, N]
             if self.config.conv_activation == Activation::Relu {
@@ -387,51 +401,25 @@ impl<B: ModelBackend> Model<B> {
             seen = seen.strided(conv.stride);
             lengths = lengths.strided(conv.stride);
         }
-        for lstm in &self.lstms {
+        for (i, lstm) in self.lstms.iter().enumerate() {
             let Lstm { input, recurrent, bias } = lstm;
             x = ops::lstm(x, input.val(), recurrent.val(), bias.val(), &seen); // [B, T, 2H]
-            x = self.drop(x);
+            x = self.drop(x, seed, self.convs.len() + i);
         }
-        Ok(self.pool(x, &lengths))
+        Ok(ops::pool(x, self.config.pooling, &lengths)) // [B, 2H] or [B, 4H]
     }
 
-    /// Dropout of `x` `[B, T, C]`, in training alone.
-    fn drop(&self, x: Tensor<B, 3>) -> Tensor<B, 3> {
-        let [n_drawings, n_steps, channels] = x.dims();
-        if self.config.dropout == 0.0 || !B::ad_enabled(&x.device()) {
-            x
-        } else if self.config.variational_dropout {
-            let kept = self.dropout.forward(Tensor::ones([n_drawings, 1, channels], &x.device()));
-            // Repeated in full: a product that broadcasts is many times slower on the processor.
-            x * kept.repeat_dim(1, n_steps)
-        } else {
-            self.dropout.forward(x)
-        }
-    }
-
-    /// `[B, T, 2H]` -> `[B, 2H]` or `[B, 4H]`, over the steps that exist.
-    fn pool(&self, x: Tensor<B, 3>, lengths: &Lengths) -> Tensor<B, 2> {
-        let [n_drawings, n_steps, channels] = x.dims();
-        let device = x.device();
-        // With the cuDNN cell the padding is not zero.
-        let mask = lengths.mask::<B>(n_steps, &device).repeat_dim(2, channels); // [B, T, 2H]
-        let x = match self.config.cell_type {
-            CellType::Lstm => x,
-            CellType::CudnnLstm => x * mask.clone(),
-        };
-        let sum = x.clone().sum_dim(1); // [B, 1, 2H]
-        match self.config.pooling {
-            Pooling::Sum => sum.squeeze_dim(1),
-            Pooling::MeanMax => {
-                let counts: Vec<f32> =
-                    lengths.as_slice().iter().map(|&length| length.max(1) as f32).collect();
-                let counts = Tensor::<B, 1>::from_data(counts.as_slice(), &device);
-                let mean = sum / counts.reshape([n_drawings, 1, 1]);
-                // Outputs lie in -1..1 (dropout widens that), so nothing that exists is below the padding.
-                let exists = mask.clone().narrow(1, 0, 1); // [B, 1, 2H]
-                let max = (x + (mask - 1.0) * 1e4).max_dim(1) * exists; // [B, 1, 2H]
-                Tensor::cat(vec![mean, max], 2).squeeze_dim(1)
+    /// Dropout of `x` `[B, T, C]` before or after a layer, in training alone: where there is a seed.
+    fn drop(&self, x: Tensor<B, 3>, seed: Option<u64>, layer: usize) -> Tensor<B, 3> {
+        let config = &self.config;
+        match seed {
+            Some(seed) if config.dropout > 0.0 => {
+                // Each layer chooses for itself (the factor is that of SplitMix64).
+                let seed = (seed ^ layer as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                let same_at_every_step = config.variational_dropout;
+                ops::dropout(x, Dropout { probability: config.dropout, seed, same_at_every_step })
             }
+            _ => x,
         }
     }
 }

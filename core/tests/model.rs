@@ -105,6 +105,25 @@ fn both_processor_backends_give_the_same_logits() {
 }
 
 #[test]
+fn dropout_follows_from_its_seed_and_is_absent_without() {
+    let device = Default::default();
+    Flex::seed(&device, 6);
+    for config in configs() {
+        let model: Model<Flex> = ModelConfig { dropout: 0.5, ..config }.init(&device).unwrap();
+        let inks: Vec<Ink> =
+            scribbles(8, &[12, 7]).iter().map(|d| Ink::from_drawing(d, model.config().ink)).collect();
+        let batch = InkBatch::new(&inks, &device).unwrap();
+        let training =
+            |seed| model.forward_training(&batch, seed).unwrap().into_data().to_vec::<f32>().unwrap();
+        let forward = || model.forward(&batch).unwrap().into_data().to_vec::<f32>().unwrap();
+        assert_eq!(forward(), forward());
+        assert_eq!(training(1), training(1));
+        assert_ne!(training(1), training(2));
+        assert_ne!(training(1), forward());
+    }
+}
+
+#[test]
 fn a_network_learns_a_batch_by_heart() {
     use burn::optim::{AdamConfig, GradientsParams, Optimizer};
     use burn::tensor::{Int, Tensor, activation};

@@ -5,7 +5,8 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 use burn_flex::Flex;
 use burn_ndarray::NdArray;
-use quickdraw_core::ops::{self, Float, KernelBackend, Lengths, LstmWeights, ModelBackend, plain};
+use quickdraw_core::Pooling;
+use quickdraw_core::ops::{self, Dropout, Float, KernelBackend, Lengths, LstmWeights, ModelBackend, plain};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -53,6 +54,9 @@ fn cases() -> Vec<Case> {
         case(&[2, 3], 6, 6, 16, 2),
         case(&[0, 0], 2, 2, 3, 2),
         case(&[6, 2, 9], 9, 4, 8, 1),
+        // Several shards, blocks of columns, and chunks of rows.
+        case(&(0..75).map(|b| (b * 7) % 23).collect::<Vec<_>>(), 22, 17, 37, 2),
+        case(&[13; 40], 13, 70, 70, 2),
     ]
 }
 
@@ -307,6 +311,95 @@ fn convolution_and_its_gradients_agree_with_the_plain_form_and_with_burns() {
             assert_close(&format!("{what}, burn's, drawing {drawing}"), ours, &by_burn, 1e-5);
         }
     }
+}
+
+/// Output and gradient of x, for the loss `sum(output * d_output)`.
+fn pool_by<B: burn::tensor::backend::AutodiffBackend>(
+    x: &TensorData,
+    d_output: &TensorData,
+    run: impl Fn(Tensor<B, 3>) -> Tensor<B, 2>,
+) -> [Vec<f32>; 2] {
+    let device = Default::default();
+    let x = Tensor::<B, 3>::from_data(x.clone(), &device).require_grad();
+    let output = run(x.clone());
+    let d_output = Tensor::<B, 2>::from_data(d_output.clone(), &device);
+    let gradients = (output.clone() * d_output).sum().backward();
+    [flat(output), flat(x.grad(&gradients).unwrap())]
+}
+
+#[test]
+fn pooling_and_its_gradient_agree_with_tensor_operations_on_each_drawing() {
+    let mut rng = ChaCha8Rng::seed_from_u64(5);
+    let lengths = [3usize, 5, 1, 4];
+    let (n_steps, c) = (5, 6);
+    for (pooling, width) in [(Pooling::Sum, c), (Pooling::MeanMax, 2 * c)] {
+        let x = random(&mut rng, [lengths.len(), n_steps, c]);
+        let d_output = random(&mut rng, [lengths.len(), width]);
+        let of = Lengths::new(lengths.to_vec());
+        let expected = pool_by::<Differentiable>(&x, &d_output, |x| {
+            let drawings = lengths.iter().enumerate().map(|(b, &length)| {
+                let steps = x.clone().slice([b..b + 1, 0..length]);
+                match pooling {
+                    Pooling::Sum => steps.sum_dim(1),
+                    Pooling::MeanMax => Tensor::cat(vec![steps.clone().mean_dim(1), steps.max_dim(1)], 2),
+                }
+            });
+            Tensor::cat(drawings.collect(), 0).squeeze_dim(1)
+        });
+        let by_flex = pool_by::<Differentiable>(&x, &d_output, |x| ops::pool(x, pooling, &of));
+        let by_ndarray = pool_by::<Autodiff<NdArray>>(&x, &d_output, |x| ops::pool(x, pooling, &of));
+        let device = Default::default();
+        let primitive =
+            |data: &TensorData| Tensor::<Flex, 3>::from_data(data.clone(), &device).into_primitive().tensor();
+        let d_primitive = Tensor::<Flex, 2>::from_data(d_output.clone(), &device).into_primitive().tensor();
+        let by_plain_kernels = [
+            plain::pool_forward::<Flex>(primitive(&x), pooling, &of),
+            plain::pool_backward::<Flex>(d_primitive, primitive(&x), pooling, &of),
+        ]
+        .map(|t| t.into_data().to_vec().unwrap());
+        for (form, found) in [("flex", by_flex), ("ndarray", by_ndarray), ("plain kernels", by_plain_kernels)]
+        {
+            for (part, found, expected) in
+                [("output", &found[0], &expected[0]), ("d_x", &found[1], &expected[1])]
+            {
+                assert_close(&format!("{pooling:?}, {form}, {part}"), found, expected, 1e-6);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_drawing_without_steps_pools_to_zeros() {
+    for pooling in [Pooling::Sum, Pooling::MeanMax] {
+        let x = TensorData::new(vec![f32::NAN; 6], [1, 2, 3]);
+        let output =
+            ops::pool::<Flex>(Tensor::from_data(x, &Default::default()), pooling, &Lengths::new(vec![0]));
+        assert!(flat(output).iter().all(|&value| value == 0.0));
+    }
+}
+
+#[test]
+fn the_gradient_of_dropout_passes_where_the_value_did() {
+    fn check<B: burn::tensor::backend::AutodiffBackend + ModelBackend>() {
+        for same_at_every_step in [false, true] {
+            let dropout = Dropout { probability: 0.4, seed: 12, same_at_every_step };
+            let x = Tensor::<B, 3>::ones([3, 7, 5], &Default::default()).require_grad();
+            let output = ops::dropout(x.clone(), dropout);
+            let gradients = output.clone().sum().backward();
+            let d_x: Vec<f32> = x.grad(&gradients).unwrap().into_data().to_vec().unwrap();
+            let output = flat(output);
+            assert_eq!(output, d_x);
+            assert!(output.contains(&0.0) && output.iter().any(|value| (value - 1.0 / 0.6).abs() < 1e-6));
+        }
+    }
+    check::<Differentiable>();
+    check::<Autodiff<NdArray>>();
+    let dropout = Dropout { probability: 0.4, seed: 12, same_at_every_step: true };
+    let x = || Tensor::<Flex, 3>::ones([3, 7, 5], &Default::default()).into_primitive().tensor();
+    let values = |x: Float<Flex>| -> Vec<f32> { x.into_data().to_vec().unwrap() };
+    let plain = values(plain::dropout::<Flex>(x(), dropout));
+    assert_eq!(plain, values(plain::dropout::<Flex>(x(), dropout)), "the same seed chooses alike");
+    assert!(plain.contains(&0.0) && plain.iter().any(|value| (value - 1.0 / 0.6).abs() < 1e-6));
 }
 
 #[test]

@@ -5,6 +5,10 @@ use std::process::ExitCode;
 use clap::Parser;
 use native_train::{cli::Cli, run};
 
+/// Keeps the memory of tensors that are freed; the system's would be fetched and zeroed anew at every step.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     match run::run(Cli::parse()) {
         Ok(code) => code,

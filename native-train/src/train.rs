@@ -230,7 +230,7 @@ where
     config.loader(&job.model, 0).validate()?;
     ensure!(!job.validation.is_empty(), "there are no drawings to validate on");
 
-    // A fixed start for the initial weights; dropout is seeded anew at every step.
+    // A fixed start for the initial weights.
     B::seed(device, config.seed);
     let mut model: Model<B> = job.model.init(device)?;
     let mut optimizer =
@@ -269,9 +269,9 @@ where
     while state.step < config.steps {
         let batch = loader.next_batch();
         let learning_rate = config.learning_rate_at(state.step);
-        B::seed(device, config.seed ^ (state.step + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let dropout_seed = config.seed ^ (state.step + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let n_drawings = batch.labels.len();
-        let logits = model.forward(&InkBatch::new(&batch.inks, device)?)?; // [B, K]
+        let logits = model.forward_training(&InkBatch::new(&batch.inks, device)?, dropout_seed)?; // [B, K]
         let targets = TensorData::new(batch.targets, [n_drawings, job.model.n_classes]);
         let targets = Tensor::<B, 2>::from_data(targets, device);
         let loss = -(activation::log_softmax(logits, 1) * targets).sum() / n_drawings as f64; // [1]

@@ -6,7 +6,9 @@ use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 
-use super::{ConvWeights, Float, KernelBackend, Lengths, LstmSaved, LstmWeights, ModelBackend};
+use crate::Pooling;
+
+use super::{ConvWeights, Dropout, Float, KernelBackend, Lengths, LstmSaved, LstmWeights, ModelBackend};
 
 /// The backward step of an LSTM layer; parents: x, input weights, recurrent weights, bias.
 #[derive(Debug)]
@@ -64,6 +66,44 @@ impl<B: KernelBackend> Backward<B, 3> for ConvStep {
     }
 }
 
+/// The backward step of pooling; parent: x.
+#[derive(Debug)]
+struct PoolStep;
+
+#[derive(Clone, Debug)]
+struct PoolState<T> {
+    x: T,
+    pooling: Pooling,
+    lengths: Lengths,
+}
+
+impl<B: KernelBackend> Backward<B, 1> for PoolStep {
+    type State = PoolState<Float<B>>;
+
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let d_output = grads.consume::<B>(&ops.node);
+        let PoolState { x, pooling, lengths } = ops.state;
+        if let [Some(parent)] = ops.parents {
+            grads.register::<B>(parent.id, B::pool_backward(d_output, x, pooling, &lengths));
+        }
+    }
+}
+
+/// The backward step of dropout.
+#[derive(Debug)]
+struct DropoutStep;
+
+impl<B: KernelBackend> Backward<B, 1> for DropoutStep {
+    type State = Dropout;
+
+    fn backward(self, ops: Ops<Dropout, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let d_output = grads.consume::<B>(&ops.node);
+        if let [Some(parent)] = ops.parents {
+            grads.register::<B>(parent.id, B::dropout(d_output, ops.state));
+        }
+    }
+}
+
 impl<B: KernelBackend, C: CheckpointStrategy> ModelBackend for Autodiff<B, C> {
     fn lstm(x: Float<Self>, weights: LstmWeights<Float<Self>>, lengths: &Lengths) -> Float<Self> {
         let LstmWeights { input, recurrent, bias } = weights;
@@ -96,6 +136,24 @@ impl<B: KernelBackend, C: CheckpointStrategy> ModelBackend for Autodiff<B, C> {
             OpsKind::Tracked(prep) => {
                 prep.finish(ConvState { x, weights, stride, lengths: lengths.clone() }, output)
             }
+            OpsKind::UnTracked(prep) => prep.finish(output),
+        }
+    }
+
+    fn pool(x: Float<Self>, pooling: Pooling, lengths: &Lengths) -> Float<Self> {
+        let output = B::pool_forward(x.primitive.clone(), pooling, lengths);
+        match Backward::<B, 1>::prepare::<C>(PoolStep, [x.node]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => {
+                prep.finish(PoolState { x: x.primitive, pooling, lengths: lengths.clone() }, output)
+            }
+            OpsKind::UnTracked(prep) => prep.finish(output),
+        }
+    }
+
+    fn drop_values(x: Float<Self>, dropout: Dropout) -> Float<Self> {
+        let output = B::dropout(x.primitive, dropout);
+        match Backward::<B, 1>::prepare::<C>(DropoutStep, [x.node]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish(dropout, output),
             OpsKind::UnTracked(prep) => prep.finish(output),
         }
     }

@@ -10,8 +10,9 @@ mod on_host {
     use burn::tensor::backend::Backend;
     use burn::tensor::{Shape, TensorData, TensorMetadata};
 
-    use crate::ops::host::{conv, lstm};
-    use crate::ops::{ConvWeights, Float, KernelBackend, Lengths, LstmSaved, LstmWeights};
+    use crate::Pooling;
+    use crate::ops::host::{self, conv, lstm, pool};
+    use crate::ops::{ConvWeights, Dropout, Float, KernelBackend, Lengths, LstmSaved, LstmWeights};
 
     /// A backend whose tensors lie in the machine's memory.
     pub(super) trait HostBackend: Backend {
@@ -145,6 +146,36 @@ mod on_host {
             Self::from_values(output, [shape.n_drawings, shape.n_output_steps(), shape.d_output])
         }
 
+        fn pool_forward_on_host(x: Float<Self>, pooling: Pooling, lengths: &Lengths) -> Float<Self> {
+            let [n_drawings, n_steps, c] = dims::<Self, 3>(&x);
+            let output = pool::forward(&Self::values(&x), lengths.as_slice(), n_steps, c, pooling);
+            Self::from_values(output, [n_drawings, pooling.n_parts() * c])
+        }
+
+        fn pool_backward_on_host(
+            d_output: Float<Self>,
+            x: Float<Self>,
+            pooling: Pooling,
+            lengths: &Lengths,
+        ) -> Float<Self> {
+            let [n_drawings, n_steps, c] = dims::<Self, 3>(&x);
+            let d_x = pool::backward(
+                &Self::values(&d_output),
+                &Self::values(&x),
+                lengths.as_slice(),
+                n_steps,
+                c,
+                pooling,
+            );
+            Self::from_values(d_x, [n_drawings, n_steps, c])
+        }
+
+        fn dropout_on_host(x: Float<Self>, dropout: Dropout) -> Float<Self> {
+            let [n_drawings, n_steps, c] = dims::<Self, 3>(&x);
+            let output = host::dropout::dropout(&Self::values(&x), n_steps * c, c, dropout);
+            Self::from_values(output, [n_drawings, n_steps, c])
+        }
+
         fn conv_backward_on_host(
             d_output: Float<Self>,
             x: Float<Self>,
@@ -209,6 +240,23 @@ mod on_host {
                     lengths: &Lengths,
                 ) -> (Float<Self>, ConvWeights<Float<Self>>) {
                     Self::conv_backward_on_host(d_output, x, weights, stride, lengths)
+                }
+
+                fn pool_forward(x: Float<Self>, pooling: Pooling, lengths: &Lengths) -> Float<Self> {
+                    Self::pool_forward_on_host(x, pooling, lengths)
+                }
+
+                fn pool_backward(
+                    d_output: Float<Self>,
+                    x: Float<Self>,
+                    pooling: Pooling,
+                    lengths: &Lengths,
+                ) -> Float<Self> {
+                    Self::pool_backward_on_host(d_output, x, pooling, lengths)
+                }
+
+                fn dropout(x: Float<Self>, dropout: Dropout) -> Float<Self> {
+                    Self::dropout_on_host(x, dropout)
                 }
             }
         };

@@ -1,5 +1,5 @@
-//! The network's two operations over batches of drawings of different lengths: the 1-d convolution and the
-//! bidirectional LSTM layer, each ONE operation with its own gradient.
+//! The network's operations over batches of drawings of different lengths: the 1-d convolution, the bidirectional LSTM
+//! layer, pooling over time and dropout, each ONE operation with its own gradient.
 //!
 //! In: padded batches `[B, T, C]` with [`Lengths`]. Out: padded batches, zero past each drawing's length.
 //! [`KernelBackend`] is what a backend gives: its defaults are the plain form in tensor operations
@@ -16,6 +16,8 @@ use std::sync::Arc;
 
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData, TensorPrimitive};
+
+use crate::Pooling;
 
 /// A backend's float tensor of any rank.
 pub type Float<B> = burn::tensor::ops::FloatTensor<B>;
@@ -86,6 +88,17 @@ pub struct ConvWeights<T> {
     pub bias: T,
 }
 
+/// Which values dropout sets to zero. The same choice gives the same values, in the forward and in the backward pass.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Dropout {
+    /// Share of the values that are dropped, 0 or more and less than 1; the others are scaled up to make up for them.
+    pub probability: f64,
+    /// The choice follows from it.
+    pub seed: u64,
+    /// Drop a channel of a drawing at every step or at none (Gal and Ghahramani, 2016).
+    pub same_at_every_step: bool,
+}
+
 /// What a backend gives: forward and backward of both operations, without a gradient graph.
 ///
 /// The defaults are built of tensor operations and fit any backend; a backend with kernels of its own
@@ -133,6 +146,26 @@ pub trait KernelBackend: Backend {
     ) -> (Float<Self>, ConvWeights<Float<Self>>) {
         plain::conv_backward::<Self>(d_output, x, weights, stride, lengths)
     }
+
+    /// Pools `x` `[B, T, C]` over the steps that exist: `[B, C]`, or with [`Pooling::MeanMax`] `[B, 2C]`.
+    fn pool_forward(x: Float<Self>, pooling: Pooling, lengths: &Lengths) -> Float<Self> {
+        plain::pool_forward::<Self>(x, pooling, lengths)
+    }
+
+    /// The gradient of `x`, from that of the output.
+    fn pool_backward(
+        d_output: Float<Self>,
+        x: Float<Self>,
+        pooling: Pooling,
+        lengths: &Lengths,
+    ) -> Float<Self> {
+        plain::pool_backward::<Self>(d_output, x, pooling, lengths)
+    }
+
+    /// Drops values of `x` `[B, T, C]`. It is linear, so the gradient goes through the same function.
+    fn dropout(x: Float<Self>, dropout: Dropout) -> Float<Self> {
+        plain::dropout::<Self>(x, dropout)
+    }
 }
 
 /// What the model asks for: both operations, differentiable where the backend is `Autodiff`.
@@ -147,6 +180,12 @@ pub trait ModelBackend: Backend {
         stride: usize,
         lengths: &Lengths,
     ) -> Float<Self>;
+
+    /// See [`KernelBackend::pool_forward`].
+    fn pool(x: Float<Self>, pooling: Pooling, lengths: &Lengths) -> Float<Self>;
+
+    /// See [`KernelBackend::dropout`].
+    fn drop_values(x: Float<Self>, dropout: Dropout) -> Float<Self>;
 }
 
 impl<B: KernelBackend> ModelBackend for B {
@@ -156,6 +195,14 @@ impl<B: KernelBackend> ModelBackend for B {
 
     fn conv(x: Float<B>, weights: ConvWeights<Float<B>>, stride: usize, lengths: &Lengths) -> Float<B> {
         B::conv_forward(x, weights, stride, lengths)
+    }
+
+    fn pool(x: Float<B>, pooling: Pooling, lengths: &Lengths) -> Float<B> {
+        B::pool_forward(x, pooling, lengths)
+    }
+
+    fn drop_values(x: Float<B>, dropout: Dropout) -> Float<B> {
+        B::dropout(x, dropout)
     }
 }
 
@@ -182,6 +229,16 @@ pub fn conv<B: ModelBackend>(
 ) -> Tensor<B, 3> {
     let weights = ConvWeights { weight: float(weight), bias: float(bias) };
     tensor(B::conv(float(x), weights, stride, lengths))
+}
+
+/// Pools `x` `[B, T, C]` over the steps that exist: `[B, C]`, or with [`Pooling::MeanMax`] `[B, 2C]`.
+pub fn pool<B: ModelBackend>(x: Tensor<B, 3>, pooling: Pooling, lengths: &Lengths) -> Tensor<B, 2> {
+    tensor(B::pool(float(x), pooling, lengths))
+}
+
+/// Dropout of `x` `[B, T, C]`.
+pub fn dropout<B: ModelBackend>(x: Tensor<B, 3>, dropout: Dropout) -> Tensor<B, 3> {
+    tensor(B::drop_values(float(x), dropout))
 }
 
 fn float<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Float<B> {

@@ -3,9 +3,11 @@
 //! One small product a step makes the LSTM slow here; a backend that matters has its own kernels.
 
 use burn::tensor::backend::Backend;
-use burn::tensor::{Tensor, activation};
+use burn::tensor::{Distribution, IndexingUpdateOp, Int, Tensor, activation};
 
-use super::{ConvWeights, Float, Lengths, LstmSaved, LstmWeights, float, tensor};
+use crate::Pooling;
+
+use super::{ConvWeights, Dropout, Float, Lengths, LstmSaved, LstmWeights, float, tensor};
 
 /// An LSTM layer over `x` `[B, T, I]`, differentiable by the backend's own means.
 ///
@@ -234,4 +236,66 @@ pub fn conv_backward<B: Backend>(
     }
     let d_x = d_x.narrow(1, left, n_steps) * lengths.mask::<B>(n_steps, &device);
     (float(d_x), ConvWeights { weight: float(d_weight), bias: float(d_bias) })
+}
+
+/// See [`KernelBackend::pool_forward`](super::KernelBackend::pool_forward).
+pub fn pool_forward<B: Backend>(x: Float<B>, pooling: Pooling, lengths: &Lengths) -> Float<B> {
+    let x: Tensor<B, 3> = tensor(x);
+    let mask = lengths.mask::<B>(x.dims()[1], &x.device());
+    let sum = (x.clone() * mask.clone()).sum_dim(1); // [B, 1, C]
+    let pooled = match pooling {
+        Pooling::Sum => sum,
+        Pooling::MeanMax => {
+            let mean = sum / counts(&mask);
+            Tensor::cat(vec![mean, maxima(x, mask).0], 2)
+        }
+    };
+    float(pooled.squeeze_dim::<2>(1))
+}
+
+/// See [`KernelBackend::pool_backward`](super::KernelBackend::pool_backward).
+pub fn pool_backward<B: Backend>(
+    d_output: Float<B>,
+    x: Float<B>,
+    pooling: Pooling,
+    lengths: &Lengths,
+) -> Float<B> {
+    let (d_output, x): (Tensor<B, 2>, Tensor<B, 3>) = (tensor(d_output), tensor(x));
+    let [_, n_steps, c] = x.dims();
+    let mask = lengths.mask::<B>(n_steps, &x.device());
+    let d_output: Tensor<B, 3> = d_output.unsqueeze_dim(1); // [B, 1, C] or [B, 1, 2C]
+    let d_x = match pooling {
+        Pooling::Sum => d_output * mask,
+        Pooling::MeanMax => {
+            let d_mean = d_output.clone().narrow(2, 0, c) * mask.clone() / counts(&mask);
+            let (_, places) = maxima(x.clone(), mask.clone());
+            let d_max = d_output.narrow(2, c, c) * mask.narrow(1, 0, 1);
+            d_mean + x.zeros_like().scatter(1, places, d_max, IndexingUpdateOp::Add)
+        }
+    };
+    float(d_x)
+}
+
+/// The number of steps of each drawing, at least 1: `[B, 1, 1]`.
+fn counts<B: Backend>(mask: &Tensor<B, 3>) -> Tensor<B, 3> {
+    mask.clone().sum_dim(1).clamp_min(1.0)
+}
+
+/// The maximum over the steps that exist and the first step that has it, `[B, 1, C]` each; zero for a drawing without steps.
+fn maxima<B: Backend>(x: Tensor<B, 3>, mask: Tensor<B, 3>) -> (Tensor<B, 3>, Tensor<B, 3, Int>) {
+    let missing = mask.clone().equal_elem(0.0).expand(x.dims());
+    let (max, places) = x.mask_fill(missing, f32::MIN).max_dim_with_indices(1);
+    (max * mask.narrow(1, 0, 1), places)
+}
+
+/// See [`KernelBackend::dropout`](super::KernelBackend::dropout). The backend's own random numbers, begun anew at the seed.
+pub fn dropout<B: Backend>(x: Float<B>, dropout: Dropout) -> Float<B> {
+    let x: Tensor<B, 3> = tensor(x);
+    let [n_drawings, n_steps, c] = x.dims();
+    let device = x.device();
+    let shape = [n_drawings, if dropout.same_at_every_step { 1 } else { n_steps }, c];
+    let kept = 1.0 - dropout.probability;
+    B::seed(&device, dropout.seed);
+    let factors = Tensor::<B, 3>::random(shape, Distribution::Bernoulli(kept), &device) / kept;
+    float(x * factors)
 }

@@ -1,6 +1,10 @@
 //! The 1-d convolution over rows that exist, as one matrix product over gathered windows.
 
-use super::{Matrix, Read, matmul, sum_rows};
+use super::{Matrix, Packed, Scratch, add, add_transposed_products, for_each, product, sum_rows};
+
+/// Drawings that one thread takes at a time. The results do not depend on the number of threads, because this number does
+/// not.
+const CHUNK_DRAWINGS: usize = 16;
 
 /// Sizes of a convolution.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -51,14 +55,16 @@ impl Shape {
     }
 
     /// The windows of all output rows that exist, `[N, K * C]`, zero outside the drawing.
-    fn windows(&self, x: &[f32], lengths: &[usize]) -> Vec<f32> {
+    fn windows(&self, x: &[f32], lengths: &[usize]) -> Scratch {
         let n: usize = lengths.iter().map(|length| length.div_ceil(self.stride)).sum();
-        let mut windows = vec![0.0; n * self.d_window()];
+        let mut windows = Scratch::any(n * self.d_window());
         let c = self.d_input;
         for ((b, t, length), window) in self.rows(lengths).zip(windows.chunks_exact_mut(self.d_window())) {
             let (row, taps) = self.taps(t, length);
             let source = &x[(b * self.n_steps + row) * c..][..taps.len() * c];
+            window[..taps.start * c].fill(0.0);
             window[taps.start * c..taps.end * c].copy_from_slice(source);
+            window[taps.end * c..].fill(0.0);
         }
         windows
     }
@@ -74,63 +80,72 @@ pub struct Gradients {
     pub bias: Vec<f32>,
 }
 
+/// Cuts a batch into pieces of some drawings: their lengths, and what belongs to them of `input` (`[B, input_len]`)
+/// and `output` (`[B, output_len]`).
+fn pieces<'a>(
+    lengths: &'a [usize],
+    (input, input_len): (&'a [f32], usize),
+    (output, output_len): (&'a mut [f32], usize),
+) -> Vec<(&'a [usize], &'a [f32], &'a mut [f32])> {
+    let inputs = input.chunks((CHUNK_DRAWINGS * input_len).max(1));
+    let outputs = output.chunks_mut((CHUNK_DRAWINGS * output_len).max(1));
+    lengths.chunks(CHUNK_DRAWINGS).zip(inputs.zip(outputs)).map(|(lengths, (x, y))| (lengths, x, y)).collect()
+}
+
 /// Convolves `x` `[B, T, C]` with `weight` `[K * C, N]`; gives `[B, ceil(T / stride), N]`, zero past the end
 /// of each drawing.
 pub fn forward(x: &[f32], weight: &[f32], bias: &[f32], lengths: &[usize], shape: Shape) -> Vec<f32> {
-    let windows = shape.windows(x, lengths);
-    let n = windows.len() / shape.d_window();
-    let width = shape.d_output;
-    let mut rows = Vec::with_capacity(n * width);
-    (0..n).for_each(|_| rows.extend_from_slice(bias));
-    let windows = Matrix::new(&windows, n, shape.d_window());
-    let weight = Matrix::new(weight, shape.d_window(), width);
-    matmul(&mut rows, width, true, (windows, Read::AsStored), (weight, Read::AsStored));
-
-    let n_steps = shape.n_output_steps();
+    let (width, n_steps) = (shape.d_output, shape.n_output_steps());
+    let weight = Packed::new(Matrix::new(weight, shape.d_window(), width));
     let mut output = vec![0.0; shape.n_drawings * n_steps * width];
-    for ((b, t, _), row) in shape.rows(lengths).zip(rows.chunks_exact(width)) {
-        output[(b * n_steps + t) * width..][..width].copy_from_slice(row);
-    }
+    let pieces = pieces(lengths, (x, shape.n_steps * shape.d_input), (&mut output, n_steps * width));
+    for_each(pieces, |(lengths, x, output)| {
+        let windows = shape.windows(x, lengths);
+        let n = windows.len() / shape.d_window();
+        let mut rows = Scratch::filled(n * width, |rows| (0..n).for_each(|_| rows.extend_from_slice(bias)));
+        let windows = Matrix::new(&windows, n, shape.d_window());
+        product(&mut rows, width, true, windows, &weight);
+        for ((b, t, _), row) in shape.rows(lengths).zip(rows.chunks_exact(width)) {
+            output[(b * n_steps + t) * width..][..width].copy_from_slice(row);
+        }
+    });
     output
 }
 
 /// Takes the gradient of the output, `[B, ceil(T / stride), N]`, back to the input and the parameters.
 pub fn backward(d_output: &[f32], x: &[f32], weight: &[f32], lengths: &[usize], shape: Shape) -> Gradients {
-    let windows = shape.windows(x, lengths);
-    let n = windows.len() / shape.d_window();
-    let (width, c) = (shape.d_output, shape.d_input);
+    let (width, c, d_window) = (shape.d_output, shape.d_input, shape.d_window());
     let n_steps = shape.n_output_steps();
-    let mut d_rows = Vec::with_capacity(n * width);
-    for (b, t, _) in shape.rows(lengths) {
-        d_rows.extend_from_slice(&d_output[(b * n_steps + t) * width..][..width]);
-    }
-    let bias = sum_rows(&d_rows, width);
-
-    let mut d_weight = vec![0.0; shape.d_window() * width];
-    let mut d_windows = vec![0.0; n * shape.d_window()];
-    let d_rows = Matrix::new(&d_rows, n, width);
-    let windows = Matrix::new(&windows, n, shape.d_window());
-    let weight = Matrix::new(weight, shape.d_window(), width);
-    super::join(
-        || matmul(&mut d_weight, width, false, (windows, Read::Transposed), (d_rows, Read::AsStored)),
-        || {
-            matmul(
-                &mut d_windows,
-                shape.d_window(),
-                false,
-                (d_rows, Read::AsStored),
-                (weight, Read::Transposed),
-            )
-        },
-    );
-
+    let weight = Packed::new(Matrix::new(weight, d_window, width).transposed());
     let mut d_x = vec![0.0; shape.n_drawings * shape.n_steps * c];
-    for ((b, t, length), window) in shape.rows(lengths).zip(d_windows.chunks_exact(shape.d_window())) {
-        let (row, taps) = shape.taps(t, length);
-        let target = &mut d_x[(b * shape.n_steps + row) * c..][..taps.len() * c];
-        for (sum, value) in target.iter_mut().zip(&window[taps.start * c..]) {
-            *sum += value;
+    let d_outputs = d_output.chunks((CHUNK_DRAWINGS * n_steps * width).max(1));
+    let pieces = pieces(lengths, (x, shape.n_steps * c), (&mut d_x, shape.n_steps * c));
+    let parts = for_each(pieces.into_iter().zip(d_outputs).collect(), |((lengths, x, d_x), d_output)| {
+        let windows = shape.windows(x, lengths);
+        let n = windows.len() / d_window;
+        let d_rows = Scratch::filled(n * width, |d_rows| {
+            for (b, t, _) in shape.rows(lengths) {
+                d_rows.extend_from_slice(&d_output[(b * n_steps + t) * width..][..width]);
+            }
+        });
+        let mut d_weight = Scratch::zeros(d_window * width);
+        let mut d_windows = Scratch::any(n * d_window);
+        let bias = sum_rows(&d_rows, width);
+        let d_rows = Matrix::new(&d_rows, n, width);
+        let windows = Matrix::new(&windows, n, d_window);
+        add_transposed_products([(&mut d_weight, windows)], d_rows);
+        product(&mut d_windows, d_window, false, d_rows, &weight);
+        for ((b, t, length), window) in shape.rows(lengths).zip(d_windows.chunks_exact(d_window)) {
+            let (row, taps) = shape.taps(t, length);
+            let target = &mut d_x[(b * shape.n_steps + row) * c..][..taps.len() * c];
+            add(target, &window[taps.start * c..]);
         }
+        (d_weight, bias)
+    });
+    let mut gradients = Gradients { x: d_x, weight: vec![0.0; d_window * width], bias: vec![0.0; width] };
+    for (d_weight, d_bias) in parts {
+        add(&mut gradients.weight, &d_weight);
+        add(&mut gradients.bias, &d_bias);
     }
-    Gradients { x: d_x, weight: d_weight, bias }
+    gradients
 }

@@ -1,200 +1,214 @@
-//! The element-wise half of an LSTM step, written so that the compiler turns it into vector code.
+//! The element-wise half of an LSTM step, in vectors of whatever width the machine has.
 //!
-//! In: the pre-activations of one row. Out: its activated gates, its cell and its output. The products
-//! that make the pre-activations are in [`lstm`](super::lstm).
-//!
-//! There is no fused multiply-add here on purpose: every target rounds the same way, so a drawing gets
-//! the same logits natively and in the browser up to the order of the sums in the matrix products.
+//! In: the pre-activations of the gates, cells, and gradients of outputs. Out: activations, cells, outputs, and
+//! gradients of the pre-activations. The products are in [`recurrent`](super::recurrent).
 
-/// `e^x` for finite `x`, with a relative error below 3e-7.
+use pulp::{Simd, WithSimd};
+
+/// Arguments of the logistic function beyond this are clamped: the result is within 3e-9 of 0 or 1 there, and four
+/// denominators `1 + e^x` can still be multiplied with each other in f32.
+const LARGEST_EXPONENT: f32 = 20.0;
+
+/// `1 + e^x` for `x` clamped to -20..20, with a relative error below 3e-7; NaN stays NaN.
 ///
-/// Splits `x` into `n ln 2 + r` with `|r| <= ln 2 / 2` and evaluates a polynomial of degree 6 in `r`
-/// (the coefficients are those of Cephes' `expf`). Arguments outside -87.3..88.3 are clamped, so that
-/// the result is neither infinite nor subnormal.
+/// Splits `x` into `n ln 2 + r` with `|r| <= ln 2 / 2` and evaluates a polynomial of degree 6 in `r` (the coefficients
+/// are those of Cephes' `expf`).
 #[inline(always)]
-fn exp(x: f32) -> f32 {
+fn one_plus_exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     const LN2_HIGH: f32 = 0.693_359_4;
     const LN2_LOW: f32 = -2.121_944_4e-4;
     // Adding 1.5 * 2^23 rounds to an integer and leaves it in the low bits of the mantissa.
     const ROUND: f32 = 12_582_912.0;
+    let splat = |value| simd.splat_f32s(value);
+    let fma = |a, b, c| simd.mul_add_e_f32s(a, b, c);
 
-    let x = x.clamp(-87.3, 88.3);
-    let shifted = x * std::f32::consts::LOG2_E + ROUND;
-    let n = shifted - ROUND;
-    let r = x - n * LN2_HIGH - n * LN2_LOW;
-    let p = 1.987_569_1e-4;
-    let p = p * r + 1.398_199_9e-3;
-    let p = p * r + 8.333_452e-3;
-    let p = p * r + 4.166_579_6e-2;
-    let p = p * r + 1.666_666_5e-1;
-    let p = p * r + 5e-1;
-    let value = p * r * r + r + 1.0;
-    let two_to_n = f32::from_bits((shifted.to_bits() << 23).wrapping_add(127 << 23));
-    value * two_to_n
-}
-
-/// The logistic function, with an absolute error below 2e-7.
-#[inline(always)]
-pub fn sigmoid(x: f32) -> f32 {
-    1.0 / (1.0 + exp(-x))
+    // The instructions give their second operand where one is NaN.
+    let x = simd.min_f32s(splat(LARGEST_EXPONENT), x);
+    let x = simd.max_f32s(splat(-LARGEST_EXPONENT), x);
+    let shifted = fma(x, splat(std::f32::consts::LOG2_E), splat(ROUND));
+    let n = simd.sub_f32s(shifted, splat(ROUND));
+    let r = fma(n, splat(-LN2_LOW), fma(n, splat(-LN2_HIGH), x));
+    let p = splat(1.987_569_1e-4);
+    let p = fma(p, r, splat(1.398_199_9e-3));
+    let p = fma(p, r, splat(8.333_452e-3));
+    let p = fma(p, r, splat(4.166_579_6e-2));
+    let p = fma(p, r, splat(1.666_666_5e-1));
+    let p = fma(p, r, splat(5e-1));
+    let value = fma(simd.mul_f32s(p, r), r, simd.add_f32s(r, splat(1.0)));
+    // 2^n: n moved from the low bits of the mantissa into the exponent, whose zero is 127.
+    let bits = simd.transmute_u32s_f32s(shifted);
+    let bits = simd.mul_u32s(bits, simd.splat_u32s(1 << 23));
+    let two_to_n = simd.transmute_f32s_u32s(simd.add_u32s(bits, simd.splat_u32s(127 << 23)));
+    fma(value, two_to_n, splat(1.0))
 }
 
 /// The hyperbolic tangent, with an absolute error below 3e-7.
 #[inline(always)]
-pub fn tanh(x: f32) -> f32 {
-    1.0 - 2.0 / (exp(2.0 * x) + 1.0)
+pub(super) fn tanh<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+    let denominator = one_plus_exp(simd, simd.add_f32s(x, x));
+    simd.sub_f32s(simd.splat_f32s(1.0), simd.div_f32s(simd.splat_f32s(2.0), denominator))
 }
 
-/// Compiles a function for several vector widths and calls the widest that this machine has.
-macro_rules! vectorised {
-    ($(#[$doc:meta])* pub fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $body:block) => {
-        $(#[$doc])*
-        #[allow(clippy::too_many_arguments)]
-        pub fn $name($($arg: $ty),*) {
-            #[inline(always)]
-            #[allow(clippy::too_many_arguments)]
-            fn body($($arg: $ty),*) $body
-
-            #[cfg(target_arch = "x86_64")]
-            {
-                #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw")]
-                #[allow(clippy::too_many_arguments)]
-                fn avx512($($arg: $ty),*) {
-                    body($($arg),*)
-                }
-                #[target_feature(enable = "avx2")]
-                #[allow(clippy::too_many_arguments)]
-                fn avx2($($arg: $ty),*) {
-                    body($($arg),*)
-                }
-                if is_x86_feature_detected!("avx512f")
-                    && is_x86_feature_detected!("avx512vl")
-                    && is_x86_feature_detected!("avx512dq")
-                    && is_x86_feature_detected!("avx512bw")
-                {
-                    // SAFETY: the features were detected on the line above.
-                    return unsafe { avx512($($arg),*) };
-                }
-                if is_x86_feature_detected!("avx2") {
-                    // SAFETY: as above.
-                    return unsafe { avx2($($arg),*) };
-                }
-            }
-            body($($arg),*)
-        }
-    };
+/// Activates input, forget, candidate and output gate: the logistic function and, for the candidate, the hyperbolic
+/// tangent, with an absolute error below 5e-7. One division serves all four, because divisions are what takes longest here.
+#[inline(always)]
+pub(super) fn activate<S: Simd>(simd: S, z: [S::f32s; 4]) -> [S::f32s; 4] {
+    let mul = |a, b| simd.mul_f32s(a, b);
+    let negative = |x| simd.neg_f32s(x);
+    let input = one_plus_exp(simd, negative(z[0]));
+    let forget = one_plus_exp(simd, negative(z[1]));
+    let candidate = one_plus_exp(simd, simd.add_f32s(z[2], z[2]));
+    let output = one_plus_exp(simd, negative(z[3]));
+    let first = mul(input, forget);
+    let second = mul(candidate, output);
+    let inverse = simd.div_f32s(simd.splat_f32s(1.0), mul(first, second));
+    let of_first = mul(inverse, second);
+    let of_second = mul(inverse, first);
+    let twice = simd.add_f32s(of_second, of_second);
+    [
+        mul(of_first, forget),
+        mul(of_first, input),
+        simd.negate_mul_add_e_f32s(twice, output, simd.splat_f32s(1.0)),
+        mul(of_second, candidate),
+    ]
 }
 
-vectorised! {
-    /// One LSTM step of `n` rows: activates the gates in place and writes cells and outputs.
-    ///
-    /// `gates` is `[n, 4H]` in the order input, forget, candidate, output: pre-activations in, activations
-    /// out. `cells_before` is `[m, H]` with `m <= n`: rows from `m` on start from a cell of zero.
-    /// `cells` and `outputs` are `[n, H]`.
-    pub fn step_forward(
-        gates: &mut [f32],
-        cells_before: &[f32],
-        cells: &mut [f32],
-        outputs: &mut [f32],
-        d_hidden: usize,
-    ) {
-        let h = d_hidden;
-        for (row, z) in gates.chunks_exact_mut(4 * h).enumerate() {
-            let (i, z) = z.split_at_mut(h);
-            let (f, z) = z.split_at_mut(h);
-            let (g, o) = z.split_at_mut(h);
-            let c = &mut cells[row * h..][..h];
-            let out = &mut outputs[row * h..][..h];
-            match cells_before.get(row * h..(row + 1) * h) {
-                Some(before) => {
-                    for k in 0..h {
-                        i[k] = sigmoid(i[k]);
-                        f[k] = sigmoid(f[k]);
-                        g[k] = tanh(g[k]);
-                        o[k] = sigmoid(o[k]);
-                        c[k] = f[k] * before[k] + i[k] * g[k];
-                        out[k] = o[k] * tanh(c[k]);
-                    }
+/// At most a vector of values; what is missing is zero.
+#[inline(always)]
+pub(super) fn load<S: Simd>(simd: S, values: &[f32]) -> S::f32s {
+    match S::as_simd_f32s(values).0 {
+        [whole] => *whole,
+        _ => simd.partial_load_f32s(values),
+    }
+}
+
+/// Stores as many values of a vector as there is room for, at most all.
+#[inline(always)]
+pub(super) fn store<S: Simd>(simd: S, to: &mut [f32], values: S::f32s) {
+    match S::as_mut_simd_f32s(to).0 {
+        [whole] => *whole = values,
+        _ => simd.partial_store_f32s(to, values),
+    }
+}
+
+/// The gradient of a step's element-wise half, for `n` rows.
+pub(super) struct StepBackward<'a> {
+    /// `[n, 4H]`, the activations.
+    pub gates: &'a [f32],
+    /// `[n, 4H]`: the gradients of the pre-activations, written here.
+    pub d_gates: &'a mut [f32],
+    /// `[m, H]` with `m <= n`: rows from `m` on started from a cell of zero.
+    pub cells_before: &'a [f32],
+    /// `[n, H]`.
+    pub cells: &'a [f32],
+    /// `[n, H]`, the gradient of the outputs.
+    pub d_outputs: &'a [f32],
+    /// `[n, H]`: the gradient that arrives at the cells from the step after, and leaves as that of the cells before.
+    pub d_cells: &'a mut [f32],
+    /// H.
+    pub d_hidden: usize,
+}
+
+impl WithSimd for StepBackward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { gates, d_gates, cells_before, cells, d_outputs, d_cells, d_hidden: h } = self;
+        let rows = gates.chunks_exact(4 * h).zip(d_gates.chunks_exact_mut(4 * h));
+        for (row, (gates, d_gates)) in rows.enumerate() {
+            let span = row * h..(row + 1) * h;
+            let (cells, d_outputs) = (&cells[span.clone()], &d_outputs[span.clone()]);
+            let d_cells = &mut d_cells[span.clone()];
+            let before = cells_before.get(span);
+            for start in (0..h).step_by(S::F32_LANES) {
+                let part = start..h.min(start + S::F32_LANES);
+                let load = |values: &[f32]| load(simd, &values[part.clone()]);
+                let gate = |k: usize| load(&gates[k * h..]);
+                let cell_before = before.map_or(simd.splat_f32s(0.0), load);
+                let [d_i, d_f, d_g, d_o, d_before] = step_gradient(
+                    simd,
+                    [gate(0), gate(1), gate(2), gate(3)],
+                    [cell_before, load(cells)],
+                    load(d_outputs),
+                    load(d_cells),
+                );
+                for (k, values) in [d_i, d_f, d_g, d_o].into_iter().enumerate() {
+                    store(simd, &mut d_gates[k * h..][part.clone()], values);
                 }
-                None => {
-                    for k in 0..h {
-                        i[k] = sigmoid(i[k]);
-                        f[k] = sigmoid(f[k]);
-                        g[k] = tanh(g[k]);
-                        o[k] = sigmoid(o[k]);
-                        c[k] = i[k] * g[k];
-                        out[k] = o[k] * tanh(c[k]);
-                    }
-                }
+                store(simd, &mut d_cells[part], d_before);
             }
         }
     }
 }
 
-vectorised! {
-    /// The gradient of [`step_forward`], for `n` rows.
-    ///
-    /// `gates` holds activations and leaves as gradients of the pre-activations `[n, 4H]`;
-    /// `d_outputs` `[n, H]` is the gradient of the outputs; `d_cells` `[n, H]` is the gradient that
-    /// arrives at the cells from the step after, and leaves as the gradient of the cells before.
-    pub fn step_backward(
-        gates: &mut [f32],
-        cells_before: &[f32],
-        cells: &[f32],
-        d_outputs: &[f32],
-        d_cells: &mut [f32],
-        d_hidden: usize,
-    ) {
-        let h = d_hidden;
-        for (row, z) in gates.chunks_exact_mut(4 * h).enumerate() {
-            let (i, z) = z.split_at_mut(h);
-            let (f, z) = z.split_at_mut(h);
-            let (g, o) = z.split_at_mut(h);
-            let c = &cells[row * h..][..h];
-            let d_out = &d_outputs[row * h..][..h];
-            let d_c = &mut d_cells[row * h..][..h];
-            let before = cells_before.get(row * h..(row + 1) * h);
-            for k in 0..h {
-                let tanh_c = tanh(c[k]);
-                let d_cell = d_c[k] + d_out[k] * o[k] * (1.0 - tanh_c * tanh_c);
-                d_c[k] = d_cell * f[k];
-                // Kept for the forget gate below, whose cell before may not exist.
-                f[k] = d_cell * f[k] * (1.0 - f[k]);
-                let d_i = d_cell * g[k] * i[k] * (1.0 - i[k]);
-                let d_g = d_cell * i[k] * (1.0 - g[k] * g[k]);
-                o[k] = d_out[k] * tanh_c * o[k] * (1.0 - o[k]);
-                i[k] = d_i;
-                g[k] = d_g;
-            }
-            match before {
-                Some(before) => f.iter_mut().zip(before).for_each(|(f, c)| *f *= c),
-                None => f.fill(0.0),
-            }
-        }
-    }
+/// Gradients of the four pre-activations and of the cell before, from gates, cells before and after, and the gradients
+/// of output and cell.
+#[inline(always)]
+fn step_gradient<S: Simd>(
+    simd: S,
+    [i, f, g, o]: [S::f32s; 4],
+    [cell_before, cell]: [S::f32s; 2],
+    d_output: S::f32s,
+    d_cell: S::f32s,
+) -> [S::f32s; 5] {
+    let mul = |a, b| simd.mul_f32s(a, b);
+    let one_minus_product = |a, b| simd.negate_mul_add_e_f32s(a, b, simd.splat_f32s(1.0));
+    // a (1 - a), the derivative of the logistic function.
+    let slope = |a| simd.negate_mul_add_e_f32s(a, a, a);
+    let tanh_cell = tanh(simd, cell);
+    let d_cell = simd.mul_add_e_f32s(mul(d_output, o), one_minus_product(tanh_cell, tanh_cell), d_cell);
+    [
+        mul(mul(d_cell, g), slope(i)),
+        mul(mul(d_cell, cell_before), slope(f)),
+        mul(mul(d_cell, i), one_minus_product(g, g)),
+        mul(mul(d_output, tanh_cell), slope(o)),
+        mul(d_cell, f),
+    ]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// Activates one value in every gate's place; gives input, forget, candidate and output gate, and `tanh`.
+    struct Activate(f32);
+
+    impl WithSimd for Activate {
+        type Output = [f32; 5];
+
+        fn with_simd<S: Simd>(self, simd: S) -> [f32; 5] {
+            let z = simd.splat_f32s(self.0);
+            let [i, f, g, o] = activate(simd, [z; 4]);
+            [i, f, g, o, tanh(simd, z)].map(|values| {
+                let mut first = [0.0];
+                simd.partial_store_f32s(&mut first, values);
+                first[0]
+            })
+        }
+    }
+
     #[test]
     fn gates_stay_within_their_stated_error() {
-        let mut worst = (0.0f64, 0.0f64, 0.0f64);
+        let arch = pulp::Arch::new();
         for step in -400_000..=400_000 {
             let x = step as f32 * 2.5e-4;
             let exact = f64::from(x);
-            let clamped = f64::from(x.clamp(-87.3, 88.3));
-            let relative = (f64::from(exp(x)) / clamped.exp() - 1.0).abs();
-            let logistic = (f64::from(sigmoid(x)) - 1.0 / (1.0 + (-exact).exp())).abs();
-            let hyperbolic = (f64::from(tanh(x)) - exact.tanh()).abs();
-            worst = (worst.0.max(relative), worst.1.max(logistic), worst.2.max(hyperbolic));
+            let logistic = 1.0 / (1.0 + (-exact).exp());
+            let hyperbolic = exact.tanh();
+            let expected = [logistic, logistic, hyperbolic, logistic, hyperbolic];
+            for (gate, (found, expected)) in arch.dispatch(Activate(x)).into_iter().zip(expected).enumerate()
+            {
+                let error = (f64::from(found) - expected).abs();
+                let bound = if gate < 4 { 5e-7 } else { 3e-7 };
+                assert!(error < bound, "gate {gate} of {x}: {found}, expected {expected}");
+            }
         }
-        assert!(worst.0 < 3e-7, "exp: {}", worst.0);
-        assert!(worst.1 < 2e-7, "sigmoid: {}", worst.1);
-        assert!(worst.2 < 3e-7, "tanh: {}", worst.2);
-        assert_eq!(tanh(f32::MAX), 1.0);
-        assert_eq!(tanh(f32::MIN), -1.0);
-        assert_eq!(sigmoid(0.0), 0.5);
+        for huge in [1e4, f32::MAX, f32::INFINITY] {
+            assert_eq!(arch.dispatch(Activate(huge))[2..], [1.0, 1.0, 1.0]);
+            assert_eq!(arch.dispatch(Activate(-huge))[2], -1.0);
+        }
+        assert_eq!(arch.dispatch(Activate(0.0)), [0.5, 0.5, 0.0, 0.5, 0.0]);
+        assert!(arch.dispatch(Activate(f32::NAN)).iter().all(|value| value.is_nan()));
     }
 }

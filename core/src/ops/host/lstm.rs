@@ -1,15 +1,25 @@
 //! The bidirectional LSTM layer on packed rows.
 //!
-//! Drawings are ordered by length, longest first, and their rows are stored step by step: at step `t` the
-//! drawings that still run are a prefix of that order. So each step is one matrix product over exactly the
-//! rows that exist, the state before is a prefix of the rows of the neighbouring step, and the backward
-//! direction starts at each drawing's own last row without any reversal.
+//! Drawings are ordered by length, longest first, and cut into shards, which are worked on at the same time. The rows of
+//! a shard are stored step by step: at step `t` the drawings that still run are a prefix of the order. So each step is
+//! one product over exactly the rows that exist, the state before is a prefix of the rows of the neighbouring step, and the
+//! backward direction starts at each drawing's own last row without any reversal.
 
-use super::gates::{step_backward, step_forward};
-use super::{Matrix, Read, join, matmul, sum_rows};
+use std::ops::Range;
 
-/// Where the rows of a batch lie once packed step by step.
-pub struct Packing {
+use super::gates::StepBackward;
+use super::recurrent::PackedWeights;
+use super::{Matrix, Packed, Scratch, add, add_transposed_products, for_each, join, product, sum_rows};
+
+/// Drawings of a shard. The results do not depend on the number of threads, because this number does not.
+const SHARD_DRAWINGS: usize = 32;
+
+/// Rows whose inputs are projected together: enough for an efficient product, few enough that they stay in the cache until
+/// the recurrent steps use them.
+const CHUNK_ROWS: usize = 256;
+
+/// Where the rows of some drawings lie once packed step by step.
+struct Packing {
     /// Drawing at each place, longest first.
     order: Vec<usize>,
     /// First packed row of each step, and the number of packed rows at the end.
@@ -18,10 +28,15 @@ pub struct Packing {
 }
 
 impl Packing {
-    /// Packs drawings of these lengths out of a batch padded to `n_steps`.
-    pub fn new(lengths: &[usize], n_steps: usize) -> Self {
+    /// Packs a batch of drawings of these lengths, padded to `n_steps`, shard by shard.
+    fn shards(lengths: &[usize], n_steps: usize) -> Vec<Self> {
         let mut order: Vec<usize> = (0..lengths.len()).collect();
         order.sort_by_key(|&b| std::cmp::Reverse(lengths[b]));
+        order.chunks(SHARD_DRAWINGS).map(|order| Self::new(order.to_vec(), lengths, n_steps)).collect()
+    }
+
+    /// Packs the drawings of `order`, longest first.
+    fn new(order: Vec<usize>, lengths: &[usize], n_steps: usize) -> Self {
         let longest = order.first().map_or(0, |&b| lengths[b]);
         assert!(longest <= n_steps, "a length of {longest} in a batch of {n_steps} steps");
         let mut starts = vec![0; longest + 1];
@@ -40,36 +55,51 @@ impl Packing {
     }
 
     /// Number of packed rows: the sum of the lengths.
-    pub fn n_rows(&self) -> usize {
+    fn n_rows(&self) -> usize {
         self.starts[self.longest()]
     }
 
-    fn step(&self, t: usize) -> std::ops::Range<usize> {
+    fn step(&self, t: usize) -> Range<usize> {
         self.starts[t]..self.starts[t + 1]
     }
 
-    /// `[B, T, width]` -> `[N, width]`.
-    fn gather(&self, padded: &[f32], width: usize) -> Vec<f32> {
-        let mut packed = Vec::with_capacity(self.n_rows() * width);
-        for t in 0..self.longest() {
-            for &b in &self.order[..self.step(t).len()] {
-                packed.extend_from_slice(&padded[(b * self.n_steps + t) * width..][..width]);
+    /// Columns `columns` of `[B, T, padded_width]` -> `[N, width]`.
+    fn gather(&self, padded: &[f32], padded_width: usize, columns: Range<usize>) -> Scratch {
+        Scratch::filled(self.n_rows() * columns.len(), |packed| {
+            for t in 0..self.longest() {
+                for &b in &self.order[..self.step(t).len()] {
+                    let row = &padded[(b * self.n_steps + t) * padded_width..][..padded_width];
+                    packed.extend_from_slice(&row[columns.clone()]);
+                }
             }
-        }
-        packed
+        })
     }
 
-    /// `[N, width]` -> columns `column..column + width` of `[B, T, padded_width]`; the rest stays.
-    fn scatter(&self, packed: &[f32], width: usize, padded: &mut [f32], padded_width: usize, column: usize) {
+    /// `[N, width]` -> columns `column..column + width` of this shard's drawings, each `[T, padded_width]`.
+    fn scatter(
+        &self,
+        packed: &[f32],
+        width: usize,
+        drawings: &mut [&mut [f32]],
+        padded_width: usize,
+        column: usize,
+    ) {
         let mut rows = packed.chunks_exact(width);
         for t in 0..self.longest() {
-            for &b in &self.order[..self.step(t).len()] {
+            for drawing in &mut drawings[..self.step(t).len()] {
                 let row = rows.next().expect("a packed row for each running drawing");
-                let at = (b * self.n_steps + t) * padded_width + column;
-                padded[at..at + width].copy_from_slice(row);
+                drawing[t * padded_width + column..][..width].copy_from_slice(row);
             }
         }
     }
+}
+
+/// Cuts `[B, T * width]` into the drawings of each shard, in its order.
+fn drawings_of<'a>(shards: &[Packing], padded: &'a mut [f32], drawing_len: usize) -> Vec<Vec<&'a mut [f32]>> {
+    let mut drawings: Vec<Option<&mut [f32]>> =
+        padded.chunks_exact_mut(drawing_len.max(1)).map(Some).collect();
+    let mut take = |b: usize| drawings.get_mut(b).and_then(Option::take).unwrap_or_default();
+    shards.iter().map(|shard| shard.order.iter().map(|&b| take(b)).collect()).collect()
 }
 
 /// Sizes of a layer.
@@ -102,9 +132,9 @@ pub struct Weights<'a> {
 pub struct Forward {
     /// `[B, T, D * H]`, zero past each drawing's length.
     pub output: Vec<f32>,
-    /// Activated gates, packed: `[D, N, 4H]`.
+    /// Activated gates, packed: shard after shard `[D, N, 4H]`.
     pub gates: Vec<f32>,
-    /// Cells, packed: `[D, N, H]`.
+    /// Cells, packed: shard after shard `[D, N, H]`.
     pub cells: Vec<f32>,
 }
 
@@ -123,49 +153,79 @@ pub struct Gradients {
 /// Runs a layer over `x` `[B, T, I]`.
 pub fn forward(x: &[f32], weights: Weights<'_>, lengths: &[usize], shape: Shape) -> Forward {
     let Shape { n_drawings, n_steps, d_input, d_hidden: h, n_directions } = shape;
-    let packing = Packing::new(lengths, n_steps);
-    let n = packing.n_rows();
-    let packed = packing.gather(x, d_input);
-
-    let mut gates = vec![0.0; n_directions * n * 4 * h];
-    let mut cells = vec![0.0; n_directions * n * h];
-    let mut outputs = vec![0.0; n_directions * n * h];
-    if n > 0 {
-        let run = |d: usize, gates: &mut [f32], cells: &mut [f32], outputs: &mut [f32]| {
-            let bias = &weights.bias[d * 4 * h..][..4 * h];
-            gates.chunks_exact_mut(4 * h).for_each(|row| row.copy_from_slice(bias));
-            let input = Matrix::strided(&weights.input[d * 4 * h..], d_input, 4 * h, n_directions * 4 * h);
-            let x = Matrix::new(&packed, n, d_input);
-            matmul(gates, 4 * h, true, (x, Read::AsStored), (input, Read::AsStored));
-            let recurrent = &weights.recurrent[d * h * 4 * h..][..h * 4 * h];
-            run_direction(&packing, d == 1, recurrent, gates, cells, outputs, h);
-        };
-        each_direction(n_directions, &mut gates, &mut cells, &mut outputs, run);
-    }
-
+    let shards = Packing::shards(lengths, n_steps);
+    let n_rows: usize = shards.iter().map(Packing::n_rows).sum();
+    let packed_weights = pack_weights(weights, shape, false);
+    let mut gates = vec![0.0; n_directions * n_rows * 4 * h];
+    let mut cells = vec![0.0; n_directions * n_rows * h];
     let mut output = vec![0.0; n_drawings * n_steps * n_directions * h];
-    for d in 0..n_directions {
-        let direction = &outputs[d * n * h..][..n * h];
-        packing.scatter(direction, h, &mut output, n_directions * h, d * h);
+
+    let mut tasks = Vec::with_capacity(shards.len());
+    let (mut gates_left, mut cells_left) = (&mut gates[..], &mut cells[..]);
+    for (shard, drawings) in shards.iter().zip(drawings_of(&shards, &mut output, n_steps * n_directions * h))
+    {
+        let n = n_directions * shard.n_rows();
+        let gates = take(&mut gates_left, n * 4 * h);
+        let cells = take(&mut cells_left, n * h);
+        tasks.push((shard, gates, cells, drawings));
     }
+    for_each(tasks, |(shard, gates, cells, mut drawings)| {
+        let n = shard.n_rows();
+        let x = shard.gather(x, d_input, 0..d_input);
+        let run = |d: usize, gates: &mut [f32], cells: &mut [f32]| {
+            let mut outputs = Scratch::any(n * h);
+            let direction = Direction { shard, shape, weights: &packed_weights[d], d };
+            direction.forward(&x, gates, cells, &mut outputs);
+            outputs
+        };
+        let (gates, backward_gates) = gates.split_at_mut(n * 4 * h);
+        let (cells, backward_cells) = cells.split_at_mut(n * h);
+        let outputs = if n_directions == 1 {
+            vec![run(0, gates, cells)]
+        } else {
+            let (forward, backward) =
+                join(|| run(0, gates, cells), || run(1, backward_gates, backward_cells));
+            vec![forward, backward]
+        };
+        for (d, outputs) in outputs.iter().enumerate() {
+            shard.scatter(outputs, h, &mut drawings, n_directions * h, d * h);
+        }
+    });
     Forward { output, gates, cells }
 }
 
-/// Calls `run` with each direction's share of three buffers, both directions at once where possible.
-fn each_direction(
-    n_directions: usize,
-    a: &mut [f32],
-    b: &mut [f32],
-    c: &mut [f32],
-    run: impl Fn(usize, &mut [f32], &mut [f32], &mut [f32]) + Sync,
-) {
-    if n_directions == 1 {
-        return run(0, a, b, c);
-    }
-    let (a, a_backward) = a.split_at_mut(a.len() / 2);
-    let (b, b_backward) = b.split_at_mut(b.len() / 2);
-    let (c, c_backward) = c.split_at_mut(c.len() / 2);
-    join(|| run(0, a, b, c), || run(1, a_backward, b_backward, c_backward));
+/// Cuts the first `n` values off.
+fn take<'a>(rest: &mut &'a mut [f32], n: usize) -> &'a mut [f32] {
+    let (first, others) = std::mem::take(rest).split_at_mut(n);
+    *rest = others;
+    first
+}
+
+/// The weights of one direction, packed.
+struct DirectionWeights<'a> {
+    /// `[I, 4H]`; for a backward pass transposed, `[4H, I]`.
+    input: Packed,
+    recurrent: PackedWeights,
+    /// `[4H]`.
+    bias: &'a [f32],
+}
+
+fn pack_weights(weights: Weights<'_>, shape: Shape, for_backward: bool) -> Vec<DirectionWeights<'_>> {
+    let Shape { d_input, d_hidden: h, n_directions, .. } = shape;
+    (0..n_directions)
+        .map(|d| {
+            let input = Matrix::strided(&weights.input[d * 4 * h..], d_input, 4 * h, n_directions * 4 * h);
+            DirectionWeights {
+                input: Packed::new(if for_backward { input.transposed() } else { input }),
+                recurrent: PackedWeights::new(
+                    &weights.recurrent[d * h * 4 * h..][..h * 4 * h],
+                    h,
+                    for_backward,
+                ),
+                bias: &weights.bias[d * 4 * h..][..4 * h],
+            }
+        })
+        .collect()
 }
 
 /// The steps in the order in which a direction walks them, each with the step before it on that walk.
@@ -177,11 +237,7 @@ fn walk(longest: usize, backward: bool) -> impl DoubleEndedIterator<Item = (usiz
 }
 
 /// Rows of two neighbouring steps: the step's own, and those of the step before that it continues.
-fn step_rows(
-    packing: &Packing,
-    t: usize,
-    before: Option<usize>,
-) -> (std::ops::Range<usize>, std::ops::Range<usize>) {
+fn step_rows(packing: &Packing, t: usize, before: Option<usize>) -> (Range<usize>, Range<usize>) {
     let rows = packing.step(t);
     let before = before.map_or(0..0, |before| {
         let all = packing.step(before);
@@ -190,32 +246,11 @@ fn step_rows(
     (rows, before)
 }
 
-fn run_direction(
-    packing: &Packing,
-    backward: bool,
-    recurrent: &[f32],
-    gates: &mut [f32],
-    cells: &mut [f32],
-    outputs: &mut [f32],
-    h: usize,
-) {
-    let recurrent = Matrix::new(recurrent, h, 4 * h);
-    for (t, before) in walk(packing.longest(), backward) {
-        let (rows, before) = step_rows(packing, t, before);
-        let gates = &mut gates[rows.start * 4 * h..rows.end * 4 * h];
-        let state = Matrix::new(&outputs[before.start * h..before.end * h], before.len(), h);
-        matmul(gates, 4 * h, true, (state, Read::AsStored), (recurrent, Read::AsStored));
-        let (cells_before, cells) = disjoint(cells, before, rows.clone(), h);
-        let outputs = &mut outputs[rows.start * h..rows.end * h];
-        step_forward(gates, cells_before, cells, outputs, h);
-    }
-}
-
 /// Splits the rows of a buffer into those of the step before, to read, and those of this step, to write.
 fn disjoint(
     buffer: &mut [f32],
-    read: std::ops::Range<usize>,
-    write: std::ops::Range<usize>,
+    read: Range<usize>,
+    write: Range<usize>,
     width: usize,
 ) -> (&[f32], &mut [f32]) {
     if read.start < write.start {
@@ -226,6 +261,140 @@ fn disjoint(
         let read = read.start.max(write.end)..read.end.max(write.end);
         let high = &high[(read.start - write.end) * width..(read.end - write.end) * width];
         (high, &mut low[write.start * width..])
+    }
+}
+
+/// One direction of a layer over one shard.
+struct Direction<'a> {
+    shard: &'a Packing,
+    shape: Shape,
+    weights: &'a DirectionWeights<'a>,
+    /// 0 runs forward, 1 backward.
+    d: usize,
+}
+
+impl Direction<'_> {
+    /// Runs over packed `x` `[N, I]`; fills `gates` `[N, 4H]`, `cells` and `outputs` `[N, H]`.
+    fn forward(&self, x: &[f32], gates: &mut [f32], cells: &mut [f32], outputs: &mut [f32]) {
+        let Shape { d_input, d_hidden: h, .. } = self.shape;
+        let n = self.shard.n_rows();
+        // Rows whose input is projected: from `projected` to the end that the walk began at.
+        let backward = self.d == 1;
+        let mut projected = if backward { n } else { 0 };
+        for (t, before) in walk(self.shard.longest(), backward) {
+            let (rows, before) = step_rows(self.shard, t, before);
+            let missing = if backward { rows.start < projected } else { rows.end > projected };
+            if missing {
+                let chunk = self.chunk(t);
+                let x = Matrix::new(&x[chunk.start * d_input..chunk.end * d_input], chunk.len(), d_input);
+                let out = &mut gates[chunk.start * 4 * h..chunk.end * 4 * h];
+                product(out, 4 * h, false, x, &self.weights.input);
+                projected = if backward { chunk.start } else { chunk.end };
+            }
+            let (states_before, outputs) = disjoint(outputs, before.clone(), rows.clone(), h);
+            let (cells_before, cells) = disjoint(cells, before, rows.clone(), h);
+            let gates = &mut gates[rows.start * 4 * h..rows.end * 4 * h];
+            self.weights.recurrent.step_forward(
+                self.weights.bias,
+                gates,
+                [states_before, cells_before],
+                cells,
+                outputs,
+            );
+        }
+    }
+
+    /// Rows of step `t` and of the steps that follow on the walk, up to [`CHUNK_ROWS`] or one step.
+    fn chunk(&self, t: usize) -> Range<usize> {
+        let rows = self.shard.step(t);
+        let starts = &self.shard.starts;
+        if self.d == 1 {
+            let first = starts[..t].iter().find(|&&start| rows.end - start <= CHUNK_ROWS);
+            first.copied().unwrap_or(rows.start)..rows.end
+        } else {
+            let last = starts[t + 1..].iter().rev().find(|&&end| end - rows.start <= CHUNK_ROWS);
+            rows.start..last.copied().unwrap_or(rows.end)
+        }
+    }
+
+    /// Takes the gradient of the outputs, `[N, H]`, back to input and weights.
+    ///
+    /// `gates` `[N, 4H]`, `cells` and `outputs` `[N, H]` are those of the forward pass.
+    fn backward(
+        &self,
+        x: &[f32],
+        d_outputs: &mut [f32],
+        gates: &[f32],
+        cells: &[f32],
+        outputs: &[f32],
+    ) -> DirectionGradients {
+        let Shape { d_input, d_hidden: h, .. } = self.shape;
+        let n = self.shard.n_rows();
+        // The output before each row, zero where a drawing begins: one product instead of one a step.
+        let mut states = Scratch::zeros(n * h);
+        let mut d_cells = Scratch::zeros(self.shard.order.len() * h);
+        let mut d_gates = Scratch::any(n * 4 * h);
+        for (t, before) in walk(self.shard.longest(), self.d == 1).rev() {
+            let (rows, before) = step_rows(self.shard, t, before);
+            let (d_before, d_rows) = disjoint_mut(d_outputs, before.clone(), rows.clone(), h);
+            let step = StepBackward {
+                gates: &gates[rows.start * 4 * h..rows.end * 4 * h],
+                d_gates: &mut d_gates[rows.start * 4 * h..rows.end * 4 * h],
+                cells_before: &cells[before.start * h..before.end * h],
+                cells: &cells[rows.start * h..rows.end * h],
+                d_outputs: d_rows,
+                d_cells: &mut d_cells[..rows.len() * h],
+                d_hidden: h,
+            };
+            self.weights.recurrent.step_backward(step, d_before);
+            // A drawing that began at this step passes nothing further back.
+            d_cells[before.len() * h..rows.len() * h].fill(0.0);
+            states[rows.start * h..][..before.len() * h]
+                .copy_from_slice(&outputs[before.start * h..before.end * h]);
+        }
+        let mut gradients = DirectionGradients {
+            x: Scratch::any(n * d_input),
+            input: Scratch::zeros(d_input * 4 * h),
+            recurrent: Scratch::zeros(h * 4 * h),
+            bias: sum_rows(&d_gates, 4 * h),
+        };
+        let d_gates = Matrix::new(&d_gates, n, 4 * h);
+        product(&mut gradients.x, d_input, false, d_gates, &self.weights.input);
+        let (x, states) = (Matrix::new(x, n, d_input), Matrix::new(&states, n, h));
+        add_transposed_products([(&mut gradients.input, x), (&mut gradients.recurrent, states)], d_gates);
+        gradients
+    }
+}
+
+/// What one direction of one shard adds to the gradients.
+struct DirectionGradients {
+    /// `[N, I]`, packed.
+    x: Scratch,
+    /// `[I, 4H]`.
+    input: Scratch,
+    /// `[H, 4H]`.
+    recurrent: Scratch,
+    /// `[4H]`.
+    bias: Vec<f32>,
+}
+
+/// As [`disjoint`], both to write.
+fn disjoint_mut(
+    buffer: &mut [f32],
+    before: Range<usize>,
+    rows: Range<usize>,
+    width: usize,
+) -> (&mut [f32], &[f32]) {
+    if before.start < rows.start {
+        let (low, high) = buffer.split_at_mut(rows.start * width);
+        (&mut low[before.start * width..before.end * width], &high[..rows.len() * width])
+    } else {
+        let (low, high) = buffer.split_at_mut(rows.end * width);
+        let before = before.start.max(rows.end)..before.end.max(rows.end);
+        (
+            &mut high[(before.start - rows.end) * width..(before.end - rows.end) * width],
+            &low[rows.start * width..],
+        )
     }
 }
 
@@ -244,100 +413,56 @@ pub fn backward(
     cells: &[f32],
 ) -> Gradients {
     let Shape { n_drawings, n_steps, d_input, d_hidden: h, n_directions } = shape;
-    let packing = Packing::new(lengths, n_steps);
-    let n = packing.n_rows();
     let width = n_directions * h;
+    let shards = Packing::shards(lengths, n_steps);
+    let packed_weights = pack_weights(weights, shape, true);
     let mut gradients = Gradients {
         x: vec![0.0; n_drawings * n_steps * d_input],
         input: vec![0.0; d_input * n_directions * 4 * h],
         recurrent: vec![0.0; n_directions * h * 4 * h],
         bias: vec![0.0; n_directions * 4 * h],
     };
-    if n == 0 {
-        return gradients;
-    }
-    let packed = packing.gather(x, d_input);
-    let outputs = packing.gather(output, width);
-    let mut d_outputs = packing.gather(d_output, width);
-    // Each direction reads its own columns; split them, so that they can be written at the same time.
-    d_outputs = split_columns(&d_outputs, h, n_directions);
 
-    let mut d_inputs = vec![0.0; n_directions * n * d_input];
-    // A direction's gradients of its input and recurrent weights, `[I + H, 4H]`, side by side.
-    let mut d_weights = vec![0.0; n_directions * (d_input + h) * 4 * h];
-    let run = |d: usize, gates_and_d_outputs: &mut [f32], d_inputs: &mut [f32], d_weights: &mut [f32]| {
-        let (gates, d_outputs) = gates_and_d_outputs.split_at_mut(n * 4 * h);
-        let recurrent = Matrix::new(&weights.recurrent[d * h * 4 * h..][..h * 4 * h], h, 4 * h);
-        let cells = &cells[d * n * h..][..n * h];
-        let (d_input_weights, d_recurrent) = d_weights.split_at_mut(d_input * 4 * h);
-        // The output before each row, zero where a drawing begins: one product instead of one a step.
-        let mut states = vec![0.0; n * h];
-        let mut d_cells = vec![0.0; n_drawings * h];
-        for (t, before) in walk(packing.longest(), d == 1).rev() {
-            let (rows, before) = step_rows(&packing, t, before);
-            let gates = &mut gates[rows.start * 4 * h..rows.end * 4 * h];
-            step_backward(
-                gates,
-                &cells[before.start * h..before.end * h],
-                &cells[rows.start * h..rows.end * h],
-                &d_outputs[rows.start * h..rows.end * h],
-                &mut d_cells[..rows.len() * h],
-                h,
-            );
-            // A drawing that began at this step passes nothing further back.
-            d_cells[before.len() * h..rows.len() * h].fill(0.0);
-            for (state, output) in states[rows.start * h..]
-                .chunks_exact_mut(h)
-                .zip(outputs[before.start * width..before.end * width].chunks_exact(width))
-            {
-                state.copy_from_slice(&output[d * h..][..h]);
+    let mut tasks = Vec::with_capacity(shards.len());
+    let mut first_row = 0;
+    for (shard, drawings) in shards.iter().zip(drawings_of(&shards, &mut gradients.x, n_steps * d_input)) {
+        tasks.push((shard, first_row, drawings));
+        first_row += n_directions * shard.n_rows();
+    }
+    let parts = for_each(tasks, |(shard, first_row, mut drawings)| {
+        let n = shard.n_rows();
+        let x = shard.gather(x, d_input, 0..d_input);
+        let run = |d: usize| {
+            let rows = first_row + d * n..first_row + (d + 1) * n;
+            let columns = d * h..(d + 1) * h;
+            let outputs = shard.gather(output, width, columns.clone());
+            let mut d_outputs = shard.gather(d_output, width, columns);
+            let gates = &gates[rows.start * 4 * h..rows.end * 4 * h];
+            let cells = &cells[rows.start * h..rows.end * h];
+            let direction = Direction { shard, shape, weights: &packed_weights[d], d };
+            direction.backward(&x, &mut d_outputs, gates, cells, &outputs)
+        };
+        let mut parts = if n_directions == 1 {
+            vec![run(0)]
+        } else {
+            let (forward, backward) = join(|| run(0), || run(1));
+            vec![forward, backward]
+        };
+        if let [forward, backward] = &mut parts[..] {
+            add(&mut forward.x, &backward.x);
+        }
+        shard.scatter(&parts[0].x, d_input, &mut drawings, d_input, 0);
+        parts
+    });
+    for shard in parts {
+        for (d, part) in shard.iter().enumerate() {
+            add(&mut gradients.recurrent[d * h * 4 * h..], &part.recurrent);
+            add(&mut gradients.bias[d * 4 * h..], &part.bias);
+            let rows = gradients.input.chunks_exact_mut(n_directions * 4 * h);
+            for (sums, row) in rows.zip(part.input.chunks_exact(4 * h)) {
+                add(&mut sums[d * 4 * h..], row);
             }
-            let d_state = Matrix::new(&gates[..before.len() * 4 * h], before.len(), 4 * h);
-            let d_before = &mut d_outputs[before.start * h..before.end * h];
-            matmul(d_before, h, true, (d_state, Read::AsStored), (recurrent, Read::Transposed));
         }
-        let d_gates = Matrix::new(gates, n, 4 * h);
-        let input = Matrix::strided(&weights.input[d * 4 * h..], d_input, 4 * h, n_directions * 4 * h);
-        matmul(d_inputs, d_input, false, (d_gates, Read::AsStored), (input, Read::Transposed));
-        let states = Matrix::new(&states, n, h);
-        matmul(d_recurrent, 4 * h, false, (states, Read::Transposed), (d_gates, Read::AsStored));
-        let x = Matrix::new(&packed, n, d_input);
-        matmul(d_input_weights, 4 * h, false, (x, Read::Transposed), (d_gates, Read::AsStored));
-    };
-    // Gates and output gradients of a direction side by side: one buffer a direction.
-    let mut states = Vec::with_capacity(gates.len() + d_outputs.len());
-    for d in 0..n_directions {
-        states.extend_from_slice(&gates[d * n * 4 * h..][..n * 4 * h]);
-        states.extend_from_slice(&d_outputs[d * n * h..][..n * h]);
     }
-    each_direction(n_directions, &mut states, &mut d_inputs, &mut d_weights, run);
-
-    for d in 0..n_directions {
-        let d_weights = &d_weights[d * (d_input + h) * 4 * h..][..(d_input + h) * 4 * h];
-        let (d_input_weights, d_recurrent) = d_weights.split_at(d_input * 4 * h);
-        for (i, row) in d_input_weights.chunks_exact(4 * h).enumerate() {
-            let at = i * n_directions * 4 * h + d * 4 * h;
-            gradients.input[at..at + 4 * h].copy_from_slice(row);
-        }
-        gradients.recurrent[d * h * 4 * h..][..h * 4 * h].copy_from_slice(d_recurrent);
-        let d_gates = &states[d * n * 5 * h..][..n * 4 * h];
-        gradients.bias[d * 4 * h..][..4 * h].copy_from_slice(&sum_rows(d_gates, 4 * h));
-    }
-    if n_directions == 2 {
-        let (forward, backward) = d_inputs.split_at_mut(n * d_input);
-        forward.iter_mut().zip(&*backward).for_each(|(a, b)| *a += b);
-    }
-    packing.scatter(&d_inputs[..n * d_input], d_input, &mut gradients.x, d_input, 0);
     gradients
-}
-
-/// `[N, D * H]` -> `[D, N, H]`.
-fn split_columns(rows: &[f32], h: usize, n_directions: usize) -> Vec<f32> {
-    let mut split = Vec::with_capacity(rows.len());
-    for d in 0..n_directions {
-        for row in rows.chunks_exact(n_directions * h) {
-            split.extend_from_slice(&row[d * h..][..h]);
-        }
-    }
-    split
 }

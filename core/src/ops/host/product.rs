@@ -1,0 +1,386 @@
+//! Matrix products on slices, in blocks of rows and columns whose sums fill the registers.
+//!
+//! The right-hand side is packed first: block after block of columns, each `[K, width]` without gaps, so that the inner
+//! loop reads it from one place in order. The left-hand side is read where it lies, by rows or by columns.
+
+use pulp::{Arch, Simd, WithSimd};
+
+use super::Scratch;
+use super::gates::{load, store};
+
+/// Vectors of a block of columns: with [`block_rows`] rows it fills the registers.
+const MAX_VECTORS: usize = 4;
+
+/// Rows of the right-hand side that are packed at a time where there may be very many.
+const DEPTH_BLOCK: usize = 256;
+
+/// Rows of a block: what the registers can hold with [`MAX_VECTORS`] vectors of sums each.
+pub(super) const fn block_rows<S: Simd>() -> usize {
+    // WebAssembly's registers are those of the machine below, usually sixteen.
+    if S::REGISTER_COUNT >= 32 && cfg!(not(target_family = "wasm")) { 6 } else { 2 }
+}
+
+/// Calls `$body` for rows `$from..$to` in blocks, with the number of rows of each as a constant.
+macro_rules! for_blocks {
+    ($simd:ty, $from:expr, $to:expr, |$first:ident, $R:ident| $body:expr) => {{
+        let (mut $first, to): (usize, usize) = ($from, $to);
+        while $first < to {
+            let rows = (to - $first).min($crate::ops::host::product::block_rows::<$simd>());
+            match rows {
+                1 => {
+                    const $R: usize = 1;
+                    $body
+                }
+                2 => {
+                    const $R: usize = 2;
+                    $body
+                }
+                #[cfg(not(target_family = "wasm"))]
+                3 => {
+                    const $R: usize = 3;
+                    $body
+                }
+                #[cfg(not(target_family = "wasm"))]
+                4 => {
+                    const $R: usize = 4;
+                    $body
+                }
+                #[cfg(not(target_family = "wasm"))]
+                5 => {
+                    const $R: usize = 5;
+                    $body
+                }
+                #[cfg(not(target_family = "wasm"))]
+                6 => {
+                    const $R: usize = 6;
+                    $body
+                }
+                _ => unreachable!("blocks have no more rows"),
+            }
+            $first += rows;
+        }
+    }};
+}
+pub(super) use for_blocks;
+
+/// A matrix in a slice, at the places that its strides say.
+#[derive(Clone, Copy)]
+pub(crate) struct Matrix<'a> {
+    data: &'a [f32],
+    rows: usize,
+    columns: usize,
+    row_stride: usize,
+    column_stride: usize,
+}
+
+impl<'a> Matrix<'a> {
+    /// A row-major matrix that fills its slice.
+    pub(crate) fn new(data: &'a [f32], rows: usize, columns: usize) -> Self {
+        Self::strided(data, rows, columns, columns)
+    }
+
+    /// `rows` rows of `columns` values, each `row_stride` values after the one before.
+    pub(crate) fn strided(data: &'a [f32], rows: usize, columns: usize, row_stride: usize) -> Self {
+        assert!(columns <= row_stride);
+        assert!(rows == 0 || data.len() >= (rows - 1) * row_stride + columns);
+        Self { data, rows, columns, row_stride, column_stride: 1 }
+    }
+
+    /// The same values with rows and columns exchanged.
+    pub(crate) fn transposed(self) -> Self {
+        Self {
+            rows: self.columns,
+            columns: self.rows,
+            row_stride: self.column_stride,
+            column_stride: self.row_stride,
+            ..self
+        }
+    }
+
+    fn at(&self, row: usize, column: usize) -> f32 {
+        self.data[row * self.row_stride + column * self.column_stride]
+    }
+
+    /// Rows `first..first + n`.
+    fn rows_from(self, first: usize, n: usize) -> Self {
+        Self { data: &self.data[(first * self.row_stride).min(self.data.len())..], rows: n, ..self }
+    }
+}
+
+/// A matrix packed as the right-hand side of products.
+pub(crate) struct Packed {
+    arch: Arch,
+    values: Aligned,
+    depth: usize,
+    columns: usize,
+    n_blocks: usize,
+    /// Vectors in a row of a block.
+    n_vectors: usize,
+}
+
+impl Packed {
+    /// Packs `matrix` `[K, columns]`.
+    pub(crate) fn new(matrix: Matrix<'_>) -> Self {
+        let arch = Arch::new();
+        let n_vectors = matrix.columns.div_ceil(arch.dispatch(Lanes));
+        let n_blocks = n_vectors.div_ceil(MAX_VECTORS).max(1);
+        let mut packed = Self {
+            arch,
+            values: Aligned::default(),
+            depth: 0,
+            columns: matrix.columns,
+            n_blocks,
+            n_vectors: n_vectors.div_ceil(n_blocks).max(1),
+        };
+        packed.fill(matrix);
+        packed
+    }
+
+    /// Packs another matrix of as many columns in place of what there is.
+    fn fill(&mut self, matrix: Matrix<'_>) {
+        debug_assert_eq!(matrix.columns, self.columns);
+        let width = self.width();
+        self.depth = matrix.rows;
+        self.values.resize(self.n_blocks * matrix.rows * width);
+        let blocks = self.values.as_mut_slice().chunks_exact_mut((matrix.rows * width).max(1));
+        for (block, values) in blocks.take(self.n_blocks).enumerate() {
+            let first = block * width;
+            let n = width.min(matrix.columns.saturating_sub(first));
+            for (k, row) in values.chunks_exact_mut(width).enumerate() {
+                if matrix.column_stride == 1 {
+                    row[..n].copy_from_slice(&matrix.data[k * matrix.row_stride + first..][..n]);
+                } else {
+                    for (lane, value) in row[..n].iter_mut().enumerate() {
+                        *value = matrix.at(k, first + lane);
+                    }
+                }
+                row[n..].fill(0.0);
+            }
+        }
+    }
+
+    /// Values in a row of a block.
+    fn width(&self) -> usize {
+        self.n_vectors * self.arch.dispatch(Lanes)
+    }
+}
+
+/// `out = a b`, or `out += a b`; `out` is `[rows of a, columns of b]`, its rows `out_stride` values apart.
+pub(crate) fn product(out: &mut [f32], out_stride: usize, accumulate: bool, a: Matrix<'_>, b: &Packed) {
+    assert_eq!(a.columns, b.depth, "inner dimensions of a matrix product");
+    assert!(b.columns <= out_stride);
+    assert!(a.rows == 0 || out.len() >= (a.rows - 1) * out_stride + b.columns);
+    b.arch.dispatch(Product { out, out_stride, accumulate, a, b });
+}
+
+/// `out += aᵀ b` for each `(out, a)`: `a` is `[N, M]` and `out` `[M, columns]`, with an M of its own each; `b` is
+/// `[N, columns]` of very many rows.
+pub(crate) fn add_transposed_products<const P: usize>(
+    mut sums: [(&mut [f32], Matrix<'_>); P],
+    b: Matrix<'_>,
+) {
+    let mut packed: Option<Packed> = None;
+    for first in (0..b.rows).step_by(DEPTH_BLOCK) {
+        let n = DEPTH_BLOCK.min(b.rows - first);
+        let b_rows = b.rows_from(first, n);
+        match &mut packed {
+            Some(packed) => packed.fill(b_rows),
+            None => packed = Some(Packed::new(b_rows)),
+        }
+        let packed = packed.as_ref().expect("packed above");
+        for (out, a) in &mut sums {
+            assert_eq!(a.rows, b.rows, "inner dimensions of a matrix product");
+            product(out, b.columns, true, a.rows_from(first, n).transposed(), packed);
+        }
+    }
+}
+
+struct Product<'a> {
+    out: &'a mut [f32],
+    out_stride: usize,
+    accumulate: bool,
+    a: Matrix<'a>,
+    b: &'a Packed,
+}
+
+impl WithSimd for Product<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        for block in 0..self.b.n_blocks {
+            match self.b.n_vectors {
+                1 => for_blocks!(S, 0, self.a.rows, |row, R| self.rows::<S, R, 1>(simd, row, block)),
+                2 => for_blocks!(S, 0, self.a.rows, |row, R| self.rows::<S, R, 2>(simd, row, block)),
+                3 => for_blocks!(S, 0, self.a.rows, |row, R| self.rows::<S, R, 3>(simd, row, block)),
+                _ => {
+                    for_blocks!(S, 0, self.a.rows, |row, R| self.rows::<S, R, MAX_VECTORS>(simd, row, block))
+                }
+            }
+        }
+    }
+}
+
+impl Product<'_> {
+    #[inline(always)]
+    fn rows<S: Simd, const R: usize, const C: usize>(&mut self, simd: S, row: usize, block: usize) {
+        let width = C * S::F32_LANES;
+        let depth = self.b.depth;
+        let panel = &self.b.values.as_slice()[block * depth * width..][..depth * width];
+        let a = self.a.rows_from(row, R);
+        let sums = if a.column_stride == 1 {
+            block_product::<S, R, C>(simd, a.data, a.row_stride, 1, panel)
+        } else {
+            block_product::<S, R, C>(simd, a.data, 1, a.column_stride, panel)
+        };
+        let first = block * width;
+        if first + width <= self.b.columns {
+            for r in 0..R {
+                let out = &mut self.out[(row + r) * self.out_stride + first..][..width];
+                let (out, _) = S::as_mut_simd_f32s(out);
+                for c in 0..C {
+                    let before = if self.accumulate { out[c] } else { simd.splat_f32s(0.0) };
+                    out[c] = simd.add_f32s(before, sums[r][c]);
+                }
+            }
+        } else {
+            // Through memory, for the part of the block that exists. A copy, so that the sums above need none.
+            let mut copy = [[simd.splat_f32s(0.0); C]; R];
+            for r in 0..R {
+                for c in 0..C {
+                    copy[r][c] = sums[r][c];
+                }
+            }
+            for (r, sums) in copy.iter().enumerate() {
+                let out = &mut self.out[(row + r) * self.out_stride..][..self.b.columns];
+                for (sums, part) in sums.iter().zip(out[first..].chunks_mut(S::F32_LANES)) {
+                    let before = if self.accumulate { load(simd, part) } else { simd.splat_f32s(0.0) };
+                    store(simd, part, simd.add_f32s(before, *sums));
+                }
+            }
+        }
+    }
+}
+
+/// `a panel` for R rows of K values: value (r, k) of `a` is `a[r * row_stride + k * k_stride]`; `panel` is `[K, C]` vectors.
+/// One of the strides should be a constant 1 where this is inlined.
+#[inline(always)]
+pub(super) fn block_product<S: Simd, const R: usize, const C: usize>(
+    simd: S,
+    a: &[f32],
+    row_stride: usize,
+    k_stride: usize,
+    panel: &[f32],
+) -> [[S::f32s; C]; R] {
+    let (vectors, rest) = S::as_simd_f32s(panel);
+    debug_assert!(rest.is_empty());
+    let depth = vectors.len() / C;
+    // Returned, not added to a place of the caller's: so they stay in registers. Loops run by index, because iterators
+    // zipped in here are not always inlined.
+    let mut sums = [[simd.splat_f32s(0.0); C]; R];
+    if depth > 0 {
+        assert!(a.len() > (R - 1) * row_stride + (depth - 1) * k_stride);
+    }
+    for (k, weights) in vectors.chunks_exact(C).enumerate() {
+        for r in 0..R {
+            // SAFETY: r < R and k < depth, so the place is at most the one that the assertion compares with.
+            let value = simd.splat_f32s(unsafe { *a.get_unchecked(r * row_stride + k * k_stride) });
+            for c in 0..C {
+                sums[r][c] = simd.mul_add_e_f32s(value, weights[c], sums[r][c]);
+            }
+        }
+    }
+    sums
+}
+
+/// The number of f32 in a vector.
+pub(super) struct Lanes;
+
+impl WithSimd for Lanes {
+    type Output = usize;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> usize {
+        S::F32_LANES
+    }
+}
+
+/// Values that begin at a cache line, so that no vector of them lies in two.
+pub(super) struct Aligned {
+    values: Scratch,
+    /// Where the first cache line begins in them.
+    start: usize,
+    len: usize,
+}
+
+impl Default for Aligned {
+    fn default() -> Self {
+        Self { values: Scratch::any(0), start: 0, len: 0 }
+    }
+}
+
+impl Aligned {
+    /// `n` zeros.
+    pub(super) fn zeros(n: usize) -> Self {
+        let mut aligned = Self::default();
+        aligned.resize(n);
+        aligned.as_mut_slice().fill(0.0);
+        aligned
+    }
+
+    /// Makes room for `n` values, whatever they are.
+    fn resize(&mut self, n: usize) {
+        const LINE_VALUES: usize = 64 / size_of::<f32>();
+        if self.values.len() < n + LINE_VALUES {
+            self.values = Scratch::any(n + LINE_VALUES);
+        }
+        self.start = self.values.as_ptr().align_offset(64).min(LINE_VALUES);
+        self.len = n;
+    }
+
+    pub(super) fn as_slice(&self) -> &[f32] {
+        &self.values[self.start..self.start + self.len]
+    }
+
+    pub(super) fn as_mut_slice(&mut self) -> &mut [f32] {
+        &mut self.values[self.start..self.start + self.len]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Numbers that are exact in f32 after any sum of their products.
+    fn values(n: usize, factor: usize) -> Vec<f32> {
+        (0..n).map(|i| ((i * factor) % 17) as f32 - 8.0).collect()
+    }
+
+    #[test]
+    fn products_of_all_sizes_and_layouts_are_exact() {
+        for (m, k, n) in
+            [(1, 1, 1), (7, 5, 3), (6, 16, 64), (13, 300, 70), (5, 0, 4), (0, 4, 4), (23, 9, 144)]
+        {
+            let (a, b) = (values(m * k, 7), values(k * n, 5));
+            let expected: Vec<f32> = (0..m * n)
+                .map(|i| (0..k).map(|j| a[i / n * k + j] * b[j * n + i % n]).sum::<f32>())
+                .collect();
+            let transposed = |x: &[f32], rows: usize, columns: usize| -> Vec<f32> {
+                (0..rows * columns).map(|i| x[i % rows * columns + i / rows]).collect()
+            };
+            let (a_t, b_t) = (transposed(&a, m, k), transposed(&b, k, n));
+            for a in [Matrix::new(&a, m, k), Matrix::new(&a_t, k, m).transposed()] {
+                for b in [Matrix::new(&b, k, n), Matrix::new(&b_t, n, k).transposed()] {
+                    let mut out = vec![f32::NAN; m * n];
+                    product(&mut out, n, false, a, &Packed::new(b));
+                    assert_eq!(out, expected, "{m} {k} {n}");
+                    product(&mut out, n, true, a, &Packed::new(b));
+                    assert_eq!(out, expected.iter().map(|x| 2.0 * x).collect::<Vec<_>>());
+                }
+            }
+            let mut out = vec![0.0; m * n];
+            add_transposed_products([(&mut out, Matrix::new(&a_t, k, m))], Matrix::new(&b, k, n));
+            assert_eq!(out, expected, "{m} {k} {n}");
+        }
+    }
+}
