@@ -5,53 +5,74 @@ use maud::{Markup, html};
 use crate::evaluate::{AtFraction, Measurement};
 use crate::tally::{N_BINS, Tally};
 
-/// Width and height of a chart's plane, and the room around it.
-const PLANE: (f64, f64) = (400.0, 260.0);
-const LEFT: f64 = 52.0;
+/// Width and height of a chart, and the room around its plane on three sides.
+const SIZE: (f64, f64) = (480.0, 320.0);
+const LEFT: f64 = 46.0;
 const TOP: f64 = 14.0;
 const BOTTOM: f64 = 46.0;
 
-/// A place in the plane from shares of its sides, the second counted upwards.
-fn place(x: f64, y: f64) -> (f64, f64) {
-    (LEFT + x * PLANE.0, TOP + (1.0 - y) * PLANE.1)
+/// Least distance of two names beside their lines.
+const NAME_HEIGHT: f64 = 15.0;
+
+/// The plane of a chart, given the room on its right.
+#[derive(Clone, Copy)]
+struct Plane {
+    width: f64,
+    height: f64,
 }
 
-/// A chart with a scale of percents on its left: `ticks` as (place, name) below, `title` under them.
-fn chart(name: &str, right: f64, ticks: &[(f64, String)], title: &str, contents: Markup) -> Markup {
-    let (width, height) = (LEFT + PLANE.0 + right, TOP + PLANE.1 + BOTTOM);
-    html! {
-        svg class="chart" viewBox=(format!("0 0 {width} {height}")) role="img" aria-label=(name) {
-            @for i in 0..=4 {
-                @let share = f64::from(i) / 4.0;
-                @let (x, y) = place(0.0, share);
-                line class="grid" x1=(x) x2=(x + PLANE.0) y1=(y) y2=(y) {}
-                text class="tick" x=(x - 8.0) y=(y + 4.0) text-anchor="end" { (format!("{:.0}%", 100.0 * share)) }
+impl Plane {
+    fn beside(right: f64) -> Self {
+        Self { width: SIZE.0 - LEFT - right, height: SIZE.1 - TOP - BOTTOM }
+    }
+
+    /// A place from shares of the sides, the second counted upwards.
+    fn place(self, x: f64, y: f64) -> (f64, f64) {
+        (LEFT + x * self.width, TOP + (1.0 - y) * self.height)
+    }
+
+    /// A chart with a scale of percents on its left, `ticks` as (place, name) below and `title` under them.
+    fn chart(self, name: &str, ticks: &[(f64, String)], title: &str, contents: Markup) -> Markup {
+        html! {
+            svg class="chart" viewBox=(format!("0 0 {} {}", SIZE.0, SIZE.1)) role="img" aria-label=(name) {
+                @for i in 0..=4 {
+                    @let share = f64::from(i) / 4.0;
+                    @let (x, y) = self.place(0.0, share);
+                    line class="grid" x1=(x) x2=(x + self.width) y1=(y) y2=(y) {}
+                    text class="tick" x=(x - 8.0) y=(y + 4.0) text-anchor="end" { (whole_percent(share)) }
+                }
+                @for (at, tick) in ticks {
+                    @let (x, y) = self.place(*at, 0.0);
+                    text class="tick" x=(x) y=(y + 18.0) text-anchor="middle" { (tick) }
+                }
+                @let (x, y) = self.place(0.5, 0.0);
+                text class="axis" x=(x) y=(y + 40.0) text-anchor="middle" { (title) }
+                (contents)
             }
-            @for (at, tick) in ticks {
-                @let (x, y) = place(*at, 0.0);
-                text class="tick" x=(x) y=(y + 18.0) text-anchor="middle" { (tick) }
-            }
-            @let (x, y) = place(0.5, 0.0);
-            text class="axis" x=(x) y=(y + 38.0) text-anchor="middle" { (title) }
-            (contents)
         }
     }
 }
 
+fn whole_percent(share: f64) -> String {
+    format!("{:.0}\u{202f}%", 100.0 * share)
+}
+
 /// Share of right first guesses by their probability: bars, and the diagonal on which a calibrated network lies.
 pub(super) fn reliability(tally: &Tally) -> Markup {
+    let plane = Plane::beside(14.0);
     let width = 1.0 / N_BINS as f64;
-    let ticks: Vec<(f64, String)> = (0..=4).map(|i| (f64::from(i) / 4.0, format!("{}%", 25 * i))).collect();
+    let ticks: Vec<(f64, String)> =
+        (0..=4).map(|i| f64::from(i) / 4.0).map(|share| (share, whole_percent(share))).collect();
     let largest = tally.bins().iter().map(|bin| bin.n).max().unwrap_or(0).max(1);
     let contents = html! {
         @for (i, bin) in tally.bins().iter().enumerate().filter(|(_, bin)| bin.n > 0) {
             @let right = bin.n_right as f64 / bin.n as f64;
-            @let (x, y) = place(i as f64 * width, right);
+            @let (x, y) = plane.place(i as f64 * width, right);
             // A bin of few drawings says little, which a paler bar shows.
             @let opacity = 0.3 + 0.7 * (bin.n as f64 / largest as f64).sqrt();
             rect class="bar" x=(format!("{:.1}", x + 1.5)) y=(format!("{y:.1}"))
-                width=(format!("{:.1}", width * PLANE.0 - 3.0)) height=(format!("{:.1}", right * PLANE.1))
-                fill-opacity=(format!("{opacity:.2}")) {
+                width=(format!("{:.1}", width * plane.width - 3.0))
+                height=(format!("{:.1}", right * plane.height)) fill-opacity=(format!("{opacity:.2}")) {
                 title {
                     (format!(
                         "{} drawings: {} right, mean probability {}",
@@ -62,43 +83,65 @@ pub(super) fn reliability(tally: &Tally) -> Markup {
                 }
             }
         }
-        @let ((x1, y1), (x2, y2)) = (place(0.0, 0.0), place(1.0, 1.0));
+        @let ((x1, y1), (x2, y2)) = (plane.place(0.0, 0.0), plane.place(1.0, 1.0));
         line class="ideal" x1=(x1) y1=(y1) x2=(x2) y2=(y2) {}
     };
-    chart("Reliability diagram", 16.0, &ticks, "probability of the first guess", contents)
+    plane.chart("Reliability diagram", &ticks, "probability of the first guess", contents)
+}
+
+/// A line of the accuracies: as (share seen, accuracy), with the height of its name.
+struct Line {
+    name: &'static str,
+    class: &'static str,
+    points: Vec<(f64, f64)>,
+    name_y: f64,
 }
 
 /// Accuracy by share of the drawing seen: a line each for one, three and five guesses.
-pub(super) fn by_fraction(points: &[AtFraction]) -> Markup {
+pub(super) fn by_fraction(parts: &[AtFraction]) -> Markup {
+    let plane = Plane::beside(78.0);
     let ticks: Vec<(f64, String)> =
-        points.iter().map(|point| (point.fraction, format!("{:.0}%", 100.0 * point.fraction))).collect();
-    let lines = [
-        ("within 5", "third", points.iter().map(|point| (point.fraction, point.figures.top5)).collect()),
-        ("within 3", "second", points.iter().map(|point| (point.fraction, point.figures.top3)).collect()),
-        ("first guess", "first", points.iter().map(|point| (point.fraction, point.figures.top1)).collect()),
-    ];
-    let contents = html! {
-        @for (name, class, points) in &lines { (line(name, class, points)) }
-    };
-    chart("Accuracy by share of the drawing seen", 80.0, &ticks, "share of the drawing's points", contents)
+        parts.iter().map(|part| (part.fraction, whole_percent(part.fraction))).collect();
+    let mut lowest = f64::NEG_INFINITY;
+    // From the top, so that each name is moved down as far as the one above it demands.
+    let lines =
+        [("within 5", "third"), ("within 3", "second"), ("first guess", "first")].map(|(name, class)| {
+            let accuracy = |part: &AtFraction| match class {
+                "first" => part.figures.top1,
+                "second" => part.figures.top3,
+                _ => part.figures.top5,
+            };
+            let points: Vec<(f64, f64)> = parts.iter().map(|part| (part.fraction, accuracy(part))).collect();
+            let end = points.last().map_or(0.0, |&(_, share)| plane.place(1.0, share).1);
+            lowest = end.max(lowest + NAME_HEIGHT);
+            Line { name, class, points, name_y: lowest }
+        });
+    let contents = html! { @for each in &lines { (line(plane, each)) } };
+    plane.chart("Accuracy by share of the drawing seen", &ticks, "share of the drawing's points", contents)
 }
 
-fn line(name: &str, class: &str, points: &Vec<(f64, f64)>) -> Markup {
-    let places: Vec<(f64, f64)> = points.iter().map(|&(x, y)| place(x, y)).collect();
+fn line(plane: Plane, line: &Line) -> Markup {
+    let places: Vec<(f64, f64)> = line.points.iter().map(|&(x, y)| plane.place(x, y)).collect();
     let path: Vec<String> = places.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
     html! {
-        g class=(format!("line {class}")) {
+        g class=(format!("line {}", line.class)) {
             polyline points=(path.join(" ")) {}
-            @for ((x, y), (_, share)) in places.iter().zip(points) {
-                circle cx=(format!("{x:.1}")) cy=(format!("{y:.1}")) r="3.5" {}
-                @if class == "first" {
-                    text class="value" x=(format!("{x:.1}")) y=(format!("{:.1}", y + 19.0)) text-anchor="middle" {
-                        (format!("{:.0}", 100.0 * share))
+            @for (index, ((x, y), (_, share))) in places.iter().zip(&line.points).enumerate() {
+                circle cx=(format!("{x:.1}")) cy=(format!("{y:.1}")) r="3.5" {
+                    title { (line.name) ": " (super::percent(*share)) }
+                }
+                @if line.class == "first" {
+                    // Below the line; the first one beside it, where nothing else is.
+                    @let (dx, dy, anchor) = if index == 0 { (-9.0, 4.0, "end") } else { (4.0, 20.0, "middle") };
+                    text class="value" x=(format!("{:.1}", x + dx)) y=(format!("{:.1}", y + dy)) text-anchor=(anchor) {
+                        (whole_percent(*share))
                     }
                 }
             }
-            @if let Some((x, y)) = places.last() {
-                text class="name" x=(format!("{:.1}", x + 10.0)) y=(format!("{:.1}", y + 4.0)) { (name) }
+            @if let Some((x, _)) = places.last() {
+                text class="name" x=(format!("{:.1}", x + 10.0)) y=(format!("{:.1}", line.name_y + 4.0)) {
+                    (line.name)
+                }
             }
         }
     }

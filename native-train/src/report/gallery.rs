@@ -1,7 +1,6 @@
 //! The mistakes of a measurement in, those worth looking at out: grouped by confusion, in markup.
 
-use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use maud::{Markup, html};
 use quickdraw_core::Drawing;
@@ -11,7 +10,7 @@ use crate::evaluate::{Measurement, Mistake};
 
 /// Confusions that are shown, and drawings of each.
 const N_GROUPS: usize = 48;
-const N_IN_GROUP: usize = 5;
+const N_IN_GROUP: usize = 6;
 
 /// Drawings that come first, whatever the confusion.
 const N_FIRST: usize = 12;
@@ -41,7 +40,7 @@ fn groups(measurement: &Measurement) -> Vec<Group<'_>> {
         .collect();
     groups.sort_by(|a, b| {
         let confidence = |group: &Group<'_>| group.mistakes[0].guesses[0].1;
-        Reverse(a.n).cmp(&Reverse(b.n)).then(confidence(b).total_cmp(&confidence(a)))
+        b.n.cmp(&a.n).then(confidence(b).total_cmp(&confidence(a)))
     });
     groups.truncate(N_GROUPS);
     groups
@@ -49,7 +48,7 @@ fn groups(measurement: &Measurement) -> Vec<Group<'_>> {
 
 /// The most confident mistakes, no two of the same confusion.
 fn first(measurement: &Measurement) -> Vec<&Mistake> {
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen = BTreeSet::new();
     let is_new = |mistake: &&Mistake| seen.insert((mistake.label, mistake.guesses[0].0));
     measurement.mistakes().iter().filter(is_new).take(N_FIRST).collect()
 }

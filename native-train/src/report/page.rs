@@ -45,10 +45,7 @@ pub(super) fn html(subject: &Subject, measurement: &Measurement, summary: &Summa
                         }
                         figure {
                             h2 { "Does it know when it knows?" }
-                            p class="lead" {
-                                "Right first guesses by their probability; on the dashes it would be neither too sure "
-                                "nor too modest."
-                            }
+                            p class="lead" { "Right first guesses by their probability; ideal on the dashes." }
                             (charts::reliability(measurement.tally()))
                         }
                     }

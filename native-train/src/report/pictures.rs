@@ -92,10 +92,10 @@ fn heat_map<B: DrawingBackend>(
         for (column, &count) in tally.guesses(row as usize).iter().enumerate() {
             if count > 0 {
                 let colour = if column as i32 == row { RIGHT } else { WRONG };
-                // The root, so that a share of 1 in 20 is still seen.
-                let strength = (f64::from(count) / n as f64).sqrt();
+                // The root and a floor, so that a share of 1 in 20 is still seen.
+                let strength = 0.2 + 0.8 * (f64::from(count) / n as f64).sqrt();
                 let corner = (margin + column as i32 * cell, margin + row * cell);
-                let opposite = (corner.0 + cell - 1, corner.1 + cell - 1);
+                let opposite = (corner.0 + cell, corner.1 + cell);
                 area.draw(&Rectangle::new([corner, opposite], mix(colour, strength).filled()))?;
             }
         }
