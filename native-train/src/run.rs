@@ -90,7 +90,7 @@ fn run_train(args: &TrainArgs) -> Result<ExitCode> {
             train::<Autodiff<burn_cuda::Cuda>>(&job, &burn_cuda::CudaDevice::new(index), &INTERRUPT)?
         }
     };
-    report_run(args, &job, &outcome)?;
+    report(args, &job, &outcome)?;
     Ok(if outcome.finished { ExitCode::SUCCESS } else { ExitCode::from(INTERRUPTED) })
 }
 
@@ -163,7 +163,7 @@ fn read_classes(path: &Path) -> Result<Vec<String>> {
     Ok(classes)
 }
 
-fn report_run(args: &TrainArgs, job: &Job, outcome: &Outcome) -> Result<()> {
+fn report(args: &TrainArgs, job: &Job, outcome: &Outcome) -> Result<()> {
     let out = job.out.display();
     let mut stdout = stdout().lock();
     if !outcome.finished {

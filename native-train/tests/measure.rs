@@ -9,6 +9,7 @@ use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Distribution, Tensor};
 use burn_flex::Flex;
+use native_train::data::ndjson::for_each_part;
 use native_train::data::samples::sample_set;
 use native_train::data::{DataSet, read_folder};
 use native_train::evaluate::{Measurement, compare, evaluate};
@@ -170,6 +171,28 @@ fn a_measurement_agrees_with_a_plain_evaluation_and_with_the_parts_as_a_browser_
     assert_eq!(mistakes.len(), n_wrong.round() as usize);
     assert!(mistakes.is_sorted_by(|a, b| a.guesses[0].1 >= b.guesses[0].1), "most confident first");
     assert!(mistakes.iter().all(|mistake| mistake.guesses[0].0 != mistake.label));
+}
+
+#[test]
+fn a_large_folder_comes_in_parts_that_are_let_go_one_after_the_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let labels: Vec<String> = ["a", "b", "c"].map(str::to_owned).to_vec();
+    for label in &labels {
+        let line = format!("{{\"word\":\"{label}\",\"drawing\":[[[0,255],[20,0]]]}}\n");
+        fs::write(folder.path().join(format!("{label}.ndjson")), line.repeat(5000) + "nonsense\n").unwrap();
+    }
+    let mut parts = Vec::new();
+    let report = for_each_part(folder.path(), &labels, |part| {
+        assert_eq!(part.labels(), labels);
+        parts.push(part.class_counts());
+        Ok(())
+    });
+    assert_eq!(parts, [[5000, 5000, 0], [0, 0, 5000]]);
+    let report = report.unwrap();
+    assert_eq!((report.n_files, report.n_drawings, report.n_bad_lines), (3, 15_000, 3));
+    assert!(report.examples[2].contains("c.ndjson:5001: "), "{:?}", report.examples);
+    let stopped = for_each_part(folder.path(), &labels, |_| anyhow::bail!("enough"));
+    assert_eq!(stopped.unwrap_err().to_string(), "enough");
 }
 
 #[test]
@@ -476,6 +499,7 @@ fn onnxruntime_gives_the_logits_of_every_kind_of_network_and_of_the_one_that_shi
     let printed = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{printed}{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(printed.lines().count(), folders.len(), "{printed}");
+    print!("{printed}");
 }
 
 #[test]
