@@ -170,7 +170,8 @@ pub(super) fn heat_map(measurement: &Measurement) -> Markup {
             g transform="translate(0 .5)" {
                 @for (level, both) in paths.iter().enumerate() {
                     @for (path, class) in both.iter().zip(["right", "wrong"]).filter(|(path, _)| !path.is_empty()) {
-                        @let opacity = (level + 1) as f64 / N_LEVELS as f64;
+                        // Even the palest is seen on a dark page.
+                        @let opacity = 0.3 + 0.7 * (level + 1) as f64 / N_LEVELS as f64;
                         path class=(class) d=(path) stroke-opacity=(format!("{opacity:.2}")) {}
                     }
                 }
