@@ -189,12 +189,46 @@ pub enum Error {
     },
 
     /// A tensor has a number type that is not read.
-    #[error("weights.safetensors: tensor `{name}` has the type {found}, expected F32 or F16")]
+    #[error("weights.safetensors: tensor `{name}` has the type {found}, expected {expected}")]
     WrongDtype {
         /// Name of the tensor.
         name: String,
         /// Its number type.
         found: String,
+        /// The number types that are read there.
+        expected: &'static str,
+    },
+
+    /// A tensor of 8-bit numbers has no scales.
+    #[error(
+        "weights.safetensors: tensor `{name}` has the type I8, but its scales `{name}.scale` are missing"
+    )]
+    MissingScale {
+        /// Name of the tensor.
+        name: String,
+    },
+
+    /// A tensor that is not of 8-bit numbers, or is not there at all, has scales.
+    #[error(
+        "weights.safetensors: `{name}.scale` are the scales of no tensor: expected `{name}` with the type I8"
+    )]
+    OrphanScale {
+        /// Name of the tensor that the scales would be for.
+        name: String,
+    },
+
+    /// A scale of a tensor of 8-bit numbers is zero, negative or not finite.
+    #[error(
+        "weights.safetensors: `{name}.scale` holds {found} for column {column} (counted from 0): expected a \
+         finite number above 0"
+    )]
+    InvalidScale {
+        /// Name of the tensor.
+        name: String,
+        /// Index of the column, counted through all matrices of the tensor.
+        column: usize,
+        /// Its scale as read.
+        found: f32,
     },
 
     /// A tensor holds NaN or an infinity.

@@ -136,6 +136,9 @@ mod default {
 /// Larger networks than this are a mistake in a configuration, not a wish.
 const MAX_WIDTH: usize = 1 << 14;
 
+/// What batch normalisation adds to the variance: TensorFlow's.
+pub const BATCH_NORM_EPSILON: f64 = 1e-3;
+
 impl ModelConfig {
     /// The tutorial's network.
     pub fn tutorial(n_classes: usize) -> Self {
@@ -251,8 +254,8 @@ impl ModelConfig {
         let mut convs = Vec::with_capacity(self.num_conv.len());
         for (i, (&d_output, &kernel_len)) in self.num_conv.iter().zip(&self.conv_len).enumerate() {
             let stride = self.conv_stride.get(i).copied().unwrap_or(1);
-            // TensorFlow's epsilon and momentum.
-            let norm = BatchNormConfig::new(channels).with_epsilon(1e-3).with_momentum(0.01);
+            // TensorFlow's momentum.
+            let norm = BatchNormConfig::new(channels).with_epsilon(BATCH_NORM_EPSILON).with_momentum(0.01);
             convs.push(Conv {
                 norm: self.batch_norm.then(|| norm.init(device)),
                 weight: glorot(kernel_len * channels, kernel_len * d_output)

@@ -1,7 +1,7 @@
 //! A network's weights as safetensors bytes, and back.
 //!
-//! Tensors are named by their path in [`Model`], `lstms.0.recurrent` for one. Written as float32 or float16, read
-//! into float32.
+//! Tensors are named by their path in [`Model`], `lstms.0.recurrent` for one. Written as float32, float16 or 8-bit
+//! whole numbers with scales, read into float32.
 
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
@@ -12,6 +12,7 @@ use burn::tensor::{Tensor, TensorData, f16};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensorError, SafeTensors};
 
+use crate::int8::{self, Quantized};
 use crate::{Error, Model};
 
 /// How numbers are stored.
@@ -21,54 +22,104 @@ pub enum WeightType {
     F32,
     /// Two bytes a number, rounded to 11 significant bits.
     F16,
+    /// One byte a number of a matrix, and a float32 scale for each of its columns; biases and the like are float32.
+    Int8,
+}
+
+/// A tensor of a network in the machine's memory.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NamedTensor {
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// Its numbers, row-major.
+    pub values: Vec<f32>,
+}
+
+/// All tensors of a network by their names, for other formats than safetensors.
+pub fn tensors<B: Backend>(model: &Model<B>) -> BTreeMap<String, NamedTensor> {
+    let mut collector = Collector { path: Vec::new(), tensors: BTreeMap::new() };
+    model.visit(&mut collector);
+    collector.tensors
 }
 
 /// Writes a network's weights as safetensors.
 ///
+/// With [`WeightType::Int8`] a matrix `NAME` `[R, C]` is of type I8, and `NAME.scale` `[C]` of type F32 holds what the
+/// numbers of each column are multiplied by; matrices `[D, R, C]` have scales `[D, C]`.
+///
 /// # Errors
 /// When a weight is not finite (or not in float16).
 pub fn save<B: Backend>(model: &Model<B>, weight_type: WeightType) -> Result<Vec<u8>, Error> {
-    let mut collector = Collector { path: Vec::new(), tensors: BTreeMap::new() };
-    model.visit(&mut collector);
-    let mut stored = Vec::with_capacity(collector.tensors.len());
-    for (name, (shape, values)) in collector.tensors {
-        let mut bytes = Vec::with_capacity(values.len() * 4);
-        let mut finite = true;
-        for value in values {
-            match weight_type {
-                WeightType::F32 => {
-                    finite &= value.is_finite();
-                    bytes.extend(value.to_le_bytes());
-                }
-                WeightType::F16 => {
-                    let value = f16::from_f32(value);
-                    finite &= value.is_finite();
-                    bytes.extend(value.to_le_bytes());
-                }
-            }
-        }
-        if !finite {
+    let mut stored = Vec::new();
+    for (name, tensor) in tensors(model) {
+        if !tensor.values.iter().all(|value| value.is_finite()) {
             return Err(Error::NotFinite { name });
         }
-        stored.push((name, shape, bytes));
+        store(name, tensor, weight_type, &mut stored)?;
     }
-    let dtype = match weight_type {
-        WeightType::F32 => Dtype::F32,
-        WeightType::F16 => Dtype::F16,
-    };
     let mut views = Vec::with_capacity(stored.len());
-    for (name, shape, bytes) in &stored {
-        let view = TensorView::new(dtype, shape.clone(), bytes).map_err(invalid)?;
-        views.push((name.as_str(), view));
+    for Stored { name, dtype, shape, bytes } in &stored {
+        views.push((name.as_str(), TensorView::new(*dtype, shape.clone(), bytes).map_err(invalid)?));
     }
+    // Wide types come first in the file, so that every tensor is aligned.
     safetensors::serialize(views, None).map_err(invalid)
+}
+
+/// A tensor as it lies in the file.
+struct Stored {
+    name: String,
+    dtype: Dtype,
+    shape: Vec<usize>,
+    bytes: Vec<u8>,
+}
+
+fn store(
+    name: String,
+    tensor: NamedTensor,
+    weight_type: WeightType,
+    stored: &mut Vec<Stored>,
+) -> Result<(), Error> {
+    let NamedTensor { shape, values } = tensor;
+    let f32s = |values: &[f32]| values.iter().flat_map(|value| value.to_le_bytes()).collect();
+    match (weight_type, int8::scale_shape(&shape)) {
+        (WeightType::Int8, Some(scale_shape)) => {
+            let Quantized { values, scales } =
+                int8::quantize(&values, shape[shape.len() - 2], shape[shape.len() - 1]);
+            stored.push(Stored {
+                name: scale_name(&name),
+                dtype: Dtype::F32,
+                shape: scale_shape,
+                bytes: f32s(&scales),
+            });
+            let bytes = values.iter().map(|value| value.to_le_bytes()[0]).collect();
+            stored.push(Stored { name, dtype: Dtype::I8, shape, bytes });
+        }
+        (WeightType::F32, _) | (WeightType::Int8, None) => {
+            stored.push(Stored { name, dtype: Dtype::F32, shape, bytes: f32s(&values) });
+        }
+        (WeightType::F16, _) => {
+            let values: Vec<f16> = values.into_iter().map(f16::from_f32).collect();
+            if !values.iter().all(|value| value.is_finite()) {
+                return Err(Error::NotFinite { name });
+            }
+            let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+            stored.push(Stored { name, dtype: Dtype::F16, shape, bytes });
+        }
+    }
+    Ok(())
+}
+
+const SCALE: &str = ".scale";
+
+fn scale_name(name: &str) -> String {
+    format!("{name}{SCALE}")
 }
 
 /// Puts stored weights into a network of the same configuration.
 ///
 /// # Errors
 /// When the bytes are not safetensors or end early; when a tensor is missing, superfluous, of another shape or
-/// number type, or not finite.
+/// number type, or not finite; when the scales of 8-bit numbers are missing, not above 0, or of no such tensor.
 pub fn load<B: Backend>(model: Model<B>, bytes: &[u8], device: &B::Device) -> Result<Model<B>, Error> {
     let tensors = SafeTensors::deserialize(bytes).map_err(|error| unreadable(error, bytes.len()))?;
     let mut loader = Loader::<B> {
@@ -83,7 +134,10 @@ pub fn load<B: Backend>(model: Model<B>, bytes: &[u8], device: &B::Device) -> Re
         return Err(error);
     }
     match loader.stored.into_keys().next() {
-        Some(name) => Err(Error::UnexpectedTensor { name: name.to_owned() }),
+        Some(name) => Err(match name.strip_suffix(SCALE) {
+            Some(name) => Error::OrphanScale { name: name.to_owned() },
+            None => Error::UnexpectedTensor { name: name.to_owned() },
+        }),
         None => Ok(model),
     }
 }
@@ -103,17 +157,19 @@ fn unreadable(error: SafeTensorError, n_bytes: usize) -> Error {
     }
 }
 
-/// The float32 values of a stored tensor.
+fn f32s(bytes: &[u8]) -> Vec<f32> {
+    bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
+}
+
+/// The float32 values of a tensor that is stored as floating-point numbers.
 fn values(name: &str, view: &TensorView<'_>) -> Result<Vec<f32>, Error> {
     let values: Vec<f32> = match view.dtype() {
-        Dtype::F32 => {
-            view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
-        }
+        Dtype::F32 => f32s(view.data()),
         Dtype::F16 => {
             view.data().chunks_exact(2).map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32()).collect()
         }
         found => {
-            return Err(Error::WrongDtype { name: name.to_owned(), found: format!("{found:?}") });
+            return Err(wrong_dtype(name, found, "F32, F16 or, for a matrix, I8"));
         }
     };
     if values.iter().all(|value| value.is_finite()) {
@@ -123,9 +179,46 @@ fn values(name: &str, view: &TensorView<'_>) -> Result<Vec<f32>, Error> {
     }
 }
 
+fn wrong_dtype(name: &str, found: Dtype, expected: &'static str) -> Error {
+    Error::WrongDtype { name: name.to_owned(), found: format!("{found:?}"), expected }
+}
+
+/// The float32 values that 8-bit numbers and their scales stand for.
+fn scaled_values(
+    name: &str,
+    view: &TensorView<'_>,
+    scales: Option<TensorView<'_>>,
+    scale_shape: Vec<usize>,
+) -> Result<Vec<f32>, Error> {
+    let scales = scales.ok_or_else(|| Error::MissingScale { name: name.to_owned() })?;
+    let scale_name = scale_name(name);
+    if scales.dtype() != Dtype::F32 {
+        return Err(wrong_dtype(&scale_name, scales.dtype(), "F32"));
+    }
+    if scales.shape() != scale_shape {
+        let found = scales.shape().to_vec();
+        return Err(Error::WrongShape { name: scale_name, found, expected: scale_shape });
+    }
+    let scales: Vec<f32> = f32s(scales.data());
+    if let Some(column) = scales.iter().position(|scale| !(scale.is_finite() && *scale > 0.0)) {
+        return Err(Error::InvalidScale { name: name.to_owned(), column, found: scales[column] });
+    }
+    let values = view.data().iter().map(|&byte| i8::from_le_bytes([byte])).collect();
+    let [.., n_rows, n_columns] = *view.shape() else {
+        unreachable!("scales have a shape for matrices alone")
+    };
+    let values = int8::dequantize(&Quantized { values, scales }, n_rows, n_columns);
+    // A scale near the largest float32 is finite, its products need not be.
+    if values.iter().all(|value| value.is_finite()) {
+        Ok(values)
+    } else {
+        Err(Error::NotFinite { name: name.to_owned() })
+    }
+}
+
 struct Collector {
     path: Vec<String>,
-    tensors: BTreeMap<String, (Vec<usize>, Vec<f32>)>,
+    tensors: BTreeMap<String, NamedTensor>,
 }
 
 impl<B: Backend> ModuleVisitor<B> for Collector {
@@ -141,7 +234,7 @@ impl<B: Backend> ModuleVisitor<B> for Collector {
         let data = param.val().into_data().convert::<f32>();
         let shape = data.shape.to_vec();
         let values = data.into_vec().expect("float32 after the conversion");
-        self.tensors.insert(self.path.join("."), (shape, values));
+        self.tensors.insert(self.path.join("."), NamedTensor { shape, values });
     }
 }
 
@@ -161,7 +254,14 @@ impl<B: Backend> Loader<'_, B> {
         if view.shape() != expected {
             return Err(Error::WrongShape { name, found: view.shape().to_vec(), expected });
         }
-        let data = TensorData::new(values(&name, &view)?, expected);
+        let values = match (view.dtype(), int8::scale_shape(&expected)) {
+            (Dtype::I8, Some(shape)) => {
+                let scales = self.stored.remove(scale_name(&name).as_str());
+                scaled_values(&name, &view, scales, shape)?
+            }
+            _ => values(&name, &view)?,
+        };
+        let data = TensorData::new(values, expected);
         Ok(Tensor::from_data(data, &self.device))
     }
 }

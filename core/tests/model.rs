@@ -12,6 +12,8 @@ use quickdraw_core::{
 };
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
 
 /// Scribbles of `lengths` points, a new stroke every seven points.
 fn scribbles(seed: u64, lengths: &[usize]) -> Vec<Drawing> {
@@ -298,10 +300,10 @@ fn each_way_to_break_a_model_folder_gives_its_own_error() {
     assert!(matches!(error(&good, &not_finite), Error::NotFinite { .. }));
 
     let view = |dtype, data| {
-        let tensor = safetensors::tensor::TensorView::new(dtype, vec![4], data).unwrap();
+        let tensor = TensorView::new(dtype, vec![4], data).unwrap();
         safetensors::serialize([("dense.bias", tensor)], None).unwrap()
     };
-    let integers = view(safetensors::Dtype::I8, &[0u8; 4]);
+    let integers = view(Dtype::I8, &[0u8; 4]);
     let found = error(&good, &integers);
     assert!(matches!(found, Error::MissingTensor { .. }), "{found}");
 }
@@ -314,6 +316,149 @@ fn half_precision_weights_stay_near_the_full_ones() {
     let bytes = weights::save(&model, WeightType::F16).unwrap();
     let rounded = weights::load(model, &bytes, &Default::default()).unwrap();
     assert_close("float16", &logits(&rounded, &scribbles(5, &[25])), &full, 5e-3);
+}
+
+#[test]
+fn eight_bit_weights_are_a_quarter_as_large_and_stay_near_the_full_ones() {
+    for config in configs() {
+        let model: Model<Flex> = ModelConfig { num_nodes: 64, ..config }.init(&Default::default()).unwrap();
+        let drawings = scribbles(5, &[25, 60]);
+        let full = logits(&model, &drawings);
+        let full_bytes = weights::save(&model, WeightType::F32).unwrap();
+        let bytes = weights::save(&model, WeightType::Int8).unwrap();
+        assert!(bytes.len() < full_bytes.len() * 3 / 10, "{} of {}", bytes.len(), full_bytes.len());
+        let before = weights::tensors(&model);
+        let rounded = weights::load(model, &bytes, &Default::default()).unwrap();
+        for (name, after) in weights::tensors(&rounded) {
+            let before = &before[&name];
+            assert_eq!(after.shape, before.shape);
+            let largest = before.values.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
+            let is_matrix = before.shape.len() > 1;
+            // Half a step of rounding, or a quarter of the largest where a column is clipped as far as it may be.
+            let tolerance = if is_matrix { 0.25 * largest } else { 0.0 };
+            assert_close(&name, &after.values, &before.values, tolerance);
+            let squares = |values: &mut dyn Iterator<Item = f32>| values.map(|v| v * v).sum::<f32>();
+            let error = squares(&mut after.values.iter().zip(&before.values).map(|(a, b)| a - b));
+            // Uniform in ±127 steps: the error is 1/12 of a squared step, the weight 127²/3 of them.
+            let relative =
+                (error / squares(&mut before.values.iter().copied()).max(f32::MIN_POSITIVE)).sqrt();
+            assert!(relative < 0.005, "{name}: {relative}");
+        }
+        let tolerance = 0.02 * full.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
+        assert_close("int8", &logits(&rounded, &drawings), &full, tolerance);
+        // What was stored once is stored again without further loss.
+        assert_eq!(weights::tensors(&rounded), {
+            let again = weights::save(&rounded, WeightType::F32).unwrap();
+            weights::tensors(&weights::load(rounded.clone(), &again, &Default::default()).unwrap())
+        });
+    }
+}
+
+#[test]
+fn every_tensor_of_eight_bit_weights_is_aligned() {
+    let model: Model<Flex> = configs()[1].init(&Default::default()).unwrap();
+    let bytes = weights::save(&model, WeightType::Int8).unwrap();
+    let (n_header, header) = SafeTensors::read_metadata(&bytes).unwrap();
+    let mut n_scales = 0;
+    for (name, info) in header.tensors() {
+        let is_matrix = info.shape.len() > 1 && !name.ends_with(".scale");
+        assert_eq!(info.dtype == Dtype::I8, is_matrix, "{name}: {:?}", info.dtype);
+        assert_eq!((8 + n_header + info.data_offsets.0) % (info.dtype.bitsize() / 8), 0, "{name}");
+        n_scales += usize::from(name.ends_with(".scale"));
+    }
+    let shape = |name: &str| header.info(name).unwrap().shape.clone();
+    assert_eq!(shape("convs.0.weight.scale"), [64]);
+    assert_eq!(shape("lstms.1.input.scale"), [2 * 4 * 12]);
+    assert_eq!(shape("lstms.1.recurrent.scale"), [2, 4 * 12]);
+    assert_eq!(shape("dense.weight.scale"), [7]);
+    assert_eq!(n_scales, 3 + 2 * 2 + 1);
+}
+
+#[test]
+fn clipping_few_large_weights_is_done_where_it_pays() {
+    // Weights evenly between -1 and 1, but for one a little larger: to clip it costs less than to round all others to
+    // steps that reach it.
+    const OUTLIER: f32 = 1.01;
+    let config = ModelConfig { n_classes: 1, num_layers: 1, num_nodes: 512, ..configs()[4].clone() };
+    let model: Model<Flex> = config.init(&Default::default()).unwrap();
+    let mut tensors = weights::tensors(&model);
+    let values = &mut tensors.get_mut("dense.weight").unwrap().values;
+    let n = values.len() as f32;
+    for (i, value) in values.iter_mut().enumerate() {
+        *value = 2.0 * i as f32 / n - 1.0;
+    }
+    values[0] = OUTLIER;
+    let bytes: Vec<Vec<u8>> =
+        tensors.values().map(|tensor| tensor.values.iter().flat_map(|v| v.to_le_bytes()).collect()).collect();
+    let views = tensors.iter().zip(&bytes).map(|((name, tensor), bytes)| {
+        let view = TensorView::new(Dtype::F32, tensor.shape.clone(), bytes);
+        (name, view.unwrap())
+    });
+    let bytes = safetensors::serialize(views, None).unwrap();
+    let model = weights::load(model, &bytes, &Default::default()).unwrap();
+    let bytes = weights::save(&model, WeightType::Int8).unwrap();
+    let scale = SafeTensors::deserialize(&bytes).unwrap().tensor("dense.weight.scale").unwrap();
+    let scale = f32::from_le_bytes(scale.data().try_into().unwrap());
+    assert!(scale < 0.999 * OUTLIER / 127.0, "{scale}");
+    assert!(scale > 0.97 * OUTLIER / 127.0, "{scale}");
+}
+
+#[test]
+fn each_way_to_break_eight_bit_weights_gives_its_own_error() {
+    let model: Model<Flex> = configs()[1].init(&Default::default()).unwrap();
+    let bytes = weights::save(&model, WeightType::Int8).unwrap();
+    type Tensors = std::collections::BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)>;
+    let error = |change: &dyn Fn(&mut Tensors)| {
+        let file = SafeTensors::deserialize(&bytes).unwrap();
+        let mut tensors: Tensors = file
+            .iter()
+            .map(|(name, view)| {
+                (name.to_owned(), (view.dtype(), view.shape().to_vec(), view.data().to_vec()))
+            })
+            .collect();
+        change(&mut tensors);
+        let views = tensors.iter().map(|(name, (dtype, shape, bytes))| {
+            (name, TensorView::new(*dtype, shape.clone(), bytes).unwrap())
+        });
+        let changed = safetensors::serialize(views, None).unwrap();
+        weights::load(model.clone(), &changed, &Default::default()).unwrap_err()
+    };
+    let (weight, scale) = ("lstms.0.recurrent", "lstms.0.recurrent.scale");
+    let set_scale = |column: usize, value: f32| {
+        move |tensors: &mut Tensors| {
+            tensors.get_mut(scale).unwrap().2[4 * column..][..4].copy_from_slice(&value.to_le_bytes());
+        }
+    };
+
+    let found = error(&|tensors| drop(tensors.remove(scale)));
+    assert_eq!(found, Error::MissingScale { name: weight.to_owned() });
+    for value in [-0.5, 0.0, f32::INFINITY] {
+        let found = error(&set_scale(3, value));
+        assert_eq!(found, Error::InvalidScale { name: weight.to_owned(), column: 3, found: value });
+    }
+    assert!(matches!(error(&set_scale(0, f32::NAN)), Error::InvalidScale { column: 0, .. }));
+    assert!(matches!(error(&set_scale(0, f32::MAX)), Error::NotFinite { name } if name == weight));
+    let found = error(&|tensors| tensors.get_mut(scale).unwrap().1 = vec![4 * 12, 2]);
+    let (name, expected) = (scale.to_owned(), vec![2, 4 * 12]);
+    assert_eq!(found, Error::WrongShape { name, found: vec![4 * 12, 2], expected });
+    let found = error(&|tensors| {
+        let (dtype, _, bytes) = tensors.get_mut(scale).unwrap();
+        (*dtype, *bytes) = (Dtype::F16, vec![0; bytes.len() / 2]);
+    });
+    assert!(matches!(found, Error::WrongDtype { name, .. } if name == scale));
+    let found = error(&|tensors| {
+        let (dtype, _, bytes) = tensors.get_mut(weight).unwrap();
+        (*dtype, *bytes) = (Dtype::F16, vec![0; bytes.len() * 2]);
+    });
+    assert_eq!(found, Error::OrphanScale { name: weight.to_owned() });
+    let found =
+        error(&|tensors| drop(tensors.insert("nothing.scale".to_owned(), (Dtype::F32, vec![0], vec![]))));
+    assert_eq!(found, Error::OrphanScale { name: "nothing".to_owned() });
+    let found = error(&|tensors| {
+        let (dtype, _, bytes) = tensors.get_mut("dense.bias").unwrap();
+        (*dtype, *bytes) = (Dtype::I8, vec![0; bytes.len() / 4]);
+    });
+    assert!(matches!(found, Error::WrongDtype { name, .. } if name == "dense.bias"));
 }
 
 /// The fixture that the package's tests read too: a small folder with the probabilities that it must give.

@@ -2,12 +2,14 @@
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, anyhow, ensure};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use quickdraw_core::{Activation, CellType, InkFormat, ModelConfig, Pooling};
 use serde::de::DeserializeOwned;
 
+use crate::bench;
 use crate::data::{Augmentation, Sampling};
 use crate::device::DeviceChoice;
 use crate::train::{Schedule, TrainConfig};
@@ -32,8 +34,10 @@ pub enum Command {
     Eval(EvalArgs),
     /// Recognise drawings: ndjson lines, or bare lists of strokes
     Predict(PredictArgs),
-    /// Write a model folder with smaller weights, to put into the browser
+    /// Write a model folder with smaller weights, to put into the browser, or an ONNX model
     Export(ExportArgs),
+    /// Time training and recognising on made-up drawings
+    Bench(BenchArgs),
 }
 
 /// Where a preset starts from; flags override it.
@@ -303,6 +307,9 @@ pub struct EvalArgs {
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
+    /// Write a page with charts and the drawings it got wrong, tables and pictures into this folder
+    #[arg(long, value_name = "DIR")]
+    pub report: Option<PathBuf>,
     /// Where to compute: auto, cpu, cuda or cuda:N
     #[arg(long, default_value = "auto")]
     pub device: DeviceChoice,
@@ -320,18 +327,33 @@ pub struct PredictArgs {
     /// Print one JSON object a drawing
     #[arg(long)]
     pub json: bool,
+    /// Add the logits of all classes, in the order of the labels
+    #[arg(long, requires = "json")]
+    pub logits: bool,
     /// Guesses a drawing
     #[arg(long, value_name = "N", default_value = "5")]
     pub max_results: NonZeroUsize,
 }
 
+/// What `export` writes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// A model folder, as the browser reads it
+    #[default]
+    Folder,
+    /// model.onnx (opset 17) for other run times, with model.json beside it
+    Onnx,
+}
+
 /// How exported weights are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ExportType {
+    /// Four bytes a number, exact
+    F32,
     /// Two bytes a number
     F16,
-    /// Four bytes a number
-    F32,
+    /// One byte a number, with a scale for each column of a matrix
+    Int8,
 }
 
 /// Flags of `export`.
@@ -340,13 +362,75 @@ pub struct ExportArgs {
     /// Model folder to read
     #[arg(long, value_name = "DIR")]
     pub model: PathBuf,
-    /// Model folder to write
+    /// Folder to write
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
-    /// How the weights are stored
-    #[arg(long, value_enum, default_value_t = ExportType::F16)]
-    pub weights: ExportType,
-    /// Measure the exported model on this folder and put the figures into its model.json under "test"
+    /// What to write
+    #[arg(long, value_enum, default_value_t = ExportFormat::Folder)]
+    pub format: ExportFormat,
+    /// How the weights are stored [default: f16, in ONNX f32, which it is always]
+    #[arg(long, value_enum)]
+    pub weights: Option<ExportType>,
+    /// Measure what the stored weights have lost on this folder, and put the figures into model.json under "test"
     #[arg(long, value_name = "DIR")]
     pub test_data: Option<PathBuf>,
+}
+
+/// Flags of `bench`.
+#[derive(Args, Debug)]
+pub struct BenchArgs {
+    /// Time training only
+    #[arg(long, conflicts_with = "infer")]
+    pub train: bool,
+    /// Time recognising only
+    #[arg(long)]
+    pub infer: bool,
+    /// Network and options of a step, with 345 categories
+    #[arg(long, value_enum, default_value_t = Preset::Fast)]
+    pub preset: Preset,
+    /// Drawings a batch [default: the preset's]
+    #[arg(long, value_name = "N")]
+    pub batch_size: Option<NonZeroUsize>,
+    /// Rows of every drawing
+    #[arg(long, value_name = "N", default_value = "45")]
+    pub length: NonZeroUsize,
+    /// Lengths as those of Quick, Draw!, 45 on average, in batches as training makes them
+    #[arg(long, conflicts_with = "length")]
+    pub real_lengths: bool,
+    /// For how long, each
+    #[arg(long, value_name = "N", default_value_t = 5.0)]
+    pub seconds: f64,
+    /// Where to compute: auto, cpu, cuda or cuda:N
+    #[arg(long, default_value = "auto")]
+    pub device: DeviceChoice,
+    /// Processor threads to compute with; 0 is one for each core
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub threads: usize,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl BenchArgs {
+    /// What the flags describe.
+    ///
+    /// # Errors
+    /// When the seconds are no time.
+    pub fn options(&self) -> Result<bench::Options> {
+        const N_CLASSES: usize = 345;
+        let duration = Duration::try_from_secs_f64(self.seconds);
+        let duration = duration.map_err(|error| {
+            anyhow!("--seconds {}: {error}; a number from 0 on was expected", self.seconds)
+        })?;
+        let (model, train) = match self.preset {
+            Preset::Fast => (ModelConfig::fast(N_CLASSES), TrainConfig::fast()),
+            Preset::Tutorial => (ModelConfig::tutorial(N_CLASSES), TrainConfig::tutorial()),
+        };
+        let batch_size = self.batch_size.map_or(train.batch_size, NonZeroUsize::get);
+        let lengths = match self.real_lengths {
+            true => bench::Lengths::Real,
+            false => bench::Lengths::Exactly(self.length.get()),
+        };
+        Ok(bench::Options { model, train: TrainConfig { batch_size, ..train }, lengths, duration })
+    }
 }

@@ -1,17 +1,29 @@
 //! How often a network is right: drawings with labels in, accuracies and confusions out.
 
+use std::path::Path;
+
 use anyhow::{Result, ensure};
 use burn::tensor::activation;
-use quickdraw_core::{Ink, InkBatch, Model, ModelBackend};
+use quickdraw_core::{Drawing, Ink, InkBatch, Model, ModelBackend};
 use serde::{Deserialize, Serialize};
 
-use crate::data::DataSet;
+use crate::data::{DataSet, ReadReport, ndjson};
+pub use crate::tally::{Figures, Tally};
 
 /// Drawings that go through the network together.
 const BATCH_SIZE: usize = 128;
 
 /// Confusions that are kept.
 const N_CONFUSIONS: usize = 10;
+
+/// The shares of a drawing's points after which it is measured, besides the whole.
+const FRACTIONS: [f64; 3] = [0.25, 0.5, 0.75];
+
+/// Mistakes that are kept while measuring: several times more than a report shows, so that it can choose.
+const N_MISTAKES: usize = 2000;
+
+/// Guesses that are kept of a mistake.
+const N_GUESSES: usize = 3;
 
 /// A category taken for another.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,27 +36,6 @@ pub struct Confusion {
     pub n: usize,
     /// Of how many of that category.
     pub of: usize,
-}
-
-/// The figures without the confusions.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Figures {
-    /// Drawings.
-    pub n: usize,
-    /// Share of drawings whose category is the first guess, 0 to 1.
-    pub top1: f64,
-    /// Among the first three.
-    pub top3: f64,
-    /// Among the first five.
-    pub top5: f64,
-    /// Mean over the categories that occur of their share, first guess.
-    pub balanced_top1: f64,
-    /// Among the first three.
-    pub balanced_top3: f64,
-    /// Among the first five.
-    pub balanced_top5: f64,
-    /// Mean cross-entropy, in nats.
-    pub loss: f64,
 }
 
 /// What [`evaluate`] finds.
@@ -65,12 +56,54 @@ impl std::ops::Deref for Evaluation {
     }
 }
 
+impl Evaluation {
+    fn of(tally: &Tally, labels: &[String]) -> Self {
+        let mut confusions: Vec<(usize, usize, usize, usize)> = (0..tally.n_classes())
+            .flat_map(|label| {
+                let of = tally.n_of(label);
+                tally.wrong_guesses(label).into_iter().map(move |(guess, n)| (label, guess, n, of))
+            })
+            .collect();
+        // Share of the category, compared without division: n / of.
+        confusions.sort_by_key(|&(label, guess, n, of)| (std::cmp::Reverse((n << 32) / of), label, guess));
+        confusions.truncate(N_CONFUSIONS);
+        let name = |class: usize| labels[class].clone();
+        let confusions = confusions
+            .into_iter()
+            .map(|(label, guess, n, of)| Confusion { label: name(label), guess: name(guess), n, of })
+            .collect();
+        Self { figures: tally.figures(), confusions }
+    }
+}
+
 /// Runs the network over all drawings of a data set whose labels are the network's.
 ///
 /// # Errors
 /// When the data set is empty or has another number of classes than the network.
 pub fn evaluate<B: ModelBackend>(model: &Model<B>, data: &DataSet, device: &B::Device) -> Result<Evaluation> {
     ensure!(!data.is_empty(), "there are no drawings to evaluate on");
+    let mut tally = Tally::new(model.config().n_classes);
+    for_each_drawing(
+        model,
+        data,
+        |drawing| drawing,
+        device,
+        |index, row| {
+            tally.add(data.label(index), row);
+        },
+    )?;
+    Ok(Evaluation::of(&tally, data.labels()))
+}
+
+/// Runs the network over what `view` makes of each drawing; hands on the drawing's index and its log-probabilities
+/// `[K]`, in no particular order.
+fn for_each_drawing<B: ModelBackend>(
+    model: &Model<B>,
+    data: &DataSet,
+    view: impl Fn(Drawing) -> Drawing,
+    device: &B::Device,
+    mut each: impl FnMut(usize, &[f32]),
+) -> Result<()> {
     let n_classes = model.config().n_classes;
     ensure!(
         data.n_classes() == n_classes,
@@ -80,66 +113,277 @@ pub fn evaluate<B: ModelBackend>(model: &Model<B>, data: &DataSet, device: &B::D
     // Drawings of like length together: less padding.
     let mut order: Vec<usize> = (0..data.len()).collect();
     order.sort_by_key(|&index| data.n_points(index));
-
-    let mut hits = [vec![0usize; n_classes], vec![0; n_classes], vec![0; n_classes]];
-    let mut guesses = std::collections::BTreeMap::<(usize, usize), usize>::new();
-    let mut loss = 0.0;
     for chunk in order.chunks(BATCH_SIZE) {
-        let inks: Vec<Ink> =
-            chunk.iter().map(|&index| Ink::from_drawing(&data.drawing(index), model.config().ink)).collect();
-        let logits = model.forward(&InkBatch::new(&inks, device)?)?;
+        let ink = |&index: &usize| Ink::from_drawing(&view(data.drawing(index)), model.config().ink);
+        let inks: Vec<Ink> = chunk.iter().map(ink).collect();
+        let logits = model.forward(&InkBatch::new(&inks, device)?)?; // [B, K]
         let log_probabilities: Vec<f32> =
             activation::log_softmax(logits, 1).into_data().iter::<f32>().collect();
         for (&index, row) in chunk.iter().zip(log_probabilities.chunks_exact(n_classes)) {
-            let label = data.label(index);
-            ensure!(row[label].is_finite(), "the network gives {} for a drawing", row[label]);
-            loss -= f64::from(row[label]);
-            // Ties count against the network, except with itself.
-            let rank = (0..n_classes).filter(|&k| k != label && row[k] >= row[label]).count();
-            for (hits, within) in hits.iter_mut().zip([1, 3, 5]) {
-                hits[label] += usize::from(rank < within);
-            }
-            if rank > 0 {
-                let best = (0..n_classes)
-                    .filter(|&k| k != label)
-                    .max_by(|&a, &b| row[a].total_cmp(&row[b]))
-                    .expect("another class was at least as likely");
-                *guesses.entry((label, best)).or_default() += 1;
-            }
+            let found = row[data.label(index)];
+            ensure!(found.is_finite(), "the network gives {found} for a drawing");
+            each(index, row);
+        }
+    }
+    Ok(())
+}
+
+/// A drawing that was taken for another category.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mistake {
+    /// The drawing.
+    pub drawing: Drawing,
+    /// Its category, an index into the labels.
+    pub label: usize,
+    /// The probability of its category, 0 to 1.
+    pub probability: f32,
+    /// The likeliest categories with their probabilities, best first; the first is wrong.
+    pub guesses: Vec<(usize, f32)>,
+}
+
+/// Accuracies when a part of each drawing is seen.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct AtFraction {
+    /// Share of the drawing's points, above 0 to 1.
+    pub fraction: f64,
+    /// The accuracies.
+    #[serde(flatten)]
+    pub figures: Figures,
+}
+
+/// How often the drawings of a category are recognised.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ClassFigures {
+    /// The category.
+    pub label: String,
+    /// Its drawings.
+    pub n: usize,
+    /// Share of drawings recognised at the first guess, 0 to 1.
+    pub top1: f64,
+    /// Among the first three.
+    pub top3: f64,
+    /// Among the first five.
+    pub top5: f64,
+    /// What its drawings are most often taken for, if they ever are.
+    pub confused_with: Option<String>,
+    /// How many of them are.
+    pub n_confused: usize,
+}
+
+/// A measurement in numbers.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Summary {
+    /// Accuracies and confusions.
+    #[serde(flatten)]
+    pub evaluation: Evaluation,
+    /// Expected calibration error of the first guess, 0 to 1, over 15 bins.
+    pub ece: f64,
+    /// Accuracies by share of the drawing seen, rising; the last is the whole.
+    pub by_fraction: Vec<AtFraction>,
+    /// The categories that occur, in the order of the labels.
+    pub classes: Vec<ClassFigures>,
+}
+
+/// All that is found out about a network on drawings that come piece by piece.
+///
+/// It keeps counts and a limited number of mistakes, so that it does not grow with the drawings.
+#[derive(Clone, Debug)]
+pub struct Measurement {
+    labels: Vec<String>,
+    whole: Tally,
+    /// One for each of [`FRACTIONS`].
+    parts: [Tally; FRACTIONS.len()],
+    mistakes: Vec<Mistake>,
+}
+
+impl Measurement {
+    /// A measurement of no drawings, for a network with these labels.
+    pub fn new(labels: Vec<String>) -> Self {
+        let tally = Tally::new(labels.len());
+        Self { labels, parts: FRACTIONS.map(|_| tally.clone()), whole: tally, mistakes: Vec::new() }
+    }
+
+    /// Measures a network on all drawings of a folder, of which it holds few in memory at a time.
+    ///
+    /// # Errors
+    /// As [`ndjson::for_each_part`], and when the network does not have as many classes as labels.
+    pub fn of_folder<B: ModelBackend>(
+        model: &Model<B>,
+        labels: &[String],
+        folder: &Path,
+        device: &B::Device,
+    ) -> Result<(Self, ReadReport)> {
+        let mut measurement = Self::new(labels.to_vec());
+        let report = ndjson::for_each_part(folder, labels, |part| measurement.add(model, part, device))?;
+        Ok((measurement, report))
+    }
+
+    /// Measures the network on more drawings, whole and in part.
+    ///
+    /// A part is put into the data set's simplified form anew, as a browser does it while somebody draws: it fills the
+    /// square by itself.
+    ///
+    /// # Errors
+    /// When the drawings have other classes than the network.
+    pub fn add<B: ModelBackend>(
+        &mut self,
+        model: &Model<B>,
+        data: &DataSet,
+        device: &B::Device,
+    ) -> Result<()> {
+        ensure!(
+            data.labels() == self.labels,
+            "the drawings have other categories than the network: {:?}, expected {:?}",
+            data.labels(),
+            self.labels
+        );
+        for (fraction, tally) in FRACTIONS.iter().zip(&mut self.parts) {
+            let view = |drawing: Drawing| part(drawing, *fraction);
+            for_each_drawing(model, data, view, device, |index, row| {
+                tally.add(data.label(index), row);
+            })?;
+        }
+        let (whole, mistakes) = (&mut self.whole, &mut self.mistakes);
+        for_each_drawing(
+            model,
+            data,
+            |drawing| drawing,
+            device,
+            |index, row| {
+                let label = data.label(index);
+                let guess = whole.add(label, row);
+                if guess != label {
+                    keep(
+                        mistakes,
+                        Mistake {
+                            drawing: data.drawing(index),
+                            label,
+                            probability: row[label].exp(),
+                            guesses: likeliest(row, guess),
+                        },
+                    );
+                }
+            },
+        )?;
+        by_confidence(mistakes);
+        Ok(())
+    }
+
+    /// Name of each class.
+    pub fn labels(&self) -> &[String] {
+        &self.labels
+    }
+
+    /// The counts over whole drawings.
+    pub fn tally(&self) -> &Tally {
+        &self.whole
+    }
+
+    /// The most confident mistakes, at most 2,000, most confident first.
+    pub fn mistakes(&self) -> &[Mistake] {
+        &self.mistakes
+    }
+
+    /// The measurement in numbers.
+    pub fn summary(&self) -> Summary {
+        let parts = FRACTIONS.iter().zip(&self.parts).chain([(&1.0, &self.whole)]);
+        Summary {
+            evaluation: Evaluation::of(&self.whole, &self.labels),
+            ece: self.whole.expected_calibration_error(),
+            by_fraction: parts
+                .map(|(&fraction, tally)| AtFraction { fraction, figures: tally.figures() })
+                .collect(),
+            classes: (0..self.labels.len())
+                .filter(|&class| self.whole.n_of(class) > 0)
+                .map(|class| self.class(class))
+                .collect(),
         }
     }
 
-    let counts = data.class_counts();
-    let n_present = counts.iter().filter(|&&count| count > 0).count();
-    let share = |hits: &[usize]| hits.iter().sum::<usize>() as f64 / data.len() as f64;
-    let balanced = |hits: &[usize]| {
-        let shares = hits.iter().zip(&counts).filter(|&(_, &count)| count > 0);
-        shares.map(|(&hits, &count)| hits as f64 / count as f64).sum::<f64>() / n_present as f64
-    };
-    let mut confusions: Vec<((usize, usize), usize)> = guesses.into_iter().collect();
-    // Share of the category, compared without division: n / of.
-    confusions.sort_by_key(|&((label, _), n)| std::cmp::Reverse((n << 32) / counts[label]));
-    let name = |class: usize| data.labels()[class].clone();
-    Ok(Evaluation {
-        figures: Figures {
-            n: data.len(),
-            top1: share(&hits[0]),
-            top3: share(&hits[1]),
-            top5: share(&hits[2]),
-            balanced_top1: balanced(&hits[0]),
-            balanced_top3: balanced(&hits[1]),
-            balanced_top5: balanced(&hits[2]),
-            loss: loss / data.len() as f64,
-        },
-        confusions: confusions
-            .into_iter()
-            .take(N_CONFUSIONS)
-            .map(|((label, guess), n)| Confusion {
-                label: name(label),
-                guess: name(guess),
-                n,
-                of: counts[label],
-            })
-            .collect(),
-    })
+    fn class(&self, class: usize) -> ClassFigures {
+        let n = self.whole.n_of(class);
+        let [top1, top3, top5] = self.whole.hits_of(class).map(|hits| hits as f64 / n as f64);
+        let wrong = self.whole.wrong_guesses(class).first().copied();
+        ClassFigures {
+            label: self.labels[class].clone(),
+            n,
+            top1,
+            top3,
+            top5,
+            confused_with: wrong.map(|(guess, _)| self.labels[guess].clone()),
+            n_confused: wrong.map_or(0, |(_, n)| n),
+        }
+    }
+}
+
+/// The first points of a drawing, simplified.
+fn part(drawing: Drawing, fraction: f64) -> Drawing {
+    let n_points = (fraction * drawing.n_points() as f64).round() as usize;
+    drawing.first_points(n_points).simplify()
+}
+
+/// The likeliest classes with their probabilities, `guess` first.
+fn likeliest(log_probabilities: &[f32], guess: usize) -> Vec<(usize, f32)> {
+    let mut order: Vec<usize> = (0..log_probabilities.len()).collect();
+    order.sort_by(|&a, &b| {
+        log_probabilities[b].total_cmp(&log_probabilities[a]).then((b == guess).cmp(&(a == guess)))
+    });
+    order.into_iter().take(N_GUESSES).map(|class| (class, log_probabilities[class].exp())).collect()
+}
+
+/// Adds a mistake, and lets the least confident ones go once there are twice as many as are kept.
+fn keep(mistakes: &mut Vec<Mistake>, mistake: Mistake) {
+    mistakes.push(mistake);
+    if mistakes.len() >= 2 * N_MISTAKES {
+        by_confidence(mistakes);
+    }
+}
+
+fn by_confidence(mistakes: &mut Vec<Mistake>) {
+    mistakes.sort_by(|a, b| b.guesses[0].1.total_cmp(&a.guesses[0].1));
+    mistakes.truncate(N_MISTAKES);
+}
+
+/// What becomes of a network when it is stored with less precision.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Comparison {
+    /// The accuracies of the one.
+    pub before: Figures,
+    /// The accuracies of the other.
+    pub after: Figures,
+    /// Share of drawings for which both have the same first guess, 0 to 1.
+    pub agreement: f64,
+}
+
+/// Measures two networks of the same labels on all drawings of a folder.
+///
+/// # Errors
+/// As [`Measurement::of_folder`].
+pub fn compare<B: ModelBackend>(
+    before: &Model<B>,
+    after: &Model<B>,
+    labels: &[String],
+    folder: &Path,
+    device: &B::Device,
+) -> Result<(Comparison, ReadReport)> {
+    let mut tallies = [Tally::new(labels.len()), Tally::new(labels.len())];
+    let mut n_same = 0usize;
+    let report = ndjson::for_each_part(folder, labels, |data| {
+        let mut guesses = [vec![0; data.len()], vec![0; data.len()]];
+        for ((model, tally), guesses) in [before, after].into_iter().zip(&mut tallies).zip(&mut guesses) {
+            for_each_drawing(
+                model,
+                data,
+                |drawing| drawing,
+                device,
+                |index, row| {
+                    guesses[index] = tally.add(data.label(index), row);
+                },
+            )?;
+        }
+        n_same += guesses[0].iter().zip(&guesses[1]).filter(|(a, b)| a == b).count();
+        Ok(())
+    })?;
+    let [before, after] = tallies.map(|tally| tally.figures());
+    Ok((Comparison { before, after, agreement: n_same as f64 / before.n as f64 }, report))
 }

@@ -1,11 +1,15 @@
 //! Trains, evaluates and exports recognisers: what the program `native-train` is made of.
 
+pub mod bench;
 pub mod checkpoint;
 pub mod cli;
 pub mod data;
 pub mod device;
 pub mod evaluate;
+pub mod export;
 pub mod model_folder;
 pub mod predict;
+pub mod report;
 pub mod run;
+pub mod tally;
 pub mod train;

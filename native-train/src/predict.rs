@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::data::ndjson::Lines;
 
-/// Recognises every line; a line that is no drawing is reported on standard error with its place, and the rest goes on.
+/// Recognises every line; `json` prints an object for each, in which `logits` adds those of all classes; a line that is no drawing is reported on standard error with its place, and the rest goes on.
 ///
 /// # Errors
 /// When the file cannot be read, the output cannot be written, or, at the end, when lines were bad.
@@ -18,6 +18,7 @@ pub fn predict<B: ModelBackend>(
     classifier: &Classifier<B>,
     file: &Path,
     json: bool,
+    logits: bool,
     max_results: usize,
     out: &mut impl Write,
 ) -> Result<()> {
@@ -40,9 +41,14 @@ pub fn predict<B: ModelBackend>(
                 continue;
             }
         };
-        let predictions = classifier.classify(&drawing.simplify(), max_results)?;
+        let drawing = drawing.simplify();
+        let predictions = classifier.classify(&drawing, max_results)?;
         if json {
-            writeln!(out, "{}", json!({ "line": number, "word": word, "predictions": predictions }))?;
+            let mut object = json!({ "line": number, "word": word, "predictions": predictions });
+            if logits {
+                object["logits"] = json!(classifier.logits(std::slice::from_ref(&drawing))?[0]);
+            }
+            writeln!(out, "{object}")?;
         } else {
             let guesses: Vec<String> =
                 predictions.iter().map(|p| format!("{} {:.1} %", p.label, 100.0 * p.probability)).collect();

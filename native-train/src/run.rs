@@ -9,18 +9,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, ensure};
 use burn::backend::Autodiff;
+use burn::tensor::backend::AutodiffBackend;
 use burn_flex::Flex;
+use clap::ValueEnum;
 use quickdraw_core::weights::{self, WeightType};
-use quickdraw_core::{ModelBackend, ModelCard};
+use quickdraw_core::{Classifier, ModelBackend, ModelCard};
 use serde_json::{Map, Value, json};
 
 use crate::checkpoint::write_atomic;
-use crate::cli::{Cli, Command, EvalArgs, ExportArgs, ExportType, PredictArgs, TrainArgs};
+use crate::cli::{
+    BenchArgs, Cli, Command, EvalArgs, ExportArgs, ExportFormat, ExportType, PredictArgs, TrainArgs,
+};
 use crate::data::{DataSet, ReadOptions, Validation, read_folder, samples};
 use crate::device::Device;
-use crate::evaluate::{Evaluation, evaluate};
+use crate::evaluate::{AtFraction, Confusion, Measurement, Summary, compare, evaluate};
+use crate::export::onnx;
 use crate::train::{Job, Outcome, train};
-use crate::{model_folder, predict};
+use crate::{bench, model_folder, predict, report};
 
 /// Runs the command.
 ///
@@ -33,6 +38,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Some(Command::Eval(args)) => run_eval(&args).map(|()| ExitCode::SUCCESS),
         Some(Command::Predict(args)) => run_predict(&args).map(|()| ExitCode::SUCCESS),
         Some(Command::Export(args)) => run_export(&args).map(|()| ExitCode::SUCCESS),
+        Some(Command::Bench(args)) => run_bench(&args).map(|()| ExitCode::SUCCESS),
     }
 }
 
@@ -40,10 +46,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
 const INTERRUPTED: u8 = 130;
 
 fn run_train(args: &TrainArgs) -> Result<ExitCode> {
-    rayon::ThreadPoolBuilder::new()
-        .num_threads(args.threads)
-        .build_global()
-        .context("cannot start the threads")?;
+    start_threads(args.threads)?;
     let device = args.device.find()?;
     let config = args.config()?;
     let (train_set, validation, data_facts) = load_data(args)?;
@@ -89,6 +92,10 @@ fn run_train(args: &TrainArgs) -> Result<ExitCode> {
     };
     report(args, &job, &outcome)?;
     Ok(if outcome.finished { ExitCode::SUCCESS } else { ExitCode::from(INTERRUPTED) })
+}
+
+fn start_threads(n: usize) -> Result<()> {
+    rayon::ThreadPoolBuilder::new().num_threads(n).build_global().context("cannot start the threads")
 }
 
 #[cfg(feature = "cuda")]
@@ -197,46 +204,66 @@ fn report(args: &TrainArgs, job: &Job, outcome: &Outcome) -> Result<()> {
 }
 
 fn run_eval(args: &EvalArgs) -> Result<()> {
-    let evaluation = match args.device.find()? {
-        Device::Cpu => evaluate_folder::<Flex>(&args.model, &args.data, &Default::default())?,
+    let measurement = match args.device.find()? {
+        Device::Cpu => measure::<Flex>(args, &Default::default())?,
         #[cfg(feature = "cuda")]
-        Device::Cuda(index) => {
-            evaluate_folder::<burn_cuda::Cuda>(&args.model, &args.data, &burn_cuda::CudaDevice::new(index))?
-        }
+        Device::Cuda(index) => measure::<burn_cuda::Cuda>(args, &burn_cuda::CudaDevice::new(index))?,
     };
+    if let Some(folder) = &args.report {
+        let subject = report::Subject { model: folder_name(&args.model), data: folder_name(&args.data) };
+        report::write(folder, &subject, &measurement)?;
+        eprintln!("report: {}", folder.join("report.html").display());
+    }
     let mut stdout = stdout().lock();
+    let summary = measurement.summary();
     if args.json {
-        writeln!(stdout, "{}", serde_json::to_string(&evaluation)?)?;
-        return Ok(());
-    }
-    writeln!(stdout, "{} drawings, loss {:.4}", evaluation.n, evaluation.loss)?;
-    writeln!(stdout, "                 top-1    top-3    top-5")?;
-    for (name, shares) in [
-        ("all drawings  ", [evaluation.top1, evaluation.top3, evaluation.top5]),
-        ("class-balanced", [evaluation.balanced_top1, evaluation.balanced_top3, evaluation.balanced_top5]),
-    ] {
-        let [one, three, five] = shares.map(|share| 100.0 * share);
-        writeln!(stdout, "{name} {one:6.2} % {three:6.2} % {five:6.2} %")?;
-    }
-    writeln!(stdout, "worst confusions:")?;
-    for confusion in &evaluation.confusions {
-        let crate::evaluate::Confusion { label, guess, n, of } = confusion;
-        writeln!(stdout, "    {label} taken for {guess}: {n} of {of}")?;
+        writeln!(stdout, "{}", serde_json::to_string(&summary)?)?;
+    } else {
+        print_summary(&mut stdout, &summary)?;
     }
     Ok(())
 }
 
-fn evaluate_folder<B: ModelBackend>(model: &Path, data: &Path, device: &B::Device) -> Result<Evaluation> {
-    let classifier = model_folder::open::<B>(model, device)?;
-    let options = ReadOptions { labels: Some(classifier.labels().to_vec()), ..ReadOptions::default() };
-    let (data, report) = read_folder(data, &options)?;
+fn measure<B: ModelBackend>(args: &EvalArgs, device: &B::Device) -> Result<Measurement> {
+    let classifier = model_folder::open::<B>(&args.model, device)?;
+    let (measurement, report) =
+        Measurement::of_folder(classifier.model(), classifier.labels(), &args.data, device)?;
     eprintln!("{report}");
-    evaluate(classifier.model(), &data, device)
+    Ok(measurement)
+}
+
+/// What people call a folder: its last part, also of `.`.
+fn folder_name(folder: &Path) -> String {
+    let whole = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
+    whole.file_name().map_or_else(|| whole.display().to_string(), |name| name.to_string_lossy().into_owned())
+}
+
+fn print_summary(out: &mut impl Write, summary: &Summary) -> Result<()> {
+    let figures = &summary.evaluation.figures;
+    writeln!(out, "{} drawings, loss {:.4}", figures.n, figures.loss)?;
+    writeln!(out, "                    top-1    top-3    top-5")?;
+    let mut line = |name: &str, shares: [f64; 3]| {
+        let [one, three, five] = shares.map(|share| 100.0 * share);
+        writeln!(out, "{name:17} {one:6.2} % {three:6.2} % {five:6.2} %")
+    };
+    line("all drawings", [figures.top1, figures.top3, figures.top5])?;
+    line("class-balanced", [figures.balanced_top1, figures.balanced_top3, figures.balanced_top5])?;
+    for AtFraction { fraction, figures } in summary.by_fraction.iter().filter(|part| part.fraction < 1.0) {
+        let name = format!("after {:.0} %", 100.0 * fraction);
+        line(&name, [figures.top1, figures.top3, figures.top5])?;
+    }
+    writeln!(out, "expected calibration error {:.2} %", 100.0 * summary.ece)?;
+    writeln!(out, "worst confusions:")?;
+    for Confusion { label, guess, n, of } in &summary.evaluation.confusions {
+        writeln!(out, "    {label} taken for {guess}: {n} of {of}")?;
+    }
+    Ok(())
 }
 
 fn run_predict(args: &PredictArgs) -> Result<()> {
     let classifier = model_folder::open::<Flex>(&args.model, &Default::default())?;
-    predict::predict(&classifier, &args.file, args.json, args.max_results.get(), &mut stdout().lock())
+    let (json, logits) = (args.json, args.logits);
+    predict::predict(&classifier, &args.file, json, logits, args.max_results.get(), &mut stdout().lock())
 }
 
 fn run_export(args: &ExportArgs) -> Result<()> {
@@ -245,24 +272,119 @@ fn run_export(args: &ExportArgs) -> Result<()> {
         fs::canonicalize(&args.out).ok() != fs::canonicalize(&args.model).ok(),
         "--out is the folder of --model: choose another, so that the full weights are kept"
     );
-    fs::create_dir_all(&args.out).with_context(|| format!("cannot make {}", args.out.display()))?;
-    let weight_type = match args.weights {
-        ExportType::F16 => WeightType::F16,
+    match args.format {
+        ExportFormat::Folder => export_folder(args, &classifier),
+        ExportFormat::Onnx => export_onnx(args, &classifier),
+    }
+}
+
+fn export_folder(args: &ExportArgs, classifier: &Classifier<Flex>) -> Result<()> {
+    let weight_type = match args.weights.unwrap_or(ExportType::F16) {
         ExportType::F32 => WeightType::F32,
+        ExportType::F16 => WeightType::F16,
+        ExportType::Int8 => WeightType::Int8,
     };
     let bytes = weights::save(classifier.model(), weight_type)?;
     let mut card = classifier.card().clone();
+    make_folder(&args.out)?;
     write_atomic(&args.out.join("weights.safetensors"), &bytes)?;
-    let write_card = |card: &ModelCard| -> Result<()> {
-        write_atomic(&args.out.join("model.json"), (serde_json::to_string_pretty(card)? + "\n").as_bytes())
-    };
-    write_card(&card)?;
+    write_card(&args.out, &card)?;
+    println!("{}: {} bytes of weights", args.out.display(), bytes.len());
     if let Some(data) = &args.test_data {
         // What ships is measured, not what it was made from.
-        let found = evaluate_folder::<Flex>(&args.out, data, &Default::default())?;
-        card.figures.insert("test".to_owned(), serde_json::to_value(found.figures)?);
-        write_card(&card)?;
+        let exported = model_folder::open::<Flex>(&args.out, &Default::default())?;
+        let (models, labels) = ((classifier.model(), exported.model()), classifier.labels());
+        let (found, report) = compare(models.0, models.1, labels, data, &Default::default())?;
+        eprintln!("{report}");
+        card.figures.insert("test".to_owned(), serde_json::to_value(found.after)?);
+        write_card(&args.out, &card)?;
+        let [before, after] = [found.before, found.after]
+            .map(|figures| [figures.top1, figures.balanced_top1].map(|share| 100.0 * share));
+        println!("top-1 {:.2} % (before {:.2} %)", after[0], before[0]);
+        println!("class-balanced top-1 {:.2} % (before {:.2} %)", after[1], before[1]);
+        println!("the same first guess for {:.2} % of {} drawings", 100.0 * found.agreement, found.after.n);
     }
-    println!("{}: {} bytes of weights", args.out.display(), bytes.len());
     Ok(())
+}
+
+fn export_onnx(args: &ExportArgs, classifier: &Classifier<Flex>) -> Result<()> {
+    ensure!(
+        matches!(args.weights, None | Some(ExportType::F32)),
+        "--format onnx writes f32 weights; leave --weights out"
+    );
+    ensure!(args.test_data.is_none(), "--test-data measures model folders; export one without --format onnx");
+    let bytes = onnx::to_bytes(classifier.model(), classifier.labels())?;
+    make_folder(&args.out)?;
+    let path = args.out.join("model.onnx");
+    write_atomic(&path, &bytes)?;
+    write_card(&args.out, classifier.card())?;
+    println!("{}: {} bytes", path.display(), bytes.len());
+    Ok(())
+}
+
+fn make_folder(path: &Path) -> Result<()> {
+    fs::create_dir_all(path).with_context(|| format!("cannot make {}", path.display()))
+}
+
+fn write_card(folder: &Path, card: &ModelCard) -> Result<()> {
+    let text = serde_json::to_string_pretty(card)? + "\n";
+    write_atomic(&folder.join("model.json"), text.as_bytes())
+}
+
+fn run_bench(args: &BenchArgs) -> Result<()> {
+    start_threads(args.threads)?;
+    let options = args.options()?;
+    let device = args.device.find()?;
+    let [train, infer] = match device {
+        Device::Cpu => time::<Autodiff<Flex>>(args, &options, &Default::default())?,
+        #[cfg(feature = "cuda")]
+        Device::Cuda(index) => {
+            time::<Autodiff<burn_cuda::Cuda>>(args, &options, &burn_cuda::CudaDevice::new(index))?
+        }
+    };
+    let length = (!args.real_lengths).then_some(args.length);
+    let mut stdout = stdout().lock();
+    if args.json {
+        let found = json!({
+            "train_drawings_per_s": train.map(|speed| speed.drawings_per_s),
+            "train_repetitions": train.map(|speed| speed.n_repetitions),
+            "infer_drawings_per_s": infer.map(|speed| speed.drawings_per_s),
+            "infer_repetitions": infer.map(|speed| speed.n_repetitions),
+            "device": device.to_string(),
+            "threads": rayon::current_num_threads(),
+            "preset": args.preset.to_possible_value().map(|preset| preset.get_name().to_owned()),
+            "batch_size": options.train.batch_size,
+            "length": length,
+        });
+        writeln!(stdout, "{found}")?;
+        return Ok(());
+    }
+    let lengths = length.map_or("lengths of the data set".to_owned(), |length| format!("length {length}"));
+    writeln!(
+        stdout,
+        "{device}, {} threads, batches of {}, {lengths}",
+        rayon::current_num_threads(),
+        options.train.batch_size
+    )?;
+    for (name, speed) in [("train_drawings_per_s", train), ("infer_drawings_per_s", infer)] {
+        if let Some(bench::Speed { drawings_per_s, n_repetitions }) = speed {
+            writeln!(stdout, "{name} {drawings_per_s:.1} (median of {n_repetitions})")?;
+        }
+    }
+    Ok(())
+}
+
+/// Times what was asked for: training, recognising.
+fn time<B>(
+    args: &BenchArgs,
+    options: &bench::Options,
+    device: &B::Device,
+) -> Result<[Option<bench::Speed>; 2]>
+where
+    B: AutodiffBackend + ModelBackend,
+    B::InnerBackend: ModelBackend,
+{
+    let train = (!args.infer).then(|| bench::train::<B>(options, device)).transpose()?;
+    let infer = (!args.train).then(|| bench::infer::<B>(options, device)).transpose()?;
+    Ok([train, infer])
 }

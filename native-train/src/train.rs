@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use burn::module::{AutodiffModule, Module, ModuleVisitor, Param};
-use burn::optim::{AdamWConfig, GradientsParams, Optimizer};
+use burn::optim::adaptor::OptimizerAdaptor;
+use burn::optim::{AdamW, AdamWConfig, GradientsParams, Optimizer};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{ElementConversion, Tensor, TensorData, activation};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -22,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::checkpoint::{self, Checkpoint, RunState};
-use crate::data::{Augmentation, DataSet, Loader, LoaderConfig, Sampling};
+use crate::data::{Augmentation, DataSet, Loader, LoaderConfig, PreparedBatch, Sampling};
 use crate::evaluate::{Evaluation, evaluate};
 
 /// How the learning rate moves.
@@ -233,8 +234,7 @@ where
     // A fixed start for the initial weights.
     B::seed(device, config.seed);
     let mut model: Model<B> = job.model.init(device)?;
-    let mut optimizer =
-        AdamWConfig::new().with_epsilon(1e-8).with_weight_decay(config.weight_decay).init::<B, Model<B>>();
+    let mut optimizer = optimizer::<B>(config);
     let mut state = RunState {
         step: 0,
         n_drawings: job.train.len(),
@@ -271,15 +271,10 @@ where
         let learning_rate = config.learning_rate_at(state.step);
         let dropout_seed = config.seed ^ (state.step + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let n_drawings = batch.labels.len();
-        let logits = model.forward_training(&InkBatch::new(&batch.inks, device)?, dropout_seed)?; // [B, K]
-        let targets = TensorData::new(batch.targets, [n_drawings, job.model.n_classes]);
-        let targets = Tensor::<B, 2>::from_data(targets, device);
-        let loss = -(activation::log_softmax(logits, 1) * targets).sum() / n_drawings as f64; // [1]
-        let gradients = GradientsParams::from_grads(loss.backward(), &model);
-        let (gradients, norm) = clip_global_norm(&model, gradients, config.gradient_clipping_norm);
-        model = optimizer.step(learning_rate, model, gradients);
+        let step = train_step(model, &mut optimizer, batch, learning_rate, dropout_seed, config, device)?;
+        model = step.model;
         state.step += 1;
-        window.push(loss.inner(), norm, n_drawings);
+        window.push(step.loss, step.norm, n_drawings);
 
         let finished = state.step == config.steps;
         let evaluates = finished || state.step.is_multiple_of(config.eval_every_steps);
@@ -322,6 +317,46 @@ where
         write_model_folder(job, &state, &model.valid(), &validation)?;
     }
     Ok(Outcome { step: state.step, finished: state.step == config.steps, validation })
+}
+
+/// The optimiser of a run.
+pub fn optimizer<B: AutodiffBackend>(config: &TrainConfig) -> OptimizerAdaptor<AdamW, Model<B>, B> {
+    AdamWConfig::new().with_epsilon(1e-8).with_weight_decay(config.weight_decay).init()
+}
+
+/// What a step gives.
+#[derive(Debug)]
+pub struct Step<B: AutodiffBackend> {
+    /// The network after it.
+    pub model: Model<B>,
+    /// The mean cross-entropy before it, `[1]`, still on the device.
+    pub loss: Tensor<B::InnerBackend, 1>,
+    /// The norm of the gradients over all parameters together, before clipping.
+    pub norm: f64,
+}
+
+/// One step of training: forward, cross-entropy, backward, clip, Adam.
+///
+/// # Errors
+/// When the batch's ink has another format than the network reads.
+pub fn train_step<B: AutodiffBackend + ModelBackend>(
+    model: Model<B>,
+    optimizer: &mut impl Optimizer<Model<B>, B>,
+    batch: PreparedBatch,
+    learning_rate: f64,
+    dropout_seed: u64,
+    config: &TrainConfig,
+    device: &B::Device,
+) -> Result<Step<B>> {
+    let n_drawings = batch.labels.len();
+    let logits = model.forward_training(&InkBatch::new(&batch.inks, device)?, dropout_seed)?; // [B, K]
+    let targets = TensorData::new(batch.targets, logits.shape());
+    let targets = Tensor::<B, 2>::from_data(targets, device);
+    let loss = -(activation::log_softmax(logits, 1) * targets).sum() / n_drawings as f64; // [1]
+    let gradients = GradientsParams::from_grads(loss.backward(), &model);
+    let (gradients, norm) = clip_global_norm(&model, gradients, config.gradient_clipping_norm);
+    let model = optimizer.step(learning_rate, model, gradients);
+    Ok(Step { model, loss: loss.inner(), norm })
 }
 
 /// A resumed run must be the same run: the same network and labels and as much data. Its number of steps and other

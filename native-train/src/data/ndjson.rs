@@ -80,6 +80,16 @@ impl fmt::Display for ReadReport {
     }
 }
 
+impl ReadReport {
+    /// Adds what was met in a file, besides its drawings.
+    fn add(&mut self, part: FilePart) {
+        self.n_simplified += part.n_simplified;
+        self.n_bad_lines += part.n_bad_lines;
+        let room = MAX_EXAMPLES - self.examples.len();
+        self.examples.extend(part.examples.into_iter().take(room));
+    }
+}
+
 fn count(n: usize, noun: &str) -> String {
     if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
 }
@@ -110,10 +120,7 @@ pub fn read_folder(folder: &Path, options: &ReadOptions) -> Result<(DataSet, Rea
     let mut report = ReadReport { n_files: files.len(), n_other_files, ..ReadReport::default() };
     for part in parts {
         report.n_unknown_soft += data.append(&part.data, options.max_per_class)?;
-        report.n_simplified += part.n_simplified;
-        report.n_bad_lines += part.n_bad_lines;
-        let room = MAX_EXAMPLES - report.examples.len();
-        report.examples.extend(part.examples.into_iter().take(room));
+        report.add(part);
     }
     report.n_drawings = data.len();
     ensure!(
@@ -123,6 +130,41 @@ pub fn read_folder(folder: &Path, options: &ReadOptions) -> Result<(DataSet, Rea
         options.skip_per_class
     );
     Ok((data, report))
+}
+
+/// Drawings that [`for_each_part`] hands on together, unless a single file has more.
+const PART_SIZE: usize = 8192;
+
+/// Reads all `*.ndjson` files of `folder`, in the sorted order of their names, and hands their drawings on in parts of
+/// whole files, so that a folder of any size takes the memory of its largest file.
+///
+/// # Errors
+/// A folder or file that cannot be read, a folder without ndjson files, a file without a single valid
+/// drawing, a word that is not among `labels`, and whatever `each` fails with.
+pub fn for_each_part(
+    folder: &Path,
+    labels: &[String],
+    mut each: impl FnMut(&DataSet) -> Result<()>,
+) -> Result<ReadReport> {
+    let (files, n_other_files) = list_files(folder)?;
+    let options = ReadOptions { labels: Some(labels.to_vec()), ..ReadOptions::default() };
+    let mut report = ReadReport { n_files: files.len(), n_other_files, ..ReadReport::default() };
+    let empty = DataSet::new(labels.to_vec())?;
+    let mut waiting = empty.clone();
+    for path in &files {
+        let part = read_file(path, &options)?;
+        report.n_unknown_soft += waiting.append(&part.data, None)?;
+        report.n_drawings += part.data.len();
+        report.add(part);
+        if waiting.len() >= PART_SIZE {
+            each(&waiting)?;
+            waiting = empty.clone();
+        }
+    }
+    if !waiting.is_empty() {
+        each(&waiting)?;
+    }
+    Ok(report)
 }
 
 /// The ndjson files of a folder, sorted, and the number of other files.

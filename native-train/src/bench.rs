@@ -1,0 +1,186 @@
+//! How fast this machine trains and recognises: made-up drawings in, drawings a second out.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use burn::module::AutodiffModule;
+use burn::tensor::backend::AutodiffBackend;
+use quickdraw_core::{Drawing, Ink, InkBatch, Model, ModelBackend, ModelConfig};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::data::PreparedBatch;
+use crate::train::{TrainConfig, optimizer, train_step};
+
+/// Points of the simplified drawings of Quick, Draw! by share of drawings, from 24,161 of all 345 categories. The longest
+/// of all have 800 and more; training cuts them at 250.
+const POINTS: [(f64, f64); 14] = [
+    (0.0, 2.0),
+    (0.05, 16.0),
+    (0.1, 19.0),
+    (0.2, 25.0),
+    (0.3, 30.0),
+    (0.4, 35.0),
+    (0.5, 40.0),
+    (0.6, 45.0),
+    (0.7, 52.0),
+    (0.8, 60.0),
+    (0.9, 75.0),
+    (0.95, 89.0),
+    (0.99, 141.0),
+    (1.0, 250.0),
+];
+
+/// Batches of drawings with the lengths of the data set: enough that each length has its part.
+const N_BATCHES: usize = 8;
+
+/// Repetitions that are not timed, and the least number that are.
+const N_WARM_UP: usize = 2;
+const N_TIMED: usize = 3;
+
+/// How many rows the drawings have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lengths {
+    /// All so many.
+    Exactly(usize),
+    /// As the data set's, in batches as training makes them.
+    Real,
+}
+
+/// What to time.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The network.
+    pub model: ModelConfig,
+    /// Drawings in a batch, and the options of a step.
+    pub train: TrainConfig,
+    /// How many rows the drawings have.
+    pub lengths: Lengths,
+    /// For how long, each of training and recognising.
+    pub duration: Duration,
+}
+
+/// Median over the repetitions.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Speed {
+    /// Drawings a second.
+    pub drawings_per_s: f64,
+    /// Repetitions that were timed.
+    pub n_repetitions: usize,
+}
+
+/// Times whole steps of training: forward, loss, backward, clipping, optimiser.
+///
+/// # Errors
+/// When the options make no network or no batch.
+pub fn train<B>(options: &Options, device: &B::Device) -> Result<Speed>
+where
+    B: AutodiffBackend + ModelBackend,
+    B::InnerBackend: ModelBackend,
+{
+    let batches = batches(options)?;
+    let mut model: Option<Model<B>> = Some(options.model.init(device)?);
+    let mut optimizer = optimizer::<B>(&options.train);
+    time(options, batches.len(), || {
+        for batch in &batches {
+            // A rate of zero, so that no loss runs away; the arithmetic is the same.
+            let before = model.take().expect("the step before gave it back");
+            let step = train_step(before, &mut optimizer, batch.clone(), 0.0, 1, &options.train, device)?;
+            // Reading the loss waits for the device.
+            step.loss.into_data();
+            model = Some(step.model);
+        }
+        Ok(())
+    })
+}
+
+/// Times recognising: drawings' rows in, logits out.
+///
+/// # Errors
+/// When the options make no network or no batch.
+pub fn infer<B>(options: &Options, device: &B::Device) -> Result<Speed>
+where
+    B: AutodiffBackend,
+    B::InnerBackend: ModelBackend,
+{
+    let batches = batches(options)?;
+    let model: Model<B> = options.model.init(device)?;
+    let model = model.valid();
+    time(options, batches.len(), || {
+        for batch in &batches {
+            model.forward(&InkBatch::new(&batch.inks, device)?)?.into_data();
+        }
+        Ok(())
+    })
+}
+
+fn time(options: &Options, n_batches: usize, mut repeat: impl FnMut() -> Result<()>) -> Result<Speed> {
+    for _ in 0..N_WARM_UP {
+        repeat()?;
+    }
+    let mut seconds = Vec::new();
+    let started = Instant::now();
+    while seconds.len() < N_TIMED || started.elapsed() < options.duration {
+        let start = Instant::now();
+        repeat()?;
+        seconds.push(start.elapsed().as_secs_f64());
+    }
+    seconds.sort_by(f64::total_cmp);
+    let median = seconds[seconds.len() / 2];
+    let n_drawings = options.train.batch_size * n_batches;
+    Ok(Speed { drawings_per_s: n_drawings as f64 / median, n_repetitions: seconds.len() })
+}
+
+/// The batches of a repetition, the same at every call.
+fn batches(options: &Options) -> Result<Vec<PreparedBatch>> {
+    let batch_size = options.train.batch_size;
+    ensure!(batch_size > 0, "batch_size is 0; at least 1 was expected");
+    let mut rng = ChaCha8Rng::seed_from_u64(options.train.seed);
+    let mut lengths = match options.lengths {
+        Lengths::Exactly(length) => vec![length; batch_size],
+        Lengths::Real => real_lengths(batch_size * N_BATCHES),
+    };
+    if options.train.bucket_batches == 1 {
+        // Training without sorting by length puts long and short ones together.
+        rand::seq::SliceRandom::shuffle(lengths.as_mut_slice(), &mut rng);
+    }
+    let n_classes = options.model.n_classes;
+    let mut batch = |(step, lengths): (usize, &[usize])| {
+        let labels: Vec<usize> = lengths.iter().map(|_| rng.random_range(0..n_classes)).collect();
+        let mut targets = vec![0.0; batch_size * n_classes];
+        for (row, &label) in targets.chunks_exact_mut(n_classes).zip(&labels) {
+            row[label] = 1.0;
+        }
+        let inks = lengths.iter().map(|&length| ink(length, options, &mut rng)).collect();
+        PreparedBatch { step: step as u64, inks, targets, labels }
+    };
+    Ok(lengths.chunks_exact(batch_size).enumerate().map(&mut batch).collect())
+}
+
+/// Rows of `n` drawings, rising: evenly spread over the shares of [`POINTS`].
+fn real_lengths(n: usize) -> Vec<usize> {
+    let length = |share: f64| {
+        let after = POINTS.partition_point(|&(known, _)| known < share).clamp(1, POINTS.len() - 1);
+        let ((left, low), (right, high)) = (POINTS[after - 1], POINTS[after]);
+        (low + (high - low) * (share - left) / (right - left)).round() as usize
+    };
+    (0..n).map(|i| length((i as f64 + 0.5) / n as f64)).collect()
+}
+
+/// A scribble of so many rows.
+fn ink(n_rows: usize, options: &Options, rng: &mut impl Rng) -> Ink {
+    /// Points of a stroke, which is about what drawings have.
+    const STROKE: usize = 10;
+    let format = options.model.ink;
+    let points = |n: usize, rng: &mut dyn rand::RngCore| -> Vec<[f32; 2]> {
+        (0..n).map(|_| [0, 1].map(|_| rng.random_range(0..=255u8).into())).collect()
+    };
+    let scribble = |n_points: usize, rng: &mut dyn rand::RngCore| {
+        let strokes = points(n_points, rng).chunks(STROKE).map(<[_]>::to_vec).collect();
+        let drawing = Drawing::from_strokes(strokes).expect("points of a byte each make a drawing");
+        Ink::from_drawing(&drawing, format)
+    };
+    let ink = scribble(n_rows.max(1), rng);
+    // In one of the formats the first point gives no row.
+    if ink.n_rows() < n_rows { scribble(n_rows + 1, rng) } else { ink }
+}

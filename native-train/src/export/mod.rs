@@ -1,0 +1,4 @@
+//! A trained model in, files for other programs out.
+
+pub mod onnx;
+mod protobuf;

@@ -1,0 +1,516 @@
+//! What is measured and exported: figures against ones computed by hand, reports, weights, ONNX, speeds.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::LazyLock;
+
+use burn::module::{Module, ModuleMapper, Param};
+use burn::tensor::backend::Backend;
+use burn::tensor::{Distribution, Tensor};
+use burn_flex::Flex;
+use native_train::data::ndjson::for_each_part;
+use native_train::data::samples::sample_set;
+use native_train::data::{DataSet, read_folder};
+use native_train::evaluate::{Measurement, compare, evaluate};
+use native_train::export::onnx;
+use native_train::tally::Tally;
+use native_train::{model_folder, report};
+use quickdraw_core::{CellType, Drawing, Ink, InkBatch, Model, ModelConfig, Pooling};
+use serde_json::{Value, json};
+
+/// What the program printed on standard output.
+#[track_caller]
+fn output(folder: &Path, arguments: &[&str]) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_native-train"));
+    let output = command.current_dir(folder).args(arguments).stdin(Stdio::null()).output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// What the program says when it refuses.
+#[track_caller]
+fn refusal(folder: &Path, arguments: &[&str]) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_native-train"));
+    let output = command.current_dir(folder).args(arguments).stdin(Stdio::null()).output().unwrap();
+    assert!(!output.status.success(), "{arguments:?}");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[track_caller]
+fn json_output(folder: &Path, arguments: &[&str]) -> Value {
+    let text = output(folder, arguments);
+    assert_eq!(text.lines().count(), 1, "{text}");
+    serde_json::from_str(&text).unwrap()
+}
+
+/// A folder with a model that has learnt a little of the sample drawings (`model`), and fresh ones (`data`).
+static PLACE: LazyLock<PathBuf> = LazyLock::new(|| {
+    // Not a temporary folder, which would stay: what is static is not dropped.
+    let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("measure");
+    if place.exists() {
+        fs::remove_dir_all(&place).unwrap();
+    }
+    fs::create_dir_all(place.join("data")).unwrap();
+    let small = "train --out model --num-layers 1 --num-nodes 24 --num-conv 16,16 --conv-len 5,3 --conv-stride 2,2 \
+                 --steps 60 --batch-size 32 --warmup-steps 5 --eval-every-steps 60 --device cpu --quiet";
+    output(&place, &small.split_whitespace().collect::<Vec<_>>());
+    write_ndjson(&place.join("data"), &sample_set(7, 3, 12));
+    place
+});
+
+/// A file for each class, as Quick, Draw! publishes them.
+fn write_ndjson(folder: &Path, data: &DataSet) {
+    for (label, indices) in data.labels().iter().zip(data.indices_by_class()) {
+        let lines: String = indices
+            .iter()
+            .map(|&index| {
+                let drawing = data.drawing(index as usize);
+                let axis =
+                    |stroke: &[[f32; 2]], axis: usize| stroke.iter().map(|p| p[axis]).collect::<Vec<_>>();
+                let strokes: Vec<[Vec<f32>; 2]> =
+                    drawing.strokes().iter().map(|stroke| [axis(stroke, 0), axis(stroke, 1)]).collect();
+                json!({ "word": label, "drawing": strokes }).to_string() + "\n"
+            })
+            .collect();
+        fs::write(folder.join(format!("{label}.ndjson")), lines).unwrap();
+    }
+}
+
+fn logarithms(probabilities: &[f32]) -> Vec<f32> {
+    probabilities.iter().map(|probability| probability.ln()).collect()
+}
+
+#[track_caller]
+fn assert_near(found: f64, expected: f64) {
+    assert!((found - expected).abs() < 1e-6, "{found}, expected {expected}");
+}
+
+#[test]
+fn a_tally_gives_the_figures_that_are_computed_by_hand() {
+    let mut tally = Tally::new(4);
+    for (label, probabilities, guess) in [
+        (0, [0.7, 0.1, 0.1, 0.1], 0),   // right
+        (0, [0.1, 0.6, 0.2, 0.1], 1),   // its own ties for third: fourth
+        (0, [0.3, 0.4, 0.2, 0.1], 1),   // second
+        (1, [0.05, 0.9, 0.05, 0.0], 1), // right
+        (2, [0.4, 0.1, 0.4, 0.1], 0),   // a tie for the first: second
+    ] {
+        assert_eq!(tally.add(label, &logarithms(&probabilities)), guess);
+    }
+    assert_eq!(tally.guesses(0), [1, 2, 0, 0]);
+    assert_eq!(tally.guesses(2), [1, 0, 0, 0]);
+    assert_eq!(tally.wrong_guesses(0), [(1, 2)]);
+    let figures = tally.figures();
+    assert_eq!(figures.n, 5);
+    assert_near(figures.top1, 2.0 / 5.0);
+    assert_near(figures.top3, 4.0 / 5.0);
+    assert_near(figures.top5, 1.0);
+    // Class 3 does not occur.
+    assert_near(figures.balanced_top1, (1.0 / 3.0 + 1.0 + 0.0) / 3.0);
+    assert_near(figures.balanced_top3, (2.0 / 3.0 + 1.0 + 1.0) / 3.0);
+    let loss: f64 = [0.7f64, 0.1, 0.3, 0.9, 0.4].iter().map(|probability| -probability.ln()).sum();
+    assert_near(figures.loss, loss / 5.0);
+}
+
+#[test]
+fn the_calibration_error_is_the_one_that_is_computed_by_hand() {
+    // Fifteenths: 0.95 and 1.0 lie in the last, 0.60 in the tenth (0.6 to 0.667), 0.55 in the ninth.
+    let mut tally = Tally::new(2);
+    for (label, right) in [(0, 0.95), (0, 1.0), (1, 0.05), (0, 0.62), (1, 0.45)] {
+        let probabilities = if label == 0 { [right, 1.0 - right] } else { [1.0 - right, right] };
+        tally.add(label, &logarithms(&probabilities));
+    }
+    // The last: 3 drawings, 2 right, confidences 0.95 + 1 + 0.95; the tenth: 1 right, 0.62; the ninth: none right, 0.55.
+    let expected = ((2.0f64 - 2.9).abs() + (1.0f64 - 0.62).abs() + (0.0f64 - 0.55).abs()) / 5.0;
+    assert_near(tally.expected_calibration_error(), expected);
+    let filled: Vec<(usize, usize, usize)> = tally
+        .bins()
+        .iter()
+        .enumerate()
+        .filter(|(_, bin)| bin.n > 0)
+        .map(|(i, bin)| (i, bin.n, bin.n_right))
+        .collect();
+    assert_eq!(filled, [(8, 1, 0), (9, 1, 1), (14, 3, 2)]);
+}
+
+#[test]
+fn a_measurement_agrees_with_a_plain_evaluation_and_with_the_parts_as_a_browser_sees_them() {
+    let classifier = model_folder::open::<Flex>(&PLACE.join("model"), &Default::default()).unwrap();
+    let folder = PLACE.join("data");
+    let (measurement, read) =
+        Measurement::of_folder(classifier.model(), classifier.labels(), &folder, &Default::default())
+            .unwrap();
+    let summary = measurement.summary();
+    let (data, _) = read_folder(&folder, &Default::default()).unwrap();
+    assert_eq!((read.n_drawings, summary.evaluation.n), (120, 120));
+    assert_eq!(summary.evaluation, evaluate(classifier.model(), &data, &Default::default()).unwrap());
+
+    let fractions: Vec<f64> = summary.by_fraction.iter().map(|part| part.fraction).collect();
+    assert_eq!(fractions, [0.25, 0.5, 0.75, 1.0]);
+    for part in &summary.by_fraction {
+        // A drawing at a time, from strokes to the first guess, by the road that a browser takes.
+        let n_right = (0..data.len())
+            .filter(|&index| {
+                let whole = data.drawing(index);
+                let n_points = (part.fraction * whole.n_points() as f64).round() as usize;
+                let seen = whole.first_points(n_points).simplify();
+                let best = classifier.classify(&seen, 1).unwrap().remove(0);
+                best.label == data.labels()[data.label(index)]
+            })
+            .count();
+        assert_eq!(part.figures.n, data.len());
+        assert_near(part.figures.top1, n_right as f64 / data.len() as f64);
+    }
+    let [first, .., last] = &summary.by_fraction[..] else { panic!("{summary:?}") };
+    assert_eq!(last.figures, summary.evaluation.figures);
+    assert!(first.figures.top1 < last.figures.top1, "{summary:?}");
+
+    let mistakes = measurement.mistakes();
+    let n_wrong = summary.evaluation.n as f64 * (1.0 - summary.evaluation.top1);
+    assert_eq!(mistakes.len(), n_wrong.round() as usize);
+    assert!(mistakes.is_sorted_by(|a, b| a.guesses[0].1 >= b.guesses[0].1), "most confident first");
+    assert!(mistakes.iter().all(|mistake| mistake.guesses[0].0 != mistake.label));
+}
+
+#[test]
+fn a_large_folder_comes_in_parts_that_are_let_go_one_after_the_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let labels: Vec<String> = ["a", "b", "c"].map(str::to_owned).to_vec();
+    for label in &labels {
+        let line = format!("{{\"word\":\"{label}\",\"drawing\":[[[0,255],[20,0]]]}}\n");
+        fs::write(folder.path().join(format!("{label}.ndjson")), line.repeat(5000) + "nonsense\n").unwrap();
+    }
+    let mut parts = Vec::new();
+    let report = for_each_part(folder.path(), &labels, |part| {
+        assert_eq!(part.labels(), labels);
+        parts.push(part.class_counts());
+        Ok(())
+    });
+    assert_eq!(parts, [[5000, 5000, 0], [0, 0, 5000]]);
+    let report = report.unwrap();
+    assert_eq!((report.n_files, report.n_drawings, report.n_bad_lines), (3, 15_000, 3));
+    assert!(report.examples[2].contains("c.ndjson:5001: "), "{:?}", report.examples);
+    let stopped = for_each_part(folder.path(), &labels, |_| anyhow::bail!("enough"));
+    assert_eq!(stopped.unwrap_err().to_string(), "enough");
+}
+
+#[test]
+fn a_measurement_keeps_a_limited_number_of_mistakes() {
+    let data = sample_set(1, 4, 450);
+    let config = ModelConfig {
+        num_nodes: 2,
+        num_layers: 1,
+        num_conv: vec![2],
+        conv_len: vec![1],
+        conv_stride: vec![4],
+        ..ModelConfig::fast(10)
+    };
+    let model: Model<Flex> = config.init(&Default::default()).unwrap();
+    let mut measurement = Measurement::new(data.labels().to_vec());
+    measurement.add(&model, &data, &Default::default()).unwrap();
+    let all = measurement.tally();
+    assert!(all.n() - (0..10).map(|label| all.hits_of(label)[0]).sum::<usize>() > 2000);
+    assert_eq!(measurement.mistakes().len(), 2000);
+    let fewest = |measurement: &Measurement| measurement.mistakes().last().unwrap().guesses[0].1;
+    let before = fewest(&measurement);
+    measurement.add(&model, &data, &Default::default()).unwrap();
+    assert_eq!(measurement.mistakes().len(), 2000);
+    assert!(fewest(&measurement) >= before, "the most confident ones stay");
+}
+
+#[test]
+fn eval_prints_calibration_fractions_and_classes_as_json() {
+    let found =
+        json_output(&PLACE, &["eval", "--model", "model", "--data", "data", "--device", "cpu", "--json"]);
+    assert_eq!(found["n"], 120);
+    assert!(found["ece"].as_f64().is_some_and(|ece| (0.0..=1.0).contains(&ece)), "{found}");
+    let fractions = found["by_fraction"].as_array().unwrap();
+    assert_eq!(fractions.len(), 4);
+    for part in fractions {
+        for name in ["top1", "top3", "top5", "balanced_top1", "balanced_top3", "balanced_top5", "loss"] {
+            assert!(part[name].is_f64(), "{name}: {part}");
+        }
+    }
+    assert_eq!(fractions[3]["top1"], found["top1"]);
+    let classes = found["classes"].as_array().unwrap();
+    assert_eq!(classes.len(), 10);
+    assert!(classes.iter().all(|class| class["n"] == 12), "{classes:?}");
+    let mean = |name: &str| classes.iter().map(|class| class[name].as_f64().unwrap()).sum::<f64>() / 10.0;
+    for (within, balanced) in
+        [("top1", "balanced_top1"), ("top3", "balanced_top3"), ("top5", "balanced_top5")]
+    {
+        assert_near(mean(within), found[balanced].as_f64().unwrap());
+    }
+}
+
+#[test]
+fn a_report_is_one_page_that_asks_nobody_for_anything_with_tables_and_pictures() {
+    let arguments =
+        ["eval", "--model", "model", "--data", "data", "--device", "cpu", "--json", "--report", "report"];
+    let found = json_output(&PLACE, &arguments);
+    let folder = PLACE.join("report");
+    let text = |name: &str| fs::read_to_string(folder.join(name)).unwrap();
+
+    let page = text("report.html");
+    for outside in ["http://", "https://", "src=", "url(", "@import", "<link", "<iframe", "<img"] {
+        assert!(!page.contains(outside), "{outside}");
+    }
+    for part in ["prefers-color-scheme: dark", "120 drawings", "triangle", "class=\"drawing\"", "id=\"heat\""]
+    {
+        assert!(page.contains(part), "{part}");
+    }
+    let n_wrong = 120 - (120.0 * found["top1"].as_f64().unwrap()).round() as usize;
+    assert!(n_wrong > 0 && page.matches("class=\"drawing\"").count() > 0);
+
+    let rows: Vec<Vec<String>> =
+        text("confusion.csv").lines().map(|line| line.split(',').map(str::to_owned).collect()).collect();
+    assert_eq!((rows.len(), rows[0].len()), (11, 11));
+    let mut n = 0;
+    let mut n_right = 0;
+    for (row, cells) in rows.iter().enumerate().skip(1) {
+        assert_eq!(cells[0], rows[0][row], "rows and columns are in one order");
+        let counts: Vec<usize> = cells[1..].iter().map(|cell| cell.parse().unwrap()).collect();
+        n += counts.iter().sum::<usize>();
+        n_right += counts[row - 1];
+    }
+    assert_eq!((n, n_right), (120, 120 - n_wrong));
+
+    let classes = text("classes.csv");
+    let mut lines = classes.lines();
+    assert_eq!(lines.next(), Some("label,n,top1,top3,top5,confused_with,n_confused"));
+    let counts = lines.map(|line| line.split(',').nth(1).unwrap().parse::<usize>().unwrap());
+    assert_eq!(counts.sum::<usize>(), 120);
+
+    for name in ["confusion", "reliability"] {
+        assert!(text(&format!("{name}.svg")).starts_with("<svg"), "{name}");
+        let png = fs::read(folder.join(format!("{name}.png"))).unwrap();
+        assert!(png.starts_with(b"\x89PNG"), "{name}");
+    }
+}
+
+#[test]
+fn a_label_cannot_break_out_of_the_page() {
+    let labels: Vec<String> = ["</script><b>", "a \"quoted\" & more", "plain"].map(str::to_owned).to_vec();
+    let mut data = DataSet::new(labels.clone()).unwrap();
+    for (label, y) in [(0, 20.0), (1, 90.0), (2, 255.0)] {
+        let drawing = Drawing::from_strokes(vec![vec![[0.0, 0.0], [255.0, y]], vec![[7.0, 7.0]]]).unwrap();
+        data.push(label, &drawing, &[]).unwrap();
+    }
+    let config = ModelConfig { num_nodes: 2, num_layers: 1, ..ModelConfig::fast(3) };
+    let model: Model<Flex> = config.init(&Default::default()).unwrap();
+    let mut measurement = Measurement::new(labels);
+    measurement.add(&model, &data, &Default::default()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let subject = report::Subject { model: "<i>".to_owned(), data: "here & there".to_owned() };
+    report::write(folder.path(), &subject, &measurement).unwrap();
+    let page = fs::read_to_string(folder.path().join("report.html")).unwrap();
+    assert!(!page.contains("</script><b>") && !page.contains("<i>"));
+    assert!(page.contains("&lt;i&gt;") && page.contains("here &amp; there"));
+    assert_eq!(page.matches("</script>").count(), 2);
+    let table = fs::read_to_string(folder.path().join("classes.csv")).unwrap();
+    assert!(table.contains("\"a \"\"quoted\"\" & more\",1,"), "{table}");
+}
+
+#[test]
+fn eight_bit_weights_go_through_export_and_eval() {
+    let arguments =
+        ["export", "--model", "model", "--out", "int8", "--weights", "int8", "--test-data", "data"];
+    let printed = output(&PLACE, &arguments);
+    assert!(printed.contains("the same first guess for "), "{printed}");
+    let size = |folder: &str| fs::metadata(PLACE.join(folder).join("weights.safetensors")).unwrap().len();
+    assert!(size("int8") < size("model") * 2 / 5, "{} of {}", size("int8"), size("model"));
+    let eval = |model: &str| json_output(&PLACE, &["eval", "--model", model, "--data", "data", "--json"]);
+    let (full, rounded) = (eval("model"), eval("int8"));
+    let loss = |found: &Value| found["loss"].as_f64().unwrap();
+    assert!((loss(&full) - loss(&rounded)).abs() < 0.02, "{} and {}", loss(&full), loss(&rounded));
+    let card: Value = serde_json::from_slice(&fs::read(PLACE.join("int8/model.json")).unwrap()).unwrap();
+    assert_eq!(card["figures"]["test"]["top1"], rounded["top1"]);
+
+    let open = |name: &str| model_folder::open::<Flex>(&PLACE.join(name), &Default::default()).unwrap();
+    let (model, int8) = (open("model"), open("int8"));
+    let labels = model.labels();
+    let against = |other: &Model<Flex>| {
+        compare(model.model(), other, labels, &PLACE.join("data"), &Default::default()).unwrap().0
+    };
+    assert_near(against(model.model()).agreement, 1.0);
+    assert!(against(int8.model()).agreement > 0.9);
+}
+
+#[test]
+fn predict_prints_the_logits_of_all_classes() {
+    let arguments = ["predict", "--model", "model", "--json", "--logits", "data/circle.ndjson"];
+    let printed = output(&PLACE, &arguments);
+    for line in printed.lines() {
+        let found: Value = serde_json::from_str(line).unwrap();
+        let logits: Vec<f64> = serde_json::from_value(found["logits"].clone()).unwrap();
+        assert_eq!(logits.len(), 10);
+        let sum: f64 = logits.iter().map(|logit| logit.exp()).sum();
+        let best = logits.iter().copied().fold(f64::MIN, f64::max).exp() / sum;
+        assert!((found["predictions"][0]["probability"].as_f64().unwrap() - best).abs() < 1e-5);
+    }
+    assert!(refusal(&PLACE, &["predict", "--model", "model", "--logits"]).contains("--json"));
+}
+
+#[test]
+fn bench_prints_speeds_and_what_they_are_of() {
+    let quick = ["bench", "--device", "cpu", "--batch-size", "2", "--seconds", "0", "--json"];
+    let with = |more: &[&str]| json_output(&PLACE, &[&quick, more].concat());
+    let both = with(&["--length", "8"]);
+    for name in ["train_drawings_per_s", "infer_drawings_per_s"] {
+        assert!(both[name].as_f64().is_some_and(|speed| speed > 0.0), "{name}: {both}");
+    }
+    assert_eq!((&both["batch_size"], &both["length"]), (&json!(2), &json!(8)));
+    assert_eq!((&both["preset"], &both["device"]), (&json!("fast"), &json!("the processor")));
+    assert!(both["threads"].as_u64().is_some_and(|threads| threads > 0));
+
+    let infer = with(&["--infer", "--length", "3", "--preset", "tutorial", "--threads", "1"]);
+    assert_eq!((&infer["train_drawings_per_s"], &infer["threads"]), (&Value::Null, &json!(1)));
+    assert!(infer["infer_drawings_per_s"].is_f64());
+    let real = with(&["--infer", "--real-lengths"]);
+    assert_eq!(real["length"], Value::Null);
+    assert!(refusal(&PLACE, &["bench", "--seconds=-1"]).contains("--seconds"));
+}
+
+#[test]
+fn export_refuses_what_onnx_does_not_hold() {
+    for (flags, part) in [(["--weights", "int8"], "f32"), (["--test-data", "data"], "--test-data")] {
+        let onnx = ["export", "--model", "model", "--out", "refused", "--format", "onnx"];
+        let found = refusal(&PLACE, &[&onnx[..], &flags].concat());
+        assert!(found.contains(part), "{found}");
+    }
+    assert!(!PLACE.join("refused").exists(), "what is refused leaves no folder");
+}
+
+/// Gives every parameter a value that is neither zero nor one, so that a bias left out is noticed.
+struct Scramble {
+    name: String,
+}
+
+impl<B: Backend> ModuleMapper<B> for Scramble {
+    fn enter_module(&mut self, name: &str, _: &str) {
+        name.clone_into(&mut self.name);
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
+        let shape = param.dims();
+        // A variance is above zero, a weight about as large as those of a trained network.
+        let range = if self.name == "running_var" { (0.2, 1.5) } else { (-0.35, 0.35) };
+        param.map(|tensor| Tensor::random(shape, Distribution::Uniform(range.0, range.1), &tensor.device()))
+    }
+}
+
+fn variants() -> Vec<(&'static str, ModelConfig)> {
+    let small = |config: ModelConfig| ModelConfig { num_nodes: 6, num_layers: 2, ..config };
+    let no_convolutions =
+        ModelConfig { num_conv: vec![], conv_len: vec![], conv_stride: vec![], ..ModelConfig::tutorial(7) };
+    vec![
+        ("tutorial", small(ModelConfig::tutorial(7))),
+        ("fast", small(ModelConfig::fast(7))),
+        ("batch_norm", small(ModelConfig { batch_norm: true, ..ModelConfig::fast(7) })),
+        ("no_convolutions", small(no_convolutions)),
+        (
+            "odd_strides",
+            small(ModelConfig {
+                conv_stride: vec![3, 1, 2],
+                conv_len: vec![4, 1, 6],
+                pooling: Pooling::MeanMax,
+                ..ModelConfig::tutorial(7)
+            }),
+        ),
+        (
+            "cudnn",
+            small(ModelConfig {
+                cell_type: CellType::CudnnLstm,
+                batch_norm: true,
+                ..ModelConfig::tutorial(7)
+            }),
+        ),
+        ("cudnn_strided", small(ModelConfig { cell_type: CellType::CudnnLstm, ..ModelConfig::fast(7) })),
+    ]
+}
+
+/// Writes model.onnx and what it must give for some drawings.
+fn write_onnx_case(folder: &Path, model: &Model<Flex>, labels: &[String]) {
+    let format = model.config().ink;
+    let samples = sample_set(5, 1, 1);
+    let mut drawings: Vec<Drawing> = (0..samples.len()).map(|index| samples.drawing(index)).collect();
+    // One point alone, which has no row in the tutorial's format.
+    drawings.push(Drawing::from_strokes(vec![vec![[3.0, 4.0]]]).unwrap());
+    drawings.push(drawings[0].clone().first_points(2));
+    let inks: Vec<Ink> = drawings.iter().map(|drawing| Ink::from_drawing(drawing, format)).collect();
+    let batch = InkBatch::<Flex>::new(&inks, &Default::default()).unwrap();
+    let logits = model.forward(&batch).unwrap();
+    let rows = |tensor: Tensor<Flex, 2>| -> Vec<Vec<f32>> {
+        let [_, columns] = tensor.dims();
+        tensor.into_data().to_vec::<f32>().unwrap().chunks(columns).map(<[f32]>::to_vec).collect()
+    };
+    let [n_drawings, n_steps, n_columns] = batch.rows().dims();
+    let mut ink: Vec<Vec<Vec<f32>>> = rows(batch.rows().reshape([n_drawings * n_steps, n_columns]))
+        .chunks(n_steps)
+        .map(<[_]>::to_vec)
+        .collect();
+    let lengths = batch.lengths().as_slice();
+    if model.config().cell_type == CellType::Lstm {
+        // What lies past the end must not count.
+        for (rows, &length) in ink.iter_mut().zip(lengths) {
+            rows[length..].fill(vec![123.0; n_columns]);
+        }
+    }
+    fs::create_dir_all(folder).unwrap();
+    fs::write(folder.join("model.onnx"), onnx::to_bytes(model, labels).unwrap()).unwrap();
+    let expected = json!({ "ink": ink, "lengths": lengths, "logits": rows(logits) });
+    fs::write(folder.join("expected.json"), expected.to_string()).unwrap();
+}
+
+/// The Python to check with, if it has what that needs.
+fn python() -> Option<String> {
+    let python = std::env::var("QUICKDRAW_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let imports = Command::new(&python).args(["-c", "import numpy, onnxruntime"]).output();
+    let found = imports.is_ok_and(|output| output.status.success());
+    if !found {
+        eprintln!(
+            "skipped: {python} with numpy and onnxruntime was not found; QUICKDRAW_PYTHON names another"
+        );
+    }
+    found.then_some(python)
+}
+
+#[test]
+fn onnxruntime_gives_the_logits_of_every_kind_of_network_and_of_the_one_that_ships() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut folders = Vec::new();
+    for (name, config) in variants() {
+        Flex::seed(&Default::default(), 3);
+        let model: Model<Flex> = config.init(&Default::default()).unwrap();
+        let model = model.map(&mut Scramble { name: String::new() });
+        let labels: Vec<String> = (0..7).map(|class| format!("class {class}")).collect();
+        folders.push(folder.path().join(name));
+        write_onnx_case(&folder.path().join(name), &model, &labels);
+    }
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wasm/model");
+    let shipped = model_folder::open::<Flex>(&shipped, &Default::default()).unwrap();
+    folders.push(folder.path().join("shipped"));
+    write_onnx_case(&folder.path().join("shipped"), shipped.model(), shipped.labels());
+
+    let Some(python) = python() else { return };
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/onnx/check.py");
+    let output = Command::new(python).arg(script).args(&folders).output().unwrap();
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{printed}{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(printed.lines().count(), folders.len(), "{printed}");
+    print!("{printed}");
+}
+
+#[test]
+fn export_writes_an_onnx_model_with_its_card() {
+    let printed = output(&PLACE, &["export", "--model", "model", "--out", "onnx", "--format", "onnx"]);
+    assert!(printed.contains("model.onnx: "), "{printed}");
+    let bytes = fs::read(PLACE.join("onnx/model.onnx")).unwrap();
+    let contains = |text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+    for text in ["lengths", "logits", "native-train", "LSTM", "triangle"] {
+        assert!(contains(text), "{text}");
+    }
+    let card: Value = serde_json::from_slice(&fs::read(PLACE.join("onnx/model.json")).unwrap()).unwrap();
+    assert_eq!(card["labels"].as_array().unwrap().len(), 10);
+}
