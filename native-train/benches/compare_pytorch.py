@@ -23,6 +23,14 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 N_CLASSES = 345
 
+# Preset, batch size, and rows of every drawing; None stands for the lengths of Quick, Draw!.
+CASES = {
+    "tutorial-64": ("tutorial", 64, 64),
+    "tutorial-real": ("tutorial", 64, None),
+    "fast-45": ("fast", 128, 45),
+    "fast-real": ("fast", 128, None),
+}
+
 
 class Network(nn.Module):
     """The network of a preset, as native-train's `ModelConfig` has it."""
@@ -114,12 +122,13 @@ def main():
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--seconds", type=float, default=5, help="of each measurement")
     parser.add_argument("--rounds", type=int, default=5, help="measurements of each, in turns")
+    parser.add_argument("--case", action="append", choices=CASES, help="again and again for several; default all")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
 
     rows = []
-    for case in [("tutorial", 64, 64), ("tutorial", 64, None), ("fast", 128, 45), ("fast", 128, None)]:
+    for case in (CASES[name] for name in arguments.case or CASES):
         lengths = ours(argparse.Namespace(**{**vars(arguments), "seconds": 0}), case)["lengths"]
         forms = {"padded": PyTorch(case[0], lengths, False)}
         if case[2] is None:
