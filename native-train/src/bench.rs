@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use burn::module::AutodiffModule;
 use burn::tensor::backend::AutodiffBackend;
+use quickdraw_core::ops::KernelBackend;
 use quickdraw_core::{Drawing, Ink, InkBatch, Model, ModelBackend, ModelConfig};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -76,7 +77,7 @@ pub struct Speed {
 pub fn train<B>(options: &Options, device: &B::Device) -> Result<Speed>
 where
     B: AutodiffBackend + ModelBackend,
-    B::InnerBackend: ModelBackend,
+    B::InnerBackend: KernelBackend,
 {
     let batches = batches(options)?;
     let mut model: Option<Model<B>> = Some(options.model.init(device)?);
@@ -102,7 +103,7 @@ where
 pub fn infer<B>(options: &Options, device: &B::Device) -> Result<Speed>
 where
     B: AutodiffBackend,
-    B::InnerBackend: ModelBackend,
+    B::InnerBackend: KernelBackend,
 {
     let batches = batches(options)?;
     let model: Model<B> = options.model.init(device)?;

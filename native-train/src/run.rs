@@ -12,6 +12,7 @@ use burn::backend::Autodiff;
 use burn::tensor::backend::AutodiffBackend;
 use burn_flex::Flex;
 use clap::ValueEnum;
+use quickdraw_core::ops::KernelBackend;
 use quickdraw_core::weights::{self, WeightType};
 use quickdraw_core::{Classifier, ModelBackend, ModelCard};
 use serde_json::{Map, Value, json};
@@ -415,7 +416,7 @@ fn time<B>(
 ) -> Result<[Option<bench::Speed>; 2]>
 where
     B: AutodiffBackend + ModelBackend,
-    B::InnerBackend: ModelBackend,
+    B::InnerBackend: KernelBackend,
 {
     let train = (!args.infer).then(|| bench::train::<B>(options, device)).transpose()?;
     let infer = (!args.train).then(|| bench::infer::<B>(options, device)).transpose()?;

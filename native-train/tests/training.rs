@@ -6,6 +6,8 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::backend::Autodiff;
+use burn::module::AutodiffModule;
+use burn::optim::{AdamWConfig, Optimizer};
 use burn_flex::Flex;
 use native_train::checkpoint::Checkpoint;
 use native_train::data::samples::sample_set;
@@ -13,8 +15,9 @@ use native_train::data::{Augmentation, DataSet, Loader, LoaderConfig, PreparedBa
 use native_train::environment::describe;
 use native_train::model_folder;
 use native_train::tfrecord::masked_checksum;
-use native_train::train::{Devices, Job, Outcome, Schedule, TrainConfig, optimizer, train};
-use quickdraw_core::{Classifier, Model, ModelConfig};
+use native_train::train::{Devices, Job, Outcome, Schedule, TrainConfig, gradients, optimizer, train};
+use quickdraw_core::weights::WeightType;
+use quickdraw_core::{Classifier, InkFormat, Model, ModelConfig};
 use safetensors::SafeTensors;
 use serde_json::{Value, json};
 
@@ -46,7 +49,7 @@ fn job(out: &Path, steps: u64) -> Job {
     }
 }
 
-/// The backend draws all random numbers from one generator of the process: one run at a time.
+/// The backend draws initial weights from one generator of the process: one run at a time.
 static ONE_RUN: Mutex<()> = Mutex::new(());
 
 fn run(job: &Job, interrupted: bool) -> anyhow::Result<Outcome> {
@@ -141,30 +144,45 @@ fn metrics_past_the_checkpoint_are_taken_back_and_a_torn_line_is_dropped() {
     assert_eq!(metrics(&out).len(), metrics(&whole).len());
 }
 
+fn init(config: ModelConfig) -> Model<Autodiff<Flex>> {
+    let _one_run = ONE_RUN.lock().unwrap_or_else(PoisonError::into_inner);
+    config.init(&Default::default()).unwrap()
+}
+
+/// Batches of six.
+fn loader_config(ink_format: InkFormat) -> LoaderConfig {
+    LoaderConfig {
+        batch_size: 6,
+        sampling: Sampling::Epochs,
+        augmentation: Augmentation::none(),
+        ink_format,
+        max_rows: 100,
+        soft_weight: 0.0,
+        label_smoothing: 0.0,
+        seed: 1,
+        start_step: 0,
+        n_threads: 1,
+        bucket_batches: 1,
+    }
+}
+
+/// All numbers of a file of weights, by the names of the tensors.
+fn floats(bytes: &[u8]) -> Vec<f32> {
+    let tensors = SafeTensors::deserialize(bytes).unwrap().tensors();
+    let mut tensors: Vec<_> = tensors.into_iter().map(|(name, view)| (name, view.data().to_vec())).collect();
+    tensors.sort();
+    let float = |bytes: &[u8]| f32::from_le_bytes(bytes.try_into().unwrap());
+    tensors.iter().flat_map(|(_, data)| data.chunks(4).map(float)).collect()
+}
+
 #[test]
 fn accumulated_batches_count_as_one_large_batch() {
     type B = Autodiff<Flex>;
     let folder = tempfile::tempdir().unwrap();
     let Job { train, model, config, .. } = job(folder.path(), 1);
     // Dropout goes by a value's place in its batch.
-    let model: Model<B> = ModelConfig { dropout: 0.0, ..model }.init(&Default::default()).unwrap();
-    let mut loader = Loader::spawn(
-        train,
-        LoaderConfig {
-            batch_size: 6,
-            sampling: Sampling::Epochs,
-            augmentation: Augmentation::none(),
-            ink_format: model.config().ink,
-            max_rows: 100,
-            soft_weight: 0.0,
-            label_smoothing: 0.0,
-            seed: 1,
-            start_step: 0,
-            n_threads: 1,
-            bucket_batches: 1,
-        },
-    )
-    .unwrap();
+    let model = init(ModelConfig { dropout: 0.0, ..model });
+    let mut loader = Loader::spawn(train, loader_config(model.config().ink)).unwrap();
     let parts: Vec<PreparedBatch> = (0..3).map(|_| loader.next_batch()).collect();
     let whole = parts.iter().skip(1).fold(parts[0].clone(), |mut whole, part| {
         whole.inks.extend(part.inks.clone());
@@ -190,6 +208,34 @@ fn accumulated_batches_count_as_one_large_batch() {
 }
 
 #[test]
+fn the_optimiser_is_the_one_of_burn() {
+    type B = Autodiff<Flex>;
+    let folder = tempfile::tempdir().unwrap();
+    let Job { train, model, config, .. } = job(folder.path(), 1);
+    // Wide enough that a parameter is cut into several pieces.
+    let start = init(ModelConfig { num_nodes: 70, ..model });
+    let config = TrainConfig { weight_decay: 0.1, ..config };
+    let mut loader = Loader::spawn(train, loader_config(start.config().ink)).unwrap();
+    let mut ours = (start.clone(), optimizer::<B>(&config));
+    let burns = AdamWConfig::new().with_epsilon(1e-8).with_weight_decay(config.weight_decay);
+    let mut burns = (start, burns.init::<B, Model<B>>());
+    for step in 0..5 {
+        let batch = loader.next_batch();
+        let gradients = || gradients(&burns.0, batch.clone(), step, &Default::default()).unwrap().gradients;
+        ours.0 = ours.1.step(1e-2, ours.0, gradients());
+        let same = gradients();
+        burns.0 = burns.1.step(1e-2, burns.0, same);
+    }
+    let [ours, burns] = [ours.0, burns.0].map(|model| {
+        let bytes = quickdraw_core::weights::save(&model.valid(), WeightType::F32).unwrap();
+        floats(&bytes)
+    });
+    let moved = ours.iter().zip(&burns).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(moved < 1e-5, "{moved}");
+    assert!(ours.len() > 70 * 70);
+}
+
+#[test]
 fn several_devices_give_the_weights_of_one() {
     let folder = tempfile::tempdir().unwrap();
     let weights: Vec<Vec<u8>> = [1, 2, 4]
@@ -212,17 +258,7 @@ fn the_average_lies_between_the_start_and_the_present() {
         let mut job = job(&out, 1);
         job.config = TrainConfig { ema, warmup_steps: 0, learning_rate: 0.1, ..job.config };
         run(&job, false).unwrap();
-        let bytes = weights(&out);
-        let tensors = SafeTensors::deserialize(&bytes).unwrap().tensors();
-        let mut tensors: Vec<_> =
-            tensors.into_iter().map(|(name, view)| (name, view.data().to_vec())).collect();
-        tensors.sort();
-        tensors
-            .into_iter()
-            .flat_map(|(_, data)| {
-                data.chunks(4).map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap())).collect::<Vec<_>>()
-            })
-            .collect::<Vec<f32>>()
+        floats(&weights(&out))
     });
     let mut farthest = 0.0f32;
     for ((now, tenth), most) in after_one_step.iter().zip(&a_tenth).zip(&most) {

@@ -19,6 +19,7 @@ use anyhow::{Result, bail, ensure};
 use burn::module::{AutodiffModule, Module};
 use burn::optim::Optimizer;
 use burn::tensor::backend::AutodiffBackend;
+use quickdraw_core::ops::KernelBackend;
 use quickdraw_core::{Model, ModelBackend, ModelConfig};
 use serde_json::{Map, Value};
 
@@ -80,7 +81,7 @@ pub struct Outcome {
 pub fn train<B>(job: &Job, devices: &[B::Device], interrupted: &AtomicBool) -> Result<Outcome>
 where
     B: AutodiffBackend + ModelBackend,
-    B::InnerBackend: ModelBackend,
+    B::InnerBackend: KernelBackend,
 {
     let Job { config, out, .. } = job;
     config.validate()?;

@@ -11,17 +11,72 @@ use std::thread::JoinHandle;
 use anyhow::{Context, Result};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::adaptor::OptimizerAdaptor;
-use burn::optim::{AdamW, AdamWConfig, GradientsAccumulator, GradientsParams, Optimizer};
-use burn::tensor::backend::AutodiffBackend;
+use burn::optim::{GradientsAccumulator, GradientsParams, Optimizer, SimpleOptimizer};
+use burn::record::Record;
+use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{ElementConversion, Int, Tensor, TensorData, activation};
+use quickdraw_core::ops::{self, AdamStep, KernelBackend};
 use quickdraw_core::{InkBatch, Model, ModelBackend};
 
 use super::TrainConfig;
 use crate::data::PreparedBatch;
 
+/// Adam, with decoupled weight decay; the arithmetic is [`ops::adam`].
+#[derive(Clone, Debug)]
+pub struct Adam {
+    weight_decay: f32,
+}
+
+/// What Adam knows of a parameter.
+#[derive(Record, Clone, Debug)]
+pub struct AdamState<B: Backend, const D: usize> {
+    time: usize,
+    first_moment: Tensor<B, D>,
+    second_moment: Tensor<B, D>,
+}
+
+impl<B: KernelBackend> SimpleOptimizer<B> for Adam {
+    type State<const D: usize> = AdamState<B, D>;
+
+    fn step<const D: usize>(
+        &self,
+        learning_rate: f64,
+        parameter: Tensor<B, D>,
+        gradient: Tensor<B, D>,
+        state: Option<AdamState<B, D>>,
+    ) -> (Tensor<B, D>, Option<AdamState<B, D>>) {
+        let AdamState { time, first_moment, second_moment } = state.unwrap_or_else(|| {
+            let zeros = gradient.zeros_like();
+            AdamState { time: 0, first_moment: zeros.clone(), second_moment: zeros }
+        });
+        let step = AdamStep {
+            learning_rate,
+            beta_1: 0.9,
+            beta_2: 0.999,
+            epsilon: 1e-8,
+            weight_decay: self.weight_decay,
+            time: time as i32 + 1,
+        };
+        let (parameter, [first_moment, second_moment]) =
+            ops::adam(parameter, gradient, [first_moment, second_moment], step);
+        (parameter, Some(AdamState { time: time + 1, first_moment, second_moment }))
+    }
+
+    fn to_device<const D: usize>(state: AdamState<B, D>, device: &B::Device) -> AdamState<B, D> {
+        AdamState {
+            time: state.time,
+            first_moment: state.first_moment.to_device(device),
+            second_moment: state.second_moment.to_device(device),
+        }
+    }
+}
+
 /// The optimiser of a run.
-pub fn optimizer<B: AutodiffBackend>(config: &TrainConfig) -> OptimizerAdaptor<AdamW, Model<B>, B> {
-    AdamWConfig::new().with_epsilon(1e-8).with_weight_decay(config.weight_decay).init()
+pub fn optimizer<B: AutodiffBackend>(config: &TrainConfig) -> OptimizerAdaptor<Adam, Model<B>, B>
+where
+    B::InnerBackend: KernelBackend,
+{
+    OptimizerAdaptor::from(Adam { weight_decay: config.weight_decay })
 }
 
 /// What a batch gives, still on its device.
@@ -78,7 +133,10 @@ pub struct Devices<B: AutodiffBackend> {
     further: Vec<Worker<B>>,
 }
 
-impl<B: AutodiffBackend + ModelBackend> Devices<B> {
+impl<B: AutodiffBackend + ModelBackend> Devices<B>
+where
+    B::InnerBackend: KernelBackend,
+{
     /// Starts the threads.
     ///
     /// # Errors
@@ -204,15 +262,21 @@ fn clip_global_norm<B: AutodiffBackend>(
     mut gradients: GradientsParams,
     scale: f64,
     max_norm: f64,
-) -> (GradientsParams, f64) {
+) -> (GradientsParams, f64)
+where
+    B::InnerBackend: KernelBackend,
+{
     struct SumOfSquares<'a, B: AutodiffBackend> {
         gradients: &'a GradientsParams,
         sum: Option<Tensor<B::InnerBackend, 1>>,
     }
-    impl<B: AutodiffBackend> ModuleVisitor<B> for SumOfSquares<'_, B> {
+    impl<B: AutodiffBackend> ModuleVisitor<B> for SumOfSquares<'_, B>
+    where
+        B::InnerBackend: KernelBackend,
+    {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
             if let Some(gradient) = self.gradients.get::<B::InnerBackend, D>(param.id) {
-                let squares = gradient.clone().mul(gradient).sum();
+                let squares = ops::sum_of_squares(gradient);
                 self.sum = Some(match self.sum.take() {
                     Some(sum) => sum + squares,
                     None => squares,
