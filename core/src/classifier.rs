@@ -93,7 +93,7 @@ impl<B: ModelBackend> Classifier<B> {
     /// Those of [`ModelCard::parse`] and of [`weights::load`].
     pub fn from_bytes(model_json: &[u8], weights: &[u8], device: &B::Device) -> Result<Self, Error> {
         let card = ModelCard::parse(model_json)?;
-        let model = weights::load(card.config.init(device)?, weights, device)?;
+        let model = weights::load(card.config.blank(device)?, weights, device)?;
         Ok(Self { card, model, device: device.clone() })
     }
 

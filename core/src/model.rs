@@ -249,6 +249,14 @@ impl ModelConfig {
     /// # Errors
     /// Those of [`validate`](Self::validate).
     pub fn init<B: Backend>(&self, device: &B::Device) -> Result<Model<B>, Error> {
+        let model = self.blank(device)?;
+        // Burn would draw them when they are first used, and for each copy of the network anew.
+        model.visit(&mut DrawWeights);
+        Ok(model)
+    }
+
+    /// Makes the network whose weights are drawn when they are first used, which for one that is read from a file is never.
+    pub(crate) fn blank<B: Backend>(&self, device: &B::Device) -> Result<Model<B>, Error> {
         self.validate()?;
         let mut channels = self.ink.n_columns();
         let mut convs = Vec::with_capacity(self.num_conv.len());
@@ -279,7 +287,7 @@ impl ModelConfig {
             })
             .collect();
         let d_pooled = self.pooling.n_parts() * 2 * h;
-        let model = Model {
+        Ok(Model {
             convs,
             lstms,
             dense: Dense {
@@ -287,10 +295,7 @@ impl ModelConfig {
                 bias: Initializer::Zeros.init([self.n_classes], device),
             },
             config: self.clone(),
-        };
-        // Burn would draw them when they are first used, and for each copy of the network anew.
-        model.visit(&mut DrawWeights);
-        Ok(model)
+        })
     }
 
     /// The LSTM's first bias, `[2 * 4H]`. TensorFlow adds 1 to the forget gate at use; it is kept in the bias here.
