@@ -48,6 +48,7 @@ const INTERRUPTED: u8 = 130;
 fn run_train(args: &TrainArgs) -> Result<ExitCode> {
     start_threads(args.threads)?;
     let device = args.device.find()?;
+    args.precision.set_for(device)?;
     let config = args.config()?;
     let (train_set, validation, data_facts) = load_data(args)?;
     let model = args.model(train_set.n_classes())?;
@@ -89,6 +90,8 @@ fn run_train(args: &TrainArgs) -> Result<ExitCode> {
         Device::Cuda(index) => {
             train::<Autodiff<burn_cuda::Cuda>>(&job, &burn_cuda::CudaDevice::new(index), &INTERRUPT)?
         }
+        #[cfg(feature = "wgpu")]
+        Device::Wgpu => train::<Autodiff<burn_wgpu::Wgpu>>(&job, &Default::default(), &INTERRUPT)?,
     };
     report(args, &job, &outcome)?;
     Ok(if outcome.finished { ExitCode::SUCCESS } else { ExitCode::from(INTERRUPTED) })
@@ -208,6 +211,8 @@ fn run_eval(args: &EvalArgs) -> Result<()> {
         Device::Cpu => measure::<Flex>(args, &Default::default())?,
         #[cfg(feature = "cuda")]
         Device::Cuda(index) => measure::<burn_cuda::Cuda>(args, &burn_cuda::CudaDevice::new(index))?,
+        #[cfg(feature = "wgpu")]
+        Device::Wgpu => measure::<burn_wgpu::Wgpu>(args, &Default::default())?,
     };
     if let Some(folder) = &args.report {
         let subject = report::Subject { model: folder_name(&args.model), data: folder_name(&args.data) };
@@ -335,12 +340,15 @@ fn run_bench(args: &BenchArgs) -> Result<()> {
     start_threads(args.threads)?;
     let options = args.options()?;
     let device = args.device.find()?;
+    args.precision.set_for(device)?;
     let [train, infer] = match device {
         Device::Cpu => time::<Autodiff<Flex>>(args, &options, &Default::default())?,
         #[cfg(feature = "cuda")]
         Device::Cuda(index) => {
             time::<Autodiff<burn_cuda::Cuda>>(args, &options, &burn_cuda::CudaDevice::new(index))?
         }
+        #[cfg(feature = "wgpu")]
+        Device::Wgpu => time::<Autodiff<burn_wgpu::Wgpu>>(args, &options, &Default::default())?,
     };
     let length = (!args.real_lengths).then_some(args.length);
     let mut stdout = stdout().lock();
