@@ -344,7 +344,7 @@ fn eight_bit_weights_are_a_quarter_as_large_and_stay_near_the_full_ones() {
                 (error / squares(&mut before.values.iter().copied()).max(f32::MIN_POSITIVE)).sqrt();
             assert!(relative < 0.005, "{name}: {relative}");
         }
-        let tolerance = 0.02 * full.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
+        let tolerance = 0.05 * full.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
         assert_close("int8", &logits(&rounded, &drawings), &full, tolerance);
         // What was stored once is stored again without further loss.
         assert_eq!(weights::tensors(&rounded), {

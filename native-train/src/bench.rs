@@ -131,8 +131,11 @@ fn time(options: &Options, n_batches: usize, mut repeat: impl FnMut() -> Result<
     Ok(Speed { drawings_per_s: n_drawings as f64 / median, n_repetitions: seconds.len() })
 }
 
-/// The batches of a repetition, the same at every call.
-fn batches(options: &Options) -> Result<Vec<PreparedBatch>> {
+/// The rows of each drawing of each batch of a repetition, the same at every call.
+///
+/// # Errors
+/// When batches are to have no drawings.
+pub fn batch_lengths(options: &Options) -> Result<Vec<Vec<usize>>> {
     let batch_size = options.train.batch_size;
     ensure!(batch_size > 0, "batch_size is 0; at least 1 was expected");
     let mut rng = ChaCha8Rng::seed_from_u64(options.train.seed);
@@ -144,17 +147,23 @@ fn batches(options: &Options) -> Result<Vec<PreparedBatch>> {
         // Training without sorting by length puts long and short ones together.
         rand::seq::SliceRandom::shuffle(lengths.as_mut_slice(), &mut rng);
     }
+    Ok(lengths.chunks_exact(batch_size).map(<[_]>::to_vec).collect())
+}
+
+/// The batches of a repetition, the same at every call.
+fn batches(options: &Options) -> Result<Vec<PreparedBatch>> {
+    let mut rng = ChaCha8Rng::seed_from_u64(options.train.seed);
     let n_classes = options.model.n_classes;
-    let mut batch = |(step, lengths): (usize, &[usize])| {
+    let mut batch = |(step, lengths): (usize, Vec<usize>)| {
         let labels: Vec<usize> = lengths.iter().map(|_| rng.random_range(0..n_classes)).collect();
-        let mut targets = vec![0.0; batch_size * n_classes];
+        let mut targets = vec![0.0; lengths.len() * n_classes];
         for (row, &label) in targets.chunks_exact_mut(n_classes).zip(&labels) {
             row[label] = 1.0;
         }
         let inks = lengths.iter().map(|&length| ink(length, options, &mut rng)).collect();
         PreparedBatch { step: step as u64, inks, targets, labels }
     };
-    Ok(lengths.chunks_exact(batch_size).enumerate().map(&mut batch).collect())
+    Ok(batch_lengths(options)?.into_iter().enumerate().map(&mut batch).collect())
 }
 
 /// Rows of `n` drawings, rising: evenly spread over the shares of [`POINTS`].

@@ -363,6 +363,7 @@ fn run_bench(args: &BenchArgs) -> Result<()> {
             "preset": args.preset.to_possible_value().map(|preset| preset.get_name().to_owned()),
             "batch_size": options.train.batch_size,
             "length": length,
+            "lengths": bench::batch_lengths(&options)?,
         });
         writeln!(stdout, "{found}")?;
         return Ok(());

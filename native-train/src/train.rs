@@ -34,7 +34,13 @@ pub enum Schedule {
     Constant,
     /// It falls to zero along half a cosine.
     Cosine,
+    /// It stays, and falls to zero in a straight line over the last fifth of the steps: such a run can be prolonged by
+    /// --resume with more --steps as long as it has not begun to fall.
+    Trapezoid,
 }
+
+/// Share of the steps over which [`Schedule::Trapezoid`] falls.
+const TRAPEZOID_FALL: f64 = 0.2;
 
 /// The options of a run, besides data and network. Names are those of the flags.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -161,6 +167,10 @@ impl TrainConfig {
                 let span = self.steps.saturating_sub(self.warmup_steps).max(1) as f64;
                 let done = step.saturating_sub(self.warmup_steps) as f64 / span;
                 0.5 * (1.0 + (std::f64::consts::PI * done.min(1.0)).cos())
+            }
+            Schedule::Trapezoid => {
+                let left = self.steps.saturating_sub(step) as f64 / self.steps as f64;
+                (left / TRAPEZOID_FALL).min(1.0)
             }
         };
         self.learning_rate * warm * cool

@@ -53,7 +53,7 @@ static PLACE: LazyLock<PathBuf> = LazyLock::new(|| {
     }
     fs::create_dir_all(place.join("data")).unwrap();
     let small = "train --out model --num-layers 1 --num-nodes 24 --num-conv 16,16 --conv-len 5,3 --conv-stride 2,2 \
-                 --steps 60 --batch-size 32 --warmup-steps 5 --eval-every-steps 60 --device cpu --quiet";
+                 --steps 250 --batch-size 32 --warmup-steps 20 --eval-every-steps 250 --device cpu --quiet";
     output(&place, &small.split_whitespace().collect::<Vec<_>>());
     write_ndjson(&place.join("data"), &sample_set(7, 3, 12));
     place

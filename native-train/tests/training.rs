@@ -204,4 +204,10 @@ fn the_learning_rate_rises_and_falls() {
     assert!(config.learning_rate_at(109) < 1e-3);
     let constant = TrainConfig::tutorial();
     assert_eq!(constant.learning_rate_at(0), constant.learning_rate_at(99_999));
+    let trapezoid = TrainConfig { schedule: Schedule::Trapezoid, ..config };
+    for (step, expected) in [(0, 0.1), (9, 1.0), (88, 1.0), (99, 0.5), (110, 0.0)] {
+        assert!((trapezoid.learning_rate_at(step) - expected).abs() < 1e-12, "{step}");
+    }
+    let longer = TrainConfig { steps: 1000, ..trapezoid };
+    assert!((0..=88).all(|step| longer.learning_rate_at(step) == trapezoid.learning_rate_at(step)));
 }

@@ -223,6 +223,7 @@ impl WithSimd for Product<'_> {
 
 impl Product<'_> {
     #[inline(always)]
+    #[allow(clippy::needless_range_loop)] // See `block_product`.
     fn rows<S: Simd, const R: usize, const C: usize>(&mut self, simd: S, row: usize, block: usize) {
         let width = C * S::F32_LANES;
         let depth = self.b.depth;
@@ -265,6 +266,7 @@ impl Product<'_> {
 /// `a panel` for R rows of K values: value (r, k) of `a` is `a[r * row_stride + k * k_stride]`; `panel` is `[K, C]` vectors.
 /// One of the strides should be a constant 1 where this is inlined.
 #[inline(always)]
+#[allow(clippy::needless_range_loop)] // Iterators zipped in here are not always inlined.
 pub(super) fn block_product<S: Simd, const R: usize, const C: usize>(
     simd: S,
     a: &[f32],
@@ -275,8 +277,7 @@ pub(super) fn block_product<S: Simd, const R: usize, const C: usize>(
     let (vectors, rest) = S::as_simd_f32s(panel);
     debug_assert!(rest.is_empty());
     let depth = vectors.len() / C;
-    // Returned, not added to a place of the caller's: so they stay in registers. Loops run by index, because iterators
-    // zipped in here are not always inlined.
+    // Returned, not added to a place of the caller's: so they stay in registers.
     let mut sums = [[simd.splat_f32s(0.0); C]; R];
     if depth > 0 {
         assert!(a.len() > (R - 1) * row_stride + (depth - 1) * k_stride);
