@@ -155,13 +155,14 @@ fn lstm_ignores_what_lies_in_the_padding() {
     let lengths = Lengths::new(case.lengths.clone());
     let device = Default::default();
     let run = |x: TensorData| {
-        flat(ops::lstm::<Flex>(
-            Tensor::from_data(x, &device),
-            Tensor::from_data(data[1].clone(), &device),
-            Tensor::from_data(data[2].clone(), &device),
-            Tensor::from_data(data[3].clone(), &device),
-            &lengths,
-        ))
+        let x = Tensor::<Flex, 3>::from_data(x, &device);
+        let input = Tensor::<Flex, 2>::from_data(data[1].clone(), &device);
+        let recurrent = Tensor::<Flex, 3>::from_data(data[2].clone(), &device);
+        let bias = Tensor::<Flex, 1>::from_data(data[3].clone(), &device);
+        let by_flex = ops::lstm(x.clone(), input.clone(), recurrent.clone(), bias.clone(), &lengths);
+        let weights = LstmWeights { input: input.unsqueeze(), recurrent, bias: bias.unsqueeze() };
+        let [by_plain, _, _] = plain::lstm(x, weights, &lengths);
+        [flat(by_flex), flat(by_plain)]
     };
     let mut disturbed = data[0].clone();
     let values = disturbed.as_mut_slice::<f32>().unwrap();

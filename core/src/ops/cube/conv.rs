@@ -202,7 +202,7 @@ fn sum_of_windows_kernel(
                 for tap in 0..kernel_len {
                     // This row is number `tap` in the window that starts `left` rows before row `shifted - tap`.
                     let shifted = row + left;
-                    if shifted >= tap && (shifted - tap) % stride == 0 {
+                    if shifted >= tap && (shifted - tap).is_multiple_of(stride) {
                         let output_row = (shifted - tap) / stride;
                         if output_row < n_rows {
                             let window = (first_row + output_row) * d_window;

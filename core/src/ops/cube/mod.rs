@@ -72,10 +72,21 @@ impl<R: CubeRuntime, Bool: BoolElement> KernelBackend for CubeBackend<R, f32, i3
     }
 }
 
+/// Values of a tensor that the kernels read or write, at most: they number them in 32 bits, and a loop steps once past the
+/// end.
+const MAX_VALUES: usize = 1 << 31;
+
+fn assert_numbered(shape: &Shape) {
+    let n_values = shape.num_elements();
+    assert!(n_values <= MAX_VALUES, "{n_values} values are too many for one operation; use a smaller batch");
+}
+
 /// A contiguous f32 tensor on the device of `like`, whose values are still to be written.
 fn empty<R: CubeRuntime>(like: &CubeTensor<R>, shape: impl Into<Shape>) -> CubeTensor<R> {
+    let shape = shape.into();
+    assert_numbered(&shape);
     let (client, device) = (like.client.clone(), like.device.clone());
-    numeric::empty_device_contiguous_dtype(client, device, shape.into(), DType::F32)
+    numeric::empty_device_contiguous_dtype(client, device, shape, DType::F32)
 }
 
 /// A tensor of zeros on the device of `like`.
@@ -98,6 +109,7 @@ fn product<R: CubeRuntime>(a: CubeTensor<R>, b: CubeTensor<R>) -> CubeTensor<R> 
 
 /// The tensor as a kernel's array: its values in order.
 fn array<R: CubeRuntime>(tensor: CubeTensor<R>) -> cubecl::prelude::ArrayArg<R> {
+    assert_numbered(&tensor.shape());
     into_contiguous(tensor).into_array_arg()
 }
 

@@ -241,7 +241,7 @@ pub(super) fn backward_kernel<W: Float>(
     let longest = places[first_of_tile * PLACE_SIZE + 1];
 
     let weights = weights_on_chip::<W>(recurrent, direction, plan);
-    // The gradients of the gates at the step after: [H, gates, groups].
+    // The gradients of the gates at the step after: [gates, H, groups].
     let mut d_after = SharedMemory::<Lanes>::new(comptime!(plan.d_hidden * N_GATES * plan.n_groups));
     let mut d_cells = Array::<f32>::new(comptime!(plan.n_passes * N_LANES));
     #[unroll]
@@ -250,7 +250,7 @@ pub(super) fn backward_kernel<W: Float>(
         if unit < h {
             #[unroll]
             for gate in 0..N_GATES {
-                d_after[(unit * N_GATES + gate) * n_groups + group] = Lanes::new(0.0);
+                d_after[(gate * h + unit) * n_groups + group] = Lanes::new(0.0);
             }
         }
         #[unroll]
@@ -299,7 +299,7 @@ pub(super) fn backward_kernel<W: Float>(
                     let weights = Gates::<f32>::cast_from(weights[k * h + unit]);
                     #[unroll]
                     for gate in 0..N_GATES {
-                        sum += Lanes::new(weights[gate]) * d_after[(k * N_GATES + gate) * n_groups + group];
+                        sum += Lanes::new(weights[gate]) * d_after[(gate * h + k) * n_groups + group];
                     }
                 }
                 if comptime!(n_rows_on_chip < h) {
@@ -307,8 +307,7 @@ pub(super) fn backward_kernel<W: Float>(
                         let weights = Gates::<f32>::cast_from(recurrent[(direction * h + k) * h + unit]);
                         #[unroll]
                         for gate in 0..N_GATES {
-                            sum +=
-                                Lanes::new(weights[gate]) * d_after[(k * N_GATES + gate) * n_groups + group];
+                            sum += Lanes::new(weights[gate]) * d_after[(gate * h + k) * n_groups + group];
                         }
                     }
                 }
@@ -352,11 +351,12 @@ pub(super) fn backward_kernel<W: Float>(
                         d_gates[(row * n_directions + direction) * h + unit] = d_gate;
                     }
                 }
-                let first = unit * N_GATES * n_groups + group;
+                let first = unit * n_groups + group;
+                let n_values = h * n_groups;
                 d_after[first] = d_i;
-                d_after[first + n_groups] = d_f;
-                d_after[first + 2 * n_groups] = d_g;
-                d_after[first + 3 * n_groups] = d_o;
+                d_after[first + n_values] = d_f;
+                d_after[first + 2 * n_values] = d_g;
+                d_after[first + 3 * n_values] = d_o;
             }
         }
         sync_cube();

@@ -40,7 +40,7 @@ pub(super) struct Plan {
 
 impl Plan {
     /// The plan for a layer and a batch on a device, where a group needs `n_state_vectors` in shared memory for each unit
-    /// of the layer. None if the device has too little of it.
+    /// of the layer. None if the device has too little of it, or too few cubes in a launch.
     pub fn new(layer: Layer, device: &DeviceProperties, n_state_vectors: usize) -> Option<Self> {
         let Layer { n_drawings, d_hidden, n_directions, .. } = layer;
         let hardware = &device.hardware;
@@ -62,6 +62,9 @@ impl Plan {
         let n_processors = hardware.num_streaming_multiprocessors.map_or(USUAL_PROCESSORS, |n| n as usize);
         let wanted = (n_drawings * n_directions).div_ceil(N_LANES * n_processors);
         let n_groups = wanted.next_power_of_two().min(max_groups);
+        if n_drawings.div_ceil(n_groups * N_LANES) > hardware.max_cube_count.0 as usize {
+            return None;
+        }
         let rest = shared_bytes - n_groups * group_bytes;
         let n_rows_on_chip = (rest / (d_hidden * weight_vector_bytes)).min(d_hidden);
         Some(Self { d_hidden, n_directions, n_units, n_passes, n_groups, n_rows_on_chip })
