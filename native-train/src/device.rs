@@ -1,4 +1,4 @@
-//! Where to compute: the processor, a CUDA device, or whatever GPU wgpu finds (Vulkan, Metal, Direct3D 12).
+//! Where to compute: the processor, a CUDA device, or whatever GPU wgpu finds (by Vulkan or Metal).
 
 use std::fmt;
 use std::str::FromStr;
@@ -123,7 +123,7 @@ fn cuda(_: usize) -> Result<Device> {
 #[cfg(feature = "wgpu")]
 fn wgpu() -> Result<Device> {
     if quickdraw_core::ops::cube::wgpu_adapter().is_none() {
-        bail!("wgpu finds no GPU, which needs a driver for Vulkan, Metal or Direct3D 12; use --device cpu");
+        bail!("wgpu finds no GPU, which needs a driver for Vulkan or Metal; use --device cpu");
     }
     Ok(Device::Wgpu)
 }

@@ -9,7 +9,7 @@ use burn_cubecl::CubeRuntime;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-use super::rows::{PLACE_SIZE, Places, pack, unpack};
+use super::rows::{PLACE_SIZE, Places, pack, sum_rows, unpack};
 use super::{array, dims, empty, product, zeros};
 use crate::ops::{ConvWeights, Lengths, float, tensor};
 
@@ -81,7 +81,7 @@ where
     let d_rows = pack(d_output, &places);
     let d_windows = product(d_rows.clone(), transposed(weights.weight));
     let d_x = sum_of_windows(d_windows, sizes, &places);
-    let d_bias: Tensor<B, 1> = tensor::<B, 2>(d_rows.clone()).sum_dim(0).reshape([width]);
+    let d_bias: Tensor<B, 1> = tensor::<B, 2>(sum_rows(d_rows.clone())).reshape([width]);
     let d_weight = product(transposed(windows), d_rows);
     (d_x, ConvWeights { weight: d_weight, bias: float(d_bias) })
 }

@@ -1,8 +1,8 @@
 //! The operations as kernels for GPUs, in the language of CubeCL, for every backend of burn-cubecl.
 //!
-//! In and out: the tensors of [`KernelBackend`]. Matrix products and reductions are the backend's own; the kernels
-//! here are what it lacks: the walk through an LSTM's steps in one launch ([`lstm`]), the windows of a convolution
-//! ([`conv`]), and the way from padded batches to the rows that exist and back ([`rows`]).
+//! In and out: the tensors of [`KernelBackend`]. Matrix products are the backend's own; the kernels here are what it
+//! lacks: the walk through an LSTM's steps in one launch ([`lstm`]), the windows of a convolution ([`conv`]), and the way
+//! from padded batches to the rows that exist and back ([`rows`]).
 
 mod conv;
 mod devices;

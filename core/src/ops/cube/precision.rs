@@ -7,7 +7,8 @@ use burn::tensor::DType;
 /// In which numbers the factors of matrix products are; sums and everything else are f32.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Precision {
-    /// Four bytes, as on the processor.
+    /// Four bytes. Where a device multiplies matrices of f32 on tensor cores, those keep 11 bits of each factor's mantissa
+    /// (TF32).
     #[default]
     F32,
     /// Two bytes with the range of f32 and 8 bits of mantissa: the factors of products are rounded to them, the weights

@@ -15,7 +15,7 @@ use crate::ops::Lengths;
 /// before the stride.
 pub(super) const PLACE_SIZE: usize = 4;
 
-/// Units in a cube of the kernels that copy.
+/// Units in a cube of the kernels that copy and sum.
 const N_UNITS: u32 = 256;
 
 /// The drawings of a batch in the order in which kernels work on them, longest first, so that neighbours end alike.
@@ -182,5 +182,51 @@ fn unpack_kernel(
             i += (CUBE_COUNT_X * CUBE_DIM_X) as usize;
         }
         place += CUBE_COUNT_Y;
+    }
+}
+
+/// Rows that a unit of the device sums up, one after the other.
+const N_ROWS_SUMMED: usize = 256;
+
+/// The sum over the rows of `[N, C]`, `[1, C]`, by stages: a batch has up to a million rows, and a unit for each column
+/// alone would leave a device idle.
+pub(super) fn sum_rows<R: CubeRuntime>(mut rows: CubeTensor<R>) -> CubeTensor<R> {
+    let client = rows.client.clone();
+    let max_cubes = client.properties().hardware.max_cube_count.0 as usize;
+    let [mut n_rows, width] = dims(&rows);
+    while n_rows > 1 {
+        let n_sums = n_rows.div_ceil(N_ROWS_SUMMED);
+        let sums = empty(&rows, [n_sums, width]);
+        let n_cubes = (n_sums * width).div_ceil(N_UNITS as usize).min(max_cubes);
+        // SAFETY: every sum is written once, from rows before the last.
+        unsafe {
+            sum_rows_kernel::launch_unchecked::<R>(
+                &client,
+                CubeCount::Static(n_cubes as u32, 1, 1),
+                CubeDim::new_1d(N_UNITS),
+                array(rows),
+                sums.clone().into_array_arg(),
+                n_rows as u32,
+                n_sums as u32,
+                width as u32,
+            );
+        }
+        (rows, n_rows) = (sums, n_sums);
+    }
+    rows
+}
+
+#[cube(launch_unchecked)]
+fn sum_rows_kernel(rows: &Array<f32>, sums: &mut Array<f32>, n_rows: u32, n_sums: u32, width: u32) {
+    let mut i = ABSOLUTE_POS_X;
+    while i < n_sums * width {
+        let first = i / width * N_ROWS_SUMMED as u32;
+        let end = min(first + N_ROWS_SUMMED as u32, n_rows);
+        let mut sum = 0.0f32;
+        for row in first..end {
+            sum += rows[(row * width + i % width) as usize];
+        }
+        sums[i as usize] = sum;
+        i += CUBE_COUNT_X * CUBE_DIM_X;
     }
 }

@@ -16,7 +16,7 @@ use burn_cubecl::kernel::cast;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::ir::DeviceProperties;
 
-use super::rows::{Places, pack, unpack};
+use super::rows::{Places, pack, sum_rows, unpack};
 use super::{Precision, array, dims, empty, precision, product, zeros};
 use crate::ops::{Lengths, LstmSaved, LstmWeights, float, tensor};
 use kernels::{N_GATES, backward_kernel, forward_kernel, states_before_kernel};
@@ -149,8 +149,8 @@ impl Layer {
         let d_x = unpack(d_x, None, n_steps, &places);
         let x = tensor::<B, 2>(pack(x, &places)).transpose();
         let d_input = product(float(x), d_gates.clone());
+        let d_bias = tensor::<B, 2>(sum_rows(d_gates.clone()));
         let d_gates: Tensor<B, 2> = tensor(d_gates);
-        let d_bias = d_gates.clone().sum_dim(0);
         let states: Tensor<B, 3> = tensor(states);
         let d_recurrent = (0..n_directions)
             .map(|d| {
