@@ -4,7 +4,7 @@
 //! In: an [`InkBatch`]. Out: logits `[B, K]`. In shape comments B is the number of drawings, T the steps (fewer
 //! after a strided convolution), C channels, H the width of an LSTM direction, K the classes.
 
-use burn::module::{Initializer, Module, Param};
+use burn::module::{Initializer, Module, ModuleVisitor, Param};
 use burn::nn::{BatchNorm, BatchNormConfig};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, activation};
@@ -279,7 +279,7 @@ impl ModelConfig {
             })
             .collect();
         let d_pooled = self.pooling.n_parts() * 2 * h;
-        Ok(Model {
+        let model = Model {
             convs,
             lstms,
             dense: Dense {
@@ -287,7 +287,10 @@ impl ModelConfig {
                 bias: Initializer::Zeros.init([self.n_classes], device),
             },
             config: self.clone(),
-        })
+        };
+        // Burn would draw them when they are first used, and for each copy of the network anew.
+        model.visit(&mut DrawWeights);
+        Ok(model)
     }
 
     /// The LSTM's first bias, `[2 * 4H]`. TensorFlow adds 1 to the forget gate at use; it is kept in the bias here.
@@ -299,6 +302,15 @@ impl ModelConfig {
         };
         let bias: Vec<f32> = (0..8 * h).map(|k| if (k / h) % 4 == 1 { forget } else { 0.0 }).collect();
         Param::from_data(bias.as_slice(), device)
+    }
+}
+
+/// Makes each parameter draw its first values now.
+struct DrawWeights;
+
+impl<B: Backend> ModuleVisitor<B> for DrawWeights {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+        param.val();
     }
 }
 

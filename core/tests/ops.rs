@@ -3,12 +3,14 @@
 mod differentiated;
 
 use burn::backend::Autodiff;
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData, TensorPrimitive};
 use burn_flex::Flex;
 use burn_ndarray::NdArray;
 use differentiated::{Case, PARTS, assert_close, conv_by, flat, lstm_by, lstm_data, random};
 use quickdraw_core::Pooling;
-use quickdraw_core::ops::{self, Dropout, Float, KernelBackend, Lengths, LstmWeights, ModelBackend, plain};
+use quickdraw_core::ops::{
+    self, AdamStep, Dropout, Float, KernelBackend, Lengths, LstmWeights, ModelBackend, plain,
+};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -322,6 +324,55 @@ fn the_gradient_of_dropout_passes_where_the_value_did() {
     let plain = values(plain::dropout::<Flex>(x(), dropout));
     assert_eq!(plain, values(plain::dropout::<Flex>(x(), dropout)), "the same seed chooses alike");
     assert!(plain.contains(&0.0) && plain.iter().any(|value| (value - 1.0 / 0.6).abs() < 1e-6));
+}
+
+/// A step of Adam by the backend's kernel and by the plain form: parameter, moments, and the gradient's sum of squares.
+fn adam_by<B: KernelBackend>(values: &[TensorData; 4], step: AdamStep) -> [[Vec<f32>; 4]; 2] {
+    let [parameter, gradient, first, second] = values
+        .clone()
+        .map(|data| Tensor::<B, 2>::from_data(data, &Default::default()).into_primitive().tensor());
+    let flat = |(parameter, [first, second]): (Float<B>, [Float<B>; 2]), squares: Float<B>| {
+        [parameter, first, second]
+            .map(|x| flat(Tensor::<B, 2>::from_primitive(TensorPrimitive::Float(x))))
+            .into_iter()
+            .chain([flat(Tensor::<B, 1>::from_primitive(TensorPrimitive::Float(squares)))])
+            .collect::<Vec<_>>()
+            .try_into()
+            .unwrap()
+    };
+    let (p, g, m) = (parameter, gradient, [first, second]);
+    [
+        flat(B::adam(p.clone(), g.clone(), m.clone(), step), B::sum_of_squares(g.clone())),
+        flat(plain::adam::<B>(p, g.clone(), m, step), plain::sum_of_squares::<B>(g)),
+    ]
+}
+
+#[test]
+fn a_step_of_the_optimiser_agrees_with_the_plain_form() {
+    let mut rng = ChaCha8Rng::seed_from_u64(6);
+    for shape in [[1, 1], [7, 9], [300, 333]] {
+        let mut values = [(); 4].map(|()| random(&mut rng, shape));
+        // A mean of squares is not negative.
+        values[3] = TensorData::new(values[3].iter::<f32>().map(|value| value * value).collect(), shape);
+        for time in [1, 1000] {
+            let step = AdamStep {
+                learning_rate: 0.01,
+                beta_1: 0.9,
+                beta_2: 0.999,
+                epsilon: 1e-8,
+                weight_decay: 0.1,
+                time,
+            };
+            for [found, expected] in [adam_by::<Flex>(&values, step), adam_by::<NdArray>(&values, step)] {
+                for (what, (found, expected)) in ["parameter", "first moment", "second moment", "squares"]
+                    .iter()
+                    .zip(found.iter().zip(&expected))
+                {
+                    assert_close(&format!("{what} of {shape:?} at {time}"), found, expected, 1e-5);
+                }
+            }
+        }
+    }
 }
 
 #[test]

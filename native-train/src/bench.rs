@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use burn::module::AutodiffModule;
 use burn::tensor::backend::AutodiffBackend;
+use quickdraw_core::ops::KernelBackend;
 use quickdraw_core::{Drawing, Ink, InkBatch, Model, ModelBackend, ModelConfig};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::data::PreparedBatch;
-use crate::train::{TrainConfig, optimizer, train_step};
+use crate::train::{Devices, TrainConfig, optimizer};
 
 /// Points of the simplified drawings of Quick, Draw! by share of drawings, from 24,161 of all 345 categories. The longest
 /// of all have 800 and more; training cuts them at 250.
@@ -76,18 +77,19 @@ pub struct Speed {
 pub fn train<B>(options: &Options, device: &B::Device) -> Result<Speed>
 where
     B: AutodiffBackend + ModelBackend,
-    B::InnerBackend: ModelBackend,
+    B::InnerBackend: KernelBackend,
 {
     let batches = batches(options)?;
     let mut model: Option<Model<B>> = Some(options.model.init(device)?);
     let mut optimizer = optimizer::<B>(&options.train);
+    let devices = Devices::new(std::slice::from_ref(device))?;
     time(options, batches.len(), || {
         for batch in &batches {
             // A rate of zero, so that no loss runs away; the arithmetic is the same.
             let before = model.take().expect("the step before gave it back");
-            let step = train_step(before, &mut optimizer, batch.clone(), 0.0, 1, &options.train, device)?;
-            // Reading the loss waits for the device.
-            step.loss.into_data();
+            let step = devices.step(before, &mut optimizer, vec![(batch.clone(), 1)], 0.0, &options.train)?;
+            // Reading the losses waits for the device.
+            step.losses.into_iter().for_each(|loss| drop(loss.into_data()));
             model = Some(step.model);
         }
         Ok(())
@@ -101,7 +103,7 @@ where
 pub fn infer<B>(options: &Options, device: &B::Device) -> Result<Speed>
 where
     B: AutodiffBackend,
-    B::InnerBackend: ModelBackend,
+    B::InnerBackend: KernelBackend,
 {
     let batches = batches(options)?;
     let model: Model<B> = options.model.init(device)?;

@@ -1,7 +1,8 @@
 //! A run in progress on disk: everything that is needed to go on exactly.
 //!
-//! `OUT/checkpoints/step-000001234/` holds the network, the optimiser's moments and the state of the run. A
-//! checkpoint is written under another name, synced and renamed, so one that has its name is whole.
+//! `OUT/checkpoints/step-000001234/` holds the network, the moving average of its weights if there is one, the
+//! optimiser's moments and the state of the run. A checkpoint is written under another name, synced and renamed, so one
+//! that has its name is whole.
 
 use std::fs;
 use std::io::Write;
@@ -18,6 +19,9 @@ use crate::train::TrainConfig;
 
 const FOLDER: &str = "checkpoints";
 const PREFIX: &str = "step-";
+const MODEL: &str = "model.bin";
+const AVERAGE: &str = "average.bin";
+const OPTIMIZER: &str = "optimizer.bin";
 
 /// The state of a run, besides the network and the optimiser.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -34,6 +38,10 @@ pub struct RunState {
     pub train: TrainConfig,
     /// The best class-balanced top-1 on the validation part so far, and its step.
     pub best: Option<(f64, u64)>,
+    /// The lowest loss on the validation part so far.
+    pub lowest_loss: Option<f64>,
+    /// Evaluations since then.
+    pub n_without_progress: u64,
     /// Seconds spent training so far.
     pub seconds: f64,
 }
@@ -70,7 +78,18 @@ impl Checkpoint {
     /// # Errors
     /// When the file cannot be read or is not such a record.
     pub fn load_model<B: Backend, M: Module<B>>(&self, model: M, device: &B::Device) -> Result<M> {
-        Ok(model.load_record(self.read::<B, M::Record>("model.bin", device)?))
+        Ok(model.load_record(self.read::<B, M::Record>(MODEL, device)?))
+    }
+
+    /// Puts the stored average, if there is one, into a network of the same configuration.
+    ///
+    /// # Errors
+    /// As [`load_model`](Self::load_model).
+    pub fn load_average<B: Backend, M: Module<B>>(&self, model: M, device: &B::Device) -> Result<Option<M>> {
+        if !self.folder.join(AVERAGE).exists() {
+            return Ok(None);
+        }
+        Ok(Some(model.load_record(self.read::<B, M::Record>(AVERAGE, device)?)))
     }
 
     /// The stored record of the optimiser.
@@ -78,7 +97,7 @@ impl Checkpoint {
     /// # Errors
     /// When the file cannot be read or is not such a record.
     pub fn optimizer<B: Backend, R: Record<B>>(&self, device: &B::Device) -> Result<R> {
-        self.read("optimizer.bin", device)
+        self.read(OPTIMIZER, device)
     }
 
     fn read<B: Backend, R: Record<B>>(&self, name: &str, device: &B::Device) -> Result<R> {
@@ -90,17 +109,31 @@ impl Checkpoint {
     }
 }
 
-/// Writes a checkpoint and removes all but the newest `keep`.
+/// A record as the bytes of a file.
+///
+/// # Errors
+/// When it cannot be written down.
+pub fn to_bytes<B: Backend>(record: impl Record<B>) -> Result<Vec<u8>> {
+    let recorder = BinBytesRecorder::<FullPrecisionSettings>::default();
+    Ok(Recorder::<B>::record(&recorder, record, ())?)
+}
+
+/// The files of a checkpoint, as bytes.
+#[derive(Clone, Debug)]
+pub struct Contents {
+    /// The network.
+    pub model: Vec<u8>,
+    /// The moving average of its weights.
+    pub average: Option<Vec<u8>>,
+    /// The optimiser.
+    pub optimizer: Vec<u8>,
+}
+
+/// Writes a checkpoint, and removes all but the newest `keep` and that of the best evaluation.
 ///
 /// # Errors
 /// When the disk is full or the folder cannot be written; the checkpoints before are then still there.
-pub fn save<B: Backend>(
-    out: &Path,
-    state: &RunState,
-    model: impl Record<B>,
-    optimizer: impl Record<B>,
-    keep: usize,
-) -> Result<PathBuf> {
+pub fn save(out: &Path, state: &RunState, contents: &Contents, keep: usize) -> Result<()> {
     let root = out.join(FOLDER);
     let whole = root.join(format!("{PREFIX}{:09}", state.step));
     let partial = root.join("partial");
@@ -109,24 +142,27 @@ pub fn save<B: Backend>(
             fs::remove_dir_all(&partial)?;
         }
         fs::create_dir_all(&partial)?;
-        let recorder = BinBytesRecorder::<FullPrecisionSettings>::default();
-        write_synced(&partial.join("model.bin"), &Recorder::<B>::record(&recorder, model, ())?)?;
-        write_synced(&partial.join("optimizer.bin"), &Recorder::<B>::record(&recorder, optimizer, ())?)?;
-        write_synced(&partial.join("state.json"), serde_json::to_string_pretty(state)?.as_bytes())?;
-        if whole.exists() {
-            fs::remove_dir_all(&whole)?;
+        write_synced(&partial.join(MODEL), &contents.model)?;
+        if let Some(average) = &contents.average {
+            write_synced(&partial.join(AVERAGE), average)?;
         }
+        write_synced(&partial.join(OPTIMIZER), &contents.optimizer)?;
+        write_synced(&partial.join("state.json"), serde_json::to_string_pretty(state)?.as_bytes())?;
         fs::rename(&partial, &whole)?;
         sync_folder(&root)
     };
-    write().with_context(|| format!("cannot write the checkpoint {}", whole.display()))?;
-    let mut all = list(out)?;
-    all.truncate(all.len().saturating_sub(keep.max(1)));
-    for (_, folder) in all {
-        fs::remove_dir_all(&folder)
+    // A run that was resumed at this step and stopped before the next has nothing to add.
+    if !whole.exists() {
+        write().with_context(|| format!("cannot write the checkpoint {}", whole.display()))?;
+    }
+    let best = state.best.map(|(_, step)| step);
+    let all = list(out)?;
+    let n_old = all.len().saturating_sub(keep.max(1));
+    for (_, folder) in all[..n_old].iter().filter(|(step, _)| Some(*step) != best) {
+        fs::remove_dir_all(folder)
             .with_context(|| format!("cannot remove the old checkpoint {}", folder.display()))?;
     }
-    Ok(whole)
+    Ok(())
 }
 
 /// Refuses a folder that already holds a run, so that a new one does not mix with it.
@@ -148,9 +184,26 @@ pub fn refuse_existing(out: &Path) -> Result<()> {
 /// # Errors
 /// When the disk is full or the folder cannot be written.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
-    let partial = path.with_extension("partial");
-    write_synced(&partial, bytes)?;
-    fs::rename(&partial, path).with_context(|| format!("cannot write {}", path.display()))
+    write_all_atomic(&[(path, bytes)])
+}
+
+/// Writes files that belong together as [`write_atomic`]: all are on disk before the first is renamed.
+///
+/// # Errors
+/// When the disk is full or the folder cannot be written.
+pub fn write_all_atomic(files: &[(&Path, &[u8])]) -> Result<()> {
+    let partial = |path: &Path| {
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        name.push(".partial");
+        path.with_file_name(name)
+    };
+    for (path, bytes) in files {
+        write_synced(&partial(path), bytes)?;
+    }
+    for (path, _) in files {
+        fs::rename(partial(path), path).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(())
 }
 
 fn write_synced(path: &Path, bytes: &[u8]) -> Result<()> {

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 
 use crate::bench;
 use crate::data::{Augmentation, Sampling};
-use crate::device::{DeviceChoice, Precision};
+use crate::device::{DeviceChoice, DeviceChoices, Precision};
 use crate::train::{Schedule, TrainConfig};
 
 /// Trains recognisers of Quick, Draw! drawings and tries them out.
@@ -97,9 +97,10 @@ pub struct TrainArgs {
     /// Go on with the run in --out exactly where its last checkpoint is
     #[arg(long, requires = "out", help_heading = "Run")]
     pub resume: bool,
-    /// Where to compute: auto, cpu, cuda, cuda:N or wgpu
+    /// Where to compute: auto, cpu, cuda, cuda:N, wgpu, or several GPUs as cuda:0,1,2,3 (cpu:2 tries that
+    /// without one)
     #[arg(long, default_value = "auto", help_heading = "Run")]
-    pub device: DeviceChoice,
+    pub device: DeviceChoices,
     /// In which numbers the factors of matrix products are
     #[arg(long, value_enum, default_value_t, help_heading = "Run")]
     pub precision: Precision,
@@ -112,9 +113,21 @@ pub struct TrainArgs {
     /// Steps between two evaluations on the validation part
     #[arg(long, value_name = "N", help_heading = "Run")]
     pub eval_every_steps: Option<u64>,
+    /// End when so many evaluations in a row have not lowered the validation loss; 0 is never [default: 0]
+    #[arg(long, value_name = "N", help_heading = "Run")]
+    pub early_stopping: Option<u64>,
     /// Seconds between two checkpoints [default: 300]
     #[arg(long, value_name = "N", help_heading = "Run")]
     pub checkpoint_every_seconds: Option<u64>,
+    /// Steps between two checkpoints, besides the clock's; 0 is none [default: 0]
+    #[arg(long, value_name = "N", help_heading = "Run")]
+    pub checkpoint_every_steps: Option<u64>,
+    /// Newest checkpoints that are kept, besides the best
+    #[arg(long, value_name = "N", help_heading = "Run")]
+    pub keep_checkpoints: Option<usize>,
+    /// Threads that prepare batches [default: 1, with GPUs 4 for each]
+    #[arg(long, value_name = "N", help_heading = "Run")]
+    pub loader_threads: Option<usize>,
     /// No progress display
     #[arg(long, short, help_heading = "Run")]
     pub quiet: bool,
@@ -125,9 +138,12 @@ pub struct TrainArgs {
     /// Steps in all
     #[arg(long, value_name = "N", help_heading = "Training")]
     pub steps: Option<u64>,
-    /// Drawings a step
+    /// Drawings a batch
     #[arg(long, value_name = "N", help_heading = "Training")]
     pub batch_size: Option<usize>,
+    /// Batches a step, whose gradients are averaged: large steps in little memory [default: one for each device]
+    #[arg(long, value_name = "N", help_heading = "Training")]
+    pub accumulate: Option<usize>,
     /// Highest learning rate of Adam
     #[arg(long, value_name = "X", help_heading = "Training")]
     pub learning_rate: Option<f64>,
@@ -137,12 +153,16 @@ pub struct TrainArgs {
     /// How the learning rate moves after that
     #[arg(long, value_enum, help_heading = "Training")]
     pub schedule: Option<Schedule>,
-    /// Decoupled weight decay
+    /// Decoupled weight decay (AdamW); with 0 it is plain Adam
     #[arg(long, value_name = "X", help_heading = "Training")]
     pub weight_decay: Option<f32>,
     /// Largest global norm of the gradients
     #[arg(long, value_name = "X", help_heading = "Training")]
     pub gradient_clipping_norm: Option<f64>,
+    /// Keep a moving average of the weights, in which the past has this weight (such as 0.999), and evaluate and export
+    /// that; 0 is off [default: 0]
+    #[arg(long, value_name = "X", help_heading = "Training")]
+    pub ema: Option<f64>,
     /// Share of the targets spread over all categories
     #[arg(long, value_name = "X", help_heading = "Training")]
     pub label_smoothing: Option<f32>,
@@ -152,12 +172,9 @@ pub struct TrainArgs {
     /// Draw a category with probability ~ (its drawings)^X: 0 all alike, 1 as the data is
     #[arg(long, value_name = "X", help_heading = "Training")]
     pub balance_power: Option<f32>,
-    /// Vary drawings: turn, stretch, bend, mirror, drop and reverse strokes
-    #[arg(long, value_enum, help_heading = "Training")]
-    pub augment: Option<Switch>,
-    /// Probability that a drawing is cut short while training
-    #[arg(long, value_name = "X", help_heading = "Training")]
-    pub augment_prefix: Option<f32>,
+    /// How drawings are varied.
+    #[command(flatten)]
+    pub augmentation: AugmentArgs,
 
     /// LSTM layers
     #[arg(long, value_name = "N", help_heading = "Network")]
@@ -197,6 +214,69 @@ pub struct TrainArgs {
     pub ink: Option<InkFormat>,
 }
 
+/// Flags that vary drawings. Lengths are in units of the 0..255 square of a drawing.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Augmentation")]
+pub struct AugmentArgs {
+    /// All of the below at their usual strength, or none; each can then be set by itself [default: on, with --preset
+    /// tutorial off]
+    #[arg(long, value_enum)]
+    pub augment: Option<Switch>,
+    /// Standard deviation of the rotation, radians
+    #[arg(long, value_name = "X")]
+    pub augment_rotate: Option<f32>,
+    /// Standard deviation of the logarithm of the scale of each axis
+    #[arg(long, value_name = "X")]
+    pub augment_scale: Option<f32>,
+    /// Standard deviation of the horizontal shear
+    #[arg(long, value_name = "X")]
+    pub augment_shear: Option<f32>,
+    /// Probability of a mirror image
+    #[arg(long, value_name = "X")]
+    pub augment_flip: Option<f32>,
+    /// Standard deviation of the amplitude of slow waves that bend the drawing
+    #[arg(long, value_name = "X")]
+    pub augment_elastic: Option<f32>,
+    /// Standard deviation of the shift of each point
+    #[arg(long, value_name = "X")]
+    pub augment_jitter: Option<f32>,
+    /// Probability that a stroke is left out, in half of the drawings of more than three
+    #[arg(long, value_name = "X")]
+    pub augment_drop_strokes: Option<f32>,
+    /// Probability that a stroke is drawn from its other end
+    #[arg(long, value_name = "X")]
+    pub augment_reverse_strokes: Option<f32>,
+    /// Probability that the strokes come in reverse order
+    #[arg(long, value_name = "X")]
+    pub augment_reverse_order: Option<f32>,
+    /// Probability that a drawing is unfinished: better guesses while somebody draws
+    #[arg(long, value_name = "X")]
+    pub augment_prefix: Option<f32>,
+}
+
+impl AugmentArgs {
+    /// What the flags make of a preset's augmentation.
+    fn over(&self, preset: Augmentation) -> Augmentation {
+        let base = match self.augment {
+            Some(Switch::On) => Augmentation::default(),
+            Some(Switch::Off) => Augmentation::none(),
+            None => preset,
+        };
+        Augmentation {
+            rotate: self.augment_rotate.unwrap_or(base.rotate),
+            scale: self.augment_scale.unwrap_or(base.scale),
+            shear: self.augment_shear.unwrap_or(base.shear),
+            flip: self.augment_flip.unwrap_or(base.flip),
+            elastic: self.augment_elastic.unwrap_or(base.elastic),
+            jitter: self.augment_jitter.unwrap_or(base.jitter),
+            drop_strokes: self.augment_drop_strokes.unwrap_or(base.drop_strokes),
+            reverse_strokes: self.augment_reverse_strokes.unwrap_or(base.reverse_strokes),
+            reverse_order: self.augment_reverse_order.unwrap_or(base.reverse_order),
+            prefix: self.augment_prefix.unwrap_or(base.prefix),
+        }
+    }
+}
+
 /// Steps and batch size for the ten sample categories, which need no more.
 const SAMPLE_STEPS: u64 = 800;
 const SAMPLE_BATCH_SIZE: usize = 64;
@@ -231,11 +311,11 @@ impl TrainArgs {
         Ok(config)
     }
 
-    /// The options that preset and flags describe.
+    /// The options that preset and flags describe, for a number of devices.
     ///
     /// # Errors
     /// When a value is out of its range.
-    pub fn config(&self) -> Result<TrainConfig> {
+    pub fn config(&self, n_devices: usize) -> Result<TrainConfig> {
         let mut preset = match self.preset {
             Preset::Fast => TrainConfig::fast(),
             Preset::Tutorial => TrainConfig::tutorial(),
@@ -249,17 +329,11 @@ impl TrainArgs {
                 ..preset
             };
         }
-        let mut augmentation = match self.augment {
-            Some(Switch::On) => Augmentation::default(),
-            Some(Switch::Off) => Augmentation::none(),
-            None => preset.augmentation,
-        };
-        if let Some(prefix) = self.augment_prefix {
-            augmentation.prefix = prefix;
-        }
         let config = TrainConfig {
             steps: self.steps.unwrap_or(preset.steps),
             batch_size: self.batch_size.unwrap_or(preset.batch_size),
+            accumulate: self.accumulate.unwrap_or(n_devices),
+            ema: self.ema.unwrap_or(preset.ema),
             learning_rate: self.learning_rate.unwrap_or(preset.learning_rate),
             warmup_steps: self.warmup_steps.unwrap_or(preset.warmup_steps),
             schedule: self.schedule.unwrap_or(preset.schedule),
@@ -271,15 +345,23 @@ impl TrainArgs {
                 Some(power) => Sampling::Balanced { power },
                 None => preset.sampling,
             },
-            augmentation,
+            augmentation: self.augmentation.over(preset.augmentation),
             seed: self.seed.unwrap_or(preset.seed),
             eval_every_steps: self.eval_every_steps.unwrap_or(preset.eval_every_steps),
+            early_stopping: self.early_stopping.unwrap_or(preset.early_stopping),
             checkpoint_every_seconds: self
                 .checkpoint_every_seconds
                 .unwrap_or(preset.checkpoint_every_seconds),
+            checkpoint_every_steps: self.checkpoint_every_steps.unwrap_or(preset.checkpoint_every_steps),
+            keep_checkpoints: self.keep_checkpoints.unwrap_or(preset.keep_checkpoints),
             ..preset
         };
         config.validate()?;
+        ensure!(
+            config.accumulate.is_multiple_of(n_devices),
+            "{} batches a step do not spread evenly over {n_devices} devices; change --accumulate",
+            config.accumulate
+        );
         Ok(config)
     }
 

@@ -43,6 +43,63 @@ pub enum Precision {
     Bf16,
 }
 
+/// The devices that the user asked for: several of one kind compute each step together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceChoices(Vec<DeviceChoice>);
+
+impl Default for DeviceChoices {
+    fn default() -> Self {
+        Self(vec![DeviceChoice::Auto])
+    }
+}
+
+impl FromStr for DeviceChoices {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Some(n) = text.strip_prefix("cpu:").and_then(|n| n.parse().ok()).filter(|&n| n > 0) {
+            return Ok(Self(vec![DeviceChoice::Cpu; n]));
+        }
+        let Some(indices) = text.strip_prefix("cuda:") else { return Ok(Self(vec![text.parse()?])) };
+        let mut choices = Vec::new();
+        for index in indices.split(',') {
+            let choice = format!("cuda:{index}").parse()?;
+            if choices.contains(&choice) {
+                return Err(format!("device {index} is named twice"));
+            }
+            choices.push(choice);
+        }
+        Ok(Self(choices))
+    }
+}
+
+impl fmt::Display for DeviceChoices {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.as_slice() {
+            [choice] => choice.fmt(f),
+            [DeviceChoice::Cpu, ..] => write!(f, "cpu:{}", self.0.len()),
+            [first, rest @ ..] => {
+                first.fmt(f)?;
+                rest.iter().try_for_each(|choice| match choice {
+                    DeviceChoice::Cuda(index) => write!(f, ",{index}"),
+                    other => write!(f, ",{other}"),
+                })
+            }
+            [] => Ok(()),
+        }
+    }
+}
+
+impl DeviceChoices {
+    /// Finds the devices, at least one, all of a kind.
+    ///
+    /// # Errors
+    /// As [`DeviceChoice::find`].
+    pub fn find(&self) -> Result<Vec<Device>> {
+        self.0.iter().map(|choice| choice.find()).collect()
+    }
+}
+
 impl FromStr for DeviceChoice {
     type Err = String;
 

@@ -12,6 +12,7 @@ use burn::backend::Autodiff;
 use burn::tensor::backend::AutodiffBackend;
 use burn_flex::Flex;
 use clap::ValueEnum;
+use quickdraw_core::ops::KernelBackend;
 use quickdraw_core::weights::{self, WeightType};
 use quickdraw_core::{Classifier, ModelBackend, ModelCard};
 use serde_json::{Map, Value, json};
@@ -24,8 +25,8 @@ use crate::data::{DataSet, ReadOptions, Validation, read_folder, samples};
 use crate::device::Device;
 use crate::evaluate::{AtFraction, Confusion, Measurement, Summary, compare, evaluate};
 use crate::export::onnx;
-use crate::train::{Job, Outcome, train};
-use crate::{bench, model_folder, predict, report};
+use crate::train::{Job, Outcome, TrainConfig, train};
+use crate::{bench, environment, model_folder, predict, report};
 
 /// Runs the command.
 ///
@@ -42,15 +43,26 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
     }
 }
 
+/// A GPU eats batches faster than one thread prepares them.
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+const LOADER_THREADS_PER_GPU: usize = 4;
+
 /// Exit status of a run that was interrupted: 128 and the number of SIGINT, as shells have it.
 const INTERRUPTED: u8 = 130;
 
 fn run_train(args: &TrainArgs) -> Result<ExitCode> {
     start_threads(args.threads)?;
-    let device = args.device.find()?;
-    args.precision.set_for(device)?;
-    let config = args.config()?;
-    let (train_set, validation, data_facts) = load_data(args)?;
+    let devices = args.device.find()?;
+    args.precision.set_for(devices[0])?;
+    let config = TrainConfig {
+        loader_threads: args.loader_threads.unwrap_or(match devices[0] {
+            Device::Cpu => 1,
+            #[cfg(any(feature = "cuda", feature = "wgpu"))]
+            _ => LOADER_THREADS_PER_GPU * devices.len(),
+        }),
+        ..args.config(devices.len())?
+    };
+    let (train_set, validation, data_facts) = load_data(args, &config)?;
     let model = args.model(train_set.n_classes())?;
     let out = match &args.out {
         Some(out) => out.clone(),
@@ -58,11 +70,12 @@ fn run_train(args: &TrainArgs) -> Result<ExitCode> {
     };
     if !args.quiet {
         eprintln!(
-            "{} drawings of {} categories to train on, {} to validate on; computing on {device}{}; run folder {}",
+            "{} drawings of {} categories to train on, {} to validate on; computing on {}{}; run folder {}",
             train_set.len(),
             train_set.n_classes(),
             validation.len(),
-            without_cuda(device),
+            names(&devices),
+            without_cuda(devices[0]),
             out.display()
         );
     }
@@ -70,6 +83,7 @@ fn run_train(args: &TrainArgs) -> Result<ExitCode> {
         train: Arc::new(train_set),
         validation,
         data_facts,
+        environment: environment::describe(&names(&devices)),
         model,
         config,
         out,
@@ -84,17 +98,27 @@ fn run_train(args: &TrainArgs) -> Result<ExitCode> {
         }
     })
     .context("cannot listen for Ctrl-C")?;
-    let outcome = match device {
-        Device::Cpu => train::<Autodiff<Flex>>(&job, &Default::default(), &INTERRUPT)?,
+    let outcome = match devices[0] {
+        Device::Cpu => train::<Autodiff<Flex>>(&job, &vec![Default::default(); devices.len()], &INTERRUPT)?,
         #[cfg(feature = "cuda")]
-        Device::Cuda(index) => {
-            train::<Autodiff<burn_cuda::Cuda>>(&job, &burn_cuda::CudaDevice::new(index), &INTERRUPT)?
+        Device::Cuda(_) => {
+            let index = |device: &Device| match device {
+                Device::Cuda(index) => Some(burn_cuda::CudaDevice::new(*index)),
+                _ => None,
+            };
+            let devices: Vec<_> = devices.iter().filter_map(index).collect();
+            train::<Autodiff<burn_cuda::Cuda>>(&job, &devices, &INTERRUPT)?
         }
         #[cfg(feature = "wgpu")]
-        Device::Wgpu => train::<Autodiff<burn_wgpu::Wgpu>>(&job, &Default::default(), &INTERRUPT)?,
+        Device::Wgpu => train::<Autodiff<burn_wgpu::Wgpu>>(&job, &[Default::default()], &INTERRUPT)?,
     };
     report(args, &job, &outcome)?;
     Ok(if outcome.finished { ExitCode::SUCCESS } else { ExitCode::from(INTERRUPTED) })
+}
+
+/// Devices in words: `CUDA device 0, CUDA device 1`.
+fn names(devices: &[Device]) -> String {
+    devices.iter().map(Device::to_string).collect::<Vec<_>>().join(", ")
 }
 
 fn start_threads(n: usize) -> Result<()> {
@@ -120,9 +144,9 @@ fn next_free_run(name: &str) -> PathBuf {
 }
 
 /// Drawings to train on, drawings to validate on, and what the model card says of them.
-fn load_data(args: &TrainArgs) -> Result<(DataSet, DataSet, Map<String, Value>)> {
+fn load_data(args: &TrainArgs, config: &TrainConfig) -> Result<(DataSet, DataSet, Map<String, Value>)> {
     let Some(folder) = &args.data else {
-        let (train_set, validation) = samples::sample_sets(args.config()?.seed);
+        let (train_set, validation) = samples::sample_sets(config.seed);
         let facts = [("data", json!("built-in sample drawings")), ("drawings", json!(train_set.len()))];
         return Ok((train_set, validation, card_facts(facts)));
     };
@@ -149,7 +173,7 @@ fn load_data(args: &TrainArgs) -> Result<(DataSet, DataSet, Map<String, Value>)>
     let facts = [
         ("data", json!(folder.file_name().map(|name| name.to_string_lossy()))),
         ("drawings", json!(train_set.len())),
-        ("soft_labels", json!(train_set.has_soft() && args.config()?.soft_weight > 0.0)),
+        ("soft_labels", json!(train_set.has_soft() && config.soft_weight > 0.0)),
     ];
     Ok((train_set, validation, card_facts(facts)))
 }
@@ -174,22 +198,31 @@ fn report(args: &TrainArgs, job: &Job, outcome: &Outcome) -> Result<()> {
         writeln!(stdout, "go on by the same command with: --out {out} --resume")?;
         return Ok(());
     }
-    // The folder holds the best network of the run, which is not always the last. Of sample drawings there are fresh
-    // ones, by which nothing was chosen.
-    let held_out = match args.data {
-        None => samples::sample_set(job.config.seed, 2, samples::N_HELD_OUT_PER_CLASS),
-        Some(_) => job.validation.clone(),
-    };
+    // The folder holds the best network of the run, which is not always the last.
     let classifier = model_folder::open::<Flex>(&job.out, &Default::default())?;
-    let found = evaluate(classifier.model(), &held_out, &Default::default())?;
+    let (name, found) = match args.data {
+        // Of sample drawings there are fresh ones, by which nothing was chosen.
+        None => {
+            let held_out = samples::sample_set(job.config.seed, 2, samples::N_HELD_OUT_PER_CLASS);
+            ("held-out", evaluate(classifier.model(), &held_out, &Default::default())?.figures)
+        }
+        Some(_) => {
+            let figures = classifier.card().figures["validation"].clone();
+            ("validation", serde_json::from_value(figures).context("model.json has no figures")?)
+        }
+    };
     writeln!(
         stdout,
-        "accuracy on {} held-out drawings: {:.1} % at the first guess, {:.1} % within three",
+        "accuracy on {} {name} drawings: {:.1} % at the first guess, {:.1} % within three",
         found.n,
         100.0 * found.top1,
         100.0 * found.top3
     )?;
-    writeln!(stdout, "model folder: {out} (model.json, weights.safetensors)")?;
+    writeln!(stdout, "time spent waiting for data: {:.1} %", 100.0 * outcome.waiting)?;
+    writeln!(
+        stdout,
+        "model folder: {out} (model.json, weights.safetensors; how it went: curves.svg, or `tensorboard --logdir {out}`)"
+    )?;
     let run = "cargo run --release -p native-train --";
     if args.data.is_none() {
         writeln!(
@@ -391,7 +424,7 @@ fn time<B>(
 ) -> Result<[Option<bench::Speed>; 2]>
 where
     B: AutodiffBackend + ModelBackend,
-    B::InnerBackend: ModelBackend,
+    B::InnerBackend: KernelBackend,
 {
     let train = (!args.infer).then(|| bench::train::<B>(options, device)).transpose()?;
     let infer = (!args.train).then(|| bench::infer::<B>(options, device)).transpose()?;

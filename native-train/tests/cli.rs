@@ -140,6 +140,9 @@ fn unknown_flags_commands_and_values_are_usage_errors() {
         ("fly", "fly"),
         ("train --bogus", "--bogus"),
         ("train --device gpu", "expected auto, cpu, cuda, cuda:N or wgpu"),
+        ("train --device cuda:0,x", "expected auto, cpu, cuda, cuda:N or wgpu"),
+        ("train --device cuda:1,1", "device 1 is named twice"),
+        ("train --device cpu:0", "expected auto, cpu, cuda, cuda:N or wgpu"),
         ("train --num-conv 48,x", "'x'"),
         ("train --cell-type gru", "cudnn_lstm"),
         ("train --resume", "--out"),
@@ -167,8 +170,13 @@ fn values_that_make_no_network_and_no_run_are_named() {
         ("--soft-weight=-1", "soft_weight"),
         ("--balance-power nan", "balance_power"),
         ("--augment-prefix 2", "prefix"),
+        ("--augment-rotate=-1", "rotate"),
+        ("--augment-drop-strokes 1.5", "drop_strokes"),
+        ("--ema 1", "ema"),
+        ("--accumulate 0", "accumulate"),
+        ("--device cpu:2 --accumulate 3", "3 batches a step do not spread evenly over 2 devices"),
     ] {
-        let message = refusal(place, &format!("train --device cpu --out refused {flags}"), 1);
+        let message = refusal(place, &format!("train --out refused {flags}"), 1);
         assert!(message.contains(name), "{flags}: {message}");
     }
 }
@@ -217,6 +225,43 @@ fn a_run_on_a_folder_trains_and_reports_the_bad_line() {
     let card: Value = serde_json::from_slice(&fs::read(place.join("trained/model.json")).unwrap()).unwrap();
     assert_eq!(card["labels"], serde_json::json!(["line", "zigzag"]));
     assert!(place.join("trained/weights.safetensors").exists());
+}
+
+#[test]
+fn flags_of_augmentation_override_the_preset_one_by_one() {
+    let options = |name: &str, flags: &str| -> Value {
+        let small =
+            if flags.contains("--device") { SMALL.replace("--device cpu", "") } else { SMALL.to_owned() };
+        let run = run(&PLACE, &format!("train --out {name} {small} {flags}"));
+        assert_eq!(run.code, 0, "{}", run.stderr);
+        let config = fs::read(PLACE.join(name).join("config.json")).expect("a configuration");
+        serde_json::from_slice::<Value>(&config).expect("JSON")["options"].clone()
+    };
+    let usual = &options("usual", "")["augmentation"];
+    let off = &options("off", "--augment off")["augmentation"];
+    assert!(off.as_object().unwrap().values().all(|value| value.as_f64() == Some(0.0)), "{off}");
+    assert_eq!(&options("to-the-letter", "--preset tutorial")["augmentation"], off);
+    for (name, kind) in [
+        ("rotate", "rotate"),
+        ("scale", "scale"),
+        ("shear", "shear"),
+        ("flip", "flip"),
+        ("elastic", "elastic"),
+        ("jitter", "jitter"),
+        ("drop-strokes", "drop_strokes"),
+        ("reverse-strokes", "reverse_strokes"),
+        ("reverse-order", "reverse_order"),
+        ("prefix", "prefix"),
+    ] {
+        let found = &options(&format!("only-{name}"), &format!("--augment-{name} 0.5"))["augmentation"];
+        for (other, value) in usual.as_object().unwrap() {
+            let expected = if other == kind { &Value::from(0.5) } else { value };
+            assert_eq!(&found[other], expected, "--augment-{name}: {other}");
+        }
+    }
+    let two = options("two", "--device cpu:2");
+    assert_eq!(two["accumulate"], 2);
+    assert_eq!(options("four", "--device cpu:2 --accumulate 4")["accumulate"], 4);
 }
 
 #[test]

@@ -1,22 +1,32 @@
 //! Runs: the same seed gives the same weights, an interruption loses nothing, and what does not fit is refused.
 
 use std::path::Path;
+use std::process::Command;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::backend::Autodiff;
+use burn::module::AutodiffModule;
+use burn::optim::{AdamWConfig, Optimizer};
 use burn_flex::Flex;
+use native_train::checkpoint::Checkpoint;
 use native_train::data::samples::sample_set;
-use native_train::data::{DataSet, Sampling};
+use native_train::data::{Augmentation, DataSet, Loader, LoaderConfig, PreparedBatch, Sampling};
+use native_train::environment::describe;
 use native_train::model_folder;
-use native_train::train::{Job, Outcome, Schedule, TrainConfig, train};
-use quickdraw_core::{Classifier, ModelConfig};
+use native_train::tfrecord::masked_checksum;
+use native_train::train::{Devices, Job, Outcome, Schedule, TrainConfig, gradients, optimizer, train};
+use quickdraw_core::weights::WeightType;
+use quickdraw_core::{Classifier, InkFormat, Model, ModelConfig};
+use safetensors::SafeTensors;
+use serde_json::{Value, json};
 
 fn job(out: &Path, steps: u64) -> Job {
     Job {
         train: Arc::new(sample_set(1, 0, 6)),
         validation: sample_set(1, 1, 2),
         data_facts: Default::default(),
+        environment: Default::default(),
         model: ModelConfig {
             num_nodes: 8,
             num_conv: vec![8, 8],
@@ -39,12 +49,17 @@ fn job(out: &Path, steps: u64) -> Job {
     }
 }
 
-/// The backend draws all random numbers from one generator of the process: one run at a time.
+/// The backend draws initial weights from one generator of the process: one run at a time.
 static ONE_RUN: Mutex<()> = Mutex::new(());
 
 fn run(job: &Job, interrupted: bool) -> anyhow::Result<Outcome> {
+    run_on(job, 1, interrupted)
+}
+
+/// Runs on so many devices, each of which is the processor.
+fn run_on(job: &Job, n_devices: usize, interrupted: bool) -> anyhow::Result<Outcome> {
     let _one_run = ONE_RUN.lock().unwrap_or_else(PoisonError::into_inner);
-    train::<Autodiff<Flex>>(job, &Default::default(), &AtomicBool::new(interrupted))
+    train::<Autodiff<Flex>>(job, &vec![Default::default(); n_devices], &AtomicBool::new(interrupted))
 }
 
 fn refusal(job: &Job) -> String {
@@ -68,27 +83,343 @@ fn one_seed_gives_one_model_and_another_seed_another() {
     assert!(weights(&a) != weights(&c));
 }
 
+/// The evaluations that a run has noted, as (step, figures).
+fn evaluations(out: &Path) -> Vec<(u64, Value)> {
+    let of = |line: &Value| Some((line["step"].as_u64()?, line.get("validation")?.clone()));
+    metrics(out).iter().filter_map(of).collect()
+}
+
+fn metrics(out: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(out.join("metrics.jsonl")).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
 #[test]
-fn a_run_interrupted_at_every_step_ends_with_the_weights_of_an_undisturbed_one() {
+fn a_run_interrupted_at_every_step_ends_as_an_undisturbed_one() {
+    for (ema, accumulate) in [(0.0, 1), (0.9, 3)] {
+        let folder = tempfile::tempdir().unwrap();
+        let (whole, pieces) = (folder.path().join("whole"), folder.path().join("pieces"));
+        let job = |out: &Path, steps| {
+            let mut job = job(out, steps);
+            job.config = TrainConfig { ema, accumulate, ..job.config };
+            job
+        };
+        assert!(run(&job(&whole, 7), false).unwrap().finished);
+        let mut part = job(&pieces, 7);
+        for step in 1..=7 {
+            let outcome = run(&part, true).unwrap();
+            assert_eq!((outcome.step, outcome.finished), (step, step == 7));
+            // Even after the first step there is a model to try.
+            model_folder::open::<Flex>(&pieces, &Default::default()).unwrap();
+            part.resume = true;
+        }
+        assert!(weights(&whole) == weights(&pieces));
+        assert_eq!(evaluations(&whole), evaluations(&pieces));
+        // The moments of the optimiser and the place in the data are whole as well: the next step is the same.
+        for out in [&whole, &pieces] {
+            let mut longer = job(out, 8);
+            longer.resume = true;
+            run(&longer, false).unwrap();
+        }
+        assert!(weights(&whole) == weights(&pieces));
+    }
+}
+
+#[test]
+fn metrics_past_the_checkpoint_are_taken_back_and_a_torn_line_is_dropped() {
     let folder = tempfile::tempdir().unwrap();
-    let (whole, pieces) = (folder.path().join("whole"), folder.path().join("pieces"));
-    assert!(run(&job(&whole, 7), false).unwrap().finished);
-    let mut part = job(&pieces, 7);
-    for step in 1..=7 {
-        let outcome = run(&part, true).unwrap();
-        assert_eq!((outcome.step, outcome.finished), (step, step == 7));
-        // Even after the first step there is a model to try.
-        model_folder::open::<Flex>(&pieces, &Default::default()).unwrap();
-        part.resume = true;
+    let [out, whole] = ["out", "whole"].map(|name| folder.path().join(name));
+    run(&job(&whole, 8), false).unwrap();
+    run(&job(&out, 4), false).unwrap();
+    let path = out.join("metrics.jsonl");
+    let line = |text: String| text.lines().last().unwrap().replace("\"step\":4", "\"step\":6");
+    let beyond = line(std::fs::read_to_string(&path).unwrap());
+    let text = std::fs::read_to_string(&path).unwrap() + &beyond + "\n" + &beyond[..20];
+    std::fs::write(&path, text).unwrap();
+    let mut rest = job(&out, 8);
+    rest.resume = true;
+    run(&rest, false).unwrap();
+    let steps = |out: &Path| evaluations(out).into_iter().map(|(step, _)| step).collect::<Vec<_>>();
+    assert_eq!(steps(&out), [4, 8]);
+    assert_eq!(metrics(&out).len(), metrics(&whole).len());
+}
+
+fn init(config: ModelConfig) -> Model<Autodiff<Flex>> {
+    let _one_run = ONE_RUN.lock().unwrap_or_else(PoisonError::into_inner);
+    config.init(&Default::default()).unwrap()
+}
+
+/// Batches of six.
+fn loader_config(ink_format: InkFormat) -> LoaderConfig {
+    LoaderConfig {
+        batch_size: 6,
+        sampling: Sampling::Epochs,
+        augmentation: Augmentation::none(),
+        ink_format,
+        max_rows: 100,
+        soft_weight: 0.0,
+        label_smoothing: 0.0,
+        seed: 1,
+        start_step: 0,
+        n_threads: 1,
+        bucket_batches: 1,
     }
-    assert!(weights(&whole) == weights(&pieces));
-    // The moments of the optimiser and the place in the data are whole as well: the next step is the same.
-    for out in [&whole, &pieces] {
-        let mut longer = job(out, 8);
-        longer.resume = true;
-        run(&longer, false).unwrap();
+}
+
+/// All numbers of a file of weights, by the names of the tensors.
+fn floats(bytes: &[u8]) -> Vec<f32> {
+    let tensors = SafeTensors::deserialize(bytes).unwrap().tensors();
+    let mut tensors: Vec<_> = tensors.into_iter().map(|(name, view)| (name, view.data().to_vec())).collect();
+    tensors.sort();
+    let float = |bytes: &[u8]| f32::from_le_bytes(bytes.try_into().unwrap());
+    tensors.iter().flat_map(|(_, data)| data.chunks(4).map(float)).collect()
+}
+
+#[test]
+fn accumulated_batches_count_as_one_large_batch() {
+    type B = Autodiff<Flex>;
+    let folder = tempfile::tempdir().unwrap();
+    let Job { train, model, config, .. } = job(folder.path(), 1);
+    // Dropout goes by a value's place in its batch.
+    let model = init(ModelConfig { dropout: 0.0, ..model });
+    let mut loader = Loader::spawn(train, loader_config(model.config().ink)).unwrap();
+    let parts: Vec<PreparedBatch> = (0..3).map(|_| loader.next_batch()).collect();
+    let whole = parts.iter().skip(1).fold(parts[0].clone(), |mut whole, part| {
+        whole.inks.extend(part.inks.clone());
+        whole.targets.extend(&part.targets);
+        whole.labels.extend(&part.labels);
+        whole
+    });
+    let step = |batches: Vec<PreparedBatch>| {
+        let batches = batches.into_iter().map(|batch| (batch, 1)).collect();
+        let devices = Devices::<B>::new(&[Default::default()]).unwrap();
+        let mut optimizer = optimizer::<B>(&config);
+        let step = devices.step(model.clone(), &mut optimizer, batches, 1e-2, &config).unwrap();
+        let losses: Vec<f64> =
+            step.losses.into_iter().map(|loss| loss.into_data().iter::<f64>().sum()).collect();
+        let n_right: Vec<i64> = step.n_right.into_iter().map(|n| n.into_data().iter::<i64>().sum()).collect();
+        let mean_loss = losses.iter().sum::<f64>() / losses.len() as f64;
+        (mean_loss, n_right.iter().sum::<i64>(), step.norm)
+    };
+    let (one, several) = (step(vec![whole]), step(parts));
+    assert!((one.0 - several.0).abs() < 1e-5, "{one:?} {several:?}");
+    assert_eq!(one.1, several.1);
+    assert!((one.2 / several.2 - 1.0).abs() < 1e-5, "{one:?} {several:?}");
+}
+
+#[test]
+fn the_optimiser_is_the_one_of_burn() {
+    type B = Autodiff<Flex>;
+    let folder = tempfile::tempdir().unwrap();
+    let Job { train, model, config, .. } = job(folder.path(), 1);
+    // Wide enough that a parameter is cut into several pieces.
+    let start = init(ModelConfig { num_nodes: 70, ..model });
+    let config = TrainConfig { weight_decay: 0.1, ..config };
+    let mut loader = Loader::spawn(train, loader_config(start.config().ink)).unwrap();
+    let mut ours = (start.clone(), optimizer::<B>(&config));
+    let burns = AdamWConfig::new().with_epsilon(1e-8).with_weight_decay(config.weight_decay);
+    let mut burns = (start, burns.init::<B, Model<B>>());
+    for step in 0..5 {
+        let batch = loader.next_batch();
+        let gradients = || gradients(&burns.0, batch.clone(), step, &Default::default()).unwrap().gradients;
+        ours.0 = ours.1.step(1e-2, ours.0, gradients());
+        let same = gradients();
+        burns.0 = burns.1.step(1e-2, burns.0, same);
     }
-    assert!(weights(&whole) == weights(&pieces));
+    let [ours, burns] = [ours.0, burns.0].map(|model| {
+        let bytes = quickdraw_core::weights::save(&model.valid(), WeightType::F32).unwrap();
+        floats(&bytes)
+    });
+    let moved = ours.iter().zip(&burns).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(moved < 1e-5, "{moved}");
+    assert!(ours.len() > 70 * 70);
+}
+
+#[test]
+fn several_devices_give_the_weights_of_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let weights: Vec<Vec<u8>> = [1, 2, 4]
+        .map(|n_devices| {
+            let out = folder.path().join(n_devices.to_string());
+            let mut job = job(&out, 5);
+            job.config.accumulate = 4;
+            assert!(run_on(&job, n_devices, false).unwrap().finished);
+            weights(&out)
+        })
+        .into();
+    assert!(weights[0] == weights[1] && weights[0] == weights[2]);
+}
+
+#[test]
+fn the_average_lies_between_the_start_and_the_present() {
+    let folder = tempfile::tempdir().unwrap();
+    let [after_one_step, a_tenth, most] = [0.0, 0.1, 0.999].map(|ema| {
+        let out = folder.path().join(ema.to_string());
+        let mut job = job(&out, 1);
+        job.config = TrainConfig { ema, warmup_steps: 0, learning_rate: 0.1, ..job.config };
+        run(&job, false).unwrap();
+        floats(&weights(&out))
+    });
+    let mut farthest = 0.0f32;
+    for ((now, tenth), most) in after_one_step.iter().zip(&a_tenth).zip(&most) {
+        // tenth = 0.1 start + 0.9 now; at the first step the past weighs 2 / 11 at most.
+        let start = (tenth - 0.9 * now) / 0.1;
+        assert!((2.0 / 11.0 * start + 9.0 / 11.0 * now - most).abs() < 1e-4, "{start} {now} {most}");
+        farthest = farthest.max((start - now).abs());
+    }
+    assert!(farthest > 0.05, "a step of 0.1 moves the weights: {farthest}");
+}
+
+#[test]
+fn a_run_without_progress_stops_early_and_stays_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let mut job = job(&out, 100);
+    // Nothing moves at this rate.
+    job.config = TrainConfig { early_stopping: 2, learning_rate: 1e-30, ..job.config };
+    let outcome = run(&job, false).unwrap();
+    assert_eq!((outcome.step, outcome.finished), (12, true));
+    job.resume = true;
+    let outcome = run(&job, false).unwrap();
+    assert_eq!((outcome.step, outcome.finished), (12, true));
+    job.config.early_stopping = 0;
+    assert_eq!(run(&job, false).unwrap().step, 100);
+}
+
+#[test]
+fn the_newest_checkpoints_and_the_best_are_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let mut job = job(&out, 12);
+    // The first evaluation stays the best: later ones are of weights that were thrown about.
+    job.config = TrainConfig {
+        checkpoint_every_steps: 1,
+        eval_every_steps: 2,
+        learning_rate: 50.0,
+        gradient_clipping_norm: 1e6,
+        keep_checkpoints: 2,
+        ..job.config
+    };
+    run(&job, false).unwrap();
+    let (mut best, mut highest) = (0, f64::MIN);
+    for (step, figures) in evaluations(&out) {
+        let found = figures["balanced_top1"].as_f64().unwrap();
+        if found >= highest {
+            (best, highest) = (step, found);
+        }
+    }
+    let mut kept: Vec<String> = std::fs::read_dir(out.join("checkpoints"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    kept.sort();
+    let mut expected = vec![best, 11, 12];
+    expected.sort();
+    expected.dedup();
+    assert_eq!(kept, expected.iter().map(|step| format!("step-{step:09}")).collect::<Vec<_>>());
+}
+
+/// The payloads of a TFRecord file, whose checksums are right.
+fn records(bytes: &[u8]) -> Vec<Vec<u8>> {
+    let mut found = Vec::new();
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let length = u64::from_le_bytes(rest[..8].try_into().unwrap()) as usize;
+        let checksum = |at: usize| u32::from_le_bytes(rest[at..at + 4].try_into().unwrap());
+        assert_eq!(checksum(8), masked_checksum(&rest[..8]));
+        assert_eq!(checksum(12 + length), masked_checksum(&rest[12..12 + length]));
+        found.push(rest[12..12 + length].to_vec());
+        rest = &rest[16 + length..];
+    }
+    found
+}
+
+#[test]
+fn checksums_are_those_of_the_standard() {
+    // CRC-32C of 32 zero bytes is 0x8a9136aa (RFC 3720, B.4), masked as in TensorFlow's crc32c.h.
+    let crc = 0x8a91_36aa_u32;
+    assert_eq!(masked_checksum(&[0; 32]), ((crc >> 15) | (crc << 17)).wrapping_add(0xa282_ead8));
+}
+
+#[test]
+fn a_run_folder_tells_all_that_is_to_know() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let mut job = job(&out, 41);
+    job.environment = describe("the processor");
+    run(&job, false).unwrap();
+    job.resume = true;
+    job.config.steps = 44;
+    run(&job, false).unwrap();
+
+    let read =
+        |name: &str| -> Value { serde_json::from_slice(&std::fs::read(out.join(name)).unwrap()).unwrap() };
+    let config = read("config.json");
+    assert_eq!(config["network"]["num_nodes"], 8);
+    assert_eq!(config["options"]["steps"], 44);
+    assert_eq!((&config["n_train"], &config["n_validation"]), (&json!(60), &json!(20)));
+    assert_eq!(config["labels"].as_array().unwrap().len(), 10);
+    let sessions = read("environment.json");
+    assert_eq!((&sessions[0]["from_step"], &sessions[1]["from_step"]), (&json!(0), &json!(41)));
+    for name in ["program", "command", "started", "system", "processor", "cores", "memory_bytes", "device"] {
+        assert!(!sessions[0][name].is_null(), "{name} is missing: {sessions}");
+    }
+    for line in metrics(&out).iter().filter_map(|line| line.get("train")) {
+        for share in ["accuracy", "waiting"] {
+            assert!((0.0..=1.0).contains(&line[share].as_f64().unwrap()), "{share}: {line}");
+        }
+    }
+    let svg = std::fs::read_to_string(out.join("curves.svg")).unwrap();
+    assert!(svg.contains("learning rate") && svg.contains("validation, within three"));
+    assert!(std::fs::read(out.join("curves.png")).unwrap().starts_with(b"\x89PNG"));
+
+    let mut files: Vec<_> = std::fs::read_dir(&out)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.file_name().unwrap().to_string_lossy().contains("tfevents"))
+        .collect();
+    files.sort();
+    assert_eq!(files.len(), 2);
+    for file in &files {
+        let records = records(&std::fs::read(file).unwrap());
+        assert!(records[0].windows(13).any(|part| part == b"brain.Event:2"));
+        assert!(records.iter().any(|record| record.windows(15).any(|part| part == b"validation/loss")));
+    }
+    tensorboard_reads(&out);
+}
+
+/// Reads the event files by TensorBoard's own reader, where Python has it, and compares with `metrics.jsonl`.
+fn tensorboard_reads(out: &Path) {
+    const READ: &str = "import json, sys\n\
+        from tensorboard.backend.event_processing.event_accumulator import EventAccumulator\n\
+        events = EventAccumulator(sys.argv[1]).Reload()\n\
+        print(json.dumps({t: [[e.step, e.value] for e in events.Scalars(t)] for t in events.Tags()['scalars']}))";
+    let python = std::env::var("QUICKDRAW_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let has_it = Command::new(&python).args(["-c", "import tensorboard"]).output();
+    if !has_it.is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: {python} with tensorboard was not found; QUICKDRAW_PYTHON names another");
+        return;
+    }
+    let output = Command::new(&python).args(["-c", READ]).arg(out).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    for (kind, names) in [
+        ("train", ["loss", "accuracy", "learning_rate", "gradient_norm"]),
+        ("validation", ["loss", "top1", "top3", "balanced_top1"]),
+    ] {
+        for name in names {
+            let expected: Vec<(u64, f64)> = metrics(out)
+                .iter()
+                .filter_map(|line| Some((line["step"].as_u64()?, line.get(kind)?[name].as_f64()?)))
+                .collect();
+            let scalars = found[format!("{kind}/{name}")].as_array().unwrap();
+            assert_eq!(scalars.len(), expected.len(), "{kind}/{name}");
+            for (scalar, (step, value)) in scalars.iter().zip(expected) {
+                assert_eq!(scalar[0], step, "{kind}/{name}");
+                assert!((scalar[1].as_f64().unwrap() - value).abs() <= 1e-6 * value.abs().max(1.0));
+            }
+        }
+    }
 }
 
 #[test]
@@ -112,10 +443,10 @@ fn a_run_learns_and_its_folder_tells_what_it_is() {
     let found =
         native_train::evaluate::evaluate(classifier.model(), &job.validation, &Default::default()).unwrap();
     assert!((stated - found.balanced_top1).abs() < 1e-9);
-    let metrics = std::fs::read_to_string(out.join("metrics.jsonl")).unwrap();
-    let lines: Vec<serde_json::Value> = metrics.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
-    assert_eq!(lines.iter().filter(|line| !line["validation"].is_null()).count(), 3);
-    assert!(lines.iter().any(|line| line["train"]["drawings_per_s"].as_f64() > Some(0.0)));
+    assert_eq!(evaluations(&out).len(), 3);
+    assert!(metrics(&out).iter().any(|line| line["train"]["drawings_per_s"].as_f64() > Some(0.0)));
+    let last = metrics(&out).into_iter().rfind(|line| line.get("train").is_some()).unwrap();
+    assert!(last["train"]["accuracy"].as_f64() > Some(0.4), "{last}");
 }
 
 #[test]
@@ -172,9 +503,12 @@ fn a_loss_that_is_no_number_stops_the_run_and_keeps_the_checkpoint() {
     wild.resume = true;
     wild.config.learning_rate = 1e38;
     wild.config.schedule = Schedule::Constant;
+    wild.config.checkpoint_every_steps = 1;
     let message = refusal(&wild);
     assert!(message.contains("diverged"), "{message}");
-    assert!(out.join("checkpoints/step-000000002/state.json").exists());
+    // What is kept as the last checkpoint is from before: its step can be told from the message.
+    let newest = Checkpoint::newest(&out).unwrap().unwrap().state.step;
+    assert!(message.contains(&format!("at step {}", newest + 1)), "{message}, kept step {newest}");
 }
 
 #[test]
@@ -192,22 +526,31 @@ fn options_out_of_range_are_named() {
     assert!(refused(&|c| c.gradient_clipping_norm = 0.0).contains("gradient_clipping_norm"));
     assert!(refused(&|c| c.label_smoothing = 1.5).contains("label_smoothing"));
     assert!(refused(&|c| c.weight_decay = -1.0).contains("weight_decay"));
+    assert!(refused(&|c| c.ema = 1.0).contains("ema"));
+    assert!(refused(&|c| c.accumulate = 0).contains("accumulate"));
     assert!(refused(&|c| c.sampling = Sampling::Balanced { power: f32::NAN }).contains("balance_power"));
 }
 
 #[test]
 fn the_learning_rate_rises_and_falls() {
     let config = TrainConfig { steps: 110, warmup_steps: 10, learning_rate: 1.0, ..TrainConfig::fast() };
-    assert!((config.learning_rate_at(0) - 0.1).abs() < 1e-12);
-    assert!((config.learning_rate_at(9) - 1.0).abs() < 1e-12);
-    assert!((config.learning_rate_at(60) - 0.5).abs() < 1e-12);
-    assert!(config.learning_rate_at(109) < 1e-3);
-    let constant = TrainConfig::tutorial();
-    assert_eq!(constant.learning_rate_at(0), constant.learning_rate_at(99_999));
-    let trapezoid = TrainConfig { schedule: Schedule::Trapezoid, ..config };
-    for (step, expected) in [(0, 0.1), (9, 1.0), (88, 1.0), (99, 0.5), (110, 0.0)] {
-        assert!((trapezoid.learning_rate_at(step) - expected).abs() < 1e-12, "{step}");
+    for (schedule, rates) in [
+        (Schedule::Constant, [(0, 0.1), (9, 1.0), (60, 1.0), (109, 1.0)].as_slice()),
+        (Schedule::Cosine, &[(0, 0.1), (9, 1.0), (60, 0.5), (85, 0.146_446_609_4), (110, 0.0)]),
+        (Schedule::Trapezoid, &[(0, 0.1), (9, 1.0), (88, 1.0), (99, 0.5), (110, 0.0)]),
+        // PyTorch's OneCycleLR: pct_start 0.3, div_factor 25, final_div_factor 10,000.
+        (Schedule::OneCycle, &[(0, 0.04), (33, 1.0), (110, 4e-6)]),
+    ] {
+        let config = TrainConfig { schedule, ..config };
+        for &(step, expected) in rates {
+            let found = config.learning_rate_at(step);
+            assert!((found - expected).abs() < 1e-9, "{schedule:?}, step {step}: {found}");
+        }
     }
+    let one_cycle = TrainConfig { schedule: Schedule::OneCycle, ..config };
+    assert!((0..32).all(|step| one_cycle.learning_rate_at(step) < one_cycle.learning_rate_at(step + 1)));
+    assert!((33..109).all(|step| one_cycle.learning_rate_at(step) > one_cycle.learning_rate_at(step + 1)));
+    let trapezoid = TrainConfig { schedule: Schedule::Trapezoid, ..config };
     let longer = TrainConfig { steps: 1000, ..trapezoid };
     assert!((0..=88).all(|step| longer.learning_rate_at(step) == trapezoid.learning_rate_at(step)));
 }

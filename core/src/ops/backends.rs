@@ -12,7 +12,7 @@ mod on_host {
 
     use crate::Pooling;
     use crate::ops::host::{self, conv, lstm, pool};
-    use crate::ops::{ConvWeights, Dropout, Float, KernelBackend, Lengths, LstmSaved, LstmWeights};
+    use crate::ops::{AdamStep, ConvWeights, Dropout, Float, KernelBackend, Lengths, LstmSaved, LstmWeights};
 
     /// A backend whose tensors lie in the machine's memory.
     pub(super) trait HostBackend: Backend {
@@ -176,6 +176,28 @@ mod on_host {
             Self::from_values(output, [n_drawings, n_steps, c])
         }
 
+        fn adam_on_host(
+            parameter: Float<Self>,
+            gradient: Float<Self>,
+            moments: [Float<Self>; 2],
+            step: AdamStep,
+        ) -> (Float<Self>, [Float<Self>; 2]) {
+            let shape = parameter.shape();
+            let [first, second] = &moments;
+            let [parameter, first, second] = host::adam::step(
+                &Self::values(&parameter),
+                &Self::values(&gradient),
+                [&Self::values(first), &Self::values(second)],
+                &step,
+            );
+            let tensor = |values| Self::from_values(values, shape.clone());
+            (tensor(parameter), [tensor(first), tensor(second)])
+        }
+
+        fn sum_of_squares_on_host(x: Float<Self>) -> Float<Self> {
+            Self::from_values(vec![host::adam::sum_of_squares(&Self::values(&x))], [1])
+        }
+
         fn conv_backward_on_host(
             d_output: Float<Self>,
             x: Float<Self>,
@@ -257,6 +279,19 @@ mod on_host {
 
                 fn dropout(x: Float<Self>, dropout: Dropout) -> Float<Self> {
                     Self::dropout_on_host(x, dropout)
+                }
+
+                fn adam(
+                    parameter: Float<Self>,
+                    gradient: Float<Self>,
+                    moments: [Float<Self>; 2],
+                    step: AdamStep,
+                ) -> (Float<Self>, [Float<Self>; 2]) {
+                    Self::adam_on_host(parameter, gradient, moments, step)
+                }
+
+                fn sum_of_squares(x: Float<Self>) -> Float<Self> {
+                    Self::sum_of_squares_on_host(x)
                 }
             }
         };

@@ -101,7 +101,24 @@ pub struct Dropout {
     pub same_at_every_step: bool,
 }
 
-/// What a backend gives: forward and backward of both operations, without a gradient graph.
+/// A step of Adam with decoupled weight decay (Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2019).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AdamStep {
+    /// The learning rate.
+    pub learning_rate: f64,
+    /// Weight of the past in the mean of the gradients.
+    pub beta_1: f32,
+    /// Weight of the past in the mean of their squares.
+    pub beta_2: f32,
+    /// Added to the root, so that nothing is divided by zero.
+    pub epsilon: f32,
+    /// Share of a parameter that is taken off in a step, times the learning rate.
+    pub weight_decay: f32,
+    /// Number of the step, the first of which is 1.
+    pub time: i32,
+}
+
+/// What a backend gives: forward and backward of the operations and the optimiser's step, without a gradient graph.
 ///
 /// The defaults are built of tensor operations and fit any backend; a backend with kernels of its own
 /// overrides them.
@@ -167,6 +184,21 @@ pub trait KernelBackend: Backend {
     /// Drops values of `x` `[B, T, C]`. It is linear, so the gradient goes through the same function.
     fn dropout(x: Float<Self>, dropout: Dropout) -> Float<Self> {
         plain::dropout::<Self>(x, dropout)
+    }
+
+    /// A step of Adam: the parameter and its moments after it. All have one shape, whichever.
+    fn adam(
+        parameter: Float<Self>,
+        gradient: Float<Self>,
+        moments: [Float<Self>; 2],
+        step: AdamStep,
+    ) -> (Float<Self>, [Float<Self>; 2]) {
+        plain::adam::<Self>(parameter, gradient, moments, step)
+    }
+
+    /// The sum of the squares of all values, `[1]`.
+    fn sum_of_squares(x: Float<Self>) -> Float<Self> {
+        plain::sum_of_squares::<Self>(x)
     }
 }
 
@@ -241,6 +273,22 @@ pub fn pool<B: ModelBackend>(x: Tensor<B, 3>, pooling: Pooling, lengths: &Length
 /// Dropout of `x` `[B, T, C]`.
 pub fn dropout<B: ModelBackend>(x: Tensor<B, 3>, dropout: Dropout) -> Tensor<B, 3> {
     tensor(B::drop_values(float(x), dropout))
+}
+
+/// A step of Adam: the parameter and its moments after it.
+pub fn adam<B: KernelBackend, const D: usize>(
+    parameter: Tensor<B, D>,
+    gradient: Tensor<B, D>,
+    moments: [Tensor<B, D>; 2],
+    step: AdamStep,
+) -> (Tensor<B, D>, [Tensor<B, D>; 2]) {
+    let (parameter, moments) = B::adam(float(parameter), float(gradient), moments.map(float), step);
+    (tensor(parameter), moments.map(tensor))
+}
+
+/// The sum of the squares of all values, `[1]`.
+pub fn sum_of_squares<B: KernelBackend, const D: usize>(x: Tensor<B, D>) -> Tensor<B, 1> {
+    tensor(B::sum_of_squares(float(x)))
 }
 
 fn float<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Float<B> {

@@ -3,11 +3,11 @@
 //! One small product a step makes the LSTM slow here; a backend that matters has its own kernels.
 
 use burn::tensor::backend::Backend;
-use burn::tensor::{Distribution, IndexingUpdateOp, Int, Tensor, activation};
+use burn::tensor::{Distribution, IndexingUpdateOp, Int, Tensor, TensorMetadata, activation};
 
 use crate::Pooling;
 
-use super::{ConvWeights, Dropout, Float, Lengths, LstmSaved, LstmWeights, float, tensor};
+use super::{AdamStep, ConvWeights, Dropout, Float, Lengths, LstmSaved, LstmWeights, float, tensor};
 
 /// `x` `[B, T, C]` with zeros in the padding, whatever lay there: a product with the mask would leave what is no number.
 fn without_padding<B: Backend>(x: Tensor<B, 3>, lengths: &Lengths) -> Tensor<B, 3> {
@@ -304,4 +304,36 @@ pub fn dropout<B: Backend>(x: Float<B>, dropout: Dropout) -> Float<B> {
     B::seed(&device, dropout.seed);
     let factors = Tensor::<B, 3>::random(shape, Distribution::Bernoulli(kept), &device) / kept;
     float(x * factors)
+}
+
+/// [`KernelBackend::adam`](super::KernelBackend::adam).
+pub fn adam<B: Backend>(
+    parameter: Float<B>,
+    gradient: Float<B>,
+    moments: [Float<B>; 2],
+    step: AdamStep,
+) -> (Float<B>, [Float<B>; 2]) {
+    let AdamStep { learning_rate, beta_1, beta_2, epsilon, weight_decay, time } = step;
+    let shape = parameter.shape();
+    let gradient = flat::<B>(gradient);
+    let [first, second] = moments.map(flat::<B>);
+    let first = first.mul_scalar(beta_1) + gradient.clone().mul_scalar(1.0 - beta_1);
+    let second = second.mul_scalar(beta_2) + gradient.square().mul_scalar(1.0 - beta_2);
+    let root = second.clone().div_scalar(1.0 - beta_2.powi(time)).sqrt().add_scalar(epsilon);
+    let change = first.clone().mul_scalar(learning_rate / f64::from(1.0 - beta_1.powi(time))) / root;
+    let kept = 1.0 - learning_rate * f64::from(weight_decay);
+    let parameter = flat::<B>(parameter).mul_scalar(kept) - change;
+    let back = |x: Tensor<B, 1>| B::float_reshape(float(x), shape.clone());
+    (back(parameter), [back(first), back(second)])
+}
+
+/// [`KernelBackend::sum_of_squares`](super::KernelBackend::sum_of_squares).
+pub fn sum_of_squares<B: Backend>(x: Float<B>) -> Float<B> {
+    float(flat::<B>(x).square().sum())
+}
+
+/// All values in one row.
+fn flat<B: Backend>(x: Float<B>) -> Tensor<B, 1> {
+    let n = x.shape().num_elements();
+    tensor(B::float_reshape(x, [n].into()))
 }

@@ -41,7 +41,7 @@ pub struct Augmentation {
     pub reverse_strokes: f32,
     /// Probability that the last stroke comes first and the first last.
     pub reverse_order: f32,
-    /// Probability that the drawing is unfinished: it ends after 40 to 100 % of its points.
+    /// Probability that the drawing is unfinished: it ends after 15 to 100 % of its points.
     pub prefix: f32,
 }
 
@@ -143,7 +143,7 @@ impl Augmentation {
         }
         if chance(self.prefix, rng) {
             let n_points: usize = chosen.iter().map(Vec::len).sum();
-            keep_first_points(&mut chosen, (n_points as f32 * rng.random_range(0.4..1.0)).ceil() as usize);
+            keep_first_points(&mut chosen, (n_points as f32 * rng.random_range(0.15..1.0)).ceil() as usize);
         }
         chosen
     }

@@ -1,9 +1,11 @@
 //! A measurement in, a folder out that people can look at: a page, tables and pictures.
 //!
 //! `report.html` is one file that asks nobody for anything; `confusion.csv` and `classes.csv` are for programs and
-//! spreadsheets; `confusion` and `reliability` are pictures, each as SVG and PNG.
+//! spreadsheets; `confusion` and `reliability` are pictures, each as SVG and PNG. Runs draw their [`curves`] by the same
+//! means.
 
 mod charts;
+pub mod curves;
 mod gallery;
 mod page;
 mod pictures;

@@ -21,10 +21,12 @@ fn with_typeface() {
     });
 }
 
-const INK: RGBColor = RGBColor(32, 33, 36);
-const GREY: RGBColor = RGBColor(140, 143, 150);
-const RIGHT: RGBColor = RGBColor(38, 84, 196);
-const WRONG: RGBColor = RGBColor(214, 64, 28);
+pub(super) const INK: RGBColor = RGBColor(32, 33, 36);
+pub(super) const GREY: RGBColor = RGBColor(140, 143, 150);
+pub(super) const RIGHT: RGBColor = RGBColor(38, 84, 196);
+pub(super) const WRONG: RGBColor = RGBColor(214, 64, 28);
+/// Lines of a grid.
+pub(super) const PALE: RGBColor = RGBColor(232, 233, 236);
 
 /// Pixels that the longer side of the heat map has at most, unless a class needs more than that by its one pixel.
 const HEAT_SIDE: usize = 1200;
@@ -36,7 +38,7 @@ const N_NAMES: usize = 40;
 const MARGIN: usize = 170;
 
 /// What drawing gives.
-type Drawn<B> = Result<(), DrawingAreaErrorKind<<B as DrawingBackend>::ErrorType>>;
+pub(super) type Drawn<B> = Result<(), DrawingAreaErrorKind<<B as DrawingBackend>::ErrorType>>;
 
 /// `confusion.svg` and `confusion.png`: rows are the categories drawn, columns the first guesses; the darker a cell, the
 /// larger the share of its row.
@@ -46,35 +48,38 @@ pub(super) fn confusion(folder: &Path, measurement: &Measurement) -> Result<()> 
     let cell = (HEAT_SIDE / n_classes).clamp(1, 60);
     let side = (MARGIN + cell * n_classes + MARGIN / 6) as u32;
     let [svg, png] = paths(folder, "confusion");
-    draw(SVGBackend::new(&svg, (side, side)), &svg, |area| heat_map(area, measurement, cell as i32))?;
-    draw(BitMapBackend::new(&png, (side, side)), &png, |area| heat_map(area, measurement, cell as i32))
+    picture(SVGBackend::new(&svg, (side, side)), &svg, |area| heat_map(area, measurement, cell as i32))?;
+    picture(BitMapBackend::new(&png, (side, side)), &png, |area| heat_map(area, measurement, cell as i32))
 }
 
 /// `reliability.svg` and `reliability.png`: share of right first guesses by their probability.
 pub(super) fn reliability(folder: &Path, tally: &Tally) -> Result<()> {
     let size = (720, 680);
     let [svg, png] = paths(folder, "reliability");
-    draw(SVGBackend::new(&svg, size), &svg, |area| reliability_diagram(area, tally))?;
-    draw(BitMapBackend::new(&png, size), &png, |area| reliability_diagram(area, tally))
+    picture(SVGBackend::new(&svg, size), &svg, |area| reliability_diagram(area, tally))?;
+    picture(BitMapBackend::new(&png, size), &png, |area| reliability_diagram(area, tally))
 }
 
-fn paths(folder: &Path, name: &str) -> [PathBuf; 2] {
+/// The files of a picture.
+pub(super) fn paths(folder: &Path, name: &str) -> [PathBuf; 2] {
     ["svg", "png"].map(|extension| folder.join(name).with_extension(extension))
 }
 
-fn draw<B: DrawingBackend>(
+/// Draws a picture on white and writes it.
+pub(super) fn picture<B: DrawingBackend>(
     backend: B,
     path: &Path,
-    picture: impl FnOnce(&DrawingArea<B, Shift>) -> Drawn<B>,
+    contents: impl FnOnce(&DrawingArea<B, Shift>) -> Drawn<B>,
 ) -> Result<()> {
     with_typeface();
     let area = backend.into_drawing_area();
-    let drawn = area.fill(&WHITE).and_then(|()| picture(&area)).and_then(|()| area.present());
+    let drawn = area.fill(&WHITE).and_then(|()| contents(&area)).and_then(|()| area.present());
     // The error borrows from the path, so that its text alone can be passed on.
     drawn.map_err(|error| anyhow!("cannot write {}: {error}", path.display()))
 }
 
-fn text(size: i32, colour: RGBColor) -> TextStyle<'static> {
+/// Text of a height in pixels.
+pub(super) fn text(size: i32, colour: RGBColor) -> TextStyle<'static> {
     ("sans-serif", size).into_font().color(&colour)
 }
 
@@ -143,7 +148,7 @@ fn reliability_diagram<B: DrawingBackend>(area: &DrawingArea<B, Shift>, tally: &
         .label_style(text(15, INK))
         .axis_style(GREY)
         .light_line_style(WHITE)
-        .bold_line_style(RGBColor(232, 233, 236))
+        .bold_line_style(PALE)
         .draw()?;
     let width = 1.0 / N_BINS as f64;
     let bins = tally.bins().iter().enumerate().filter(|(_, bin)| bin.n > 0);

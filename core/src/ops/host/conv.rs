@@ -1,6 +1,6 @@
 //! The 1-d convolution over rows that exist, as one matrix product over gathered windows.
 
-use super::{Matrix, Packed, Scratch, add, add_transposed_products, for_each, product, sum_rows};
+use super::{Matrix, Packed, Scratch, add, add_transposed_products, for_each, product, sum_rows, unwritten};
 
 /// Drawings that one thread takes at a time. The results do not depend on the number of threads, because this number does
 /// not.
@@ -97,7 +97,7 @@ fn pieces<'a>(
 pub fn forward(x: &[f32], weight: &[f32], bias: &[f32], lengths: &[usize], shape: Shape) -> Vec<f32> {
     let (width, n_steps) = (shape.d_output, shape.n_output_steps());
     let weight = Packed::new(Matrix::new(weight, shape.d_window(), width));
-    let mut output = vec![0.0; shape.n_drawings * n_steps * width];
+    let mut output = unwritten(shape.n_drawings * n_steps * width);
     let pieces = pieces(lengths, (x, shape.n_steps * shape.d_input), (&mut output, n_steps * width));
     for_each(pieces, |(lengths, x, output)| {
         let windows = shape.windows(x, lengths);
@@ -105,8 +105,13 @@ pub fn forward(x: &[f32], weight: &[f32], bias: &[f32], lengths: &[usize], shape
         let mut rows = Scratch::filled(n * width, |rows| (0..n).for_each(|_| rows.extend_from_slice(bias)));
         let windows = Matrix::new(&windows, n, shape.d_window());
         product(&mut rows, width, true, windows, &weight);
-        for ((b, t, _), row) in shape.rows(lengths).zip(rows.chunks_exact(width)) {
-            output[(b * n_steps + t) * width..][..width].copy_from_slice(row);
+        let mut rows = &rows[..];
+        for (output, length) in output.chunks_exact_mut((n_steps * width).max(1)).zip(lengths) {
+            let (own, others) = rows.split_at(length.div_ceil(shape.stride) * width);
+            let (existing, padding) = output.split_at_mut(own.len());
+            existing.copy_from_slice(own);
+            padding.fill(0.0);
+            rows = others;
         }
     });
     output

@@ -9,7 +9,9 @@ use std::ops::Range;
 
 use super::gates::StepBackward;
 use super::recurrent::PackedWeights;
-use super::{Matrix, Packed, Scratch, add, add_transposed_products, for_each, join, product, sum_rows};
+use super::{
+    Matrix, Packed, Scratch, add, add_transposed_products, for_each, join, product, sum_rows, unwritten,
+};
 
 /// Drawings of a shard. The results do not depend on the number of threads, because this number does not.
 const SHARD_DRAWINGS: usize = 32;
@@ -22,6 +24,8 @@ const CHUNK_ROWS: usize = 256;
 struct Packing {
     /// Drawing at each place, longest first.
     order: Vec<usize>,
+    /// The length of each, in that order.
+    lengths: Vec<usize>,
     /// First packed row of each step, and the number of packed rows at the end.
     starts: Vec<usize>,
     n_steps: usize,
@@ -47,7 +51,8 @@ impl Packing {
             }
             starts[t + 1] = starts[t] + running;
         }
-        Self { order, starts, n_steps }
+        let lengths = order.iter().map(|&b| lengths[b]).collect();
+        Self { order, lengths, starts, n_steps }
     }
 
     fn longest(&self) -> usize {
@@ -75,7 +80,8 @@ impl Packing {
         })
     }
 
-    /// `[N, width]` -> columns `column..column + width` of this shard's drawings, each `[T, padded_width]`.
+    /// `[N, width]` -> columns `column..column + width` of this shard's drawings, each `[T, padded_width]`. The first
+    /// columns bring the zeros of the padding along, for all columns.
     fn scatter(
         &self,
         packed: &[f32],
@@ -89,6 +95,11 @@ impl Packing {
             for drawing in &mut drawings[..self.step(t).len()] {
                 let row = rows.next().expect("a packed row for each running drawing");
                 drawing[t * padded_width + column..][..width].copy_from_slice(row);
+            }
+        }
+        if column == 0 {
+            for (&length, drawing) in self.lengths.iter().zip(drawings) {
+                drawing[length * padded_width..].fill(0.0);
             }
         }
     }
@@ -156,9 +167,9 @@ pub fn forward(x: &[f32], weights: Weights<'_>, lengths: &[usize], shape: Shape)
     let shards = Packing::shards(lengths, n_steps);
     let n_rows: usize = shards.iter().map(Packing::n_rows).sum();
     let packed_weights = pack_weights(weights, shape, false);
-    let mut gates = vec![0.0; n_directions * n_rows * 4 * h];
-    let mut cells = vec![0.0; n_directions * n_rows * h];
-    let mut output = vec![0.0; n_drawings * n_steps * n_directions * h];
+    let mut gates = unwritten(n_directions * n_rows * 4 * h);
+    let mut cells = unwritten(n_directions * n_rows * h);
+    let mut output = unwritten(n_drawings * n_steps * n_directions * h);
 
     let mut tasks = Vec::with_capacity(shards.len());
     let (mut gates_left, mut cells_left) = (&mut gates[..], &mut cells[..]);
@@ -212,20 +223,14 @@ struct DirectionWeights<'a> {
 
 fn pack_weights(weights: Weights<'_>, shape: Shape, for_backward: bool) -> Vec<DirectionWeights<'_>> {
     let Shape { d_input, d_hidden: h, n_directions, .. } = shape;
-    (0..n_directions)
-        .map(|d| {
-            let input = Matrix::strided(&weights.input[d * 4 * h..], d_input, 4 * h, n_directions * 4 * h);
-            DirectionWeights {
-                input: Packed::new(if for_backward { input.transposed() } else { input }),
-                recurrent: PackedWeights::new(
-                    &weights.recurrent[d * h * 4 * h..][..h * 4 * h],
-                    h,
-                    for_backward,
-                ),
-                bias: &weights.bias[d * 4 * h..][..4 * h],
-            }
-        })
-        .collect()
+    for_each((0..n_directions).collect(), |d| {
+        let input = Matrix::strided(&weights.input[d * 4 * h..], d_input, 4 * h, n_directions * 4 * h);
+        DirectionWeights {
+            input: Packed::new(if for_backward { input.transposed() } else { input }),
+            recurrent: PackedWeights::new(&weights.recurrent[d * h * 4 * h..][..h * 4 * h], h, for_backward),
+            bias: &weights.bias[d * 4 * h..][..4 * h],
+        }
+    })
 }
 
 /// The steps in the order in which a direction walks them, each with the step before it on that walk.
@@ -331,7 +336,7 @@ impl Direction<'_> {
         let Shape { d_input, d_hidden: h, .. } = self.shape;
         let n = self.shard.n_rows();
         // The output before each row, zero where a drawing begins: one product instead of one a step.
-        let mut states = Scratch::zeros(n * h);
+        let mut states = Scratch::any(n * h);
         let mut d_cells = Scratch::zeros(self.shard.order.len() * h);
         let mut d_gates = Scratch::any(n * 4 * h);
         for (t, before) in walk(self.shard.longest(), self.d == 1).rev() {
@@ -349,8 +354,9 @@ impl Direction<'_> {
             self.weights.recurrent.step_backward(step, d_before);
             // A drawing that began at this step passes nothing further back.
             d_cells[before.len() * h..rows.len() * h].fill(0.0);
-            states[rows.start * h..][..before.len() * h]
-                .copy_from_slice(&outputs[before.start * h..before.end * h]);
+            let (continued, begun) = states[rows.start * h..rows.end * h].split_at_mut(before.len() * h);
+            continued.copy_from_slice(&outputs[before.start * h..before.end * h]);
+            begun.fill(0.0);
         }
         let mut gradients = DirectionGradients {
             x: Scratch::any(n * d_input),
@@ -398,6 +404,17 @@ fn disjoint_mut(
     }
 }
 
+/// Cuts rows `[I, D * width]` into those of each direction.
+fn by_direction(rows: &mut [f32], n_directions: usize, width: usize) -> Vec<Vec<&mut [f32]>> {
+    let mut directions: Vec<Vec<&mut [f32]>> = (0..n_directions).map(|_| Vec::new()).collect();
+    for row in rows.chunks_exact_mut(n_directions * width) {
+        for (direction, part) in directions.iter_mut().zip(row.chunks_exact_mut(width)) {
+            direction.push(part);
+        }
+    }
+    directions
+}
+
 /// Takes the gradient of the output, `[B, T, D * H]`, back to the input and the parameters.
 ///
 /// `output`, `gates` and `cells` are those that [`forward`] gave for the same `x` and `weights`.
@@ -417,7 +434,7 @@ pub fn backward(
     let shards = Packing::shards(lengths, n_steps);
     let packed_weights = pack_weights(weights, shape, true);
     let mut gradients = Gradients {
-        x: vec![0.0; n_drawings * n_steps * d_input],
+        x: unwritten(n_drawings * n_steps * d_input),
         input: vec![0.0; d_input * n_directions * 4 * h],
         recurrent: vec![0.0; n_directions * h * 4 * h],
         bias: vec![0.0; n_directions * 4 * h],
@@ -454,15 +471,18 @@ pub fn backward(
         shard.scatter(&parts[0].x, d_input, &mut drawings, d_input, 0);
         parts
     });
-    for shard in parts {
-        for (d, part) in shard.iter().enumerate() {
-            add(&mut gradients.recurrent[d * h * 4 * h..], &part.recurrent);
-            add(&mut gradients.bias[d * 4 * h..], &part.bias);
-            let rows = gradients.input.chunks_exact_mut(n_directions * 4 * h);
-            for (sums, row) in rows.zip(part.input.chunks_exact(4 * h)) {
-                add(&mut sums[d * 4 * h..], row);
+    // The sums over the shards, of each direction by itself: they lie apart but for the rows of `input`.
+    let recurrent = gradients.recurrent.chunks_exact_mut(h * 4 * h);
+    let bias = gradients.bias.chunks_exact_mut(4 * h);
+    let input = by_direction(&mut gradients.input, n_directions, 4 * h);
+    for_each(recurrent.zip(bias).zip(input).enumerate().collect(), |(d, ((recurrent, bias), mut input))| {
+        for part in parts.iter().map(|shard| &shard[d]) {
+            add(recurrent, &part.recurrent);
+            add(bias, &part.bias);
+            for (sums, row) in input.iter_mut().zip(part.input.chunks_exact(4 * h)) {
+                add(sums, row);
             }
         }
-    }
+    });
     gradients
 }

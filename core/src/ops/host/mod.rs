@@ -4,6 +4,7 @@
 //! Rows past a drawing's length are never computed: the operations gather the rows that exist
 //! ("packed", as in PyTorch's `pack_padded_sequence`), so padding costs a copy of zeros and no arithmetic.
 
+pub mod adam;
 pub mod conv;
 pub mod dropout;
 mod gates;
@@ -15,6 +16,16 @@ mod scratch;
 
 pub(crate) use product::{Matrix, Packed, add_transposed_products, product};
 pub(crate) use scratch::Scratch;
+
+/// Room for `n` values, all of which the caller writes before it reads them: setting it to zero first would cost a pass over
+/// memory, which for the gates of a batch takes as long as activating them.
+#[allow(clippy::uninit_vec)]
+pub(crate) fn unwritten(n: usize) -> Vec<f32> {
+    let mut values = Vec::with_capacity(n);
+    // SAFETY: there is room for n values, every pattern of bits is an f32, and none is read before it is written.
+    unsafe { values.set_len(n) };
+    values
+}
 
 /// Runs both closures, on two threads where feature `rayon` is on.
 pub(crate) fn join<A: Send, B: Send>(a: impl FnOnce() -> A + Send, b: impl FnOnce() -> B + Send) -> (A, B) {

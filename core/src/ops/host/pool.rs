@@ -1,6 +1,6 @@
 //! From the steps of a drawing to one vector, on slices.
 
-use super::{add, for_each};
+use super::{add, for_each, unwritten};
 use crate::Pooling;
 
 /// Pools `x` `[B, T, C]` over the steps that exist: `[B, C]`, or with [`Pooling::MeanMax`] `[B, 2C]`. A drawing without
@@ -41,14 +41,16 @@ pub fn backward(
 ) -> Vec<f32> {
     let c = channels;
     let width = pooling.n_parts() * c;
-    let mut d_x = vec![0.0; x.len()];
+    let mut d_x = unwritten(x.len());
     let drawings: Vec<_> = d_x
         .chunks_exact_mut((n_steps * c).max(1))
         .zip(x.chunks_exact((n_steps * c).max(1)))
         .zip(d_output.chunks_exact(width).zip(lengths))
         .collect();
     for_each(drawings, |((d_x, x), (d_output, &length))| {
-        let d_steps = d_x[..length * c].chunks_exact_mut(c);
+        let (d_steps, padding) = d_x.split_at_mut(length * c);
+        padding.fill(0.0);
+        let d_steps = d_steps.chunks_exact_mut(c);
         match pooling {
             Pooling::Sum => d_steps.for_each(|d_step| d_step.copy_from_slice(d_output)),
             Pooling::MeanMax if length > 0 => {

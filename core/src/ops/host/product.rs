@@ -1,7 +1,8 @@
 //! Matrix products on slices, in blocks of rows and columns whose sums fill the registers.
 //!
 //! The right-hand side is packed first: block after block of columns, each `[K, width]` without gaps, so that the inner
-//! loop reads it from one place in order. The left-hand side is read where it lies, by rows or by columns.
+//! loop reads it from one place in order. The left-hand side is read where it lies, by rows; of one that is transposed, the
+//! columns that a block needs are put side by side.
 
 use pulp::{Arch, Simd, WithSimd};
 
@@ -159,16 +160,22 @@ impl Packed {
         }
     }
 
+    /// The values of a block, `[K, width]`.
+    fn panel(&self, block: usize) -> &[f32] {
+        let len = self.depth * self.width();
+        &self.values.as_slice()[block * len..][..len]
+    }
+
     /// Values in a row of a block.
     fn width(&self) -> usize {
         self.n_vectors * self.arch.dispatch(Lanes)
     }
 }
 
-/// `out = a b`, or `out += a b`; `out` is `[rows of a, columns of b]`, its rows `out_stride` values apart.
+/// `out = a b`, or `out += a b`; `a` is row-major, and `out` `[rows of a, columns of b]`, its rows `out_stride` values apart.
 pub(crate) fn product(out: &mut [f32], out_stride: usize, accumulate: bool, a: Matrix<'_>, b: &Packed) {
     assert_eq!(a.columns, b.depth, "inner dimensions of a matrix product");
-    assert!(b.columns <= out_stride);
+    assert!(a.column_stride == 1 && b.columns <= out_stride);
     assert!(a.rows == 0 || out.len() >= (a.rows - 1) * out_stride + b.columns);
     b.arch.dispatch(Product { out, out_stride, accumulate, a, b });
 }
@@ -190,7 +197,9 @@ pub(crate) fn add_transposed_products<const P: usize>(
         let packed = packed.as_ref().expect("packed above");
         for (out, a) in &mut sums {
             assert_eq!(a.rows, b.rows, "inner dimensions of a matrix product");
-            product(out, b.columns, true, a.rows_from(first, n).transposed(), packed);
+            assert!(a.column_stride == 1 && out.len() >= a.columns * b.columns);
+            let a = a.rows_from(first, n);
+            packed.arch.dispatch(AddTransposedProduct { out, a, b: packed });
         }
     }
 }
@@ -207,57 +216,111 @@ impl WithSimd for Product<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(mut self, simd: S) {
-        for block in 0..self.b.n_blocks {
-            match self.b.n_vectors {
-                1 => for_blocks!(S, 0, self.a.rows, |row, R| self.rows::<S, R, 1>(simd, row, block)),
-                2 => for_blocks!(S, 0, self.a.rows, |row, R| self.rows::<S, R, 2>(simd, row, block)),
-                3 => for_blocks!(S, 0, self.a.rows, |row, R| self.rows::<S, R, 3>(simd, row, block)),
-                _ => {
-                    for_blocks!(S, 0, self.a.rows, |row, R| self.rows::<S, R, MAX_VECTORS>(simd, row, block))
-                }
-            }
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { out, out_stride, accumulate, a, b } = self;
+        for block in 0..b.n_blocks {
+            for_blocks!(S, 0, a.rows, |row, R| {
+                let a_rows = (&a.data[row * a.row_stride..], a.row_stride, 1);
+                rows::<S, R>(simd, &mut out[row * out_stride..], out_stride, accumulate, a_rows, b, block);
+            });
         }
     }
 }
 
-impl Product<'_> {
+/// `out += aᵀ b`: the columns of `a` that a block needs are first put side by side, which its rows keep far apart.
+struct AddTransposedProduct<'a> {
+    /// `[columns of a, columns of b]`.
+    out: &'a mut [f32],
+    a: Matrix<'a>,
+    b: &'a Packed,
+}
+
+impl WithSimd for AddTransposedProduct<'_> {
+    type Output = ();
+
     #[inline(always)]
-    #[allow(clippy::needless_range_loop)] // See `block_product`.
-    fn rows<S: Simd, const R: usize, const C: usize>(&mut self, simd: S, row: usize, block: usize) {
-        let width = C * S::F32_LANES;
-        let depth = self.b.depth;
-        let panel = &self.b.values.as_slice()[block * depth * width..][..depth * width];
-        let a = self.a.rows_from(row, R);
-        let sums = if a.column_stride == 1 {
-            block_product::<S, R, C>(simd, a.data, a.row_stride, 1, panel)
-        } else {
-            block_product::<S, R, C>(simd, a.data, 1, a.column_stride, panel)
-        };
-        let first = block * width;
-        if first + width <= self.b.columns {
-            for r in 0..R {
-                let out = &mut self.out[(row + r) * self.out_stride + first..][..width];
-                let (out, _) = S::as_mut_simd_f32s(out);
-                for c in 0..C {
-                    let before = if self.accumulate { out[c] } else { simd.splat_f32s(0.0) };
-                    out[c] = simd.add_f32s(before, sums[r][c]);
-                }
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { out, a, b } = self;
+        let (depth, out_stride) = (a.rows, b.columns);
+        let mut side_by_side = Scratch::any(depth * a.columns);
+        for_blocks!(S, 0, a.columns, |first, R| {
+            let block = &mut side_by_side[first * depth..][..R * depth];
+            for (k, values) in block.chunks_exact_mut(R).enumerate() {
+                values.copy_from_slice(&a.data[k * a.row_stride + first..][..R]);
             }
-        } else {
-            // Through memory, for the part of the block that exists. A copy, so that the sums above need none.
-            let mut copy = [[simd.splat_f32s(0.0); C]; R];
-            for r in 0..R {
-                for c in 0..C {
-                    copy[r][c] = sums[r][c];
-                }
+        });
+        for block in 0..b.n_blocks {
+            for_blocks!(S, 0, a.columns, |first, R| {
+                let a_columns = (&side_by_side[first * depth..][..R * depth], 1, R);
+                rows::<S, R>(simd, &mut out[first * out_stride..], out_stride, true, a_columns, b, block);
+            });
+        }
+    }
+}
+
+/// R rows of a block of a product: value (r, k) of the left-hand side is `a[r * row_stride + k * k_stride]`.
+#[inline(always)]
+fn rows<S: Simd, const R: usize>(
+    simd: S,
+    out: &mut [f32],
+    out_stride: usize,
+    accumulate: bool,
+    (a, row_stride, k_stride): (&[f32], usize, usize),
+    b: &Packed,
+    block: usize,
+) {
+    let panel = b.panel(block);
+    // Written where they are computed: sums that come from several places would go through memory.
+    macro_rules! of_vectors {
+        ($C:expr) => {{
+            let sums = block_product::<S, R, $C>(simd, a, row_stride, k_stride, panel);
+            write(simd, out, out_stride, accumulate, b.columns, block, sums);
+        }};
+    }
+    match b.n_vectors {
+        1 => of_vectors!(1),
+        2 => of_vectors!(2),
+        3 => of_vectors!(3),
+        _ => of_vectors!(MAX_VECTORS),
+    }
+}
+
+/// Writes the sums of R rows of a block, or adds them.
+#[inline(always)]
+#[allow(clippy::needless_range_loop)] // See `block_product`.
+fn write<S: Simd, const R: usize, const C: usize>(
+    simd: S,
+    out: &mut [f32],
+    out_stride: usize,
+    accumulate: bool,
+    n_columns: usize,
+    block: usize,
+    sums: [[S::f32s; C]; R],
+) {
+    let width = C * S::F32_LANES;
+    let first = block * width;
+    if first + width <= n_columns {
+        for r in 0..R {
+            let out = &mut out[r * out_stride + first..][..width];
+            let (out, _) = S::as_mut_simd_f32s(out);
+            for c in 0..C {
+                let before = if accumulate { out[c] } else { simd.splat_f32s(0.0) };
+                out[c] = simd.add_f32s(before, sums[r][c]);
             }
-            for (r, sums) in copy.iter().enumerate() {
-                let out = &mut self.out[(row + r) * self.out_stride..][..self.b.columns];
-                for (sums, part) in sums.iter().zip(out[first..].chunks_mut(S::F32_LANES)) {
-                    let before = if self.accumulate { load(simd, part) } else { simd.splat_f32s(0.0) };
-                    store(simd, part, simd.add_f32s(before, *sums));
-                }
+        }
+    } else {
+        // Through memory, for the part of the block that exists. A copy, so that the sums above need none.
+        let mut copy = [[simd.splat_f32s(0.0); C]; R];
+        for r in 0..R {
+            for c in 0..C {
+                copy[r][c] = sums[r][c];
+            }
+        }
+        for (r, sums) in copy.iter().enumerate() {
+            let out = &mut out[r * out_stride..][..n_columns];
+            for (sums, part) in sums.iter().zip(out[first..].chunks_mut(S::F32_LANES)) {
+                let before = if accumulate { load(simd, part) } else { simd.splat_f32s(0.0) };
+                store(simd, part, simd.add_f32s(before, *sums));
             }
         }
     }
@@ -370,14 +433,13 @@ mod tests {
                 (0..rows * columns).map(|i| x[i % rows * columns + i / rows]).collect()
             };
             let (a_t, b_t) = (transposed(&a, m, k), transposed(&b, k, n));
-            for a in [Matrix::new(&a, m, k), Matrix::new(&a_t, k, m).transposed()] {
-                for b in [Matrix::new(&b, k, n), Matrix::new(&b_t, n, k).transposed()] {
-                    let mut out = vec![f32::NAN; m * n];
-                    product(&mut out, n, false, a, &Packed::new(b));
-                    assert_eq!(out, expected, "{m} {k} {n}");
-                    product(&mut out, n, true, a, &Packed::new(b));
-                    assert_eq!(out, expected.iter().map(|x| 2.0 * x).collect::<Vec<_>>());
-                }
+            for b in [Matrix::new(&b, k, n), Matrix::new(&b_t, n, k).transposed()] {
+                let (a, b) = (Matrix::new(&a, m, k), Packed::new(b));
+                let mut out = vec![f32::NAN; m * n];
+                product(&mut out, n, false, a, &b);
+                assert_eq!(out, expected, "{m} {k} {n}");
+                product(&mut out, n, true, a, &b);
+                assert_eq!(out, expected.iter().map(|x| 2.0 * x).collect::<Vec<_>>());
             }
             let mut out = vec![0.0; m * n];
             add_transposed_products([(&mut out, Matrix::new(&a_t, k, m))], Matrix::new(&b, k, n));

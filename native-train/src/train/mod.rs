@@ -1,0 +1,250 @@
+//! The training loop: drawings in, a run folder with a model folder out.
+//!
+//! Each step: take its batches, forward, cross-entropy, backward, clip by the global norm, Adam. Every so many steps
+//! the network is evaluated on the validation part, and the best so far is written as the model folder.
+
+mod average;
+mod config;
+mod progress;
+mod run_folder;
+mod step;
+mod tensorboard;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail, ensure};
+use burn::module::{AutodiffModule, Module};
+use burn::optim::Optimizer;
+use burn::tensor::backend::AutodiffBackend;
+use quickdraw_core::ops::KernelBackend;
+use quickdraw_core::{Model, ModelBackend, ModelConfig};
+use serde_json::{Map, Value};
+
+use crate::checkpoint::{self, Checkpoint, Contents, RunState, to_bytes};
+use crate::data::{DataSet, Loader};
+use crate::evaluate::{Evaluation, evaluate};
+
+pub use config::{Schedule, TrainConfig};
+pub use progress::Summary;
+use progress::{Display, Window};
+use run_folder::RunFolder;
+pub use step::{Devices, Gradients, Step, gradients, optimizer};
+
+/// What to train, on what, and where to put it.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// Drawings to learn from.
+    pub train: Arc<DataSet>,
+    /// Drawings to evaluate on while training.
+    pub validation: DataSet,
+    /// Where the data came from, for the model card.
+    pub data_facts: Map<String, Value>,
+    /// Program, machine and devices, for the run folder.
+    pub environment: Map<String, Value>,
+    /// The network.
+    pub model: ModelConfig,
+    /// The options.
+    pub config: TrainConfig,
+    /// The run folder, which becomes the model folder as well.
+    pub out: PathBuf,
+    /// Go on with the run in that folder.
+    pub resume: bool,
+    /// No display.
+    pub quiet: bool,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// Steps done.
+    pub step: u64,
+    /// Whether it is done: all steps, or as many as early stopping allowed. If not, it was interrupted and can be resumed.
+    pub finished: bool,
+    /// The last evaluation on the validation part.
+    pub validation: Evaluation,
+    /// Share of the time that was spent waiting for batches, 0 to 1.
+    pub waiting: f64,
+}
+
+/// Trains a network; writes checkpoints, metrics and the model folder into the run folder.
+///
+/// `interrupted` is looked at after every step: once it is set, a checkpoint is written and the run ends.
+///
+/// # Errors
+/// When options, data or folder do not fit together, the disk cannot be written, or the loss is no longer finite.
+///
+/// # Panics
+/// Without any device.
+pub fn train<B>(job: &Job, devices: &[B::Device], interrupted: &AtomicBool) -> Result<Outcome>
+where
+    B: AutodiffBackend + ModelBackend,
+    B::InnerBackend: KernelBackend,
+{
+    let Job { config, out, .. } = job;
+    config.validate()?;
+    config.loader(&job.model, 0).validate()?;
+    ensure!(!job.validation.is_empty(), "there are no drawings to validate on");
+    let devices = Devices::<B>::new(devices)?;
+    let device = devices.first();
+
+    // A fixed start for the initial weights.
+    B::seed(device, config.seed);
+    let mut model: Model<B> = job.model.init(device)?;
+    let mut optimizer = optimizer::<B>(config);
+    let mut average = None;
+    let mut state = RunState {
+        step: 0,
+        n_drawings: job.train.len(),
+        labels: job.train.labels().to_vec(),
+        model: job.model.clone(),
+        train: *config,
+        best: None,
+        lowest_loss: None,
+        n_without_progress: 0,
+        seconds: 0.0,
+    };
+    if job.resume {
+        let Some(checkpoint) = Checkpoint::newest(out)? else {
+            bail!("{} holds no checkpoint to resume from", out.display());
+        };
+        check_same_run(&checkpoint.state, &state, out)?;
+        model = checkpoint.load_model(model, device)?;
+        average = checkpoint.load_average(model.valid(), device)?;
+        optimizer = optimizer.load_record(checkpoint.optimizer(device)?);
+        state = RunState { train: *config, ..checkpoint.state };
+    } else {
+        checkpoint::refuse_existing(out)?;
+    }
+    average = (config.ema > 0.0).then(|| average.unwrap_or_else(|| model.valid()));
+
+    let mut folder = RunFolder::open(job, &state)?;
+    let mut loader = Loader::spawn(Arc::clone(&job.train), config.loader(&job.model, state.step))?;
+    let display = Display::new(config.steps, state.step, job.quiet);
+    let mut window = Window::<B::InnerBackend>::new(loader.waited());
+    let mut validation = None;
+    let started = Instant::now();
+    let seconds_before = state.seconds;
+    let mut last_checkpoint = Instant::now();
+    let mut finished = is_finished(&state);
+
+    while !finished {
+        let batches = (0..config.accumulate as u64).map(|i| {
+            let seed = state.step * config.accumulate as u64 + i + 1;
+            (loader.next_batch(), config.seed ^ seed.wrapping_mul(0x9e37_79b9_7f4a_7c15))
+        });
+        let batches = batches.collect();
+        let learning_rate = config.learning_rate_at(state.step);
+        let Step { model: better, losses, n_right, norm } =
+            devices.step(model, &mut optimizer, batches, learning_rate, config)?;
+        model = better;
+        state.step += 1;
+        window.push(state.step, losses, n_right, norm, config.drawings_per_step())?;
+        average = average.map(|average| average::update(average, &model, config.ema, state.step));
+
+        let evaluates = state.step == config.steps || state.step.is_multiple_of(config.eval_every_steps);
+        if window.ends_at(state.step) || evaluates {
+            let summary = window.read(learning_rate, loader.waited());
+            display.step(state.step, &summary);
+            folder.train(state.step, &summary)?;
+        }
+        state.seconds = seconds_before + started.elapsed().as_secs_f64();
+        let mut is_best = false;
+        if evaluates {
+            let evaluated = average.clone().unwrap_or_else(|| model.valid());
+            let found = evaluate(&evaluated, &job.validation, device)?;
+            display.evaluation(state.step, &found);
+            folder.validation(state.step, found.figures)?;
+            is_best = state.best.is_none_or(|(best, _)| found.balanced_top1 >= best);
+            if is_best {
+                state.best = Some((found.balanced_top1, state.step));
+                folder.model(job, &state, &evaluated, &found)?;
+            }
+            if state.lowest_loss.is_none_or(|lowest| found.loss < lowest) {
+                state.lowest_loss = Some(found.loss);
+                state.n_without_progress = 0;
+            } else {
+                state.n_without_progress += 1;
+            }
+            validation = Some(found);
+            window = Window::new(loader.waited());
+        }
+        finished = is_finished(&state);
+        let stops = interrupted.load(Ordering::Relaxed);
+        let due = last_checkpoint.elapsed() >= Duration::from_secs(config.checkpoint_every_seconds)
+            || (config.checkpoint_every_steps > 0
+                && state.step.is_multiple_of(config.checkpoint_every_steps));
+        if finished || stops || due || is_best {
+            let contents = Contents {
+                model: to_bytes::<B>(model.clone().into_record())?,
+                average: average.clone().map(|average| to_bytes(average.into_record())).transpose()?,
+                optimizer: to_bytes::<B>(optimizer.to_record())?,
+            };
+            checkpoint::save(out, &state, &contents, config.keep_checkpoints)?;
+            last_checkpoint = Instant::now();
+        }
+        if stops {
+            break;
+        }
+    }
+    if finished && state.step < config.steps {
+        display.line(&format!(
+            "stopped early at step {}: {} evaluations without a lower validation loss",
+            state.step, state.n_without_progress
+        ));
+    }
+    display.finish();
+
+    let evaluated = average.unwrap_or_else(|| model.valid());
+    let validation = match validation {
+        Some(validation) if finished => validation,
+        _ => evaluate(&evaluated, &job.validation, device)?,
+    };
+    if state.best.is_none() {
+        // Interrupted before the first evaluation: the folder still holds a model that can be tried.
+        folder.model(job, &state, &evaluated, &validation)?;
+    }
+    let seconds = started.elapsed().as_secs_f64();
+    let waiting = if seconds > 0.0 { loader.waited().as_secs_f64() / seconds } else { 0.0 };
+    Ok(Outcome { step: state.step, finished, validation, waiting })
+}
+
+/// Whether all steps are done, or enough evaluations have brought no progress.
+fn is_finished(state: &RunState) -> bool {
+    let patience = state.train.early_stopping;
+    state.step >= state.train.steps || (patience > 0 && state.n_without_progress >= patience)
+}
+
+/// A resumed run must be the same run: the same network and labels and as much data. Its number of steps and other
+/// options may change, which the caller asked for by giving them.
+fn check_same_run(stored: &RunState, asked: &RunState, out: &Path) -> Result<()> {
+    let out = out.display();
+    let place = |state: &RunState| (state.train.seed, state.train.batch_size, state.train.accumulate);
+    ensure!(
+        stored.model == asked.model,
+        "the run in {out} trains another network: {:?}, asked for {:?}",
+        stored.model,
+        asked.model
+    );
+    ensure!(
+        stored.labels == asked.labels,
+        "the run in {out} has {} other classes than the data, which has {}",
+        stored.labels.len(),
+        asked.labels.len()
+    );
+    ensure!(
+        stored.n_drawings == asked.n_drawings,
+        "the run in {out} was trained on {} drawings, now there are {}",
+        stored.n_drawings,
+        asked.n_drawings
+    );
+    ensure!(
+        place(stored) == place(asked),
+        "the run in {out} has (seed, batch size, batches a step) {:?}, asked for {:?}",
+        place(stored),
+        place(asked)
+    );
+    Ok(())
+}

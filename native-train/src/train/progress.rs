@@ -1,0 +1,183 @@
+//! What a run tells while it goes: sums over the last steps, a bar or lines for people.
+
+use std::cell::Cell;
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use burn::tensor::backend::Backend;
+use burn::tensor::{Int, Tensor};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::{Deserialize, Serialize};
+
+use crate::evaluate::Evaluation;
+
+/// A window ends at steps divisible by this: losses of so many steps are read back from the device together.
+const WINDOW_STEPS: u64 = 20;
+
+/// The steps since the last summary.
+pub(super) struct Window<B: Backend> {
+    losses: Vec<Tensor<B, 1>>,
+    n_right: Vec<Tensor<B, 1, Int>>,
+    norms: Vec<f64>,
+    n_drawings: usize,
+    since: Instant,
+    waited_before: Duration,
+}
+
+/// What a window of steps amounts to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Mean cross-entropy, with all that is done to the targets.
+    pub loss: f64,
+    /// Share of the training drawings, as they are varied, that were recognised at the first guess, 0 to 1.
+    pub accuracy: f64,
+    /// The learning rate of the last step.
+    pub learning_rate: f64,
+    /// Mean norm of the gradients, before clipping.
+    pub gradient_norm: f64,
+    /// Drawings a second.
+    pub drawings_per_s: f64,
+    /// Share of the time that was spent waiting for batches, 0 to 1.
+    pub waiting: f64,
+}
+
+impl<B: Backend> Window<B> {
+    /// A new window, after the loader has been waited for so long in all.
+    pub(super) fn new(waited: Duration) -> Self {
+        let (losses, n_right, norms) = (Vec::new(), Vec::new(), Vec::new());
+        Self { losses, n_right, norms, n_drawings: 0, since: Instant::now(), waited_before: waited }
+    }
+
+    /// Adds a step.
+    ///
+    /// # Errors
+    /// When the gradients are no longer finite, by which a loss that is not shows at once.
+    pub(super) fn push(
+        &mut self,
+        step: u64,
+        losses: Vec<Tensor<B, 1>>,
+        n_right: Vec<Tensor<B, 1, Int>>,
+        norm: f64,
+        n_drawings: usize,
+    ) -> Result<()> {
+        self.losses.extend(losses);
+        ensure!(
+            norm.is_finite(),
+            "at step {step} the loss is {} and the gradient's norm {norm}: training has diverged. The last checkpoint is \
+             kept; try a lower --learning-rate or --gradient-clipping-norm",
+            self.losses.pop().map_or(f64::NAN, read)
+        );
+        self.n_right.extend(n_right);
+        self.norms.push(norm);
+        self.n_drawings += n_drawings;
+        Ok(())
+    }
+
+    /// Whether it ends at this step, which was pushed last.
+    pub(super) fn ends_at(&self, step: u64) -> bool {
+        step.is_multiple_of(WINDOW_STEPS)
+    }
+
+    /// Sums the window up and begins the next.
+    pub(super) fn read(&mut self, learning_rate: f64, waited: Duration) -> Summary {
+        let Self { losses, n_right, norms, n_drawings, since, waited_before } =
+            std::mem::replace(self, Self::new(waited));
+        let seconds = since.elapsed().as_secs_f64();
+        let n_right: i64 = n_right.into_iter().map(|n| n.into_data().iter::<i64>().sum::<i64>()).sum();
+        Summary {
+            loss: mean(losses.into_iter().map(read)),
+            accuracy: n_right as f64 / n_drawings as f64,
+            learning_rate,
+            gradient_norm: mean(norms.into_iter()),
+            drawings_per_s: n_drawings as f64 / seconds,
+            waiting: (waited - waited_before).as_secs_f64() / seconds,
+        }
+    }
+}
+
+/// The value of a tensor of one.
+fn read<B: Backend>(tensor: Tensor<B, 1>) -> f64 {
+    tensor.into_data().iter::<f64>().sum()
+}
+
+fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
+    let n = values.len() as f64;
+    values.sum::<f64>() / n
+}
+
+/// Progress for people: a bar on a terminal, plain lines elsewhere.
+pub(super) enum Display {
+    Bar(ProgressBar),
+    Lines { n_steps: u64, last: Cell<Option<Instant>> },
+    Quiet,
+}
+
+/// Seconds between two plain lines.
+const LINE_EVERY: Duration = Duration::from_secs(10);
+
+impl Display {
+    pub(super) fn new(n_steps: u64, step: u64, quiet: bool) -> Self {
+        if quiet {
+            return Self::Quiet;
+        }
+        if !std::io::stderr().is_terminal() {
+            return Self::Lines { n_steps, last: Cell::new(None) };
+        }
+        let style = "{bar:24} {pos}/{len} steps, {msg}, {eta} to go";
+        let bar = ProgressBar::new(n_steps)
+            .with_style(ProgressStyle::with_template(style).expect("a valid template"))
+            .with_position(step);
+        bar.reset_eta();
+        bar.set_message("warming up");
+        Self::Bar(bar)
+    }
+
+    pub(super) fn step(&self, step: u64, summary: &Summary) {
+        let text = format!(
+            "loss {:.3}, {:.1} % right, {:.0} drawings/s, {:.0} % waiting for data",
+            summary.loss,
+            100.0 * summary.accuracy,
+            summary.drawings_per_s,
+            100.0 * summary.waiting
+        );
+        match self {
+            Self::Bar(bar) => {
+                bar.set_position(step);
+                bar.set_message(text);
+            }
+            Self::Lines { n_steps, last } => {
+                if last.get().is_none_or(|last| last.elapsed() >= LINE_EVERY) {
+                    eprintln!("step {step}/{n_steps}: {text}");
+                    last.set(Some(Instant::now()));
+                }
+            }
+            Self::Quiet => {}
+        }
+    }
+
+    pub(super) fn evaluation(&self, step: u64, found: &Evaluation) {
+        self.line(&format!(
+            "step {step}: validation loss {:.3}, top-1 {:.1} %, top-3 {:.1} % (class-balanced {:.1} %, {:.1} %)",
+            found.loss,
+            100.0 * found.top1,
+            100.0 * found.top3,
+            100.0 * found.balanced_top1,
+            100.0 * found.balanced_top3
+        ));
+    }
+
+    pub(super) fn line(&self, text: &str) {
+        match self {
+            Self::Bar(bar) => bar.println(text),
+            Self::Lines { .. } => eprintln!("{text}"),
+            Self::Quiet => {}
+        }
+    }
+
+    pub(super) fn finish(&self) {
+        if let Self::Bar(bar) = self {
+            bar.finish_and_clear();
+        }
+    }
+}

@@ -1,0 +1,307 @@
+//! One step of training: batches in, a better network out.
+//!
+//! Forward, cross-entropy and backward for each batch; the average of the gradients; clipping by the global norm;
+//! Adam. With several devices the batches of a step are computed side by side: each has a thread with a copy of the
+//! network, and the gradients are moved to the first device, where the one optimiser is. They are added in the order of
+//! the batches, so that the result does not depend on how many devices there are.
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
+
+use anyhow::{Context, Result};
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::optim::adaptor::OptimizerAdaptor;
+use burn::optim::{GradientsAccumulator, GradientsParams, Optimizer, SimpleOptimizer};
+use burn::record::Record;
+use burn::tensor::backend::{AutodiffBackend, Backend};
+use burn::tensor::{ElementConversion, Int, Tensor, TensorData, activation};
+use quickdraw_core::ops::{self, AdamStep, KernelBackend};
+use quickdraw_core::{InkBatch, Model, ModelBackend};
+
+use super::TrainConfig;
+use crate::data::PreparedBatch;
+
+/// Adam, with decoupled weight decay; the arithmetic is [`ops::adam`].
+#[derive(Clone, Debug)]
+pub struct Adam {
+    weight_decay: f32,
+}
+
+/// What Adam knows of a parameter.
+#[derive(Record, Clone, Debug)]
+pub struct AdamState<B: Backend, const D: usize> {
+    time: usize,
+    first_moment: Tensor<B, D>,
+    second_moment: Tensor<B, D>,
+}
+
+impl<B: KernelBackend> SimpleOptimizer<B> for Adam {
+    type State<const D: usize> = AdamState<B, D>;
+
+    fn step<const D: usize>(
+        &self,
+        learning_rate: f64,
+        parameter: Tensor<B, D>,
+        gradient: Tensor<B, D>,
+        state: Option<AdamState<B, D>>,
+    ) -> (Tensor<B, D>, Option<AdamState<B, D>>) {
+        let AdamState { time, first_moment, second_moment } = state.unwrap_or_else(|| {
+            let zeros = gradient.zeros_like();
+            AdamState { time: 0, first_moment: zeros.clone(), second_moment: zeros }
+        });
+        let step = AdamStep {
+            learning_rate,
+            beta_1: 0.9,
+            beta_2: 0.999,
+            epsilon: 1e-8,
+            weight_decay: self.weight_decay,
+            time: time as i32 + 1,
+        };
+        let (parameter, [first_moment, second_moment]) =
+            ops::adam(parameter, gradient, [first_moment, second_moment], step);
+        (parameter, Some(AdamState { time: time + 1, first_moment, second_moment }))
+    }
+
+    fn to_device<const D: usize>(state: AdamState<B, D>, device: &B::Device) -> AdamState<B, D> {
+        AdamState {
+            time: state.time,
+            first_moment: state.first_moment.to_device(device),
+            second_moment: state.second_moment.to_device(device),
+        }
+    }
+}
+
+/// The optimiser of a run.
+pub fn optimizer<B: AutodiffBackend>(config: &TrainConfig) -> OptimizerAdaptor<Adam, Model<B>, B>
+where
+    B::InnerBackend: KernelBackend,
+{
+    OptimizerAdaptor::from(Adam { weight_decay: config.weight_decay })
+}
+
+/// What a batch gives, still on its device.
+#[derive(Debug)]
+pub struct Gradients<B: AutodiffBackend> {
+    /// The gradients of the mean cross-entropy.
+    pub gradients: GradientsParams,
+    /// The mean cross-entropy, `[1]`.
+    pub loss: Tensor<B::InnerBackend, 1>,
+    /// Drawings whose likeliest class was the right one, `[1]`.
+    pub n_right: Tensor<B::InnerBackend, 1, Int>,
+}
+
+/// Forward, cross-entropy and backward.
+///
+/// # Errors
+/// When the batch's ink has another format than the network reads.
+pub fn gradients<B: AutodiffBackend + ModelBackend>(
+    model: &Model<B>,
+    batch: PreparedBatch,
+    dropout_seed: u64,
+    device: &B::Device,
+) -> Result<Gradients<B>> {
+    let PreparedBatch { inks, targets, labels, .. } = batch;
+    let n_drawings = labels.len();
+    let logits = model.forward_training(&InkBatch::new(&inks, device)?, dropout_seed)?; // [B, K]
+    let labels: Vec<i32> = labels.into_iter().map(|label| label as i32).collect();
+    let labels = Tensor::from_data(TensorData::new(labels, [n_drawings, 1]), device);
+    let n_right = logits.clone().inner().argmax(1).equal(labels).int().sum(); // [1]
+    let targets = Tensor::<B, 2>::from_data(TensorData::new(targets, logits.shape()), device);
+    let loss = -(activation::log_softmax(logits, 1) * targets).sum() / n_drawings as f64; // [1]
+    let gradients = GradientsParams::from_grads(loss.backward(), model);
+    Ok(Gradients { gradients, loss: loss.inner(), n_right })
+}
+
+/// What a step gives.
+#[derive(Debug)]
+pub struct Step<B: AutodiffBackend> {
+    /// The network after it.
+    pub model: Model<B>,
+    /// The mean cross-entropy of each batch before it, `[1]`, still on its device.
+    pub losses: Vec<Tensor<B::InnerBackend, 1>>,
+    /// Drawings of each batch whose likeliest class was the right one, `[1]`, likewise.
+    pub n_right: Vec<Tensor<B::InnerBackend, 1, Int>>,
+    /// The norm of the gradients over all parameters together, before clipping.
+    pub norm: f64,
+}
+
+/// The devices of a run. The first holds the network and the optimiser and computes on the calling thread; each further
+/// one has a thread.
+#[derive(Debug)]
+pub struct Devices<B: AutodiffBackend> {
+    first: B::Device,
+    further: Vec<Worker<B>>,
+}
+
+impl<B: AutodiffBackend + ModelBackend> Devices<B>
+where
+    B::InnerBackend: KernelBackend,
+{
+    /// Starts the threads.
+    ///
+    /// # Errors
+    /// When a thread cannot be started.
+    ///
+    /// # Panics
+    /// Without any device.
+    pub fn new(devices: &[B::Device]) -> Result<Self> {
+        let (first, further) = devices.split_first().expect("at least one device");
+        let further = further
+            .iter()
+            .enumerate()
+            .map(|(i, device)| Worker::spawn(i + 1, device))
+            .collect::<Result<_>>()?;
+        Ok(Self { first: first.clone(), further })
+    }
+
+    /// The device that holds the network.
+    pub fn first(&self) -> &B::Device {
+        &self.first
+    }
+
+    /// One step over the batches, each of as many drawings and with the seed of its dropout.
+    ///
+    /// # Errors
+    /// When a batch's ink has another format than the network reads.
+    ///
+    /// # Panics
+    /// Without any batch, and when a device's thread has panicked.
+    pub fn step(
+        &self,
+        model: Model<B>,
+        optimizer: &mut impl Optimizer<Model<B>, B>,
+        batches: Vec<(PreparedBatch, u64)>,
+        learning_rate: f64,
+        config: &TrainConfig,
+    ) -> Result<Step<B>> {
+        let n_batches = batches.len();
+        let n_devices = 1 + self.further.len();
+        let mut own = Vec::new();
+        for (i, (batch, seed)) in batches.into_iter().enumerate() {
+            match i % n_devices {
+                0 => own.push((batch, seed)),
+                device => self.further[device - 1].start(model.clone(), batch, seed),
+            }
+        }
+        let mut own = own.into_iter();
+        let mut sum = GradientsAccumulator::new();
+        let (mut losses, mut n_right) = (Vec::new(), Vec::new());
+        for i in 0..n_batches {
+            let found = match i % n_devices {
+                0 => {
+                    let (batch, seed) = own.next().expect("every n-th batch");
+                    gradients(&model, batch, seed, &self.first)?
+                }
+                device => self.further[device - 1].finish(i)?,
+            };
+            losses.push(found.loss);
+            n_right.push(found.n_right);
+            match n_devices {
+                1 => sum.accumulate(&model, found.gradients),
+                _ => sum.accumulate(&model, found.gradients.to_device(&self.first, &model)),
+            }
+        }
+        let scale = 1.0 / n_batches as f64;
+        let (gradients, norm) = clip_global_norm(&model, sum.grads(), scale, config.gradient_clipping_norm);
+        let model = optimizer.step(learning_rate, model, gradients);
+        Ok(Step { model, losses, n_right, norm })
+    }
+}
+
+/// A thread that computes gradients on its device.
+#[derive(Debug)]
+struct Worker<B: AutodiffBackend> {
+    /// `None` once it is to end.
+    jobs: Option<Sender<(Model<B>, PreparedBatch, u64)>>,
+    results: Receiver<Result<Gradients<B>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl<B: AutodiffBackend + ModelBackend> Worker<B> {
+    fn spawn(number: usize, device: &B::Device) -> Result<Self> {
+        let (jobs, todo) = channel::<(Model<B>, PreparedBatch, u64)>();
+        let (done, results) = channel();
+        let device = device.clone();
+        let work = move || {
+            for (model, batch, seed) in todo {
+                let found = gradients(&model.fork(&device), batch, seed, &device);
+                if done.send(found).is_err() {
+                    return;
+                }
+            }
+        };
+        let thread = std::thread::Builder::new().name(format!("device {number}")).spawn(work)?;
+        Ok(Self { jobs: Some(jobs), results, thread: Some(thread) })
+    }
+
+    fn start(&self, model: Model<B>, batch: PreparedBatch, seed: u64) {
+        let jobs = self.jobs.as_ref().expect("it is not to end yet");
+        jobs.send((model, batch, seed)).expect("the device's thread lives; its panic is printed above");
+    }
+
+    fn finish(&self, batch: usize) -> Result<Gradients<B>> {
+        let found = self.results.recv().expect("the device's thread lives; its panic is printed above");
+        found.with_context(|| format!("batch {batch} of the step"))
+    }
+}
+
+impl<B: AutodiffBackend> Drop for Worker<B> {
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(thread) = self.thread.take() {
+            // A panic has been reported by the thread itself; a second one must not follow here.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Multiplies all gradients by `scale`, and then so that their norm over all parameters together is at most `max_norm`;
+/// gives the norm between the two as well.
+fn clip_global_norm<B: AutodiffBackend>(
+    model: &Model<B>,
+    mut gradients: GradientsParams,
+    scale: f64,
+    max_norm: f64,
+) -> (GradientsParams, f64)
+where
+    B::InnerBackend: KernelBackend,
+{
+    struct SumOfSquares<'a, B: AutodiffBackend> {
+        gradients: &'a GradientsParams,
+        sum: Option<Tensor<B::InnerBackend, 1>>,
+    }
+    impl<B: AutodiffBackend> ModuleVisitor<B> for SumOfSquares<'_, B>
+    where
+        B::InnerBackend: KernelBackend,
+    {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+            if let Some(gradient) = self.gradients.get::<B::InnerBackend, D>(param.id) {
+                let squares = ops::sum_of_squares(gradient);
+                self.sum = Some(match self.sum.take() {
+                    Some(sum) => sum + squares,
+                    None => squares,
+                });
+            }
+        }
+    }
+    struct Scale<'a> {
+        gradients: &'a mut GradientsParams,
+        scale: f64,
+    }
+    impl<B: AutodiffBackend> ModuleVisitor<B> for Scale<'_> {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+            if let Some(gradient) = self.gradients.remove::<B::InnerBackend, D>(param.id) {
+                let scaled = gradient.mul_scalar(self.scale);
+                self.gradients.register::<B::InnerBackend, D>(param.id, scaled);
+            }
+        }
+    }
+    let mut squares = SumOfSquares::<B> { gradients: &gradients, sum: None };
+    model.visit(&mut squares);
+    let norm = scale * squares.sum.map_or(0.0, |sum| sum.into_scalar().elem::<f64>()).sqrt();
+    let scale = if norm > max_norm { scale * max_norm / norm } else { scale };
+    if scale != 1.0 {
+        model.visit(&mut Scale { gradients: &mut gradients, scale });
+    }
+    (gradients, norm)
+}
