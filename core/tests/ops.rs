@@ -1,10 +1,12 @@
 //! The operations and their gradients: every form against the plain one, and against finite differences.
 
+mod differentiated;
+
 use burn::backend::Autodiff;
-use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData, TensorPrimitive};
 use burn_flex::Flex;
 use burn_ndarray::NdArray;
+use differentiated::{Case, PARTS, assert_close, conv_by, flat, lstm_by, lstm_data, random};
 use quickdraw_core::Pooling;
 use quickdraw_core::ops::{
     self, AdamStep, Dropout, Float, KernelBackend, Lengths, LstmWeights, ModelBackend, plain,
@@ -33,14 +35,6 @@ mod plain_kernels {
     }
 }
 
-struct Case {
-    lengths: Vec<usize>,
-    n_steps: usize,
-    d_input: usize,
-    d_hidden: usize,
-    n_directions: usize,
-}
-
 fn cases() -> Vec<Case> {
     let case = |lengths: &[usize], n_steps, d_input, d_hidden, n_directions| Case {
         lengths: lengths.to_vec(),
@@ -61,60 +55,6 @@ fn cases() -> Vec<Case> {
         case(&[13; 40], 13, 70, 70, 2),
     ]
 }
-
-fn random(rng: &mut ChaCha8Rng, shape: impl Into<burn::tensor::Shape>) -> TensorData {
-    let shape = shape.into();
-    let values: Vec<f32> = (0..shape.num_elements()).map(|_| rng.random_range(-1.0..1.0)).collect();
-    TensorData::new(values, shape)
-}
-
-fn assert_close(what: &str, found: &[f32], expected: &[f32], tolerance: f32) {
-    assert_eq!(found.len(), expected.len(), "{what}: number of values");
-    let scale = expected.iter().fold(1.0f32, |scale, value| scale.max(value.abs()));
-    for (i, (f, e)) in found.iter().zip(expected).enumerate() {
-        assert!((f - e).abs() <= tolerance * scale, "{what}[{i}]: {f}, expected {e}");
-    }
-}
-
-fn flat<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Vec<f32> {
-    tensor.into_data().to_vec().unwrap()
-}
-
-/// Output and gradients of x, input, recurrent and bias, for the loss `sum(output * d_output)`.
-fn lstm_by<B: burn::tensor::backend::AutodiffBackend>(
-    data: &[TensorData; 5],
-    run: impl Fn(Tensor<B, 3>, Tensor<B, 2>, Tensor<B, 3>, Tensor<B, 1>) -> Tensor<B, 3>,
-) -> Vec<Vec<f32>> {
-    let device = Default::default();
-    let x = Tensor::<B, 3>::from_data(data[0].clone(), &device).require_grad();
-    let input = Tensor::<B, 2>::from_data(data[1].clone(), &device).require_grad();
-    let recurrent = Tensor::<B, 3>::from_data(data[2].clone(), &device).require_grad();
-    let bias = Tensor::<B, 1>::from_data(data[3].clone(), &device).require_grad();
-    let output = run(x.clone(), input.clone(), recurrent.clone(), bias.clone());
-    let d_output = Tensor::<B, 3>::from_data(data[4].clone(), &device);
-    let gradients = (output.clone() * d_output).sum().backward();
-    vec![
-        flat(output),
-        flat(x.grad(&gradients).unwrap()),
-        flat(input.grad(&gradients).unwrap()),
-        flat(recurrent.grad(&gradients).unwrap()),
-        flat(bias.grad(&gradients).unwrap()),
-    ]
-}
-
-fn lstm_data(rng: &mut ChaCha8Rng, case: &Case) -> [TensorData; 5] {
-    let Case { lengths, n_steps, d_input, d_hidden: h, n_directions: d } = case;
-    let b = lengths.len();
-    [
-        random(rng, [b, *n_steps, *d_input]),
-        random(rng, [*d_input, d * 4 * h]),
-        random(rng, [*d, *h, 4 * h]),
-        random(rng, [d * 4 * h]),
-        random(rng, [b, *n_steps, d * h]),
-    ]
-}
-
-const PARTS: [&str; 5] = ["output", "d_x", "d_input", "d_recurrent", "d_bias"];
 
 #[test]
 fn lstm_and_its_gradients_agree_with_the_differentiated_plain_form() {
@@ -217,13 +157,14 @@ fn lstm_ignores_what_lies_in_the_padding() {
     let lengths = Lengths::new(case.lengths.clone());
     let device = Default::default();
     let run = |x: TensorData| {
-        flat(ops::lstm::<Flex>(
-            Tensor::from_data(x, &device),
-            Tensor::from_data(data[1].clone(), &device),
-            Tensor::from_data(data[2].clone(), &device),
-            Tensor::from_data(data[3].clone(), &device),
-            &lengths,
-        ))
+        let x = Tensor::<Flex, 3>::from_data(x, &device);
+        let input = Tensor::<Flex, 2>::from_data(data[1].clone(), &device);
+        let recurrent = Tensor::<Flex, 3>::from_data(data[2].clone(), &device);
+        let bias = Tensor::<Flex, 1>::from_data(data[3].clone(), &device);
+        let by_flex = ops::lstm(x.clone(), input.clone(), recurrent.clone(), bias.clone(), &lengths);
+        let weights = LstmWeights { input: input.unsqueeze(), recurrent, bias: bias.unsqueeze() };
+        let [by_plain, _, _] = plain::lstm(x, weights, &lengths);
+        [flat(by_flex), flat(by_plain)]
     };
     let mut disturbed = data[0].clone();
     let values = disturbed.as_mut_slice::<f32>().unwrap();
@@ -232,25 +173,6 @@ fn lstm_ignores_what_lies_in_the_padding() {
         values[b * row + length * case.d_input..(b + 1) * row].fill(f32::NAN);
     }
     assert_eq!(run(data[0].clone()), run(disturbed));
-}
-
-fn conv_by<B: burn::tensor::backend::AutodiffBackend>(
-    data: &[TensorData; 4],
-    run: impl Fn(Tensor<B, 3>, Tensor<B, 2>, Tensor<B, 1>) -> Tensor<B, 3>,
-) -> Vec<Vec<f32>> {
-    let device = Default::default();
-    let x = Tensor::<B, 3>::from_data(data[0].clone(), &device).require_grad();
-    let weight = Tensor::<B, 2>::from_data(data[1].clone(), &device).require_grad();
-    let bias = Tensor::<B, 1>::from_data(data[2].clone(), &device).require_grad();
-    let output = run(x.clone(), weight.clone(), bias.clone());
-    let d_output = Tensor::<B, 3>::from_data(data[3].clone(), &device);
-    let gradients = (output.clone() * d_output).sum().backward();
-    vec![
-        flat(output),
-        flat(x.grad(&gradients).unwrap()),
-        flat(weight.grad(&gradients).unwrap()),
-        flat(bias.grad(&gradients).unwrap()),
-    ]
 }
 
 #[test]

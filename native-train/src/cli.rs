@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 
 use crate::bench;
 use crate::data::{Augmentation, Sampling};
-use crate::device::{DeviceChoice, DeviceChoices};
+use crate::device::{DeviceChoice, DeviceChoices, Precision};
 use crate::train::{Schedule, TrainConfig};
 
 /// Trains recognisers of Quick, Draw! drawings and tries them out.
@@ -97,9 +97,13 @@ pub struct TrainArgs {
     /// Go on with the run in --out exactly where its last checkpoint is
     #[arg(long, requires = "out", help_heading = "Run")]
     pub resume: bool,
-    /// Where to compute: auto, cpu, cuda, cuda:N, or several GPUs as cuda:0,1,2,3 (cpu:2 tries that without one)
+    /// Where to compute: auto, cpu, cuda, cuda:N, wgpu, or several GPUs as cuda:0,1,2,3 (cpu:2 tries that
+    /// without one)
     #[arg(long, default_value = "auto", help_heading = "Run")]
     pub device: DeviceChoices,
+    /// In which numbers the factors of matrix products are
+    #[arg(long, value_enum, default_value_t, help_heading = "Run")]
+    pub precision: Precision,
     /// Processor threads to compute with; 0 is one for each core
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Run")]
     pub threads: usize,
@@ -391,7 +395,7 @@ pub struct EvalArgs {
     /// Write a page with charts and the drawings it got wrong, tables and pictures into this folder
     #[arg(long, value_name = "DIR")]
     pub report: Option<PathBuf>,
-    /// Where to compute: auto, cpu, cuda or cuda:N
+    /// Where to compute: auto, cpu, cuda, cuda:N or wgpu
     #[arg(long, default_value = "auto")]
     pub device: DeviceChoice,
 }
@@ -481,9 +485,12 @@ pub struct BenchArgs {
     /// For how long, each
     #[arg(long, value_name = "N", default_value_t = 5.0)]
     pub seconds: f64,
-    /// Where to compute: auto, cpu, cuda or cuda:N
+    /// Where to compute: auto, cpu, cuda, cuda:N or wgpu
     #[arg(long, default_value = "auto")]
     pub device: DeviceChoice,
+    /// In which numbers the factors of matrix products are
+    #[arg(long, value_enum, default_value_t)]
+    pub precision: Precision,
     /// Processor threads to compute with; 0 is one for each core
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub threads: usize,

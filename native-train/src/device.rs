@@ -1,9 +1,10 @@
-//! Where to compute: the processor, or a CUDA device where there is one.
+//! Where to compute: the processor, a CUDA device, or whatever GPU wgpu finds (by Vulkan or Metal).
 
 use std::fmt;
 use std::str::FromStr;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
+use clap::ValueEnum;
 
 /// What the user asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub enum DeviceChoice {
     Cpu,
     /// This CUDA device.
     Cuda(usize),
+    /// The GPU that wgpu takes for the fastest.
+    Wgpu,
 }
 
 /// What there is.
@@ -25,6 +28,19 @@ pub enum Device {
     /// A CUDA device.
     #[cfg(feature = "cuda")]
     Cuda(usize),
+    /// The GPU that wgpu takes for the fastest.
+    #[cfg(feature = "wgpu")]
+    Wgpu,
+}
+
+/// In which numbers the factors of matrix products are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Precision {
+    /// Four bytes
+    #[default]
+    F32,
+    /// Two bytes; weights and sums stay f32. Only with --device cuda, on GPUs from compute capability 8.0 on
+    Bf16,
 }
 
 /// The devices that the user asked for: several of one kind compute each step together.
@@ -92,11 +108,12 @@ impl FromStr for DeviceChoice {
             "auto" => Ok(Self::Auto),
             "cpu" => Ok(Self::Cpu),
             "cuda" => Ok(Self::Cuda(0)),
+            "wgpu" => Ok(Self::Wgpu),
             _ => text
                 .strip_prefix("cuda:")
                 .and_then(|index| index.parse().ok())
                 .map(Self::Cuda)
-                .ok_or_else(|| "expected auto, cpu, cuda or cuda:N".to_owned()),
+                .ok_or_else(|| "expected auto, cpu, cuda, cuda:N or wgpu".to_owned()),
         }
     }
 }
@@ -107,6 +124,7 @@ impl fmt::Display for DeviceChoice {
             Self::Auto => f.write_str("auto"),
             Self::Cpu => f.write_str("cpu"),
             Self::Cuda(index) => write!(f, "cuda:{index}"),
+            Self::Wgpu => f.write_str("wgpu"),
         }
     }
 }
@@ -117,6 +135,11 @@ impl fmt::Display for Device {
             Self::Cpu => f.write_str("the processor"),
             #[cfg(feature = "cuda")]
             Self::Cuda(index) => write!(f, "CUDA device {index}"),
+            #[cfg(feature = "wgpu")]
+            Self::Wgpu => match quickdraw_core::ops::cube::wgpu_adapter() {
+                Some(name) => write!(f, "{name} by wgpu"),
+                None => f.write_str("wgpu"),
+            },
         }
     }
 }
@@ -125,45 +148,73 @@ impl DeviceChoice {
     /// Finds the device.
     ///
     /// # Errors
-    /// When a CUDA device was asked for by name and there is none.
-    #[cfg(feature = "cuda")]
+    /// When a device was asked for by name and there is none, or this program was built without.
     pub fn find(self) -> Result<Device> {
-        let n_devices = n_cuda_devices();
         match self {
+            Self::Auto => Ok(cuda(0).unwrap_or(Device::Cpu)),
             Self::Cpu => Ok(Device::Cpu),
-            Self::Auto if n_devices == 0 => Ok(Device::Cpu),
-            Self::Auto => Ok(Device::Cuda(0)),
-            Self::Cuda(index) => {
-                anyhow::ensure!(
-                    index < n_devices,
-                    "there is no CUDA device {index}: found {n_devices}, which need NVIDIA's driver; use --device cpu"
-                );
-                Ok(Device::Cuda(index))
-            }
-        }
-    }
-
-    /// Finds the device.
-    ///
-    /// # Errors
-    /// When a CUDA device was asked for by name: this program was built without.
-    #[cfg(not(feature = "cuda"))]
-    pub fn find(self) -> Result<Device> {
-        match self {
-            Self::Auto | Self::Cpu => Ok(Device::Cpu),
-            Self::Cuda(_) => anyhow::bail!(
-                "this program was built without CUDA: build it by `cargo run --release -p native-train --features cuda`"
-            ),
+            Self::Cuda(index) => cuda(index),
+            Self::Wgpu => wgpu(),
         }
     }
 }
 
-/// Number of CUDA devices; 0 without NVIDIA's driver, whose absence would make the CUDA runtime panic.
 #[cfg(feature = "cuda")]
-fn n_cuda_devices() -> usize {
-    // SAFETY: it only tries to open the driver's library.
-    if !unsafe { cudarc::driver::sys::is_culib_present() } {
-        return 0;
+fn cuda(index: usize) -> Result<Device> {
+    let n_devices = quickdraw_core::ops::cube::n_cuda_devices();
+    if index >= n_devices {
+        bail!(
+            "there is no CUDA device {index}: found {n_devices}, which need NVIDIA's driver; use --device cpu"
+        );
     }
-    cudarc::driver::CudaContext::device_count().map_or(0, |count| count.max(0) as usize)
+    Ok(Device::Cuda(index))
+}
+
+#[cfg(not(feature = "cuda"))]
+fn cuda(_: usize) -> Result<Device> {
+    bail!(
+        "this program was built without CUDA: build it by `cargo run --release -p native-train --features cuda`"
+    )
+}
+
+#[cfg(feature = "wgpu")]
+fn wgpu() -> Result<Device> {
+    if quickdraw_core::ops::cube::wgpu_adapter().is_none() {
+        bail!("wgpu finds no GPU, which needs a driver for Vulkan or Metal; use --device cpu");
+    }
+    Ok(Device::Wgpu)
+}
+
+#[cfg(not(feature = "wgpu"))]
+fn wgpu() -> Result<Device> {
+    bail!(
+        "this program was built without wgpu: build it by `cargo run --release -p native-train --features wgpu`"
+    )
+}
+
+impl Precision {
+    /// Makes the device compute in this precision, for the whole program; call it before anything is computed.
+    ///
+    /// # Errors
+    /// When the device computes in f32 alone.
+    pub fn set_for(self, device: Device) -> Result<()> {
+        match (self, device) {
+            (Self::F32, _) => Ok(()),
+            #[cfg(feature = "cuda")]
+            (Self::Bf16, Device::Cuda(index)) => {
+                use burn::tensor::DType;
+                use burn::tensor::backend::Backend;
+                use quickdraw_core::ops::cube;
+
+                if !burn_cuda::Cuda::<f32, i32>::supports_dtype(
+                    &burn_cuda::CudaDevice::new(index),
+                    DType::BF16,
+                ) {
+                    bail!("CUDA device {index} does not compute in bf16; use --precision f32");
+                }
+                Ok(cube::set_precision(cube::Precision::Bf16)?)
+            }
+            (Self::Bf16, _) => bail!("--precision bf16 needs --device cuda; {device} computes in f32"),
+        }
+    }
 }

@@ -44,7 +44,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
 }
 
 /// A GPU eats batches faster than one thread prepares them.
-#[cfg(feature = "cuda")]
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
 const LOADER_THREADS_PER_GPU: usize = 4;
 
 /// Exit status of a run that was interrupted: 128 and the number of SIGINT, as shells have it.
@@ -53,11 +53,12 @@ const INTERRUPTED: u8 = 130;
 fn run_train(args: &TrainArgs) -> Result<ExitCode> {
     start_threads(args.threads)?;
     let devices = args.device.find()?;
+    args.precision.set_for(devices[0])?;
     let config = TrainConfig {
         loader_threads: args.loader_threads.unwrap_or(match devices[0] {
             Device::Cpu => 1,
-            #[cfg(feature = "cuda")]
-            Device::Cuda(_) => LOADER_THREADS_PER_GPU * devices.len(),
+            #[cfg(any(feature = "cuda", feature = "wgpu"))]
+            _ => LOADER_THREADS_PER_GPU * devices.len(),
         }),
         ..args.config(devices.len())?
     };
@@ -108,6 +109,8 @@ fn run_train(args: &TrainArgs) -> Result<ExitCode> {
             let devices: Vec<_> = devices.iter().filter_map(index).collect();
             train::<Autodiff<burn_cuda::Cuda>>(&job, &devices, &INTERRUPT)?
         }
+        #[cfg(feature = "wgpu")]
+        Device::Wgpu => train::<Autodiff<burn_wgpu::Wgpu>>(&job, &[Default::default()], &INTERRUPT)?,
     };
     report(args, &job, &outcome)?;
     Ok(if outcome.finished { ExitCode::SUCCESS } else { ExitCode::from(INTERRUPTED) })
@@ -241,6 +244,8 @@ fn run_eval(args: &EvalArgs) -> Result<()> {
         Device::Cpu => measure::<Flex>(args, &Default::default())?,
         #[cfg(feature = "cuda")]
         Device::Cuda(index) => measure::<burn_cuda::Cuda>(args, &burn_cuda::CudaDevice::new(index))?,
+        #[cfg(feature = "wgpu")]
+        Device::Wgpu => measure::<burn_wgpu::Wgpu>(args, &Default::default())?,
     };
     if let Some(folder) = &args.report {
         let subject = report::Subject { model: folder_name(&args.model), data: folder_name(&args.data) };
@@ -368,12 +373,15 @@ fn run_bench(args: &BenchArgs) -> Result<()> {
     start_threads(args.threads)?;
     let options = args.options()?;
     let device = args.device.find()?;
+    args.precision.set_for(device)?;
     let [train, infer] = match device {
         Device::Cpu => time::<Autodiff<Flex>>(args, &options, &Default::default())?,
         #[cfg(feature = "cuda")]
         Device::Cuda(index) => {
             time::<Autodiff<burn_cuda::Cuda>>(args, &options, &burn_cuda::CudaDevice::new(index))?
         }
+        #[cfg(feature = "wgpu")]
+        Device::Wgpu => time::<Autodiff<burn_wgpu::Wgpu>>(args, &options, &Default::default())?,
     };
     let length = (!args.real_lengths).then_some(args.length);
     let mut stdout = stdout().lock();

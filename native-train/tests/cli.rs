@@ -139,10 +139,10 @@ fn unknown_flags_commands_and_values_are_usage_errors() {
         ("--bogus", "--bogus"),
         ("fly", "fly"),
         ("train --bogus", "--bogus"),
-        ("train --device gpu", "expected auto, cpu, cuda or cuda:N"),
-        ("train --device cuda:0,x", "expected auto, cpu, cuda or cuda:N"),
+        ("train --device gpu", "expected auto, cpu, cuda, cuda:N or wgpu"),
+        ("train --device cuda:0,x", "expected auto, cpu, cuda, cuda:N or wgpu"),
         ("train --device cuda:1,1", "device 1 is named twice"),
-        ("train --device cpu:0", "expected auto, cpu, cuda or cuda:N"),
+        ("train --device cpu:0", "expected auto, cpu, cuda, cuda:N or wgpu"),
         ("train --num-conv 48,x", "'x'"),
         ("train --cell-type gru", "cudnn_lstm"),
         ("train --resume", "--out"),
@@ -390,4 +390,17 @@ fn predict_refuses_nothing_and_missing_files() {
 fn a_build_without_cuda_says_how_to_get_it() {
     let message = refusal(&PLACE, "train --device cuda:1", 1);
     assert!(message.contains("--features cuda"), "{message}");
+}
+
+#[cfg(not(feature = "wgpu"))]
+#[test]
+fn a_build_without_wgpu_says_how_to_get_it() {
+    let message = refusal(&PLACE, "train --device wgpu", 1);
+    assert!(message.contains("--features wgpu"), "{message}");
+}
+
+#[test]
+fn the_processor_refuses_a_precision_that_it_does_not_have() {
+    let message = refusal(&PLACE, "train --device cpu --precision bf16", 1);
+    assert!(message.contains("--device cuda"), "{message}");
 }

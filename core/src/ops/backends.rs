@@ -1,7 +1,7 @@
 //! Which backend uses which form of the operations.
 //!
 //! The backends are named here and nowhere else in this crate: Rust lets a trait of ours be implemented for
-//! them only here.
+//! them only here. The backends of burn-cubecl (burn-cuda, burn-wgpu) have one implementation in [`cube`](super::cube).
 
 #[cfg(any(feature = "flex", feature = "ndarray"))]
 mod on_host {
@@ -302,6 +302,3 @@ mod on_host {
     #[cfg(feature = "ndarray")]
     kernels_on_host!(burn_ndarray::NdArray<f32>);
 }
-
-#[cfg(feature = "cuda")]
-impl super::KernelBackend for burn_cuda::Cuda<f32, i32> {}

@@ -9,6 +9,8 @@
 #[cfg(feature = "autodiff")]
 mod autodiff;
 mod backends;
+#[cfg(feature = "cubecl")]
+pub mod cube;
 pub mod host;
 pub mod plain;
 

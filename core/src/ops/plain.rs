@@ -9,6 +9,12 @@ use crate::Pooling;
 
 use super::{AdamStep, ConvWeights, Dropout, Float, Lengths, LstmSaved, LstmWeights, float, tensor};
 
+/// `x` `[B, T, C]` with zeros in the padding, whatever lay there: a product with the mask would leave what is no number.
+fn without_padding<B: Backend>(x: Tensor<B, 3>, lengths: &Lengths) -> Tensor<B, 3> {
+    let missing = lengths.mask::<B>(x.dims()[1], &x.device()).equal_elem(0.0).expand(x.dims());
+    x.mask_fill(missing, 0.0)
+}
+
 /// An LSTM layer over `x` `[B, T, I]`, differentiable by the backend's own means.
 ///
 /// Gives output `[B, T, D * H]`, activated gates `[B, T, D * 4H]` and cells `[B, T, D * H]`.
@@ -21,6 +27,7 @@ pub fn lstm<B: Backend>(
     let [n_directions, h, _] = weights.recurrent.dims();
     let device = x.device();
     let mask = lengths.mask::<B>(n_steps, &device);
+    let x = without_padding(x, lengths);
     let projected = x.reshape([1, n_drawings * n_steps, d_input]).matmul(weights.input) + weights.bias;
     let projected = projected.reshape([n_drawings, n_steps, n_directions * 4 * h]);
 
@@ -84,7 +91,7 @@ pub fn lstm_backward<B: Backend>(
     lengths: &Lengths,
     saved: LstmSaved<Float<B>>,
 ) -> (Float<B>, LstmWeights<Float<B>>) {
-    let (d_output, x): (Tensor<B, 3>, Tensor<B, 3>) = (tensor(d_output), tensor(x));
+    let (d_output, x): (Tensor<B, 3>, Tensor<B, 3>) = (tensor(d_output), without_padding(tensor(x), lengths));
     let weights = rank_3::<B>(weights);
     let (output, gates, cells): (Tensor<B, 3>, Tensor<B, 3>, Tensor<B, 3>) =
         (tensor(saved.output), tensor(saved.gates), tensor(saved.cells));
@@ -161,8 +168,7 @@ fn windows<B: Backend>(x: Tensor<B, 3>, kernel_len: usize, stride: usize, length
     // Long enough that every tap is a contiguous part of whole strides.
     let right = n_output * stride + kernel_len - 1 - left - n_steps;
     let zeros = |n: usize| Tensor::<B, 3>::zeros([n_drawings, n, c], &device);
-    let x = x * lengths.mask::<B>(n_steps, &device);
-    let x = Tensor::cat(vec![zeros(left), x, zeros(right)], 1);
+    let x = Tensor::cat(vec![zeros(left), without_padding(x, lengths), zeros(right)], 1);
     let taps = (0..kernel_len)
         .map(|k| {
             let tap: Tensor<B, 4> =
@@ -240,9 +246,9 @@ pub fn conv_backward<B: Backend>(
 
 /// See [`KernelBackend::pool_forward`](super::KernelBackend::pool_forward).
 pub fn pool_forward<B: Backend>(x: Float<B>, pooling: Pooling, lengths: &Lengths) -> Float<B> {
-    let x: Tensor<B, 3> = tensor(x);
+    let x: Tensor<B, 3> = without_padding(tensor(x), lengths);
     let mask = lengths.mask::<B>(x.dims()[1], &x.device());
-    let sum = (x.clone() * mask.clone()).sum_dim(1); // [B, 1, C]
+    let sum = x.clone().sum_dim(1); // [B, 1, C]
     let pooled = match pooling {
         Pooling::Sum => sum,
         Pooling::MeanMax => {

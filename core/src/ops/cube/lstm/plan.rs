@@ -1,0 +1,84 @@
+//! How the kernels are laid out on a device: tiles, units, and how many of the weights stay on the chip.
+
+use burn_cubecl::CubeRuntime;
+use cubecl::ir::DeviceProperties;
+use cubecl::prelude::*;
+
+use super::Layer;
+use super::kernels::{N_GATES, N_LANES};
+use crate::ops::cube::precision;
+use crate::ops::cube::rows::Places;
+
+/// Units of a cube, at most: more would leave each too few registers.
+const MAX_UNITS: usize = 512;
+
+/// Units of a cube along the layer's units, at most: a wider layer gives each several, for which a state is read once.
+const MAX_UNITS_ALONG: usize = 256;
+
+/// Units of the layer that one unit of the device works on, at most: they are unrolled.
+const MAX_PASSES: usize = 8;
+
+/// Processors of a device that does not say how many it has.
+const USUAL_PROCESSORS: usize = 32;
+
+/// How a kernel is laid out; it is compiled anew for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Plan {
+    /// Width of a direction, H.
+    pub d_hidden: usize,
+    /// Directions, D.
+    pub n_directions: usize,
+    /// Units of a cube along the layer's units.
+    pub n_units: usize,
+    /// Units of the layer that a unit of the cube works on, one after the other.
+    pub n_passes: usize,
+    /// Groups of four drawings in a tile.
+    pub n_groups: usize,
+    /// Rows of the recurrent weights in shared memory.
+    pub n_rows_on_chip: usize,
+}
+
+impl Plan {
+    /// The plan for a layer and a batch on a device, where a group needs `n_state_vectors` in shared memory for each unit
+    /// of the layer. None if the device has too little of it, or too few cubes in a launch.
+    pub fn new(layer: Layer, device: &DeviceProperties, n_state_vectors: usize) -> Option<Self> {
+        let Layer { n_drawings, d_hidden, n_directions, .. } = layer;
+        let hardware = &device.hardware;
+        let max_units =
+            MAX_UNITS.min(hardware.max_units_per_cube as usize).min(hardware.max_cube_dim.0 as usize);
+        let n_passes = d_hidden.div_ceil(max_units.min(MAX_UNITS_ALONG));
+        let n_units = d_hidden.div_ceil(n_passes);
+
+        // The kernel declares room for one vector of weights even where it keeps no row of them.
+        let weight_vector_bytes = N_GATES * precision().dtype().size();
+        let shared_bytes = hardware.max_shared_memory_size.saturating_sub(weight_vector_bytes);
+        let group_bytes = d_hidden * n_state_vectors * N_LANES * size_of::<f32>();
+        let max_groups =
+            (max_units / n_units).min(hardware.max_cube_dim.1 as usize).min(shared_bytes / group_bytes);
+        if n_passes > MAX_PASSES || max_groups == 0 {
+            return None;
+        }
+        // Small tiles until every processor has one, then larger ones, which read the weights less often.
+        let n_processors = hardware.num_streaming_multiprocessors.map_or(USUAL_PROCESSORS, |n| n as usize);
+        let wanted = (n_drawings * n_directions).div_ceil(N_LANES * n_processors);
+        let n_groups = wanted.next_power_of_two().min(max_groups);
+        if n_drawings.div_ceil(n_groups * N_LANES) > hardware.max_cube_count.0 as usize {
+            return None;
+        }
+        let rest = shared_bytes - n_groups * group_bytes;
+        let n_rows_on_chip = (rest / (d_hidden * weight_vector_bytes)).min(d_hidden);
+        Some(Self { d_hidden, n_directions, n_units, n_passes, n_groups, n_rows_on_chip })
+    }
+
+    /// Drawings in a tile.
+    pub fn tile(&self) -> usize {
+        self.n_groups * N_LANES
+    }
+
+    /// Cubes and their units for the drawings of a batch: tiles by directions.
+    pub fn cubes<R: CubeRuntime>(&self, places: &Places<R>) -> (CubeCount, CubeDim) {
+        let n_tiles = places.n_drawings.div_ceil(self.tile());
+        let count = CubeCount::Static(n_tiles as u32, self.n_directions as u32, 1);
+        (count, CubeDim::new_2d(self.n_units as u32, self.n_groups as u32))
+    }
+}

@@ -1,0 +1,94 @@
+//! Operations and their gradients as plain numbers, on any backend: what the tests of the operations compare.
+
+use burn::tensor::backend::{AutodiffBackend, Backend};
+use burn::tensor::{Tensor, TensorData};
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+
+/// Sizes of an LSTM layer and its batch.
+pub struct Case {
+    pub lengths: Vec<usize>,
+    pub n_steps: usize,
+    pub d_input: usize,
+    pub d_hidden: usize,
+    pub n_directions: usize,
+}
+
+/// Values between -1 and 1.
+pub fn random(rng: &mut ChaCha8Rng, shape: impl Into<burn::tensor::Shape>) -> TensorData {
+    let shape = shape.into();
+    let values: Vec<f32> = (0..shape.num_elements()).map(|_| rng.random_range(-1.0..1.0)).collect();
+    TensorData::new(values, shape)
+}
+
+/// Asks for equal values up to a tolerance, which is relative to the largest where that is above 1.
+pub fn assert_close(what: &str, found: &[f32], expected: &[f32], tolerance: f32) {
+    assert_eq!(found.len(), expected.len(), "{what}: number of values");
+    let scale = expected.iter().fold(1.0f32, |scale, value| scale.max(value.abs()));
+    for (i, (f, e)) in found.iter().zip(expected).enumerate() {
+        assert!((f - e).abs() <= tolerance * scale, "{what}[{i}]: {f}, expected {e}");
+    }
+}
+
+/// The values in order.
+pub fn flat<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Vec<f32> {
+    tensor.into_data().to_vec().unwrap()
+}
+
+/// Output and gradients of x, input, recurrent and bias, for the loss `sum(output * d_output)`.
+pub fn lstm_by<B: AutodiffBackend>(
+    data: &[TensorData; 5],
+    run: impl Fn(Tensor<B, 3>, Tensor<B, 2>, Tensor<B, 3>, Tensor<B, 1>) -> Tensor<B, 3>,
+) -> Vec<Vec<f32>> {
+    let device = Default::default();
+    let x = Tensor::<B, 3>::from_data(data[0].clone(), &device).require_grad();
+    let input = Tensor::<B, 2>::from_data(data[1].clone(), &device).require_grad();
+    let recurrent = Tensor::<B, 3>::from_data(data[2].clone(), &device).require_grad();
+    let bias = Tensor::<B, 1>::from_data(data[3].clone(), &device).require_grad();
+    let output = run(x.clone(), input.clone(), recurrent.clone(), bias.clone());
+    let d_output = Tensor::<B, 3>::from_data(data[4].clone(), &device);
+    let gradients = (output.clone() * d_output).sum().backward();
+    vec![
+        flat(output),
+        flat(x.grad(&gradients).unwrap()),
+        flat(input.grad(&gradients).unwrap()),
+        flat(recurrent.grad(&gradients).unwrap()),
+        flat(bias.grad(&gradients).unwrap()),
+    ]
+}
+
+/// x, input, recurrent, bias and d_output.
+pub fn lstm_data(rng: &mut ChaCha8Rng, case: &Case) -> [TensorData; 5] {
+    let Case { lengths, n_steps, d_input, d_hidden: h, n_directions: d } = case;
+    let b = lengths.len();
+    [
+        random(rng, [b, *n_steps, *d_input]),
+        random(rng, [*d_input, d * 4 * h]),
+        random(rng, [*d, *h, 4 * h]),
+        random(rng, [d * 4 * h]),
+        random(rng, [b, *n_steps, d * h]),
+    ]
+}
+
+/// What [`lstm_by`] gives.
+pub const PARTS: [&str; 5] = ["output", "d_x", "d_input", "d_recurrent", "d_bias"];
+
+/// Output and gradients of x, weight and bias, for the loss `sum(output * d_output)`.
+pub fn conv_by<B: AutodiffBackend>(
+    data: &[TensorData; 4],
+    run: impl Fn(Tensor<B, 3>, Tensor<B, 2>, Tensor<B, 1>) -> Tensor<B, 3>,
+) -> Vec<Vec<f32>> {
+    let device = Default::default();
+    let x = Tensor::<B, 3>::from_data(data[0].clone(), &device).require_grad();
+    let weight = Tensor::<B, 2>::from_data(data[1].clone(), &device).require_grad();
+    let bias = Tensor::<B, 1>::from_data(data[2].clone(), &device).require_grad();
+    let output = run(x.clone(), weight.clone(), bias.clone());
+    let d_output = Tensor::<B, 3>::from_data(data[3].clone(), &device);
+    let gradients = (output.clone() * d_output).sum().backward();
+    vec![
+        flat(output),
+        flat(x.grad(&gradients).unwrap()),
+        flat(weight.grad(&gradients).unwrap()),
+        flat(bias.grad(&gradients).unwrap()),
+    ]
+}
