@@ -87,6 +87,7 @@ class PyTorch:
             (torch.randn(len(of), max(of), columns), torch.tensor(of), torch.randint(0, N_CLASSES, (len(of),)))
             for of in lengths
         ]
+        self.repeat()
 
     def repeat(self):
         for x, lengths, labels in self.batches:
@@ -97,9 +98,8 @@ class PyTorch:
             self.optimizer.step()
 
     def drawings_per_s(self, seconds):
-        self.repeat()
         times, started = [], time.perf_counter()
-        while len(times) < 3 or time.perf_counter() - started < seconds:
+        while not times or time.perf_counter() - started < seconds:
             start = time.perf_counter()
             self.repeat()
             times.append(time.perf_counter() - start)
