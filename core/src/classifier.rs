@@ -8,7 +8,10 @@ use burn::tensor::{Tensor, activation};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{Drawing, Error, Ink, InkBatch, Model, ModelBackend, ModelConfig, weights};
+use crate::{
+    Drawing, Error, Ink, InkBatch, InkFormat, Model, ModelBackend, ModelConfig, QuantizedModel, Workspace,
+    weights,
+};
 
 /// The format of model folders that this version writes and reads.
 pub const MODEL_FORMAT: u32 = 1;
@@ -66,6 +69,18 @@ impl ModelCard {
             return Err(Error::DuplicateLabel { label: pair[0].clone() });
         }
         Ok(card)
+    }
+
+    /// The likeliest classes, best first, at most `max_results`; those of equal probability in the labels' order.
+    fn likeliest(&self, probabilities: &[f32], max_results: usize) -> Vec<Prediction> {
+        let mut order: Vec<usize> = (0..probabilities.len()).collect();
+        order.sort_by(|&a, &b| probabilities[b].total_cmp(&probabilities[a]));
+        order.truncate(max_results);
+        let prediction = |class: usize| Prediction {
+            label: self.labels[class].clone(),
+            probability: probabilities[class],
+        };
+        order.into_iter().map(prediction).collect()
     }
 }
 
@@ -145,30 +160,107 @@ impl<B: ModelBackend> Classifier<B> {
     /// # Errors
     /// As [`probabilities`](Self::probabilities).
     pub fn classify(&self, drawing: &Drawing, max_results: usize) -> Result<Vec<Prediction>, Error> {
-        let probabilities = self.probabilities(drawing)?;
-        let mut order: Vec<usize> = (0..probabilities.len()).collect();
-        order.sort_by(|&a, &b| probabilities[b].total_cmp(&probabilities[a]));
-        order.truncate(max_results);
-        Ok(order
-            .into_iter()
-            .map(|class| Prediction {
-                label: self.card.labels[class].clone(),
-                probability: probabilities[class],
-            })
-            .collect())
+        Ok(self.card.likeliest(&self.probabilities(drawing)?, max_results))
+    }
+
+    /// The vector before the last layer, of a drawing in the data set's simplified form: `[2H]`, or with
+    /// [`Pooling::MeanMax`](crate::Pooling) `[4H]`. Drawings of one kind have vectors that lie close to each other, also of
+    /// kinds that the network was not trained for.
+    ///
+    /// # Errors
+    /// As [`probabilities`](Self::probabilities).
+    pub fn embedding(&self, drawing: &Drawing) -> Result<Vec<f32>, Error> {
+        let inks = [ink(drawing, self.card.config.ink)];
+        Ok(values(self.model.embedding(&InkBatch::new(&inks, &self.device)?)?))
     }
 
     fn forward(&self, drawings: &[Drawing]) -> Result<Tensor<B, 2>, Error> {
-        let format = self.card.config.ink;
-        let inks: Vec<Ink> = drawings
-            .iter()
-            .map(|drawing| match drawing.n_points() {
-                ..=MAX_POINTS => Ink::from_drawing(drawing, format),
-                _ => Ink::from_drawing(&drawing.clone().first_points(MAX_POINTS), format),
-            })
-            .collect();
+        let inks: Vec<Ink> = drawings.iter().map(|drawing| ink(drawing, self.card.config.ink)).collect();
         self.model.forward(&InkBatch::new(&inks, &self.device)?)
     }
+}
+
+/// A trained network in 8 bits with its labels, for one drawing at a time: see [`QuantizedModel`].
+#[derive(Debug)]
+pub struct QuantizedClassifier {
+    card: ModelCard,
+    model: QuantizedModel,
+    work: Workspace,
+}
+
+impl QuantizedClassifier {
+    /// Opens a model folder, given the bytes of its two files. Weights that are not in 8 bits are rounded.
+    ///
+    /// # Errors
+    /// Those of [`ModelCard::parse`] and of [`weights::load`].
+    pub fn from_bytes(model_json: &[u8], weights: &[u8]) -> Result<Self, Error> {
+        let card = ModelCard::parse(model_json)?;
+        let model = QuantizedModel::load(&card.config, weights)?;
+        Ok(Self { card, model, work: Workspace::default() })
+    }
+
+    /// What `model.json` says.
+    pub fn card(&self) -> &ModelCard {
+        &self.card
+    }
+
+    /// Name of each class, in the order of logits and probabilities.
+    pub fn labels(&self) -> &[String] {
+        &self.card.labels
+    }
+
+    /// As [`Classifier::embedding`].
+    ///
+    /// # Errors
+    /// As [`Classifier::embedding`].
+    pub fn embedding(&mut self, drawing: &Drawing) -> Result<Vec<f32>, Error> {
+        self.model.embedding(&ink(drawing, self.card.config.ink), &mut self.work)
+    }
+
+    /// The logits of a drawing in the data set's simplified form, `[K]`.
+    ///
+    /// # Errors
+    /// As [`Classifier::probabilities`].
+    pub fn logits(&mut self, drawing: &Drawing) -> Result<Vec<f32>, Error> {
+        let embedding = self.embedding(drawing)?;
+        Ok(self.model.logits(&embedding, &mut self.work))
+    }
+
+    /// As [`Classifier::probabilities`].
+    ///
+    /// # Errors
+    /// As [`Classifier::probabilities`].
+    pub fn probabilities(&mut self, drawing: &Drawing) -> Result<Vec<f32>, Error> {
+        Ok(softmax(self.logits(drawing)?))
+    }
+
+    /// As [`Classifier::classify`].
+    ///
+    /// # Errors
+    /// As [`Classifier::probabilities`].
+    pub fn classify(&mut self, drawing: &Drawing, max_results: usize) -> Result<Vec<Prediction>, Error> {
+        let probabilities = self.probabilities(drawing)?;
+        Ok(self.card.likeliest(&probabilities, max_results))
+    }
+}
+
+/// What the network reads of a drawing.
+fn ink(drawing: &Drawing, format: InkFormat) -> Ink {
+    match drawing.n_points() {
+        ..=MAX_POINTS => Ink::from_drawing(drawing, format),
+        _ => Ink::from_drawing(&drawing.clone().first_points(MAX_POINTS), format),
+    }
+}
+
+fn softmax(mut logits: Vec<f32>) -> Vec<f32> {
+    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let mut sum = 0.0;
+    for value in &mut logits {
+        *value = (*value - largest).exp();
+        sum += *value;
+    }
+    logits.iter_mut().for_each(|value| *value /= sum);
+    logits
 }
 
 fn values<B: Backend>(tensor: Tensor<B, 2>) -> Vec<f32> {

@@ -4,7 +4,7 @@
 //! symmetric: a weight is its whole number, -127 to 127, times the scale of its column.
 
 /// The largest whole number that is used; -128 is left out, so that a weight and its negative round alike.
-const LARGEST: f32 = 127.0;
+pub(crate) const LARGEST: f32 = 127.0;
 
 /// Scales that are tried for a column, from the one that clips nothing down to three quarters of it.
 const N_SCALES: usize = 26;

@@ -17,13 +17,15 @@ mod ink;
 mod int8;
 mod model;
 pub mod ops;
+mod quantized;
 mod simplify;
 pub mod weights;
 
 pub use batch::InkBatch;
-pub use classifier::{Classifier, MODEL_FORMAT, ModelCard, Prediction};
+pub use classifier::{Classifier, MODEL_FORMAT, ModelCard, Prediction, QuantizedClassifier};
 pub use drawing::{Drawing, Record, keep_first_points};
 pub use error::Error;
 pub use ink::{Ink, InkFormat};
 pub use model::{Activation, BATCH_NORM_EPSILON, CellType, Model, ModelConfig, Pooling};
 pub use ops::ModelBackend;
+pub use quantized::{QuantizedModel, Workspace};

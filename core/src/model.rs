@@ -371,6 +371,21 @@ impl<B: Backend> Model<B> {
     pub fn config(&self) -> &ModelConfig {
         &self.config
     }
+
+    /// This network with the layers of another, without its last one if it was made for other classes.
+    ///
+    /// # Errors
+    /// When `other` has other layers: its configuration may differ only in the classes and in dropout.
+    pub fn with_layers_of(self, other: Self, same_classes: bool) -> Result<Self, Error> {
+        let Self { dense, config, .. } = self;
+        let ModelConfig { n_classes, dropout, variational_dropout, .. } = config;
+        let expected = ModelConfig { n_classes, dropout, variational_dropout, ..other.config.clone() };
+        if config != expected {
+            let message = format!("expected a network of {config:?}, found {:?}", other.config);
+            return Err(Error::InvalidConfig { field: "network", message });
+        }
+        Ok(Self { dense: if same_classes { other.dense } else { dense }, config, ..other })
+    }
 }
 
 impl<B: ModelBackend> Model<B> {
@@ -388,6 +403,14 @@ impl<B: ModelBackend> Model<B> {
     /// As [`forward`](Self::forward).
     pub fn forward_training(&self, batch: &InkBatch<B>, seed: u64) -> Result<Tensor<B, 2>, Error> {
         self.logits(batch, Some(seed))
+    }
+
+    /// The vector of each drawing before the last layer, `[B, 2H]` or with [`Pooling::MeanMax`] `[B, 4H]`.
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward).
+    pub fn embedding(&self, batch: &InkBatch<B>) -> Result<Tensor<B, 2>, Error> {
+        self.pooled(batch, None)
     }
 
     fn logits(&self, batch: &InkBatch<B>, seed: Option<u64>) -> Result<Tensor<B, 2>, Error> {

@@ -121,24 +121,126 @@ fn scale_name(name: &str) -> String {
 /// When the bytes are not safetensors or end early; when a tensor is missing, superfluous, of another shape or
 /// number type, or not finite; when the scales of 8-bit numbers are missing, not above 0, or of no such tensor.
 pub fn load<B: Backend>(model: Model<B>, bytes: &[u8], device: &B::Device) -> Result<Model<B>, Error> {
-    let tensors = SafeTensors::deserialize(bytes).map_err(|error| unreadable(error, bytes.len()))?;
-    let mut loader = Loader::<B> {
-        path: Vec::new(),
-        stored: tensors.iter().collect(),
-        error: None,
-        device: device.clone(),
-        _backend: PhantomData,
-    };
+    let reader = Reader::open(bytes)?;
+    let mut loader =
+        Loader::<B> { path: Vec::new(), reader, error: None, device: device.clone(), _backend: PhantomData };
     let model = model.map(&mut loader);
-    if let Some(error) = loader.error {
-        return Err(error);
+    match loader.error {
+        Some(error) => Err(error),
+        None => loader.reader.finish().map(|()| model),
     }
-    match loader.stored.into_keys().next() {
-        Some(name) => Err(match name.strip_suffix(SCALE) {
-            Some(name) => Error::OrphanScale { name: name.to_owned() },
-            None => Error::UnexpectedTensor { name: name.to_owned() },
-        }),
-        None => Ok(model),
+}
+
+/// The network with the weights that 8 bits can hold: each matrix rounded as [`WeightType::Int8`] stores it, but with the
+/// scale of a column such that nothing is clipped. What is rounded once stays as it is when it is stored so.
+///
+/// The parameters keep their identities, so that the gradients of the rounded network can be applied to the one it came
+/// from ("straight-through": Bengio et al., "Estimating or Propagating Gradients Through Stochastic Neurons", 2013).
+pub fn rounded<B: Backend>(model: Model<B>) -> Model<B> {
+    model.map(&mut Rounder)
+}
+
+struct Rounder;
+
+impl<B: Backend> ModuleMapper<B> for Rounder {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
+        if D < 2 {
+            return param;
+        }
+        param.map(|weights| {
+            let requires_grad = weights.is_require_grad();
+            let weights = weights.detach();
+            let widest = weights.clone().abs().max_dim(D - 2);
+            let scales = (widest / int8::LARGEST).clamp_min(f32::MIN_POSITIVE);
+            ((weights / scales.clone()).round() * scales).detach().set_require_grad(requires_grad)
+        })
+    }
+}
+
+/// Whether the matrices of a file are in 8 bits.
+///
+/// # Errors
+/// When the bytes are not safetensors or end early.
+pub fn are_int8(bytes: &[u8]) -> Result<bool, Error> {
+    Ok(Reader::open(bytes)?.stored.values().any(|view| view.dtype() == Dtype::I8))
+}
+
+/// The tensors of a file, taken one by one.
+pub(crate) struct Reader<'a> {
+    stored: BTreeMap<String, TensorView<'a>>,
+}
+
+impl<'a> Reader<'a> {
+    /// Reads the file's list of tensors.
+    pub(crate) fn open(bytes: &'a [u8]) -> Result<Self, Error> {
+        let tensors = SafeTensors::deserialize(bytes).map_err(|error| unreadable(error, bytes.len()))?;
+        Ok(Self { stored: tensors.tensors().into_iter().collect() })
+    }
+
+    /// The tensor of that name as float32 numbers.
+    pub(crate) fn floats(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, Error> {
+        let view = self.take(name, shape)?;
+        if !(view.dtype() == Dtype::I8 && int8::scale_shape(shape).is_some()) {
+            return values(name, &view);
+        }
+        let quantized = self.scaled(name, &view, shape)?;
+        let [.., n_rows, n_columns] = *shape else { unreachable!("scales have a shape for matrices alone") };
+        Ok(int8::dequantize(&quantized, n_rows, n_columns))
+    }
+
+    /// The matrix (or matrices, one after the other) of that name in 8 bits, rounded where it is not.
+    pub(crate) fn quantized(&mut self, name: &str, shape: &[usize]) -> Result<Quantized, Error> {
+        let view = self.take(name, shape)?;
+        if view.dtype() == Dtype::I8 {
+            return self.scaled(name, &view, shape);
+        }
+        let (n_rows, n_columns) = (shape[shape.len() - 2], shape[shape.len() - 1]);
+        Ok(int8::quantize(&values(name, &view)?, n_rows, n_columns))
+    }
+
+    /// Checks that nothing is left.
+    pub(crate) fn finish(self) -> Result<(), Error> {
+        match self.stored.into_keys().next() {
+            Some(name) => Err(match name.strip_suffix(SCALE) {
+                Some(name) => Error::OrphanScale { name: name.to_owned() },
+                None => Error::UnexpectedTensor { name },
+            }),
+            None => Ok(()),
+        }
+    }
+
+    fn take(&mut self, name: &str, expected: &[usize]) -> Result<TensorView<'a>, Error> {
+        let view = self.stored.remove(name).ok_or_else(|| Error::MissingTensor { name: name.to_owned() })?;
+        if view.shape() != expected {
+            let (found, expected) = (view.shape().to_vec(), expected.to_vec());
+            return Err(Error::WrongShape { name: name.to_owned(), found, expected });
+        }
+        Ok(view)
+    }
+
+    /// 8-bit numbers with their scales.
+    fn scaled(&mut self, name: &str, view: &TensorView<'_>, shape: &[usize]) -> Result<Quantized, Error> {
+        let scale_name = scale_name(name);
+        let scales = self.stored.remove(&scale_name);
+        let scales = scales.ok_or_else(|| Error::MissingScale { name: name.to_owned() })?;
+        if scales.dtype() != Dtype::F32 {
+            return Err(wrong_dtype(&scale_name, scales.dtype(), "F32"));
+        }
+        let expected = int8::scale_shape(shape).unwrap_or_default();
+        if scales.shape() != expected {
+            let found = scales.shape().to_vec();
+            return Err(Error::WrongShape { name: scale_name, found, expected });
+        }
+        let scales: Vec<f32> = f32s(scales.data());
+        if let Some(column) = scales.iter().position(|scale| !(scale.is_finite() && *scale > 0.0)) {
+            return Err(Error::InvalidScale { name: name.to_owned(), column, found: scales[column] });
+        }
+        // A scale near the largest float32 is finite, its products need not be.
+        if !scales.iter().all(|scale| (scale * int8::LARGEST).is_finite()) {
+            return Err(Error::NotFinite { name: name.to_owned() });
+        }
+        let values = view.data().iter().map(|&byte| i8::from_le_bytes([byte])).collect();
+        Ok(Quantized { values, scales })
     }
 }
 
@@ -183,39 +285,6 @@ fn wrong_dtype(name: &str, found: Dtype, expected: &'static str) -> Error {
     Error::WrongDtype { name: name.to_owned(), found: format!("{found:?}"), expected }
 }
 
-/// The float32 values that 8-bit numbers and their scales stand for.
-fn scaled_values(
-    name: &str,
-    view: &TensorView<'_>,
-    scales: Option<TensorView<'_>>,
-    scale_shape: Vec<usize>,
-) -> Result<Vec<f32>, Error> {
-    let scales = scales.ok_or_else(|| Error::MissingScale { name: name.to_owned() })?;
-    let scale_name = scale_name(name);
-    if scales.dtype() != Dtype::F32 {
-        return Err(wrong_dtype(&scale_name, scales.dtype(), "F32"));
-    }
-    if scales.shape() != scale_shape {
-        let found = scales.shape().to_vec();
-        return Err(Error::WrongShape { name: scale_name, found, expected: scale_shape });
-    }
-    let scales: Vec<f32> = f32s(scales.data());
-    if let Some(column) = scales.iter().position(|scale| !(scale.is_finite() && *scale > 0.0)) {
-        return Err(Error::InvalidScale { name: name.to_owned(), column, found: scales[column] });
-    }
-    let values = view.data().iter().map(|&byte| i8::from_le_bytes([byte])).collect();
-    let [.., n_rows, n_columns] = *view.shape() else {
-        unreachable!("scales have a shape for matrices alone")
-    };
-    let values = int8::dequantize(&Quantized { values, scales }, n_rows, n_columns);
-    // A scale near the largest float32 is finite, its products need not be.
-    if values.iter().all(|value| value.is_finite()) {
-        Ok(values)
-    } else {
-        Err(Error::NotFinite { name: name.to_owned() })
-    }
-}
-
 struct Collector {
     path: Vec<String>,
     tensors: BTreeMap<String, NamedTensor>,
@@ -240,7 +309,7 @@ impl<B: Backend> ModuleVisitor<B> for Collector {
 
 struct Loader<'a, B: Backend> {
     path: Vec<String>,
-    stored: BTreeMap<&'a str, TensorView<'a>>,
+    reader: Reader<'a>,
     error: Option<Error>,
     device: B::Device,
     _backend: PhantomData<B>,
@@ -248,21 +317,8 @@ struct Loader<'a, B: Backend> {
 
 impl<B: Backend> Loader<'_, B> {
     fn take<const D: usize>(&mut self, expected: Vec<usize>) -> Result<Tensor<B, D>, Error> {
-        let name = self.path.join(".");
-        let view =
-            self.stored.remove(name.as_str()).ok_or_else(|| Error::MissingTensor { name: name.clone() })?;
-        if view.shape() != expected {
-            return Err(Error::WrongShape { name, found: view.shape().to_vec(), expected });
-        }
-        let values = match (view.dtype(), int8::scale_shape(&expected)) {
-            (Dtype::I8, Some(shape)) => {
-                let scales = self.stored.remove(scale_name(&name).as_str());
-                scaled_values(&name, &view, scales, shape)?
-            }
-            _ => values(&name, &view)?,
-        };
-        let data = TensorData::new(values, expected);
-        Ok(Tensor::from_data(data, &self.device))
+        let values = self.reader.floats(&self.path.join("."), &expected)?;
+        Ok(Tensor::from_data(TensorData::new(values, expected), &self.device))
     }
 }
 

@@ -8,7 +8,7 @@ use burn_ndarray::NdArray;
 use quickdraw_core::weights::{self, WeightType};
 use quickdraw_core::{
     Activation, CellType, Classifier, Drawing, Error, Ink, InkBatch, InkFormat, MODEL_FORMAT, Model,
-    ModelCard, ModelConfig, Pooling, Record,
+    ModelCard, ModelConfig, Pooling, QuantizedClassifier, QuantizedModel, Record, Workspace,
 };
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -401,6 +401,123 @@ fn clipping_few_large_weights_is_done_where_it_pays() {
     let scale = f32::from_le_bytes(scale.data().try_into().unwrap());
     assert!(scale < 0.999 * OUTLIER / 127.0, "{scale}");
     assert!(scale > 0.97 * OUTLIER / 127.0, "{scale}");
+}
+
+/// Configurations with what the quantized form must get right: odd numbers of channels and units, strides, no convolution,
+/// the other cell and normalisation with statistics that are not those of the start.
+fn configs_to_quantize() -> Vec<ModelConfig> {
+    let odd = ModelConfig {
+        num_nodes: 13,
+        num_conv: vec![9, 7],
+        conv_len: vec![5, 3],
+        conv_stride: vec![1, 2],
+        num_layers: 3,
+        ..ModelConfig::fast(37)
+    };
+    let cudnn = ModelConfig { cell_type: CellType::CudnnLstm, num_nodes: 12, ..ModelConfig::tutorial(7) };
+    configs().into_iter().chain([odd, cudnn, ModelConfig::fast(20)]).collect()
+}
+
+#[test]
+fn the_quantized_form_gives_the_logits_of_its_weights() {
+    let drawings = scribbles(12, &[1, 2, 3, 9, 30, 77]);
+    for config in configs_to_quantize() {
+        Flex::seed(&Default::default(), 3);
+        let model: Model<Autodiff<Flex>> = config.init(&Default::default()).unwrap();
+        // One forward pass in training moves the statistics of batch normalisation.
+        let inks: Vec<Ink> = drawings.iter().map(|d| Ink::from_drawing(d, config.ink)).collect();
+        model.forward_training(&InkBatch::new(&inks, &Default::default()).unwrap(), 1).unwrap();
+        let bytes = weights::save(&model, WeightType::Int8).unwrap();
+        let fresh: Model<Flex> = config.init(&Default::default()).unwrap();
+        let model = weights::load(fresh, &bytes, &Default::default()).unwrap();
+        let quantized = QuantizedModel::load(&config, &bytes).unwrap();
+        let mut work = Workspace::default();
+        // Long and short in turn, so that what one leaves behind would be seen in the next.
+        for index in [5, 0, 4, 1, 3, 2, 5] {
+            let expected = logits(&model, &drawings[index..=index]);
+            let embedding = quantized.embedding(&inks[index], &mut work).unwrap();
+            let batch = InkBatch::new(&inks[index..=index], &Default::default()).unwrap();
+            let whole: Vec<f32> = model.embedding(&batch).unwrap().into_data().to_vec().unwrap();
+            let size = whole.iter().fold(0.0f32, |size, value| size.max(value.abs()));
+            assert_close("embedding", &embedding, &whole, 1e-3 * size.max(1e-3));
+            let found = quantized.logits(&embedding, &mut work);
+            let size = expected.iter().fold(0.1f32, |size, value| size.max(value.abs()));
+            assert_close(&format!("{config:?}"), &found, &expected, 1e-3 * size);
+        }
+    }
+}
+
+#[test]
+fn the_quantized_form_rounds_weights_that_are_not_in_eight_bits() {
+    let config = ModelConfig::fast(20);
+    Flex::seed(&Default::default(), 3);
+    let model: Model<Flex> = config.init(&Default::default()).unwrap();
+    let bytes = |weight_type| weights::save(&model, weight_type).unwrap();
+    let drawing = &scribbles(12, &[30])[0];
+    let [from_f32, from_int8] = [WeightType::F32, WeightType::Int8].map(|weight_type| {
+        let quantized = QuantizedModel::load(&config, &bytes(weight_type)).unwrap();
+        let mut work = Workspace::default();
+        let embedding = quantized.embedding(&Ink::from_drawing(drawing, config.ink), &mut work).unwrap();
+        quantized.logits(&embedding, &mut work)
+    });
+    assert_eq!(from_f32, from_int8);
+    assert!(weights::are_int8(&bytes(WeightType::Int8)).unwrap());
+    assert!(!weights::are_int8(&bytes(WeightType::F32)).unwrap());
+}
+
+#[test]
+fn the_quantized_form_refuses_what_is_no_network_of_its_configuration() {
+    let (card, bytes) = folder();
+    let refusal = |config: &ModelConfig, bytes: &[u8]| QuantizedModel::load(config, bytes).unwrap_err();
+    let deeper = ModelConfig { num_layers: 3, ..card.config.clone() };
+    assert!(matches!(refusal(&deeper, &bytes), Error::MissingTensor { name } if name == "lstms.2.input"));
+    let shallower = ModelConfig { num_layers: 1, ..card.config.clone() };
+    assert!(matches!(refusal(&shallower, &bytes), Error::UnexpectedTensor { .. }));
+    let wider = ModelConfig { num_nodes: 9, ..card.config.clone() };
+    assert!(matches!(refusal(&wider, &bytes), Error::WrongShape { name, .. } if name == "lstms.0.input"));
+    assert!(matches!(refusal(&card.config, &bytes[..100]), Error::TruncatedWeights { .. }));
+    let ink = Ink::from_drawing(&scribbles(1, &[5])[0], InkFormat::Tutorial);
+    let quantized = QuantizedModel::load(&card.config, &bytes).unwrap();
+    assert!(matches!(
+        quantized.embedding(&ink, &mut Workspace::default()),
+        Err(Error::WrongInkFormat { found: InkFormat::Tutorial, expected: InkFormat::Absolute })
+    ));
+}
+
+#[test]
+fn both_forms_of_a_classifier_agree() {
+    let (card, bytes) = folder();
+    let card = serde_json::to_vec(&card).unwrap();
+    let classifier = open(&card, &bytes).unwrap();
+    let mut quantized = QuantizedClassifier::from_bytes(&card, &bytes).unwrap();
+    assert_eq!(quantized.labels(), classifier.labels());
+    for drawing in scribbles(6, &[1, 2, 9, 30, 5000]) {
+        let expected = classifier.probabilities(&drawing).unwrap();
+        assert_close("probabilities", &quantized.probabilities(&drawing).unwrap(), &expected, 0.01);
+        let expected = classifier.embedding(&drawing).unwrap();
+        assert_close("embedding", &quantized.embedding(&drawing).unwrap(), &expected, 0.02);
+        let found = quantized.classify(&drawing, 2).unwrap();
+        assert!(found.len() == 2 && found[0].probability >= found[1].probability);
+    }
+}
+
+#[test]
+fn rounded_weights_are_what_eight_bits_hold() {
+    for config in configs() {
+        Flex::seed(&Default::default(), 4);
+        let model: Model<Autodiff<Flex>> = config.init(&Default::default()).unwrap();
+        let rounded = weights::rounded(model.clone());
+        let stored = weights::save(&rounded, WeightType::Int8).unwrap();
+        let fresh: Model<Flex> = config.init(&Default::default()).unwrap();
+        let read = weights::tensors(&weights::load(fresh, &stored, &Default::default()).unwrap());
+        let (before, rounded) = (weights::tensors(&model), weights::tensors(&rounded));
+        for (name, tensor) in &rounded {
+            let size = tensor.values.iter().fold(0.0f32, |size, value| size.max(value.abs()));
+            assert_close(name, &read[name].values, &tensor.values, 1e-6 * size);
+            assert_close(name, &tensor.values, &before[name].values, 0.5001 / 127.0 * size);
+            assert_eq!(tensor.shape.len() > 1, tensor != &before[name], "{name}");
+        }
+    }
 }
 
 #[test]

@@ -87,7 +87,8 @@ where
         for batch in &batches {
             // A rate of zero, so that no loss runs away; the arithmetic is the same.
             let before = model.take().expect("the step before gave it back");
-            let step = devices.step(before, &mut optimizer, vec![(batch.clone(), 1)], 0.0, &options.train)?;
+            let step =
+                devices.step(before, &mut optimizer, vec![(batch.clone(), 1)], 0.0, false, &options.train)?;
             // Reading the losses waits for the device.
             step.losses.into_iter().for_each(|loss| drop(loss.into_data()));
             model = Some(step.model);

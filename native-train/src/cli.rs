@@ -97,6 +97,10 @@ pub struct TrainArgs {
     /// Go on with the run in --out exactly where its last checkpoint is
     #[arg(long, requires = "out", help_heading = "Run")]
     pub resume: bool,
+    /// Begin with the weights of this model folder instead of random ones; if it knows other categories, all but its
+    /// last layer
+    #[arg(long, value_name = "DIR", conflicts_with = "resume", help_heading = "Run")]
+    pub init_from: Option<PathBuf>,
     /// Where to compute: auto, cpu, cuda, cuda:N, wgpu, or several GPUs as cuda:0,1,2,3 (cpu:2 tries that
     /// without one)
     #[arg(long, default_value = "auto", help_heading = "Run")]
@@ -163,6 +167,9 @@ pub struct TrainArgs {
     /// that; 0 is off [default: 0]
     #[arg(long, value_name = "X", help_heading = "Training")]
     pub ema: Option<f64>,
+    /// The last so many steps learn with weights rounded to 8 bits, so that an export in int8 loses nothing [default: 0]
+    #[arg(long, value_name = "N", help_heading = "Training")]
+    pub quantized_steps: Option<u64>,
     /// Share of the targets spread over all categories
     #[arg(long, value_name = "X", help_heading = "Training")]
     pub label_smoothing: Option<f32>,
@@ -249,6 +256,12 @@ pub struct AugmentArgs {
     /// Probability that the strokes come in reverse order
     #[arg(long, value_name = "X")]
     pub augment_reverse_order: Option<f32>,
+    /// Standard deviation of each stroke's own shift; a sixtieth of it is that of its own turn and stretch
+    #[arg(long, value_name = "X")]
+    pub augment_loosen_strokes: Option<f32>,
+    /// Probability that some strokes are those of another drawing of the category
+    #[arg(long, value_name = "X")]
+    pub augment_borrow_strokes: Option<f32>,
     /// Probability that a drawing is unfinished: better guesses while somebody draws
     #[arg(long, value_name = "X")]
     pub augment_prefix: Option<f32>,
@@ -272,6 +285,8 @@ impl AugmentArgs {
             drop_strokes: self.augment_drop_strokes.unwrap_or(base.drop_strokes),
             reverse_strokes: self.augment_reverse_strokes.unwrap_or(base.reverse_strokes),
             reverse_order: self.augment_reverse_order.unwrap_or(base.reverse_order),
+            loosen_strokes: self.augment_loosen_strokes.unwrap_or(base.loosen_strokes),
+            borrow_strokes: self.augment_borrow_strokes.unwrap_or(base.borrow_strokes),
             prefix: self.augment_prefix.unwrap_or(base.prefix),
         }
     }
@@ -334,6 +349,7 @@ impl TrainArgs {
             batch_size: self.batch_size.unwrap_or(preset.batch_size),
             accumulate: self.accumulate.unwrap_or(n_devices),
             ema: self.ema.unwrap_or(preset.ema),
+            quantized_steps: self.quantized_steps.unwrap_or(preset.quantized_steps),
             learning_rate: self.learning_rate.unwrap_or(preset.learning_rate),
             warmup_steps: self.warmup_steps.unwrap_or(preset.warmup_steps),
             schedule: self.schedule.unwrap_or(preset.schedule),

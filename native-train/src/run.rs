@@ -88,6 +88,7 @@ fn run_train(args: &TrainArgs) -> Result<ExitCode> {
         config,
         out,
         resume: args.resume,
+        init_from: args.init_from.clone(),
         quiet: args.quiet,
     };
     static INTERRUPT: AtomicBool = AtomicBool::new(false);

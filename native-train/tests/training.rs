@@ -45,6 +45,7 @@ fn job(out: &Path, steps: u64) -> Job {
         },
         out: out.to_owned(),
         resume: false,
+        init_from: None,
         quiet: true,
     }
 }
@@ -126,6 +127,60 @@ fn a_run_interrupted_at_every_step_ends_as_an_undisturbed_one() {
 }
 
 #[test]
+fn a_run_begins_with_the_weights_of_a_model_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let [first, same, other] = ["first", "same", "other"].map(|name| folder.path().join(name));
+    run(&job(&first, 4), false).unwrap();
+    // So small a learning rate that a step changes next to nothing.
+    let from_first = |out: &Path| {
+        let mut job = job(out, 1);
+        job.init_from = Some(first.clone());
+        job.config.learning_rate = 1e-12;
+        job.model.dropout = 0.4;
+        job
+    };
+    run(&from_first(&same), false).unwrap();
+    let largest_change = |out: &Path, prefix: &str| {
+        let (before, after) = (weights(&first), weights(out));
+        let [before, after] = [&before, &after].map(|bytes| SafeTensors::deserialize(bytes).unwrap());
+        let mut largest = 0.0f32;
+        for (name, view) in before.tensors().into_iter().filter(|(name, _)| name.starts_with(prefix)) {
+            let found = after.tensor(&name).unwrap();
+            assert_eq!(found.shape(), view.shape());
+            let float = |bytes: &[u8]| f32::from_le_bytes(bytes.try_into().unwrap());
+            for (a, b) in view.data().chunks(4).zip(found.data().chunks(4)) {
+                largest = largest.max((float(a) - float(b)).abs());
+            }
+        }
+        largest
+    };
+    assert!(largest_change(&same, "") < 1e-6);
+
+    // Other names: the same number of classes, but not the same classes.
+    let renamed = |data: &DataSet| {
+        let labels = data.labels().iter().map(|label| format!("other {label}")).collect();
+        let mut renamed = DataSet::new(labels).unwrap();
+        for index in 0..data.len() {
+            renamed.push(data.label(index), &data.drawing(index), &[]).unwrap();
+        }
+        renamed
+    };
+    let mut job = from_first(&other);
+    (job.train, job.validation) = (Arc::new(renamed(&job.train)), renamed(&job.validation));
+    run(&job, false).unwrap();
+    assert!(largest_change(&other, "lstms") < 1e-6);
+    assert!(largest_change(&other, "dense.weight") > 0.01);
+
+    let mut wider = from_first(&folder.path().join("wider"));
+    wider.model.num_nodes = 16;
+    let message = refusal(&wider);
+    assert!(message.contains("cannot begin with") && message.contains("num_nodes: 8"), "{message}");
+    let mut missing = from_first(&folder.path().join("missing"));
+    missing.init_from = Some(folder.path().join("nowhere"));
+    assert!(refusal(&missing).contains("there is no such folder"));
+}
+
+#[test]
 fn metrics_past_the_checkpoint_are_taken_back_and_a_torn_line_is_dropped() {
     let folder = tempfile::tempdir().unwrap();
     let [out, whole] = ["out", "whole"].map(|name| folder.path().join(name));
@@ -194,7 +249,7 @@ fn accumulated_batches_count_as_one_large_batch() {
         let batches = batches.into_iter().map(|batch| (batch, 1)).collect();
         let devices = Devices::<B>::new(&[Default::default()]).unwrap();
         let mut optimizer = optimizer::<B>(&config);
-        let step = devices.step(model.clone(), &mut optimizer, batches, 1e-2, &config).unwrap();
+        let step = devices.step(model.clone(), &mut optimizer, batches, 1e-2, false, &config).unwrap();
         let losses: Vec<f64> =
             step.losses.into_iter().map(|loss| loss.into_data().iter::<f64>().sum()).collect();
         let n_right: Vec<i64> = step.n_right.into_iter().map(|n| n.into_data().iter::<i64>().sum()).collect();

@@ -11,6 +11,7 @@ mod strokes;
 
 use burn_ndarray::NdArray;
 use js_sys::{Error as JsError, Reflect};
+use quickdraw_core::{Drawing, QuantizedClassifier};
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
 
@@ -25,30 +26,57 @@ pub fn start() {
 /// A recogniser: a model folder's labels and network.
 #[wasm_bindgen]
 pub struct Classifier {
-    classifier: quickdraw_core::Classifier<NdArray>,
+    network: Network,
+}
+
+/// The two ways to compute.
+enum Network {
+    /// Whole numbers: the fastest.
+    Int8(QuantizedClassifier),
+    /// burn's tensors in float32.
+    Float32(quickdraw_core::Classifier<NdArray>),
 }
 
 #[wasm_bindgen]
 impl Classifier {
-    /// Reads a model folder from the bytes of `model.json` and `weights.safetensors`.
+    /// Reads a model folder from the bytes of `model.json` and `weights.safetensors`; computes with whole numbers if
+    /// `int8`, and by default if the weights are in 8 bits.
     ///
     /// # Errors
     ///
     /// An `Error` with the code `invalid-model` and core's message.
     #[wasm_bindgen(constructor)]
-    pub fn new(model_json: &[u8], weights: &[u8]) -> Result<Classifier, JsValue> {
-        let classifier = quickdraw_core::Classifier::from_bytes(model_json, weights, &Default::default())
-            .map_err(|error| failure("invalid-model", &error.to_string()))?;
-        Ok(Self { classifier })
+    pub fn new(model_json: &[u8], weights: &[u8], int8: Option<bool>) -> Result<Classifier, JsValue> {
+        let read = || {
+            let int8 = int8.map_or_else(|| quickdraw_core::weights::are_int8(weights), Ok)?;
+            Ok(if int8 {
+                Network::Int8(QuantizedClassifier::from_bytes(model_json, weights)?)
+            } else {
+                let device = Default::default();
+                Network::Float32(quickdraw_core::Classifier::from_bytes(model_json, weights, &device)?)
+            })
+        };
+        let network =
+            read().map_err(|error: quickdraw_core::Error| failure("invalid-model", &error.to_string()))?;
+        Ok(Self { network })
+    }
+
+    /// Whether it computes with whole numbers.
+    #[wasm_bindgen(getter)]
+    pub fn int8(&self) -> bool {
+        matches!(self.network, Network::Int8(_))
     }
 
     /// The categories the model knows, in the order of its classes.
     #[wasm_bindgen(getter)]
     pub fn labels(&self) -> Vec<String> {
-        self.classifier.labels().to_vec()
+        match &self.network {
+            Network::Int8(classifier) => classifier.labels().to_vec(),
+            Network::Float32(classifier) => classifier.labels().to_vec(),
+        }
     }
 
-    /// The `max_results` most probable categories as `{ label, probability }[]`, best first.
+    /// The probability of each category, in the order of the labels.
     ///
     /// Strokes in the pen's coordinates pass through the data set's simplification first; with `is_simplified` they
     /// are taken as they are.
@@ -56,19 +84,33 @@ impl Classifier {
     /// # Errors
     ///
     /// An `Error` with the code `invalid-strokes` that names the stroke and the point.
-    pub fn classify(
-        &self,
-        strokes: &JsValue,
-        max_results: usize,
-        is_simplified: bool,
-    ) -> Result<JsValue, JsValue> {
-        let mut drawing = strokes::drawing(strokes).map_err(invalid_strokes)?;
-        if !is_simplified {
-            drawing = drawing.simplify();
+    pub fn probabilities(&mut self, strokes: &JsValue, is_simplified: bool) -> Result<Vec<f32>, JsValue> {
+        let drawing = simplified(strokes, is_simplified)?;
+        match &mut self.network {
+            Network::Int8(classifier) => classifier.probabilities(&drawing),
+            Network::Float32(classifier) => classifier.probabilities(&drawing),
         }
-        let predictions = self.classifier.classify(&drawing, max_results).map_err(invalid_strokes)?;
-        to_js(&predictions)
+        .map_err(invalid_strokes)
     }
+
+    /// The vector before the network's last layer.
+    ///
+    /// # Errors
+    ///
+    /// As `probabilities`.
+    pub fn embedding(&mut self, strokes: &JsValue, is_simplified: bool) -> Result<Vec<f32>, JsValue> {
+        let drawing = simplified(strokes, is_simplified)?;
+        match &mut self.network {
+            Network::Int8(classifier) => classifier.embedding(&drawing),
+            Network::Float32(classifier) => classifier.embedding(&drawing),
+        }
+        .map_err(invalid_strokes)
+    }
+}
+
+fn simplified(strokes: &JsValue, is_simplified: bool) -> Result<Drawing, JsValue> {
+    let drawing = strokes::drawing(strokes).map_err(invalid_strokes)?;
+    Ok(if is_simplified { drawing } else { drawing.simplify() })
 }
 
 /// Strokes in the data set's simplified form: `[[x...], [y...]]` a stroke, in 0..255.

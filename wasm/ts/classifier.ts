@@ -129,7 +129,9 @@ export class Classifier {
         `option \`isSimplified\`: found ${quoted(isSimplified)}, expected true or false`,
       );
     }
-    return guarded(() => model.classify(strokes, Math.min(maxResults, this.labels.length), isSimplified));
+    const found = guarded(() => model.probabilities(strokes, isSimplified));
+    const order = Array.from(found.keys()).sort((a, b) => found[b]! - found[a]!);
+    return order.slice(0, maxResults).map((index) => ({ label: this.labels[index]!, probability: found[index]! }));
   }
 
   /** Brings strokes into the data set's simplified form: `[[x...], [y...]]` a stroke, in 0..255. */
@@ -148,7 +150,7 @@ export class Classifier {
 
   static async #open(reading: Promise<NamedModel>, wasm: WasmSource | undefined): Promise<Classifier> {
     const [{ name, modelJson, weights }] = await Promise.all([reading, loadRuntime(wasm)]);
-    return guarded(() => new Classifier(new compiled.Classifier(bytes(modelJson), bytes(weights))), `${name}: `);
+    return guarded(() => new Classifier(new compiled.Classifier(bytes(modelJson), bytes(weights), undefined)), `${name}: `);
   }
 
   #model(): compiled.Classifier {

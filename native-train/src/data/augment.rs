@@ -1,7 +1,8 @@
 //! Augmentation: a drawing -> the same thing drawn a little differently.
 //!
 //! In order: whole strokes are left out, the order of strokes and their directions change, the end is cut
-//! off; then the points are bent by slow waves, turned, sheared, stretched, mirrored, and shaken. The result
+//! off; each stroke moves by itself; then the points are bent by slow waves, turned, sheared, stretched, mirrored, and
+//! shaken. Before all this some strokes may be exchanged for another drawing's ([`borrow_strokes`]). The result
 //! again fills 0..255 from the top-left corner, as a simplified drawing does, with fractions: rounding
 //! would only lose what the shaking added. All lengths are in units of that 0..255 square.
 
@@ -18,6 +19,9 @@ const MAX_STROKES_KEPT: usize = 3;
 /// The length over which the elastic waves turn by one radian: waves are longer than a drawing, so
 /// that they bend it and do not crumple it.
 const ELASTIC_WAVELENGTH_PER_RADIAN: f32 = 50.0;
+
+/// What a stroke's own turn (radians) and stretch (logarithm) are of its shift.
+const LOOSE_TURN_PER_UNIT: f32 = 1.0 / 60.0;
 
 /// How strongly to vary drawings; 0 switches a kind of change off.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,12 +45,17 @@ pub struct Augmentation {
     pub reverse_strokes: f32,
     /// Probability that the last stroke comes first and the first last.
     pub reverse_order: f32,
+    /// Standard deviation of each stroke's own shift, for each axis by itself; by a sixtieth of as much it is also turned
+    /// (radians) and stretched (logarithm) about its middle.
+    pub loosen_strokes: f32,
+    /// Probability that some strokes are those of another drawing of the class ([`borrow_strokes`]).
+    pub borrow_strokes: f32,
     /// Probability that the drawing is unfinished: it ends after 15 to 100 % of its points.
     pub prefix: f32,
 }
 
 impl Default for Augmentation {
-    /// What served the 345 classes of Quick, Draw! well. `prefix` is off: it gives better guesses while somebody draws,
+    /// What served the 345 classes of Quick, Draw! well. `borrow_strokes` is off; so is `prefix`: it gives better guesses while somebody draws,
     /// and slightly worse ones of finished drawings.
     fn default() -> Self {
         Self {
@@ -59,6 +68,8 @@ impl Default for Augmentation {
             drop_strokes: 0.12,
             reverse_strokes: 0.15,
             reverse_order: 0.15,
+            loosen_strokes: 0.0,
+            borrow_strokes: 0.0,
             prefix: 0.0,
         }
     }
@@ -77,6 +88,8 @@ impl Augmentation {
             drop_strokes: 0.0,
             reverse_strokes: 0.0,
             reverse_order: 0.0,
+            loosen_strokes: 0.0,
+            borrow_strokes: 0.0,
             prefix: 0.0,
         }
     }
@@ -92,6 +105,7 @@ impl Augmentation {
             ("shear", self.shear),
             ("elastic", self.elastic),
             ("jitter", self.jitter),
+            ("loosen_strokes", self.loosen_strokes),
         ] {
             ensure!(
                 value.is_finite() && value >= 0.0,
@@ -103,6 +117,7 @@ impl Augmentation {
             ("drop_strokes", self.drop_strokes),
             ("reverse_strokes", self.reverse_strokes),
             ("reverse_order", self.reverse_order),
+            ("borrow_strokes", self.borrow_strokes),
             ("prefix", self.prefix),
         ] {
             ensure!((0.0..=1.0).contains(&value), "augmentation: {name} is {value}; 0 to 1 was expected");
@@ -116,6 +131,11 @@ impl Augmentation {
             return drawing.clone();
         }
         let mut strokes = self.choose_strokes(drawing.strokes(), rng);
+        if self.loosen_strokes > 0.0 {
+            for stroke in &mut strokes {
+                self.loosen(stroke, rng);
+            }
+        }
         self.move_points(&mut strokes, rng);
         fill_square(&mut strokes);
         Drawing::from_strokes(strokes).expect("strokes are never emptied and points stay finite")
@@ -148,6 +168,19 @@ impl Augmentation {
         chosen
     }
 
+    /// Moves one stroke by itself.
+    fn loosen(&self, stroke: &mut [[f32; 2]], rng: &mut impl Rng) {
+        let shift = normal_pair(rng).map(|value| value * self.loosen_strokes);
+        let [turn, stretch] = normal_pair(rng).map(|value| value * self.loosen_strokes * LOOSE_TURN_PER_UNIT);
+        let (low, high) = extent(&*stroke);
+        let middle = [0, 1].map(|axis| (low[axis] + high[axis]) / 2.0);
+        let (sin, cos) = turn.sin_cos();
+        for point in stroke {
+            let [x, y] = [0, 1].map(|axis| (point[axis] - middle[axis]) * stretch.exp());
+            *point = [middle[0] + shift[0] + cos * x - sin * y, middle[1] + shift[1] + sin * x + cos * y];
+        }
+    }
+
     fn move_points(&self, strokes: &mut [Vec<[f32; 2]>], rng: &mut impl Rng) {
         let [turn, shear] = normal_pair(rng);
         let scale = normal_pair(rng).map(|value| (value * self.scale).exp());
@@ -176,23 +209,53 @@ impl Augmentation {
     }
 }
 
-/// Moves and scales to 0..255, the aspect ratio kept. A drawing of less than one unit is only moved.
-fn fill_square(strokes: &mut [Vec<[f32; 2]>]) {
+/// A drawing of some strokes of `drawing` and some of `other`, which lie where they lay and come in the order in which
+/// they came, each by its place among the strokes of its own drawing. At least one stroke of `drawing` stays.
+pub fn borrow_strokes(drawing: &Drawing, other: &Drawing, rng: &mut impl Rng) -> Drawing {
+    let share = rng.random_range(0.2..0.6);
+    let mut placed: Vec<(f32, &Vec<[f32; 2]>)> = Vec::new();
+    let place = |index: usize, n: usize| (index as f32 + 0.5) / n as f32;
+    let strokes = drawing.strokes();
+    let kept = rng.random_range(0..strokes.len());
+    for (index, stroke) in strokes.iter().enumerate() {
+        if !chance(share, rng) || index == kept {
+            placed.push((place(index, strokes.len()), stroke));
+        }
+    }
+    for (index, stroke) in other.strokes().iter().enumerate() {
+        if chance(share, rng) {
+            placed.push((place(index, other.strokes().len()), stroke));
+        }
+    }
+    placed.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut strokes: Vec<Vec<[f32; 2]>> = placed.into_iter().map(|(_, stroke)| stroke.clone()).collect();
+    fill_square(&mut strokes);
+    Drawing::from_strokes(strokes).expect("a stroke stays and points stay finite")
+}
+
+/// The lowest and highest coordinates.
+fn extent<'a>(points: impl IntoIterator<Item = &'a [f32; 2]>) -> ([f32; 2], [f32; 2]) {
     let mut low = [f32::INFINITY; 2];
     let mut high = [f32::NEG_INFINITY; 2];
-    for point in strokes.iter().flatten() {
+    for point in points {
         for axis in 0..2 {
             low[axis] = low[axis].min(point[axis]);
             high[axis] = high[axis].max(point[axis]);
         }
     }
+    (low, high)
+}
+
+/// Moves and scales to 0..255, the aspect ratio kept. A drawing of less than one unit is only moved.
+fn fill_square(strokes: &mut [Vec<[f32; 2]>]) {
+    let (low, high) = extent(strokes.iter().flatten());
     let scale = 255.0 / (high[0] - low[0]).max(high[1] - low[1]).max(1.0);
     for point in strokes.iter_mut().flatten() {
         *point = [0, 1].map(|axis| ((point[axis] - low[axis]) * scale).clamp(0.0, 255.0));
     }
 }
 
-fn chance(probability: f32, rng: &mut impl Rng) -> bool {
+pub(crate) fn chance(probability: f32, rng: &mut impl Rng) -> bool {
     probability > 0.0 && rng.random::<f32>() < probability
 }
 

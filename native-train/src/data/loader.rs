@@ -15,7 +15,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::augment::Augmentation;
+use super::augment::{Augmentation, borrow_strokes, chance};
 use super::mix;
 use super::store::DataSet;
 
@@ -190,8 +190,9 @@ impl Drop for Loader {
 struct Source {
     data: Arc<DataSet>,
     config: LoaderConfig,
-    /// For balanced sampling: the classes that have drawings, and the running sum of their weights.
+    /// The drawings of each class, where they are asked for.
     indices_by_class: Vec<Vec<u32>>,
+    /// For balanced sampling: the running sum of the weights of the classes, of which one without drawings has 0.
     cumulative_weights: Vec<f64>,
 }
 
@@ -199,12 +200,15 @@ impl Source {
     fn new(data: Arc<DataSet>, config: LoaderConfig) -> Self {
         let mut indices_by_class = Vec::new();
         let mut cumulative_weights = Vec::new();
-        if let Sampling::Balanced { power } = config.sampling {
+        if config.augmentation.borrow_strokes > 0.0 || config.sampling != Sampling::Epochs {
             indices_by_class = data.indices_by_class();
-            indices_by_class.retain(|indices| !indices.is_empty());
+        }
+        if let Sampling::Balanced { power } = config.sampling {
             let mut sum = 0.0;
             for indices in &indices_by_class {
-                sum += (indices.len() as f64).powf(power.into());
+                if !indices.is_empty() {
+                    sum += (indices.len() as f64).powf(power.into());
+                }
                 cumulative_weights.push(sum);
             }
         }
@@ -271,16 +275,22 @@ impl Source {
             Sampling::Balanced { .. } => {
                 let total = self.cumulative_weights.last().copied().unwrap_or_default();
                 let aim = rng.random::<f64>() * total;
-                let class = self.cumulative_weights.partition_point(|&sum| sum <= aim);
                 // Rounding may put the aim on the very end of the range.
-                let indices = &self.indices_by_class[class.min(self.indices_by_class.len() - 1)];
+                let class = self.cumulative_weights.partition_point(|&sum| sum <= aim && sum < total);
+                let indices = &self.indices_by_class[class];
                 indices[rng.random_range(0..indices.len())] as usize
             }
         }
     }
 
     fn ink(&self, index: usize, rng: &mut impl Rng) -> Ink {
-        let drawing = self.config.augmentation.apply(&self.data.drawing(index), rng);
+        let mut drawing = self.data.drawing(index);
+        if chance(self.config.augmentation.borrow_strokes, rng) {
+            let same_class = &self.indices_by_class[self.data.label(index)];
+            let other = same_class[rng.random_range(0..same_class.len())];
+            drawing = borrow_strokes(&drawing, &self.data.drawing(other as usize), rng);
+        }
+        let drawing = self.config.augmentation.apply(&drawing, rng);
         Ink::from_drawing(&drawing.first_points(self.config.max_rows), self.config.ink_format)
     }
 

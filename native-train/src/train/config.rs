@@ -52,6 +52,9 @@ pub struct TrainConfig {
     pub gradient_clipping_norm: f64,
     /// Weight of the past in the moving average of the weights, which is then what is evaluated and kept; 0 is off.
     pub ema: f64,
+    /// The last so many steps learn with weights rounded to 8 bits ([`quickdraw_core::weights::rounded`]), and such are
+    /// evaluated and kept; 0 is off.
+    pub quantized_steps: u64,
     /// Share of the targets that is spread over all classes.
     pub label_smoothing: f32,
     /// Share of the soft labels in the targets of drawings that have some.
@@ -93,6 +96,7 @@ impl TrainConfig {
             weight_decay: 0.0,
             gradient_clipping_norm: 9.0,
             ema: 0.0,
+            quantized_steps: 0,
             label_smoothing: 0.0,
             soft_weight: 0.0,
             sampling: Sampling::Epochs,
@@ -187,6 +191,11 @@ impl TrainConfig {
             }
         };
         self.learning_rate * factor
+    }
+
+    /// Whether the step after so many learns with rounded weights.
+    pub fn rounds_after(&self, step: u64) -> bool {
+        step + self.quantized_steps >= self.steps && self.quantized_steps > 0
     }
 
     /// Drawings a step.

@@ -15,17 +15,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use burn::module::{AutodiffModule, Module};
 use burn::optim::Optimizer;
 use burn::tensor::backend::AutodiffBackend;
 use quickdraw_core::ops::KernelBackend;
-use quickdraw_core::{Model, ModelBackend, ModelConfig};
+use quickdraw_core::{Model, ModelBackend, ModelConfig, weights};
 use serde_json::{Map, Value};
 
 use crate::checkpoint::{self, Checkpoint, Contents, RunState, to_bytes};
 use crate::data::{DataSet, Loader};
 use crate::evaluate::{Evaluation, evaluate};
+use crate::model_folder;
 
 pub use config::{Schedule, TrainConfig};
 pub use progress::Summary;
@@ -52,6 +53,9 @@ pub struct Job {
     pub out: PathBuf,
     /// Go on with the run in that folder.
     pub resume: bool,
+    /// Model folder whose weights the network begins with, instead of random ones; the last layer only if it knows the
+    /// same classes.
+    pub init_from: Option<PathBuf>,
     /// No display.
     pub quiet: bool,
 }
@@ -117,6 +121,12 @@ where
         state = RunState { train: *config, ..checkpoint.state };
     } else {
         checkpoint::refuse_existing(out)?;
+        if let Some(folder) = &job.init_from {
+            let trained = model_folder::open::<B>(folder, device)?;
+            let same_classes = trained.labels() == state.labels;
+            let merged = model.with_layers_of(trained.model().clone(), same_classes);
+            model = merged.with_context(|| format!("cannot begin with {}", folder.display()))?;
+        }
     }
     average = (config.ema > 0.0).then(|| average.unwrap_or_else(|| model.valid()));
 
@@ -137,8 +147,13 @@ where
         });
         let batches = batches.collect();
         let learning_rate = config.learning_rate_at(state.step);
+        let rounds = config.rounds_after(state.step);
+        if rounds && !config.rounds_after(state.step.saturating_sub(1)) {
+            // What was best so far is of another kind.
+            (state.best, state.lowest_loss, state.n_without_progress) = (None, None, 0);
+        }
         let Step { model: better, losses, n_right, norm } =
-            devices.step(model, &mut optimizer, batches, learning_rate, config)?;
+            devices.step(model, &mut optimizer, batches, learning_rate, rounds, config)?;
         model = better;
         state.step += 1;
         window.push(state.step, losses, n_right, norm, config.drawings_per_step())?;
@@ -153,7 +168,7 @@ where
         state.seconds = seconds_before + started.elapsed().as_secs_f64();
         let mut is_best = false;
         if evaluates {
-            let evaluated = average.clone().unwrap_or_else(|| model.valid());
+            let evaluated = kept(&average, &model, rounds);
             let found = evaluate(&evaluated, &job.validation, device)?;
             display.evaluation(state.step, &found);
             folder.validation(state.step, found.figures)?;
@@ -197,7 +212,7 @@ where
     }
     display.finish();
 
-    let evaluated = average.unwrap_or_else(|| model.valid());
+    let evaluated = kept(&average, &model, config.rounds_after(state.step.saturating_sub(1)));
     let validation = match validation {
         Some(validation) if finished => validation,
         _ => evaluate(&evaluated, &job.validation, device)?,
@@ -209,6 +224,16 @@ where
     let seconds = started.elapsed().as_secs_f64();
     let waiting = if seconds > 0.0 { loader.waited().as_secs_f64() / seconds } else { 0.0 };
     Ok(Outcome { step: state.step, finished, validation, waiting })
+}
+
+/// The network that is evaluated and kept.
+fn kept<B: AutodiffBackend>(
+    average: &Option<Model<B::InnerBackend>>,
+    model: &Model<B>,
+    rounds: bool,
+) -> Model<B::InnerBackend> {
+    let model = average.clone().unwrap_or_else(|| model.valid());
+    if rounds { weights::rounded(model) } else { model }
 }
 
 /// Whether all steps are done, or enough evaluations have brought no progress.

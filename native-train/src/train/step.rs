@@ -16,7 +16,7 @@ use burn::record::Record;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{ElementConversion, Int, Tensor, TensorData, activation};
 use quickdraw_core::ops::{self, AdamStep, KernelBackend};
-use quickdraw_core::{InkBatch, Model, ModelBackend};
+use quickdraw_core::{InkBatch, Model, ModelBackend, weights};
 
 use super::TrainConfig;
 use crate::data::PreparedBatch;
@@ -159,7 +159,8 @@ where
         &self.first
     }
 
-    /// One step over the batches, each of as many drawings and with the seed of its dropout.
+    /// One step over the batches, each of as many drawings and with the seed of its dropout; the gradients are those of the
+    /// network with rounded weights if it `rounds`.
     ///
     /// # Errors
     /// When a batch's ink has another format than the network reads.
@@ -172,15 +173,17 @@ where
         optimizer: &mut impl Optimizer<Model<B>, B>,
         batches: Vec<(PreparedBatch, u64)>,
         learning_rate: f64,
+        rounds: bool,
         config: &TrainConfig,
     ) -> Result<Step<B>> {
+        let seen = if rounds { weights::rounded(model.clone()) } else { model.clone() };
         let n_batches = batches.len();
         let n_devices = 1 + self.further.len();
         let mut own = Vec::new();
         for (i, (batch, seed)) in batches.into_iter().enumerate() {
             match i % n_devices {
                 0 => own.push((batch, seed)),
-                device => self.further[device - 1].start(model.clone(), batch, seed),
+                device => self.further[device - 1].start(seen.clone(), batch, seed),
             }
         }
         let mut own = own.into_iter();
@@ -190,7 +193,7 @@ where
             let found = match i % n_devices {
                 0 => {
                     let (batch, seed) = own.next().expect("every n-th batch");
-                    gradients(&model, batch, seed, &self.first)?
+                    gradients(&seen, batch, seed, &self.first)?
                 }
                 device => self.further[device - 1].finish(i)?,
             };

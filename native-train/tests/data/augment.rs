@@ -1,4 +1,5 @@
 use native_train::data::Augmentation;
+use native_train::data::augment::borrow_strokes;
 use quickdraw_core::Drawing;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -71,6 +72,7 @@ fn each_kind_of_change_does_only_its_own() {
         Augmentation { elastic: 5.0, ..none() },
         Augmentation { jitter: 1.2, ..none() },
         Augmentation { flip: 1.0, ..none() },
+        Augmentation { loosen_strokes: 5.0, ..none() },
     ] {
         let result = apply(moved, 3);
         assert_ne!(result, house(), "{moved:?}");
@@ -113,6 +115,66 @@ fn strokes_are_dropped_only_from_drawings_that_have_more_than_three() {
 }
 
 #[test]
+fn loose_strokes_move_apart_and_keep_their_form() {
+    let loose = Augmentation { loosen_strokes: 6.0, ..Augmentation::none() };
+    // Two equal crosses of equal arms.
+    let cross = |x: f32, y: f32| vec![[x - 9.0, y], [x + 9.0, y], [x, y], [x, y - 9.0], [x, y + 9.0]];
+    let pair = Drawing::from_strokes(vec![cross(60.0, 128.0), cross(190.0, 128.0)]).unwrap();
+    let distance = |a: [f32; 2], b: [f32; 2]| (a[0] - b[0]).hypot(a[1] - b[1]);
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let mut ratios = Vec::new();
+    for _ in 0..200 {
+        let result = loose.apply(&pair, &mut rng);
+        let [a, b] = [&result.strokes()[0], &result.strokes()[1]];
+        for stroke in [a, b] {
+            let [one, other] = [distance(stroke[0], stroke[1]), distance(stroke[3], stroke[4])];
+            assert!((one / other - 1.0).abs() < 1e-3, "a stroke is turned and stretched as a whole");
+        }
+        ratios.push(distance(a[2], b[2]) / distance(a[0], a[1]));
+    }
+    // By how far they lie apart each drawing differs; without loosening it is always 130 / 18.
+    let spread = ratios.iter().fold(0.0f32, |most, ratio| most.max((ratio - 130.0 / 18.0).abs()));
+    assert!(spread > 1.0 && spread < 6.0, "{spread}");
+}
+
+#[test]
+fn borrowed_strokes_come_from_the_two_drawings_in_their_order() {
+    let other = drawing(&[
+        &[[0.0, 0.0], [255.0, 255.0]],
+        &[[10.0, 3.0], [7.0, 200.0]],
+        &[[255.0, 0.0], [0.0, 255.0]],
+        &[[30.0, 99.0], [7.0, 20.0]],
+    ]);
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let (mut n_own, mut n_borrowed) = (0, 0);
+    // Directions of first segments tell the strokes apart, also when the square is filled anew.
+    let direction = |stroke: &[[f32; 2]]| {
+        ((stroke[1][1] - stroke[0][1]).atan2(stroke[1][0] - stroke[0][0]) * 1e3).round() as i32
+    };
+    let places = |drawing: &Drawing| -> Vec<i32> {
+        drawing.strokes().iter().map(|stroke| direction(stroke)).collect()
+    };
+    let (own, theirs) = (places(&house()), places(&other));
+    for _ in 0..500 {
+        let mixed = borrow_strokes(&house(), &other, &mut rng);
+        sides(&mixed);
+        let rising = |of: &[i32]| {
+            let found: Vec<usize> = places(&mixed)
+                .iter()
+                .filter_map(|place| of.iter().position(|known| (known - place).abs() <= 2))
+                .collect();
+            assert!(found.is_sorted(), "{found:?}");
+            found.len()
+        };
+        let (kept, borrowed) = (rising(&own), rising(&theirs));
+        assert!(kept >= 1 && kept + borrowed == mixed.strokes().len());
+        (n_own, n_borrowed) = (n_own + kept, n_borrowed + borrowed);
+    }
+    // On average two fifths of the strokes are exchanged.
+    assert!((1700..2200).contains(&n_own) && (600..1000).contains(&n_borrowed), "{n_own} {n_borrowed}");
+}
+
+#[test]
 fn a_prefix_is_the_beginning() {
     let cut = Augmentation { prefix: 1.0, ..Augmentation::none() };
     let whole = house().n_points();
@@ -147,6 +209,8 @@ fn values_out_of_range_are_named() {
         (Augmentation { jitter: -1.0, ..default() }, "jitter"),
         (Augmentation { rotate: f32::NAN, ..default() }, "rotate"),
         (Augmentation { flip: 1.5, ..default() }, "flip"),
+        (Augmentation { loosen_strokes: -0.5, ..default() }, "loosen_strokes"),
+        (Augmentation { borrow_strokes: 1.1, ..default() }, "borrow_strokes"),
     ] {
         let message = wrong.validate().unwrap_err().to_string();
         assert!(message.contains(&format!("augmentation: {name} is")), "{message}");

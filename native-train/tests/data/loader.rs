@@ -70,6 +70,34 @@ fn an_epoch_has_every_drawing_once_in_a_new_order() {
 }
 
 #[test]
+fn borrowed_strokes_are_those_of_the_same_class() {
+    // A class whose strokes are level and one whose strokes are upright.
+    let mut data = DataSet::new(vec!["level".into(), "nothing".into(), "upright".into()]).unwrap();
+    for i in 0..10 {
+        let place = 20.0 * i as f32;
+        let level = drawing(&[&[[0.0, place], [200.0, place]], &[[0.0, 220.0], [255.0, 220.0]]]);
+        let upright = drawing(&[&[[place, 0.0], [place, 200.0]], &[[220.0, 0.0], [220.0, 255.0]]]);
+        assert!(data.push(0, &level, &[]).unwrap() && data.push(2, &upright, &[]).unwrap());
+    }
+    let data = Arc::new(data);
+    let augmentation = Augmentation { borrow_strokes: 1.0, ..Augmentation::none() };
+    for sampling in [Sampling::Epochs, Sampling::Balanced { power: 0.0 }] {
+        let mut changed = 0;
+        for batch in batches(&data, LoaderConfig { augmentation, sampling, ..config() }, 50) {
+            for (ink, label) in batch.inks.iter().zip(&batch.labels) {
+                changed += usize::from(ink.n_rows() != 4);
+                // The last row of a stroke of two points is the way from one to the other.
+                for row in ink.rows().chunks_exact(5).filter(|row| row[2] == 1.0) {
+                    let across = if *label == 0 { row[1] } else { row[0] };
+                    assert!(across.abs() < 1e-6, "class {label}: {row:?}");
+                }
+            }
+        }
+        assert!(changed > 0, "some drawings have another number of strokes");
+    }
+}
+
+#[test]
 fn epochs_run_on_across_batches() {
     let data = Arc::new(data_set(&[6]));
     let found: Vec<Ink> = batches(&data, config(), 3).into_iter().flat_map(|batch| batch.inks).collect();

@@ -22,9 +22,7 @@ fn one_plus_exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     let splat = |value| simd.splat_f32s(value);
     let fma = |a, b, c| simd.mul_add_e_f32s(a, b, c);
 
-    // The instructions give their second operand where one is NaN.
-    let x = simd.min_f32s(splat(LARGEST_EXPONENT), x);
-    let x = simd.max_f32s(splat(-LARGEST_EXPONENT), x);
+    let x = clamp(simd, x);
     let shifted = fma(x, splat(std::f32::consts::LOG2_E), splat(ROUND));
     let n = simd.sub_f32s(shifted, splat(ROUND));
     let r = fma(n, splat(-LN2_LOW), fma(n, splat(-LN2_HIGH), x));
@@ -42,9 +40,33 @@ fn one_plus_exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     fma(value, two_to_n, splat(1.0))
 }
 
+/// `x` within ±[`LARGEST_EXPONENT`]; NaN stays NaN.
+#[inline(always)]
+fn clamp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+    #[cfg(target_arch = "wasm32")]
+    {
+        // The minimum that pulp takes gives NaN where either operand is, for which machines need several instructions.
+        use std::arch::wasm32::{f32x4_pmax, f32x4_pmin, f32x4_splat, v128};
+        assert_eq!(size_of::<S::f32s>(), size_of::<v128>());
+        // SAFETY: both are four f32.
+        unsafe {
+            let x = std::mem::transmute_copy::<S::f32s, v128>(&x);
+            let x = f32x4_pmax(f32x4_pmin(x, f32x4_splat(LARGEST_EXPONENT)), f32x4_splat(-LARGEST_EXPONENT));
+            let _ = simd;
+            std::mem::transmute_copy::<v128, S::f32s>(&x)
+        }
+    }
+    #[cfg(not(target_arch = "wasm32"))]
+    {
+        // The instructions give their second operand where one is NaN.
+        let x = simd.min_f32s(simd.splat_f32s(LARGEST_EXPONENT), x);
+        simd.max_f32s(simd.splat_f32s(-LARGEST_EXPONENT), x)
+    }
+}
+
 /// The hyperbolic tangent, with an absolute error below 3e-7.
 #[inline(always)]
-pub(super) fn tanh<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+pub(crate) fn tanh<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     let denominator = one_plus_exp(simd, simd.add_f32s(x, x));
     simd.sub_f32s(simd.splat_f32s(1.0), simd.div_f32s(simd.splat_f32s(2.0), denominator))
 }
@@ -52,7 +74,7 @@ pub(super) fn tanh<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
 /// Activates input, forget, candidate and output gate: the logistic function and, for the candidate, the hyperbolic
 /// tangent, with an absolute error below 5e-7. One division serves all four, because divisions are what takes longest here.
 #[inline(always)]
-pub(super) fn activate<S: Simd>(simd: S, z: [S::f32s; 4]) -> [S::f32s; 4] {
+pub(crate) fn activate<S: Simd>(simd: S, z: [S::f32s; 4]) -> [S::f32s; 4] {
     let mul = |a, b| simd.mul_f32s(a, b);
     let negative = |x| simd.neg_f32s(x);
     let input = one_plus_exp(simd, negative(z[0]));
@@ -75,7 +97,7 @@ pub(super) fn activate<S: Simd>(simd: S, z: [S::f32s; 4]) -> [S::f32s; 4] {
 
 /// At most a vector of values; what is missing is zero.
 #[inline(always)]
-pub(super) fn load<S: Simd>(simd: S, values: &[f32]) -> S::f32s {
+pub(crate) fn load<S: Simd>(simd: S, values: &[f32]) -> S::f32s {
     match S::as_simd_f32s(values).0 {
         [whole] => *whole,
         _ => simd.partial_load_f32s(values),
@@ -84,7 +106,7 @@ pub(super) fn load<S: Simd>(simd: S, values: &[f32]) -> S::f32s {
 
 /// Stores as many values of a vector as there is room for, at most all.
 #[inline(always)]
-pub(super) fn store<S: Simd>(simd: S, to: &mut [f32], values: S::f32s) {
+pub(crate) fn store<S: Simd>(simd: S, to: &mut [f32], values: S::f32s) {
     match S::as_mut_simd_f32s(to).0 {
         [whole] => *whole = values,
         _ => simd.partial_store_f32s(to, values),

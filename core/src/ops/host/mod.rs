@@ -7,7 +7,7 @@
 pub mod adam;
 pub mod conv;
 pub mod dropout;
-mod gates;
+pub(crate) mod gates;
 pub mod lstm;
 pub mod pool;
 mod product;

@@ -1,0 +1,342 @@
+//! Products of rows of 16-bit whole numbers with matrices of 8-bit ones.
+//!
+//! A matrix is packed in panels of sixteen columns, in which two weights of a column that lie below each other are side by
+//! side: one instruction multiplies two neighbouring numbers of a row with them and adds the products, for four columns at
+//! a time. Sums of 32 bits are exact, because rows are rounded to as many bits as leave room for them.
+
+use crate::int8::Quantized;
+
+/// Columns of a panel.
+pub(super) const PANEL: usize = 16;
+
+/// The largest 16-bit number that rows are rounded to.
+const LARGEST_ROW_VALUE: f32 = 32767.0;
+
+/// Rows that go through a panel together: what the registers of WebAssembly's machines hold of sums.
+const ROWS_TOGETHER: usize = 3;
+
+/// Rows of whole numbers, each of which stands for `scale` times as much.
+#[derive(Clone, Copy)]
+pub(super) struct Rows<'a> {
+    /// From the beginning of a row to that of the next.
+    pub stride: usize,
+    pub n_rows: usize,
+    /// One number more than the last row has where its length is odd; it is multiplied by zero.
+    pub values: &'a [i16],
+    pub scale: f32,
+}
+
+/// A matrix `[R, C]` of 8-bit weights with a scale and a bias for each column.
+#[derive(Debug)]
+pub(super) struct Linear {
+    /// Panel after panel: `[R / 2, 16, 2]`, zero past the last row and column.
+    weights: Vec<i8>,
+    /// Of each place, zero where there is no column.
+    scales: Vec<f32>,
+    /// Likewise.
+    bias: Vec<f32>,
+    n_pairs: usize,
+    largest: f32,
+}
+
+impl Linear {
+    /// Packs a matrix of `n_rows` rows whose width is `width`; at place `p` comes column `column(p)`, or nothing.
+    pub(super) fn new(
+        matrix: &Quantized,
+        n_rows: usize,
+        width: usize,
+        bias: &[f32],
+        n_places: usize,
+        column: impl Fn(usize) -> Option<usize>,
+    ) -> Self {
+        let n_panels = n_places.div_ceil(PANEL);
+        let n_pairs = n_rows.div_ceil(2);
+        let mut linear = Self {
+            weights: vec![0; n_panels * n_pairs * PANEL * 2],
+            scales: vec![0.0; n_panels * PANEL],
+            bias: vec![0.0; n_panels * PANEL],
+            n_pairs,
+            largest: LARGEST_ROW_VALUE,
+        };
+        let mut heaviest = 0i64;
+        for place in 0..n_places {
+            let Some(column) = column(place) else { continue };
+            linear.scales[place] = matrix.scales[column];
+            linear.bias[place] = bias.get(column).copied().unwrap_or(0.0);
+            let panel = &mut linear.weights[place / PANEL * n_pairs * PANEL * 2..];
+            let mut weight = 0i64;
+            for row in 0..n_rows {
+                let value = matrix.values[row * width + column];
+                panel[(row / 2 * PANEL + place % PANEL) * 2 + row % 2] = value;
+                weight += i64::from(value).abs();
+            }
+            heaviest = heaviest.max(weight);
+        }
+        if heaviest > 0 {
+            linear.largest = linear.largest.min((i64::from(i32::MAX) / heaviest) as f32);
+        }
+        linear
+    }
+
+    /// The largest whole number that a row may hold, so that no sum can overflow.
+    pub(super) fn largest(&self) -> f32 {
+        self.largest
+    }
+
+    /// Places of an output row: the columns, and what the last panel has more.
+    pub(super) fn n_places(&self) -> usize {
+        self.scales.len()
+    }
+
+    pub(super) fn n_panels(&self) -> usize {
+        self.scales.len() / PANEL
+    }
+
+    /// Numbers that are read of each row.
+    pub(super) fn row_len(&self) -> usize {
+        2 * self.n_pairs
+    }
+
+    /// Scales of a panel's columns.
+    pub(super) fn scales(&self, panel: usize) -> &[f32] {
+        &self.scales[panel * PANEL..][..PANEL]
+    }
+
+    /// `rows` times the matrix, plus the bias; `out` is `[n_rows, n_places]`.
+    pub(super) fn forward(&self, rows: Rows<'_>, out: &mut [f32]) {
+        assert_eq!(out.len(), rows.n_rows * self.n_places());
+        if rows.n_rows == 1 {
+            return self.forward_one(rows, out);
+        }
+        for panel in 0..self.n_panels() {
+            let mut row = 0;
+            while row < rows.n_rows {
+                row += match rows.n_rows - row {
+                    1 => self.forward_rows::<1>(rows, row, panel, out),
+                    2 => self.forward_rows::<2>(rows, row, panel, out),
+                    _ => self.forward_rows::<ROWS_TOGETHER>(rows, row, panel, out),
+                };
+            }
+        }
+    }
+
+    fn forward_one(&self, rows: Rows<'_>, out: &mut [f32]) {
+        let row = &rows.values[..self.row_len()];
+        let mut panel = 0;
+        while panel + 1 < self.n_panels() {
+            let sums = self.dot_panels::<2>(row, panel);
+            for (i, sums) in sums.iter().enumerate() {
+                self.finish(sums, rows.scale, panel + i, &mut out[(panel + i) * PANEL..][..PANEL]);
+            }
+            panel += 2;
+        }
+        if panel < self.n_panels() {
+            let [sums] = self.dot_panels::<1>(row, panel);
+            self.finish(&sums, rows.scale, panel, &mut out[panel * PANEL..]);
+        }
+    }
+
+    fn forward_rows<const R: usize>(
+        &self,
+        rows: Rows<'_>,
+        first: usize,
+        panel: usize,
+        out: &mut [f32],
+    ) -> usize {
+        let row = |r: usize| &rows.values[(first + r) * rows.stride..][..self.row_len()];
+        let sums = dot::<R, 1>(std::array::from_fn(row), [self.panel(panel)]);
+        for (r, [sums]) in sums.iter().enumerate() {
+            let to = (first + r) * self.n_places() + panel * PANEL;
+            self.finish(sums, rows.scale, panel, &mut out[to..to + PANEL]);
+        }
+        R
+    }
+
+    /// Sums into numbers.
+    #[inline(always)]
+    fn finish(&self, sums: &[i32; PANEL], scale: f32, panel: usize, out: &mut [f32]) {
+        let scales = self.scales(panel);
+        let bias = &self.bias[panel * PANEL..][..PANEL];
+        for (i, out) in out.iter_mut().enumerate() {
+            *out = sums[i] as f32 * (scales[i] * scale) + bias[i];
+        }
+    }
+
+    /// One row times `P` panels from `first` on, without scales and bias.
+    #[inline(always)]
+    pub(super) fn dot_panels<const P: usize>(&self, row: &[i16], first: usize) -> [[i32; PANEL]; P] {
+        let [sums] = dot::<1, P>([row], std::array::from_fn(|p| self.panel(first + p)));
+        sums
+    }
+
+    fn panel(&self, panel: usize) -> &[i8] {
+        let len = self.n_pairs * PANEL * 2;
+        &self.weights[panel * len..][..len]
+    }
+}
+
+/// The sums of products of each row with each column of each panel.
+#[cfg(target_arch = "wasm32")]
+#[inline(always)]
+fn dot<const R: usize, const P: usize>(rows: [&[i16]; R], panels: [&[i8]; P]) -> [[[i32; PANEL]; P]; R] {
+    use std::arch::wasm32::{
+        i16x8_load_extend_i8x8, i32x4_add, i32x4_dot_i16x8, i32x4_splat, v128, v128_load32_splat,
+    };
+    const VECTORS: usize = PANEL / 4;
+    let n_pairs = panels[0].len() / (2 * PANEL);
+    assert!(panels.iter().all(|panel| panel.len() == n_pairs * 2 * PANEL));
+    assert!(rows.iter().all(|row| row.len() == 2 * n_pairs));
+    let mut sums: [[[v128; VECTORS]; P]; R] = [[[i32x4_splat(0); VECTORS]; P]; R];
+    for k in 0..n_pairs {
+        // SAFETY: k < n_pairs, and the lengths are checked above; loads need no alignment.
+        let pairs: [v128; R] =
+            std::array::from_fn(|r| unsafe { v128_load32_splat(rows[r].as_ptr().add(2 * k).cast()) });
+        for p in 0..P {
+            // SAFETY: as above.
+            let row = unsafe { panels[p].as_ptr().add(k * 2 * PANEL) };
+            for v in 0..VECTORS {
+                // SAFETY: as above.
+                let weights = unsafe { i16x8_load_extend_i8x8(row.add(v * 8)) };
+                for r in 0..R {
+                    sums[r][p][v] = i32x4_add(sums[r][p][v], i32x4_dot_i16x8(pairs[r], weights));
+                }
+            }
+        }
+    }
+    // SAFETY: both are R * P * 16 numbers of 32 bits without gaps.
+    unsafe { std::mem::transmute_copy(&sums) }
+}
+
+/// The sums of products of each row with each column of each panel.
+#[cfg(not(target_arch = "wasm32"))]
+fn dot<const R: usize, const P: usize>(rows: [&[i16]; R], panels: [&[i8]; P]) -> [[[i32; PANEL]; P]; R] {
+    let mut sums = [[[0i32; PANEL]; P]; R];
+    for (sums, row) in sums.iter_mut().zip(rows) {
+        for (sums, panel) in sums.iter_mut().zip(panels) {
+            for (pair, weights) in row.chunks_exact(2).zip(panel.chunks_exact(2 * PANEL)) {
+                let [x, y] = [i32::from(pair[0]), i32::from(pair[1])];
+                for (sum, weights) in sums.iter_mut().zip(weights.chunks_exact(2)) {
+                    let products = x * i32::from(weights[0]) + y * i32::from(weights[1]);
+                    *sum = sum.wrapping_add(products);
+                }
+            }
+        }
+    }
+    sums
+}
+
+/// Rounds values to whole numbers of at most `largest` and appends them; gives what 1 stands for.
+pub(super) fn round_rows(values: &[f32], largest: f32, rounded: &mut Vec<i16>) -> f32 {
+    let size = values.iter().fold(0.0f32, |size, value| size.max(value.abs()));
+    // Values of next to nothing have no size that could be divided by; they are zero in 16 bits of anything else.
+    let inverse = if size < f32::MIN_POSITIVE * largest { 0.0 } else { largest / size };
+    let before = rounded.len();
+    rounded.resize(before + values.len(), 0);
+    round(values, inverse, &mut rounded[before..]);
+    size / largest
+}
+
+/// The whole numbers nearest to the values times `factor`, which are within 16 bits.
+pub(super) fn round(values: &[f32], factor: f32, rounded: &mut [i16]) {
+    // Adding 1.5 * 2^23 rounds to a whole number and leaves it in the low bits of the mantissa.
+    const ROUND: f32 = 12_582_912.0;
+    let (values, rounded) = (values.chunks(8), rounded.chunks_mut(8));
+    for (values, rounded) in values.zip(rounded) {
+        #[cfg(target_arch = "wasm32")]
+        if let (Ok(values), 8) = (<&[f32; 8]>::try_from(values), rounded.len()) {
+            use std::arch::wasm32::{
+                f32x4_add, f32x4_mul, f32x4_splat, i16x8_narrow_i32x4, i32x4_splat, i32x4_sub, v128_load,
+                v128_store,
+            };
+            let (factor, shift) = (f32x4_splat(factor), f32x4_splat(ROUND));
+            let zero = i32x4_splat(ROUND.to_bits() as i32);
+            // SAFETY: eight f32 are read, eight i16 written; neither needs alignment.
+            unsafe {
+                let whole = |part: usize| {
+                    let values = v128_load(values.as_ptr().add(part).cast());
+                    i32x4_sub(f32x4_add(f32x4_mul(values, factor), shift), zero)
+                };
+                v128_store(rounded.as_mut_ptr().cast(), i16x8_narrow_i32x4(whole(0), whole(4)));
+            }
+            continue;
+        }
+        for (rounded, value) in rounded.iter_mut().zip(values) {
+            *rounded = (value * factor + ROUND).to_bits() as i16;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::int8::quantize;
+
+    #[test]
+    fn rounding_is_to_the_nearest_whole_number_and_to_the_even_one_between_two() {
+        for (value, expected) in
+            [(0.0, 0), (0.5, 0), (1.5, 2), (2.5, 2), (-0.5, 0), (-1.5, -2), (1.49, 1), (-7.6, -8)]
+        {
+            let mut rounded = [7];
+            round(&[value], 1.0, &mut rounded);
+            assert_eq!(rounded, [expected], "{value}");
+        }
+        let whole: Vec<i16> = (-32767..=32767).collect();
+        let values: Vec<f32> = whole.iter().map(|&value| f32::from(value)).collect();
+        let mut rounded = vec![0; whole.len()];
+        round(&values, 1.0, &mut rounded);
+        assert_eq!(rounded, whole);
+        let mut rounded = Vec::new();
+        assert_eq!(round_rows(&[0.5, -1.0, 0.0], 100.0, &mut rounded), 0.01);
+        assert_eq!(round_rows(&[0.0, 0.0], 100.0, &mut rounded), 0.0);
+        assert_eq!(rounded, [50, -100, 0, 0, 0]);
+    }
+
+    #[test]
+    fn products_are_those_of_the_numbers_that_rows_and_weights_stand_for() {
+        for (n_rows_of_x, depth, width) in [(1, 1, 1), (1, 7, 33), (2, 8, 16), (3, 25, 64), (7, 30, 50)] {
+            let matrix: Vec<f32> =
+                (0..depth * width).map(|i| ((i * 37 % 101) as f32 - 50.0) * 0.01).collect();
+            let bias: Vec<f32> = (0..width).map(|i| i as f32 * 0.1).collect();
+            let quantized = quantize(&matrix, depth, width);
+            // Every second place is a column, from the last to the first.
+            let column = |place: usize| (place % 2 == 1 && place / 2 < width).then(|| width - 1 - place / 2);
+            let linear = Linear::new(&quantized, depth, width, &bias, 2 * width, column);
+            assert_eq!(linear.n_places(), (2 * width).div_ceil(16) * 16);
+            let x: Vec<f32> = (0..n_rows_of_x * depth).map(|i| ((i * 53 % 89) as f32 - 44.0) * 0.3).collect();
+            let mut values = Vec::new();
+            let scale = round_rows(&x, linear.largest(), &mut values);
+            values.push(999);
+            let rows = Rows { stride: depth, n_rows: n_rows_of_x, values: &values, scale };
+            let mut out = vec![f32::NAN; n_rows_of_x * linear.n_places()];
+            linear.forward(rows, &mut out);
+            for (r, out) in out.chunks_exact(linear.n_places()).enumerate() {
+                for (place, &found) in out.iter().enumerate() {
+                    let expected = match column(place) {
+                        Some(column) => {
+                            let products = (0..depth).map(|k| {
+                                let weight = f32::from(quantized.values[k * width + column])
+                                    * quantized.scales[column];
+                                f64::from(x[r * depth + k]) * f64::from(weight)
+                            });
+                            products.sum::<f64>() + f64::from(bias[column])
+                        }
+                        None => 0.0,
+                    };
+                    assert!((f64::from(found) - expected).abs() < 1e-2, "{found}, expected {expected}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_heaviest_column_and_the_largest_row_do_not_overflow() {
+        let depth = 5000;
+        let quantized = Quantized { values: vec![127; depth], scales: vec![1.0] };
+        let linear = Linear::new(&quantized, depth, 1, &[], 1, Some);
+        let values = vec![linear.largest() as i16; depth];
+        let mut out = vec![0.0; PANEL];
+        linear.forward(Rows { stride: depth, n_rows: 1, values: &values, scale: 1.0 }, &mut out);
+        assert_eq!(out[0], 127.0 * linear.largest() * depth as f32);
+        assert!(linear.largest() > 3000.0);
+    }
+}
