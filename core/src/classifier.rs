@@ -23,6 +23,30 @@ const BATCH_SIZE: usize = 64;
 /// is simplified, and few enough that a scribble of a million points is answered at once.
 const MAX_POINTS: usize = 4096;
 
+/// What makes the probabilities of a network those that its guesses deserve, found on drawings that it was not trained on.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Calibration {
+    /// What the logits are divided by before the softmax (Guo et al., "On Calibration of Modern Neural Networks", 2017).
+    pub temperature: f32,
+    /// First guesses of at least this probability were right 95 of 100 times.
+    pub threshold: f32,
+}
+
+impl Calibration {
+    /// Checks that the temperature is a size and the threshold a probability.
+    fn validate(&self) -> Result<(), Error> {
+        let invalid = |field, message| Err(Error::InvalidConfig { field, message });
+        if !(self.temperature.is_finite() && self.temperature > 0.0) {
+            return invalid("temperature", format!("found {}, expected more than 0", self.temperature));
+        }
+        if !(0.0..=1.0).contains(&self.threshold) {
+            return invalid("threshold", format!("found {}, expected 0 to 1", self.threshold));
+        }
+        Ok(())
+    }
+}
+
 /// `model.json`: what a model is, besides its weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -33,6 +57,9 @@ pub struct ModelCard {
     pub config: ModelConfig,
     /// Name of each class, in the order of the logits.
     pub labels: Vec<String>,
+    /// How sure to be of what; without it the network's probabilities are taken as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Calibration>,
     /// Facts of the training, for people: data, steps, options.
     #[serde(default)]
     pub training: Map<String, Value>,
@@ -60,6 +87,9 @@ impl ModelCard {
         }
         let card: Self = serde_json::from_slice(model_json).map_err(invalid)?;
         card.config.validate()?;
+        if let Some(calibration) = &card.calibration {
+            calibration.validate()?;
+        }
         if card.labels.len() != card.config.n_classes {
             return Err(Error::LabelCount { found: card.labels.len(), expected: card.config.n_classes });
         }
@@ -69,6 +99,11 @@ impl ModelCard {
             return Err(Error::DuplicateLabel { label: pair[0].clone() });
         }
         Ok(card)
+    }
+
+    /// What logits are divided by before the softmax; 1 without calibration.
+    pub fn temperature(&self) -> f32 {
+        self.calibration.map_or(1.0, |calibration| calibration.temperature)
     }
 
     /// The likeliest classes, best first, at most `max_results`; those of equal probability in the labels' order.
@@ -144,13 +179,13 @@ impl<B: ModelBackend> Classifier<B> {
         Ok(all)
     }
 
-    /// The probability of each class for a drawing in the data set's simplified form.
+    /// The probability of each class for a drawing in the data set's simplified form, calibrated if the model is.
     ///
     /// # Errors
     /// None that a [`Drawing`] can cause; the signature leaves room for the network's.
     pub fn probabilities(&self, drawing: &Drawing) -> Result<Vec<f32>, Error> {
         let logits = self.forward(std::slice::from_ref(drawing))?;
-        Ok(values(activation::softmax(logits, 1)))
+        Ok(values(activation::softmax(logits / self.card.temperature(), 1)))
     }
 
     /// The likeliest classes of a drawing in the data set's simplified form, best first, at most `max_results`.
@@ -231,7 +266,8 @@ impl QuantizedClassifier {
     /// # Errors
     /// As [`Classifier::probabilities`].
     pub fn probabilities(&mut self, drawing: &Drawing) -> Result<Vec<f32>, Error> {
-        Ok(softmax(self.logits(drawing)?))
+        let temperature = self.card.temperature();
+        Ok(softmax(self.logits(drawing)?, temperature))
     }
 
     /// As [`Classifier::classify`].
@@ -252,11 +288,11 @@ fn ink(drawing: &Drawing, format: InkFormat) -> Ink {
     }
 }
 
-fn softmax(mut logits: Vec<f32>) -> Vec<f32> {
+fn softmax(mut logits: Vec<f32>, temperature: f32) -> Vec<f32> {
     let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let mut sum = 0.0;
     for value in &mut logits {
-        *value = (*value - largest).exp();
+        *value = ((*value - largest) / temperature).exp();
         sum += *value;
     }
     logits.iter_mut().for_each(|value| *value /= sum);

@@ -7,8 +7,8 @@ use burn_flex::Flex;
 use burn_ndarray::NdArray;
 use quickdraw_core::weights::{self, WeightType};
 use quickdraw_core::{
-    Activation, CellType, Classifier, Drawing, Error, Ink, InkBatch, InkFormat, MODEL_FORMAT, Model,
-    ModelCard, ModelConfig, Pooling, QuantizedClassifier, QuantizedModel, Record, Workspace,
+    Activation, Calibration, CellType, Classifier, Drawing, Error, Ink, InkBatch, InkFormat, MODEL_FORMAT,
+    Model, ModelCard, ModelConfig, Pooling, QuantizedClassifier, QuantizedModel, Record, Workspace,
 };
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -208,6 +208,7 @@ fn folder() -> (ModelCard, Vec<u8>) {
     Flex::seed(&Default::default(), 9);
     let model: Model<Flex> = config.init(&Default::default()).unwrap();
     let card = ModelCard {
+        calibration: None,
         format: MODEL_FORMAT,
         config,
         labels: ["cat", "circle", "line", "The Eiffel Tower"].map(String::from).into(),
@@ -242,6 +243,29 @@ fn a_model_folder_classifies_as_its_network_does() {
         assert!(classifier.classify(drawing, 0).unwrap().is_empty());
     }
     assert!(matches!(classifier.logits(&[]), Err(Error::EmptyBatch)));
+}
+
+#[test]
+fn calibration_divides_the_logits_of_both_forms() {
+    let (card, bytes) = folder();
+    let calibration = Some(Calibration { temperature: 0.25, threshold: 0.8 });
+    let card = serde_json::to_vec(&ModelCard { calibration, ..card }).unwrap();
+    let classifier = open(&card, &bytes).unwrap();
+    let mut quantized = QuantizedClassifier::from_bytes(&card, &bytes).unwrap();
+    for drawing in scribbles(4, &[20, 50]) {
+        let logits = &classifier.logits(std::slice::from_ref(&drawing)).unwrap()[0];
+        let sum: f32 = logits.iter().map(|x| (4.0 * x).exp()).sum();
+        let expected: Vec<f32> = logits.iter().map(|x| (4.0 * x).exp() / sum).collect();
+        assert_close("calibrated", &classifier.probabilities(&drawing).unwrap(), &expected, 1e-6);
+        assert_close("quantized", &quantized.probabilities(&drawing).unwrap(), &expected, 0.02);
+    }
+    let refusal = |temperature, threshold| {
+        let calibration = Some(Calibration { temperature, threshold });
+        open(&serde_json::to_vec(&ModelCard { calibration, ..folder().0 }).unwrap(), &bytes).unwrap_err()
+    };
+    assert!(matches!(refusal(0.0, 0.5), Error::InvalidConfig { field: "temperature", .. }));
+    assert!(matches!(refusal(-1.0, 0.5), Error::InvalidConfig { field: "temperature", .. }));
+    assert!(matches!(refusal(1.0, 1.5), Error::InvalidConfig { field: "threshold", .. }));
 }
 
 #[test]

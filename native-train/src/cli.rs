@@ -32,6 +32,8 @@ pub enum Command {
     Train(Box<TrainArgs>),
     /// Measure a model on a folder of ndjson files
     Eval(EvalArgs),
+    /// Find out how sure a model may be, on drawings it was not trained on, and write that into its model.json
+    Calibrate(CalibrateArgs),
     /// Recognise drawings: ndjson lines, or bare lists of strokes
     Predict(PredictArgs),
     /// Write a model folder with smaller weights, to put into the browser, or an ONNX model
@@ -405,6 +407,9 @@ pub struct EvalArgs {
     /// Folder of .ndjson files
     #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
+    /// Folder of .ndjson files with drawings of things that the model does not know, to see whether it is less sure of them
+    #[arg(long, value_name = "DIR")]
+    pub unknown: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
@@ -414,6 +419,17 @@ pub struct EvalArgs {
     /// Where to compute: auto, cpu, cuda, cuda:N or wgpu
     #[arg(long, default_value = "auto")]
     pub device: DeviceChoice,
+}
+
+/// Flags of `calibrate`.
+#[derive(Args, Debug)]
+pub struct CalibrateArgs {
+    /// Model folder, whose model.json is changed
+    #[arg(long, value_name = "DIR")]
+    pub model: PathBuf,
+    /// Folder of .ndjson files: drawings that the model was neither trained nor is judged on
+    #[arg(long, value_name = "DIR")]
+    pub data: PathBuf,
 }
 
 /// Flags of `predict`.

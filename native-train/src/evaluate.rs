@@ -4,11 +4,14 @@ use std::path::Path;
 
 use anyhow::{Result, ensure};
 use burn::tensor::activation;
-use quickdraw_core::{Drawing, Ink, InkBatch, Model, ModelBackend};
+use quickdraw_core::{
+    Classifier, Drawing, Ink, InkBatch, Model, ModelBackend, ModelConfig, QuantizedModel, Workspace,
+};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::data::{DataSet, ReadReport, ndjson};
-pub use crate::tally::{Figures, Tally};
+pub use crate::tally::{Confidences, Figures, Tally};
 
 /// Drawings that go through the network together.
 const BATCH_SIZE: usize = 128;
@@ -83,28 +86,76 @@ impl Evaluation {
 pub fn evaluate<B: ModelBackend>(model: &Model<B>, data: &DataSet, device: &B::Device) -> Result<Evaluation> {
     ensure!(!data.is_empty(), "there are no drawings to evaluate on");
     let mut tally = Tally::new(model.config().n_classes);
-    for_each_drawing(
-        model,
-        data,
-        |drawing| drawing,
-        device,
-        |index, row| {
-            tally.add(data.label(index), row);
-        },
-    )?;
+    for_each_drawing(Network::Float(model), 1.0, data, whole, device, |index, row| {
+        tally.add(data.label(index), row);
+    })?;
     Ok(Evaluation::of(&tally, data.labels()))
 }
 
+/// A network in one of its forms.
+#[derive(Debug)]
+pub enum Network<'a, B: ModelBackend> {
+    /// In float32.
+    Float(&'a Model<B>),
+    /// On whole numbers, as the browser runs it.
+    Quantized(&'a QuantizedModel),
+}
+
+impl<B: ModelBackend> Clone for Network<'_, B> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<B: ModelBackend> Copy for Network<'_, B> {}
+
+impl<B: ModelBackend> Network<'_, B> {
+    fn config(&self) -> &ModelConfig {
+        match self {
+            Self::Float(model) => model.config(),
+            Self::Quantized(model) => model.config(),
+        }
+    }
+
+    /// Log-probabilities `[B, K]`, row-major.
+    fn log_probabilities(&self, inks: &[Ink], temperature: f32, device: &B::Device) -> Result<Vec<f32>> {
+        match self {
+            Self::Float(model) => {
+                let logits = model.forward(&InkBatch::new(inks, device)?)? / temperature; // [B, K]
+                Ok(activation::log_softmax(logits, 1).into_data().iter::<f32>().collect())
+            }
+            Self::Quantized(model) => {
+                let rows = inks.par_iter().map_init(Workspace::default, |work, ink| {
+                    let embedding = model.embedding(ink, work)?;
+                    let mut logits = model.logits(&embedding, work);
+                    logits.iter_mut().for_each(|logit| *logit /= temperature);
+                    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+                    let sum: f32 = logits.iter().map(|logit| (logit - largest).exp()).sum();
+                    let shift = largest + sum.ln();
+                    logits.iter_mut().for_each(|logit| *logit -= shift);
+                    Ok(logits)
+                });
+                Ok(rows.collect::<Result<Vec<_>>>()?.concat())
+            }
+        }
+    }
+}
+
+fn whole(drawing: Drawing) -> Drawing {
+    drawing
+}
+
 /// Runs the network over what `view` makes of each drawing; hands on the drawing's index and its log-probabilities
-/// `[K]`, in no particular order.
-fn for_each_drawing<B: ModelBackend>(
-    model: &Model<B>,
+/// `[K]` at that temperature, in no particular order.
+pub(crate) fn for_each_drawing<B: ModelBackend>(
+    network: Network<'_, B>,
+    temperature: f32,
     data: &DataSet,
     view: impl Fn(Drawing) -> Drawing,
     device: &B::Device,
     mut each: impl FnMut(usize, &[f32]),
 ) -> Result<()> {
-    let n_classes = model.config().n_classes;
+    let n_classes = network.config().n_classes;
     ensure!(
         data.n_classes() == n_classes,
         "the drawings have {} categories, the network has {n_classes}",
@@ -114,11 +165,9 @@ fn for_each_drawing<B: ModelBackend>(
     let mut order: Vec<usize> = (0..data.len()).collect();
     order.sort_by_key(|&index| data.n_points(index));
     for chunk in order.chunks(BATCH_SIZE) {
-        let ink = |&index: &usize| Ink::from_drawing(&view(data.drawing(index)), model.config().ink);
+        let ink = |&index: &usize| Ink::from_drawing(&view(data.drawing(index)), network.config().ink);
         let inks: Vec<Ink> = chunk.iter().map(ink).collect();
-        let logits = model.forward(&InkBatch::new(&inks, device)?)?; // [B, K]
-        let log_probabilities: Vec<f32> =
-            activation::log_softmax(logits, 1).into_data().iter::<f32>().collect();
+        let log_probabilities = network.log_probabilities(&inks, temperature, device)?;
         for (&index, row) in chunk.iter().zip(log_probabilities.chunks_exact(n_classes)) {
             let found = row[data.label(index)];
             ensure!(found.is_finite(), "the network gives {found} for a drawing");
@@ -149,6 +198,8 @@ pub struct AtFraction {
     /// The accuracies.
     #[serde(flatten)]
     pub figures: Figures,
+    /// Expected calibration error, 0 to 1.
+    pub ece: f64,
 }
 
 /// How often the drawings of a category are recognised.
@@ -178,6 +229,10 @@ pub struct Summary {
     pub evaluation: Evaluation,
     /// Expected calibration error of the first guess, 0 to 1, over 15 bins.
     pub ece: f64,
+    /// How well the probability of the first guess tells known things from unknown ones
+    /// ([`Confidences::auroc`](crate::tally::Confidences::auroc)), where unknown ones were measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auroc_of_unknown: Option<f64>,
     /// Accuracies by share of the drawing seen, rising; the last is the whole.
     pub by_fraction: Vec<AtFraction>,
     /// The categories that occur, in the order of the labels.
@@ -190,30 +245,38 @@ pub struct Summary {
 #[derive(Clone, Debug)]
 pub struct Measurement {
     labels: Vec<String>,
+    temperature: f32,
     whole: Tally,
+    /// Of first guesses for whole drawings.
+    confidences: Confidences,
+    /// Likewise, for drawings of things that the network does not know.
+    unknown: Option<Confidences>,
     /// One for each of [`FRACTIONS`].
     parts: [Tally; FRACTIONS.len()],
     mistakes: Vec<Mistake>,
 }
 
 impl Measurement {
-    /// A measurement of no drawings, for a network with these labels.
-    pub fn new(labels: Vec<String>) -> Self {
+    /// A measurement of no drawings, for a network with these labels whose logits are divided by `temperature`.
+    pub fn new(labels: Vec<String>, temperature: f32) -> Self {
         let tally = Tally::new(labels.len());
-        Self { labels, parts: FRACTIONS.map(|_| tally.clone()), whole: tally, mistakes: Vec::new() }
+        let parts = FRACTIONS.map(|_| tally.clone());
+        let confidences = Confidences::default();
+        Self { labels, temperature, parts, whole: tally, confidences, unknown: None, mistakes: Vec::new() }
     }
 
-    /// Measures a network on all drawings of a folder, of which it holds few in memory at a time.
+    /// Measures a classifier on all drawings of a folder, of which it holds few in memory at a time.
     ///
     /// # Errors
-    /// As [`ndjson::for_each_part`], and when the network does not have as many classes as labels.
+    /// As [`ndjson::for_each_part`].
     pub fn of_folder<B: ModelBackend>(
-        model: &Model<B>,
-        labels: &[String],
+        classifier: &Classifier<B>,
         folder: &Path,
         device: &B::Device,
     ) -> Result<(Self, ReadReport)> {
-        let mut measurement = Self::new(labels.to_vec());
+        let labels = classifier.labels();
+        let mut measurement = Self::new(labels.to_vec(), classifier.card().temperature());
+        let model = classifier.model();
         let report = ndjson::for_each_part(folder, labels, |part| measurement.add(model, part, device))?;
         Ok((measurement, report))
     }
@@ -237,35 +300,56 @@ impl Measurement {
             data.labels(),
             self.labels
         );
+        let network = Network::Float(model);
         for (fraction, tally) in FRACTIONS.iter().zip(&mut self.parts) {
             let view = |drawing: Drawing| part(drawing, *fraction);
-            for_each_drawing(model, data, view, device, |index, row| {
+            for_each_drawing(network, self.temperature, data, view, device, |index, row| {
                 tally.add(data.label(index), row);
             })?;
         }
-        let (whole, mistakes) = (&mut self.whole, &mut self.mistakes);
-        for_each_drawing(
-            model,
-            data,
-            |drawing| drawing,
-            device,
-            |index, row| {
-                let label = data.label(index);
-                let guess = whole.add(label, row);
-                if guess != label {
-                    keep(
-                        mistakes,
-                        Mistake {
-                            drawing: data.drawing(index),
-                            label,
-                            probability: row[label].exp(),
-                            guesses: likeliest(row, guess),
-                        },
-                    );
-                }
-            },
-        )?;
+        let Self { whole: tally, confidences, mistakes, .. } = self;
+        for_each_drawing(network, self.temperature, data, whole, device, |index, row| {
+            let label = data.label(index);
+            let guess = tally.add(label, row);
+            confidences.add(row[guess].exp());
+            if guess != label {
+                keep(
+                    mistakes,
+                    Mistake {
+                        drawing: data.drawing(index),
+                        label,
+                        probability: row[label].exp(),
+                        guesses: likeliest(row, guess),
+                    },
+                );
+            }
+        })?;
         by_confidence(mistakes);
+        Ok(())
+    }
+
+    /// Adds drawings of things that the network does not know: whatever their words are, they do not count.
+    ///
+    /// # Errors
+    /// When the network gives numbers that are not finite.
+    pub fn add_unknown<B: ModelBackend>(
+        &mut self,
+        model: &Model<B>,
+        data: &DataSet,
+        device: &B::Device,
+    ) -> Result<()> {
+        let unknown = self.unknown.get_or_insert_default();
+        let indices: Vec<usize> = (0..data.len()).collect();
+        for chunk in indices.chunks(BATCH_SIZE) {
+            let ink = |&index: &usize| Ink::from_drawing(&data.drawing(index), model.config().ink);
+            let inks: Vec<Ink> = chunk.iter().map(ink).collect();
+            let rows = Network::Float(model).log_probabilities(&inks, self.temperature, device)?;
+            for row in rows.chunks_exact(model.config().n_classes) {
+                let most = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+                ensure!(most.is_finite(), "the network gives {most} for a drawing");
+                unknown.add(most.exp());
+            }
+        }
         Ok(())
     }
 
@@ -290,8 +374,13 @@ impl Measurement {
         Summary {
             evaluation: Evaluation::of(&self.whole, &self.labels),
             ece: self.whole.expected_calibration_error(),
+            auroc_of_unknown: self.unknown.as_ref().map(|unknown| self.confidences.auroc(unknown)),
             by_fraction: parts
-                .map(|(&fraction, tally)| AtFraction { fraction, figures: tally.figures() })
+                .map(|(&fraction, tally)| AtFraction {
+                    fraction,
+                    figures: tally.figures(),
+                    ece: tally.expected_calibration_error(),
+                })
                 .collect(),
             classes: (0..self.labels.len())
                 .filter(|&class| self.whole.n_of(class) > 0)
@@ -355,13 +444,14 @@ pub struct Comparison {
     pub agreement: f64,
 }
 
-/// Measures two networks of the same labels on all drawings of a folder.
+/// Measures two networks of the same labels on all drawings of a folder, at a temperature.
 ///
 /// # Errors
 /// As [`Measurement::of_folder`].
 pub fn compare<B: ModelBackend>(
-    before: &Model<B>,
-    after: &Model<B>,
+    before: Network<'_, B>,
+    after: Network<'_, B>,
+    temperature: f32,
     labels: &[String],
     folder: &Path,
     device: &B::Device,
@@ -370,16 +460,10 @@ pub fn compare<B: ModelBackend>(
     let mut n_same = 0usize;
     let report = ndjson::for_each_part(folder, labels, |data| {
         let mut guesses = [vec![0; data.len()], vec![0; data.len()]];
-        for ((model, tally), guesses) in [before, after].into_iter().zip(&mut tallies).zip(&mut guesses) {
-            for_each_drawing(
-                model,
-                data,
-                |drawing| drawing,
-                device,
-                |index, row| {
-                    guesses[index] = tally.add(data.label(index), row);
-                },
-            )?;
+        for ((network, tally), guesses) in [before, after].into_iter().zip(&mut tallies).zip(&mut guesses) {
+            for_each_drawing(network, temperature, data, whole, device, |index, row| {
+                guesses[index] = tally.add(data.label(index), row);
+            })?;
         }
         n_same += guesses[0].iter().zip(&guesses[1]).filter(|(a, b)| a == b).count();
         Ok(())

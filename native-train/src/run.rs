@@ -14,16 +14,18 @@ use burn_flex::Flex;
 use clap::ValueEnum;
 use quickdraw_core::ops::KernelBackend;
 use quickdraw_core::weights::{self, WeightType};
-use quickdraw_core::{Classifier, ModelBackend, ModelCard};
+use quickdraw_core::{Classifier, ModelBackend, ModelCard, QuantizedModel};
 use serde_json::{Map, Value, json};
 
+use crate::calibrate::{self, Calibrated};
 use crate::checkpoint::write_atomic;
 use crate::cli::{
-    BenchArgs, Cli, Command, EvalArgs, ExportArgs, ExportFormat, ExportType, PredictArgs, TrainArgs,
+    BenchArgs, CalibrateArgs, Cli, Command, EvalArgs, ExportArgs, ExportFormat, ExportType, PredictArgs,
+    TrainArgs,
 };
 use crate::data::{DataSet, ReadOptions, Validation, read_folder, samples};
 use crate::device::Device;
-use crate::evaluate::{AtFraction, Confusion, Measurement, Summary, compare, evaluate};
+use crate::evaluate::{AtFraction, Confusion, Measurement, Network, Summary, compare, evaluate};
 use crate::export::onnx;
 use crate::train::{Job, Outcome, TrainConfig, train};
 use crate::{bench, environment, model_folder, predict, report};
@@ -37,6 +39,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         None => run_train(&TrainArgs::default()),
         Some(Command::Train(args)) => run_train(&args),
         Some(Command::Eval(args)) => run_eval(&args).map(|()| ExitCode::SUCCESS),
+        Some(Command::Calibrate(args)) => run_calibrate(&args).map(|()| ExitCode::SUCCESS),
         Some(Command::Predict(args)) => run_predict(&args).map(|()| ExitCode::SUCCESS),
         Some(Command::Export(args)) => run_export(&args).map(|()| ExitCode::SUCCESS),
         Some(Command::Bench(args)) => run_bench(&args).map(|()| ExitCode::SUCCESS),
@@ -265,9 +268,13 @@ fn run_eval(args: &EvalArgs) -> Result<()> {
 
 fn measure<B: ModelBackend>(args: &EvalArgs, device: &B::Device) -> Result<Measurement> {
     let classifier = model_folder::open::<B>(&args.model, device)?;
-    let (measurement, report) =
-        Measurement::of_folder(classifier.model(), classifier.labels(), &args.data, device)?;
+    let (mut measurement, report) = Measurement::of_folder(&classifier, &args.data, device)?;
     eprintln!("{report}");
+    if let Some(folder) = &args.unknown {
+        let (data, report) = read_folder(folder, &ReadOptions::default())?;
+        eprintln!("{}: {report}", folder.display());
+        measurement.add_unknown(classifier.model(), &data, device)?;
+    }
     Ok(measurement)
 }
 
@@ -280,22 +287,46 @@ fn folder_name(folder: &Path) -> String {
 fn print_summary(out: &mut impl Write, summary: &Summary) -> Result<()> {
     let figures = &summary.evaluation.figures;
     writeln!(out, "{} drawings, loss {:.4}", figures.n, figures.loss)?;
-    writeln!(out, "                    top-1    top-3    top-5")?;
-    let mut line = |name: &str, shares: [f64; 3]| {
+    writeln!(out, "                    top-1    top-3    top-5  calibration error")?;
+    let mut line = |name: &str, shares: [f64; 3], ece: Option<f64>| {
         let [one, three, five] = shares.map(|share| 100.0 * share);
-        writeln!(out, "{name:17} {one:6.2} % {three:6.2} % {five:6.2} %")
+        let ece = ece.map_or(String::new(), |ece| format!("  {:6.2} %", 100.0 * ece));
+        writeln!(out, "{name:17} {one:6.2} % {three:6.2} % {five:6.2} %{ece}")
     };
-    line("all drawings", [figures.top1, figures.top3, figures.top5])?;
-    line("class-balanced", [figures.balanced_top1, figures.balanced_top3, figures.balanced_top5])?;
-    for AtFraction { fraction, figures } in summary.by_fraction.iter().filter(|part| part.fraction < 1.0) {
+    line("all drawings", [figures.top1, figures.top3, figures.top5], Some(summary.ece))?;
+    line("class-balanced", [figures.balanced_top1, figures.balanced_top3, figures.balanced_top5], None)?;
+    for AtFraction { fraction, figures, ece } in summary.by_fraction.iter().filter(|part| part.fraction < 1.0)
+    {
         let name = format!("after {:.0} %", 100.0 * fraction);
-        line(&name, [figures.top1, figures.top3, figures.top5])?;
+        line(&name, [figures.top1, figures.top3, figures.top5], Some(*ece))?;
     }
-    writeln!(out, "expected calibration error {:.2} %", 100.0 * summary.ece)?;
+    if let Some(auroc) = summary.auroc_of_unknown {
+        writeln!(out, "known things told from unknown ones: AUROC {auroc:.3}")?;
+    }
     writeln!(out, "worst confusions:")?;
     for Confusion { label, guess, n, of } in &summary.evaluation.confusions {
         writeln!(out, "    {label} taken for {guess}: {n} of {of}")?;
     }
+    Ok(())
+}
+
+fn run_calibrate(args: &CalibrateArgs) -> Result<()> {
+    let classifier = model_folder::open::<Flex>(&args.model, &Default::default())?;
+    let (found, report) = calibrate::calibrate(&classifier, &args.data, &Default::default())?;
+    eprintln!("{report}");
+    let Calibrated { calibration, n, loss, ece, share_above } = found;
+    let mut card = classifier.card().clone();
+    card.calibration = Some(calibration);
+    write_card(&args.model, &card)?;
+    println!("temperature {:.4}, found on {n} drawings", calibration.temperature);
+    println!("loss {:.4} (before {:.4})", loss.after, loss.before);
+    println!("expected calibration error {:.2} % (before {:.2} %)", 100.0 * ece.after, 100.0 * ece.before);
+    println!(
+        "first guesses of at least {:.3} are right {:.0} of 100 times; {:.1} % of the drawings have one",
+        calibration.threshold,
+        100.0 * calibrate::SURE,
+        100.0 * share_above
+    );
     Ok(())
 }
 
@@ -331,9 +362,19 @@ fn export_folder(args: &ExportArgs, classifier: &Classifier<Flex>) -> Result<()>
     println!("{}: {} bytes of weights", args.out.display(), bytes.len());
     if let Some(data) = &args.test_data {
         // What ships is measured, not what it was made from.
-        let exported = model_folder::open::<Flex>(&args.out, &Default::default())?;
-        let (models, labels) = ((classifier.model(), exported.model()), classifier.labels());
-        let (found, report) = compare(models.0, models.1, labels, data, &Default::default())?;
+        let (exported, quantized);
+        let after = match weight_type {
+            WeightType::Int8 => {
+                quantized = QuantizedModel::load(&card.config, &bytes)?;
+                Network::Quantized(&quantized)
+            }
+            WeightType::F32 | WeightType::F16 => {
+                exported = model_folder::open::<Flex>(&args.out, &Default::default())?;
+                Network::Float(exported.model())
+            }
+        };
+        let (before, labels) = (Network::Float(classifier.model()), classifier.labels());
+        let (found, report) = compare(before, after, card.temperature(), labels, data, &Default::default())?;
         eprintln!("{report}");
         card.figures.insert("test".to_owned(), serde_json::to_value(found.after)?);
         write_card(&args.out, &card)?;

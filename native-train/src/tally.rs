@@ -39,6 +39,42 @@ pub struct Bin {
     pub confidence: f64,
 }
 
+/// How probable first guesses were: a fine histogram, which is as large for any number of drawings.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Confidences {
+    bins: Vec<u64>,
+}
+
+impl Default for Confidences {
+    fn default() -> Self {
+        Self { bins: vec![0; 10_000] }
+    }
+}
+
+impl Confidences {
+    /// Counts a drawing whose first guess has this probability, 0 to 1.
+    pub fn add(&mut self, probability: f32) {
+        let n_bins = self.bins.len();
+        self.bins[((f64::from(probability) * n_bins as f64) as usize).min(n_bins - 1)] += 1;
+    }
+
+    /// Drawings counted.
+    pub fn n(&self) -> u64 {
+        self.bins.iter().sum()
+    }
+
+    /// The probability that the first guess for one of these drawings is more probable than that for one of `others`, equal
+    /// ones counted half: the area under the curve of the receiver operating characteristic. Not a number without drawings.
+    pub fn auroc(&self, others: &Self) -> f64 {
+        let (mut less_probable, mut area) = (0.0, 0.0);
+        for (&ours, &theirs) in self.bins.iter().zip(&others.bins) {
+            area += ours as f64 * (less_probable + theirs as f64 / 2.0);
+            less_probable += theirs as f64;
+        }
+        area / (self.n() as f64 * others.n() as f64)
+    }
+}
+
 /// Counts over drawings.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tally {

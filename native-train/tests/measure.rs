@@ -12,11 +12,13 @@ use burn_flex::Flex;
 use native_train::data::ndjson::for_each_part;
 use native_train::data::samples::sample_set;
 use native_train::data::{DataSet, read_folder};
-use native_train::evaluate::{Measurement, compare, evaluate};
+use native_train::evaluate::{Measurement, Network, compare, evaluate};
 use native_train::export::onnx;
-use native_train::tally::Tally;
+use native_train::tally::{Confidences, Tally};
 use native_train::{model_folder, report};
-use quickdraw_core::{CellType, Drawing, Ink, InkBatch, Model, ModelConfig, Pooling};
+use quickdraw_core::{
+    CellType, Classifier, Drawing, Ink, InkBatch, Model, ModelCard, ModelConfig, Pooling, QuantizedModel,
+};
 use serde_json::{Value, json};
 
 /// What the program printed on standard output.
@@ -138,9 +140,7 @@ fn the_calibration_error_is_the_one_that_is_computed_by_hand() {
 fn a_measurement_agrees_with_a_plain_evaluation_and_with_the_parts_as_a_browser_sees_them() {
     let classifier = model_folder::open::<Flex>(&PLACE.join("model"), &Default::default()).unwrap();
     let folder = PLACE.join("data");
-    let (measurement, read) =
-        Measurement::of_folder(classifier.model(), classifier.labels(), &folder, &Default::default())
-            .unwrap();
+    let (measurement, read) = Measurement::of_folder(&classifier, &folder, &Default::default()).unwrap();
     let summary = measurement.summary();
     let (data, _) = read_folder(&folder, &Default::default()).unwrap();
     assert_eq!((read.n_drawings, summary.evaluation.n), (120, 120));
@@ -207,7 +207,7 @@ fn a_measurement_keeps_a_limited_number_of_mistakes() {
         ..ModelConfig::fast(10)
     };
     let model: Model<Flex> = config.init(&Default::default()).unwrap();
-    let mut measurement = Measurement::new(data.labels().to_vec());
+    let mut measurement = Measurement::new(data.labels().to_vec(), 1.0);
     measurement.add(&model, &data, &Default::default()).unwrap();
     let all = measurement.tally();
     assert!(all.n() - (0..10).map(|label| all.hits_of(label)[0]).sum::<usize>() > 2000);
@@ -299,7 +299,7 @@ fn a_label_cannot_break_out_of_the_page() {
     }
     let config = ModelConfig { num_nodes: 2, num_layers: 1, ..ModelConfig::fast(3) };
     let model: Model<Flex> = config.init(&Default::default()).unwrap();
-    let mut measurement = Measurement::new(labels);
+    let mut measurement = Measurement::new(labels, 1.0);
     measurement.add(&model, &data, &Default::default()).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let subject = report::Subject { model: "<i>".to_owned(), data: "here & there".to_owned() };
@@ -318,7 +318,8 @@ fn eight_bit_weights_go_through_export_and_eval() {
         ["export", "--model", "model", "--out", "int8", "--weights", "int8", "--test-data", "data"];
     let printed = output(&PLACE, &arguments);
     assert!(printed.contains("the same first guess for "), "{printed}");
-    let size = |folder: &str| fs::metadata(PLACE.join(folder).join("weights.safetensors")).unwrap().len();
+    let bytes = |folder: &str| fs::read(PLACE.join(folder).join("weights.safetensors")).unwrap();
+    let size = |folder: &str| bytes(folder).len();
     assert!(size("int8") < size("model") * 2 / 5, "{} of {}", size("int8"), size("model"));
     let eval = |model: &str| json_output(&PLACE, &["eval", "--model", model, "--data", "data", "--json"]);
     let (full, rounded) = (eval("model"), eval("int8"));
@@ -330,11 +331,110 @@ fn eight_bit_weights_go_through_export_and_eval() {
     let open = |name: &str| model_folder::open::<Flex>(&PLACE.join(name), &Default::default()).unwrap();
     let (model, int8) = (open("model"), open("int8"));
     let labels = model.labels();
-    let against = |other: &Model<Flex>| {
-        compare(model.model(), other, labels, &PLACE.join("data"), &Default::default()).unwrap().0
+    let against = |other: Network<'_, Flex>| {
+        let before = Network::Float(model.model());
+        compare(before, other, 1.0, labels, &PLACE.join("data"), &Default::default()).unwrap().0
     };
-    assert_near(against(model.model()).agreement, 1.0);
-    assert!(against(int8.model()).agreement > 0.9);
+    assert_near(against(Network::Float(model.model())).agreement, 1.0);
+    let (float, quantized) = (
+        against(Network::Float(int8.model())),
+        against(Network::Quantized(&QuantizedModel::load(int8.model().config(), &bytes("int8")).unwrap())),
+    );
+    assert!(float.agreement > 0.9 && quantized.agreement > 0.9);
+    assert!((float.after.loss - quantized.after.loss).abs() < 1e-3);
+}
+
+#[test]
+fn calibration_finds_the_temperature_that_logits_were_spoilt_by() {
+    let copy = |name: &str, card: &ModelCard, weights: &[u8]| {
+        fs::create_dir_all(PLACE.join(name)).unwrap();
+        fs::write(PLACE.join(name).join("model.json"), serde_json::to_vec(card).unwrap()).unwrap();
+        fs::write(PLACE.join(name).join("weights.safetensors"), weights).unwrap();
+    };
+    let open = |name: &str| model_folder::open::<Flex>(&PLACE.join(name), &Default::default()).unwrap();
+    let model = open("model");
+    let weights = fs::read(PLACE.join("model/weights.safetensors")).unwrap();
+    copy("calibrated", model.card(), &weights);
+    let printed = output(&PLACE, &["calibrate", "--model", "calibrated", "--data", "data"]);
+    assert!(
+        printed.contains("expected calibration error") && printed.contains("right 95 of 100"),
+        "{printed}"
+    );
+    let first = open("calibrated").card().calibration.unwrap();
+
+    // The last layer five times as large: five times the temperature, and the same probabilities.
+    let mut spoilt = model.model().clone();
+    spoilt = spoilt.map(&mut LastLayer(5.0));
+    let weights = quickdraw_core::weights::save(&spoilt, quickdraw_core::weights::WeightType::F32).unwrap();
+    copy("spoilt", model.card(), &weights);
+    output(&PLACE, &["calibrate", "--model", "spoilt", "--data", "data"]);
+    let second = open("spoilt").card().calibration.unwrap();
+    assert!((second.temperature / first.temperature / 5.0 - 1.0).abs() < 1e-2, "{first:?} {second:?}");
+    assert!((second.threshold - first.threshold).abs() < 1e-2, "{first:?} {second:?}");
+
+    // No other temperature gives a lower loss.
+    let loss = |temperature: f32| {
+        let classifier: &Classifier<Flex> = &model;
+        let mut measurement = Measurement::new(classifier.labels().to_vec(), temperature);
+        let (data, _) = read_folder(&PLACE.join("data"), &Default::default()).unwrap();
+        measurement.add(classifier.model(), &data, &Default::default()).unwrap();
+        measurement.summary().evaluation.figures.loss
+    };
+    let best = loss(first.temperature);
+    for other in [0.5, 0.8, 0.95, 1.05, 1.25, 2.0] {
+        assert!(loss(first.temperature * other) > best, "{other}");
+    }
+    // What `eval` tells is measured with it.
+    let eval = json_output(&PLACE, &["eval", "--model", "calibrated", "--data", "data", "--json"]);
+    assert_near(eval["loss"].as_f64().unwrap(), best);
+    assert!(
+        refusal(&PLACE, &["calibrate", "--model", "model", "--data", "nowhere"]).contains("no such folder")
+    );
+}
+
+/// Multiplies the last layer.
+struct LastLayer(f64);
+
+impl<B: Backend> ModuleMapper<B> for LastLayer {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
+        // The network's last parameters are the only ones with as many columns as there are classes.
+        match param.lazy_shape().to_vec().last() {
+            Some(10) => param.map(|values| values * self.0),
+            _ => param,
+        }
+    }
+}
+
+#[test]
+fn the_area_under_the_curve_counts_pairs() {
+    let of = |values: &[f32]| {
+        let mut confidences = Confidences::default();
+        values.iter().for_each(|&value| confidences.add(value));
+        confidences
+    };
+    let known = of(&[0.9, 0.8, 0.3, 1.0]);
+    assert_eq!(known.n(), 4);
+    assert_near(known.auroc(&of(&[0.1, 0.2])), 1.0);
+    assert_near(known.auroc(&of(&[0.85])), 0.5);
+    assert_near(known.auroc(&of(&[0.8, 0.0])), (2.5 + 4.0) / 8.0);
+    assert_near(known.auroc(&known), 0.5);
+    assert!(known.auroc(&of(&[])).is_nan());
+}
+
+#[test]
+fn eval_tells_known_things_from_unknown_ones() {
+    fs::create_dir_all(PLACE.join("unknown")).unwrap();
+    let line = json!({ "word": "something else", "drawing": [[[0, 255], [0, 90]]] }).to_string();
+    fs::write(PLACE.join("unknown/other.ndjson"), format!("{line}\n{line}\n")).unwrap();
+    let found = json_output(
+        &PLACE,
+        &["eval", "--model", "model", "--data", "data", "--unknown", "unknown", "--json"],
+    );
+    let auroc = found["auroc_of_unknown"].as_f64().unwrap();
+    assert!((0.0..=1.0).contains(&auroc));
+    let without = json_output(&PLACE, &["eval", "--model", "model", "--data", "data", "--json"]);
+    assert!(without.get("auroc_of_unknown").is_none());
+    assert_eq!(found["n"], without["n"]);
 }
 
 #[test]

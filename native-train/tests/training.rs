@@ -167,6 +167,8 @@ fn a_run_begins_with_the_weights_of_a_model_folder() {
     };
     let mut job = from_first(&other);
     (job.train, job.validation) = (Arc::new(renamed(&job.train)), renamed(&job.validation));
+    // Other random weights than those that the first run began with.
+    job.config.seed = 2;
     run(&job, false).unwrap();
     assert!(largest_change(&other, "lstms") < 1e-6);
     assert!(largest_change(&other, "dense.weight") > 0.01);
@@ -178,6 +180,37 @@ fn a_run_begins_with_the_weights_of_a_model_folder() {
     let mut missing = from_first(&folder.path().join("missing"));
     missing.init_from = Some(folder.path().join("nowhere"));
     assert!(refusal(&missing).contains("there is no such folder"));
+}
+
+#[test]
+fn the_last_steps_learn_with_weights_that_eight_bits_hold() {
+    let folder = tempfile::tempdir().unwrap();
+    let [whole, pieces, full] = ["whole", "pieces", "full"].map(|name| folder.path().join(name));
+    let rounding = |out: &Path| {
+        let mut job = job(out, 12);
+        job.config.quantized_steps = 5;
+        job
+    };
+    run(&rounding(&whole), false).unwrap();
+    let mut part = rounding(&pieces);
+    for _ in 0..12 {
+        run(&part, true).unwrap();
+        part.resume = true;
+    }
+    assert!(weights(&whole) == weights(&pieces), "interruptions change nothing");
+    // What is stored in 8 bits is what was evaluated.
+    let stored = |out: &Path| {
+        let model = model_folder::open::<Flex>(out, &Default::default()).unwrap().model().clone();
+        let bytes = quickdraw_core::weights::save(&model, WeightType::Int8).unwrap();
+        let fresh = init(model.config().clone()).valid();
+        let read = quickdraw_core::weights::load(fresh, &bytes, &Default::default()).unwrap();
+        let [before, after] = [model, read]
+            .map(|model| floats(&quickdraw_core::weights::save(&model, WeightType::F32).unwrap()));
+        before.iter().zip(&after).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+    };
+    assert!(stored(&whole) < 1e-6, "{}", stored(&whole));
+    run(&job(&full, 12), false).unwrap();
+    assert!(stored(&full) > 1e-4, "{}", stored(&full));
 }
 
 #[test]

@@ -13,7 +13,7 @@ pub(super) const PANEL: usize = 16;
 const LARGEST_ROW_VALUE: f32 = 32767.0;
 
 /// Rows that go through a panel together: what the registers of WebAssembly's machines hold of sums.
-const ROWS_TOGETHER: usize = 3;
+const ROWS_TOGETHER: usize = 2;
 
 /// Rows of whole numbers, each of which stands for `scale` times as much.
 #[derive(Clone, Copy)]

@@ -136,6 +136,7 @@ impl RunFolder {
         ]);
         let figures = Map::from_iter([("validation".to_owned(), serde_json::to_value(validation.figures)?)]);
         let card = ModelCard {
+            calibration: None,
             format: MODEL_FORMAT,
             config: state.model.clone(),
             labels: state.labels.clone(),

@@ -140,10 +140,10 @@ fn loose_strokes_move_apart_and_keep_their_form() {
 #[test]
 fn borrowed_strokes_come_from_the_two_drawings_in_their_order() {
     let other = drawing(&[
-        &[[0.0, 0.0], [255.0, 255.0]],
-        &[[10.0, 3.0], [7.0, 200.0]],
-        &[[255.0, 0.0], [0.0, 255.0]],
-        &[[30.0, 99.0], [7.0, 20.0]],
+        &[[0.0, 0.0], [255.0, 100.0]],
+        &[[10.0, 3.0], [60.0, 200.0]],
+        &[[255.0, 0.0], [0.0, 60.0]],
+        &[[30.0, 255.0], [7.0, 20.0]],
     ]);
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let (mut n_own, mut n_borrowed) = (0, 0);

@@ -77,7 +77,8 @@ fn borrowed_strokes_are_those_of_the_same_class() {
         let place = 20.0 * i as f32;
         let level = drawing(&[&[[0.0, place], [200.0, place]], &[[0.0, 220.0], [255.0, 220.0]]]);
         let upright = drawing(&[&[[place, 0.0], [place, 200.0]], &[[220.0, 0.0], [220.0, 255.0]]]);
-        assert!(data.push(0, &level, &[]).unwrap() && data.push(2, &upright, &[]).unwrap());
+        data.push(0, &level, &[]).unwrap();
+        data.push(2, &upright, &[]).unwrap();
     }
     let data = Arc::new(data);
     let augmentation = Augmentation { borrow_strokes: 1.0, ..Augmentation::none() };
