@@ -26,11 +26,40 @@ pub(super) struct Rows<'a> {
     pub scale: f32,
 }
 
+/// How 8-bit weights lie in memory: as they are, or widened to 16 bits, which takes twice the room and saves an instruction
+/// where they are used again and again.
+pub(super) trait Weight: Copy + From<i8> + Into<i32> {
+    /// Eight weights in 16 bits each.
+    ///
+    /// # Safety
+    /// Eight weights are read from `weights` on, which needs no alignment.
+    #[cfg(target_arch = "wasm32")]
+    unsafe fn load(weights: *const Self) -> std::arch::wasm32::v128;
+}
+
+impl Weight for i8 {
+    #[cfg(target_arch = "wasm32")]
+    #[inline(always)]
+    unsafe fn load(weights: *const Self) -> std::arch::wasm32::v128 {
+        // SAFETY: the caller's.
+        unsafe { std::arch::wasm32::i16x8_load_extend_i8x8(weights) }
+    }
+}
+
+impl Weight for i16 {
+    #[cfg(target_arch = "wasm32")]
+    #[inline(always)]
+    unsafe fn load(weights: *const Self) -> std::arch::wasm32::v128 {
+        // SAFETY: the caller's.
+        unsafe { std::arch::wasm32::v128_load(weights.cast()) }
+    }
+}
+
 /// A matrix `[R, C]` of 8-bit weights with a scale and a bias for each column.
 #[derive(Debug)]
-pub(super) struct Linear {
+pub(super) struct Linear<W = i8> {
     /// Panel after panel: `[R / 2, 16, 2]`, zero past the last row and column.
-    weights: Vec<i8>,
+    weights: Vec<W>,
     /// Of each place, zero where there is no column.
     scales: Vec<f32>,
     /// Likewise.
@@ -39,7 +68,7 @@ pub(super) struct Linear {
     largest: f32,
 }
 
-impl Linear {
+impl<W: Weight> Linear<W> {
     /// Packs a matrix of `n_rows` rows whose width is `width`; at place `p` comes column `column(p)`, or nothing.
     pub(super) fn new(
         matrix: &Quantized,
@@ -52,7 +81,7 @@ impl Linear {
         let n_panels = n_places.div_ceil(PANEL);
         let n_pairs = n_rows.div_ceil(2);
         let mut linear = Self {
-            weights: vec![0; n_panels * n_pairs * PANEL * 2],
+            weights: vec![W::from(0); n_panels * n_pairs * PANEL * 2],
             scales: vec![0.0; n_panels * PANEL],
             bias: vec![0.0; n_panels * PANEL],
             n_pairs,
@@ -67,7 +96,7 @@ impl Linear {
             let mut weight = 0i64;
             for row in 0..n_rows {
                 let value = matrix.values[row * width + column];
-                panel[(row / 2 * PANEL + place % PANEL) * 2 + row % 2] = value;
+                panel[(row / 2 * PANEL + place % PANEL) * 2 + row % 2] = W::from(value);
                 weight += i64::from(value).abs();
             }
             heaviest = heaviest.max(weight);
@@ -144,7 +173,7 @@ impl Linear {
         out: &mut [f32],
     ) -> usize {
         let row = |r: usize| &rows.values[(first + r) * rows.stride..][..self.row_len()];
-        let sums = dot::<R, 1>(std::array::from_fn(row), [self.panel(panel)]);
+        let sums = dot::<W, R, 1>(std::array::from_fn(row), [self.panel(panel)]);
         for (r, [sums]) in sums.iter().enumerate() {
             let to = (first + r) * self.n_places() + panel * PANEL;
             self.finish(sums, rows.scale, panel, &mut out[to..to + PANEL]);
@@ -165,11 +194,11 @@ impl Linear {
     /// One row times `P` panels from `first` on, without scales and bias.
     #[inline(always)]
     pub(super) fn dot_panels<const P: usize>(&self, row: &[i16], first: usize) -> [[i32; PANEL]; P] {
-        let [sums] = dot::<1, P>([row], std::array::from_fn(|p| self.panel(first + p)));
+        let [sums] = dot::<W, 1, P>([row], std::array::from_fn(|p| self.panel(first + p)));
         sums
     }
 
-    fn panel(&self, panel: usize) -> &[i8] {
+    fn panel(&self, panel: usize) -> &[W] {
         let len = self.n_pairs * PANEL * 2;
         &self.weights[panel * len..][..len]
     }
@@ -178,10 +207,11 @@ impl Linear {
 /// The sums of products of each row with each column of each panel.
 #[cfg(target_arch = "wasm32")]
 #[inline(always)]
-fn dot<const R: usize, const P: usize>(rows: [&[i16]; R], panels: [&[i8]; P]) -> [[[i32; PANEL]; P]; R] {
-    use std::arch::wasm32::{
-        i16x8_load_extend_i8x8, i32x4_add, i32x4_dot_i16x8, i32x4_splat, v128, v128_load32_splat,
-    };
+fn dot<W: Weight, const R: usize, const P: usize>(
+    rows: [&[i16]; R],
+    panels: [&[W]; P],
+) -> [[[i32; PANEL]; P]; R] {
+    use std::arch::wasm32::{i32x4_add, i32x4_dot_i16x8, i32x4_splat, v128, v128_load32_splat};
     const VECTORS: usize = PANEL / 4;
     let n_pairs = panels[0].len() / (2 * PANEL);
     assert!(panels.iter().all(|panel| panel.len() == n_pairs * 2 * PANEL));
@@ -196,7 +226,7 @@ fn dot<const R: usize, const P: usize>(rows: [&[i16]; R], panels: [&[i8]; P]) ->
             let row = unsafe { panels[p].as_ptr().add(k * 2 * PANEL) };
             for v in 0..VECTORS {
                 // SAFETY: as above.
-                let weights = unsafe { i16x8_load_extend_i8x8(row.add(v * 8)) };
+                let weights = unsafe { W::load(row.add(v * 8)) };
                 for r in 0..R {
                     sums[r][p][v] = i32x4_add(sums[r][p][v], i32x4_dot_i16x8(pairs[r], weights));
                 }
@@ -209,14 +239,17 @@ fn dot<const R: usize, const P: usize>(rows: [&[i16]; R], panels: [&[i8]; P]) ->
 
 /// The sums of products of each row with each column of each panel.
 #[cfg(not(target_arch = "wasm32"))]
-fn dot<const R: usize, const P: usize>(rows: [&[i16]; R], panels: [&[i8]; P]) -> [[[i32; PANEL]; P]; R] {
+fn dot<W: Weight, const R: usize, const P: usize>(
+    rows: [&[i16]; R],
+    panels: [&[W]; P],
+) -> [[[i32; PANEL]; P]; R] {
     let mut sums = [[[0i32; PANEL]; P]; R];
     for (sums, row) in sums.iter_mut().zip(rows) {
         for (sums, panel) in sums.iter_mut().zip(panels) {
             for (pair, weights) in row.chunks_exact(2).zip(panel.chunks_exact(2 * PANEL)) {
                 let [x, y] = [i32::from(pair[0]), i32::from(pair[1])];
                 for (sum, weights) in sums.iter_mut().zip(weights.chunks_exact(2)) {
-                    let products = x * i32::from(weights[0]) + y * i32::from(weights[1]);
+                    let products = x * weights[0].into() + y * weights[1].into();
                     *sum = sum.wrapping_add(products);
                 }
             }
@@ -300,7 +333,7 @@ mod tests {
             let quantized = quantize(&matrix, depth, width);
             // Every second place is a column, from the last to the first.
             let column = |place: usize| (place % 2 == 1 && place / 2 < width).then(|| width - 1 - place / 2);
-            let linear = Linear::new(&quantized, depth, width, &bias, 2 * width, column);
+            let linear = Linear::<i8>::new(&quantized, depth, width, &bias, 2 * width, column);
             assert_eq!(linear.n_places(), (2 * width).div_ceil(16) * 16);
             let x: Vec<f32> = (0..n_rows_of_x * depth).map(|i| ((i * 53 % 89) as f32 - 44.0) * 0.3).collect();
             let mut values = Vec::new();
@@ -332,7 +365,7 @@ mod tests {
     fn the_heaviest_column_and_the_largest_row_do_not_overflow() {
         let depth = 5000;
         let quantized = Quantized { values: vec![127; depth], scales: vec![1.0] };
-        let linear = Linear::new(&quantized, depth, 1, &[], 1, Some);
+        let linear = Linear::<i16>::new(&quantized, depth, 1, &[], 1, Some);
         let values = vec![linear.largest() as i16; depth];
         let mut out = vec![0.0; PANEL];
         linear.forward(Rows { stride: depth, n_rows: 1, values: &values, scale: 1.0 }, &mut out);

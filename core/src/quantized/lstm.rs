@@ -13,7 +13,7 @@ const UNITS: usize = PANEL / 4;
 #[derive(Debug)]
 pub(super) struct Direction {
     input: Linear,
-    recurrent: Linear,
+    recurrent: Linear<i16>,
     /// The scales of `recurrent` times what 1 stands for in a rounded state.
     scales: Vec<f32>,
     d_hidden: usize,
