@@ -267,6 +267,9 @@ pub struct AugmentArgs {
     /// Probability that a drawing is unfinished: better guesses while somebody draws
     #[arg(long, value_name = "X")]
     pub augment_prefix: Option<f32>,
+    /// Probability that a drawing comes as a browser gets it, as dense and shaky events of a pen that are then simplified
+    #[arg(long, value_name = "X")]
+    pub augment_redraw: Option<f32>,
 }
 
 impl AugmentArgs {
@@ -290,6 +293,7 @@ impl AugmentArgs {
             loosen_strokes: self.augment_loosen_strokes.unwrap_or(base.loosen_strokes),
             borrow_strokes: self.augment_borrow_strokes.unwrap_or(base.borrow_strokes),
             prefix: self.augment_prefix.unwrap_or(base.prefix),
+            redraw: self.augment_redraw.unwrap_or(base.redraw),
         }
     }
 }
@@ -407,6 +411,9 @@ pub struct EvalArgs {
     /// Folder of .ndjson files
     #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
+    /// Measure each drawing a second time, drawn anew as a browser gets it: other sizes, dense and shaky events
+    #[arg(long)]
+    pub redraw: bool,
     /// Folder of .ndjson files with drawings of things that the model does not know, to see whether it is less sure of them
     #[arg(long, value_name = "DIR")]
     pub unknown: Option<PathBuf>,

@@ -4,12 +4,13 @@ use std::path::Path;
 
 use anyhow::{Result, ensure};
 use burn::tensor::activation;
-use quickdraw_core::{
-    Classifier, Drawing, Ink, InkBatch, Model, ModelBackend, ModelConfig, QuantizedModel, Workspace,
-};
+use quickdraw_core::{Drawing, Ink, InkBatch, Model, ModelBackend, ModelConfig, QuantizedModel, Workspace};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::data::redraw::redraw;
 use crate::data::{DataSet, ReadReport, ndjson};
 pub use crate::tally::{Confidences, Figures, Tally};
 
@@ -151,7 +152,7 @@ pub(crate) fn for_each_drawing<B: ModelBackend>(
     network: Network<'_, B>,
     temperature: f32,
     data: &DataSet,
-    view: impl Fn(Drawing) -> Drawing,
+    mut view: impl FnMut(Drawing) -> Drawing,
     device: &B::Device,
     mut each: impl FnMut(usize, &[f32]),
 ) -> Result<()> {
@@ -165,8 +166,8 @@ pub(crate) fn for_each_drawing<B: ModelBackend>(
     let mut order: Vec<usize> = (0..data.len()).collect();
     order.sort_by_key(|&index| data.n_points(index));
     for chunk in order.chunks(BATCH_SIZE) {
-        let ink = |&index: &usize| Ink::from_drawing(&view(data.drawing(index)), network.config().ink);
-        let inks: Vec<Ink> = chunk.iter().map(ink).collect();
+        let mut ink = |&index: &usize| Ink::from_drawing(&view(data.drawing(index)), network.config().ink);
+        let inks: Vec<Ink> = chunk.iter().map(&mut ink).collect();
         let log_probabilities = network.log_probabilities(&inks, temperature, device)?;
         for (&index, row) in chunk.iter().zip(log_probabilities.chunks_exact(n_classes)) {
             let found = row[data.label(index)];
@@ -229,6 +230,9 @@ pub struct Summary {
     pub evaluation: Evaluation,
     /// Expected calibration error of the first guess, 0 to 1, over 15 bins.
     pub ece: f64,
+    /// Accuracies on the same drawings drawn anew as events of a pen, where that was measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub redrawn: Option<Figures>,
     /// How well the probability of the first guess tells known things from unknown ones
     /// ([`Confidences::auroc`](crate::tally::Confidences::auroc)), where unknown ones were measured.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -251,6 +255,8 @@ pub struct Measurement {
     confidences: Confidences,
     /// Likewise, for drawings of things that the network does not know.
     unknown: Option<Confidences>,
+    /// Of drawings as a pen draws them, where that was asked for.
+    redrawn: Option<Tally>,
     /// One for each of [`FRACTIONS`].
     parts: [Tally; FRACTIONS.len()],
     mistakes: Vec<Mistake>,
@@ -262,23 +268,28 @@ impl Measurement {
         let tally = Tally::new(labels.len());
         let parts = FRACTIONS.map(|_| tally.clone());
         let confidences = Confidences::default();
-        Self { labels, temperature, parts, whole: tally, confidences, unknown: None, mistakes: Vec::new() }
+        let (unknown, redrawn, mistakes) = (None, None, Vec::new());
+        Self { labels, temperature, parts, whole: tally, confidences, unknown, redrawn, mistakes }
     }
 
-    /// Measures a classifier on all drawings of a folder, of which it holds few in memory at a time.
+    /// Measures each drawing a second time from now on: drawn anew as events of a pen ([`redraw`]).
+    pub fn with_redrawn(mut self) -> Self {
+        self.redrawn = Some(Tally::new(self.labels.len()));
+        self
+    }
+
+    /// Adds all drawings of a folder, of which it holds few in memory at a time.
     ///
     /// # Errors
     /// As [`ndjson::for_each_part`].
-    pub fn of_folder<B: ModelBackend>(
-        classifier: &Classifier<B>,
+    pub fn add_folder<B: ModelBackend>(
+        &mut self,
+        model: &Model<B>,
         folder: &Path,
         device: &B::Device,
-    ) -> Result<(Self, ReadReport)> {
-        let labels = classifier.labels();
-        let mut measurement = Self::new(labels.to_vec(), classifier.card().temperature());
-        let model = classifier.model();
-        let report = ndjson::for_each_part(folder, labels, |part| measurement.add(model, part, device))?;
-        Ok((measurement, report))
+    ) -> Result<ReadReport> {
+        let labels = self.labels.clone();
+        ndjson::for_each_part(folder, &labels, |part| self.add(model, part, device))
     }
 
     /// Measures the network on more drawings, whole and in part.
@@ -303,6 +314,14 @@ impl Measurement {
         let network = Network::Float(model);
         for (fraction, tally) in FRACTIONS.iter().zip(&mut self.parts) {
             let view = |drawing: Drawing| part(drawing, *fraction);
+            for_each_drawing(network, self.temperature, data, view, device, |index, row| {
+                tally.add(data.label(index), row);
+            })?;
+        }
+        if let Some(tally) = &mut self.redrawn {
+            // In the same way at each measurement.
+            let mut rng = ChaCha8Rng::seed_from_u64(1);
+            let view = |drawing: Drawing| redraw(&drawing, &mut rng);
             for_each_drawing(network, self.temperature, data, view, device, |index, row| {
                 tally.add(data.label(index), row);
             })?;
@@ -374,6 +393,7 @@ impl Measurement {
         Summary {
             evaluation: Evaluation::of(&self.whole, &self.labels),
             ece: self.whole.expected_calibration_error(),
+            redrawn: self.redrawn.as_ref().map(Tally::figures),
             auroc_of_unknown: self.unknown.as_ref().map(|unknown| self.confidences.auroc(unknown)),
             by_fraction: parts
                 .map(|(&fraction, tally)| AtFraction {

@@ -268,7 +268,11 @@ fn run_eval(args: &EvalArgs) -> Result<()> {
 
 fn measure<B: ModelBackend>(args: &EvalArgs, device: &B::Device) -> Result<Measurement> {
     let classifier = model_folder::open::<B>(&args.model, device)?;
-    let (mut measurement, report) = Measurement::of_folder(&classifier, &args.data, device)?;
+    let mut measurement = Measurement::new(classifier.labels().to_vec(), classifier.card().temperature());
+    if args.redraw {
+        measurement = measurement.with_redrawn();
+    }
+    let report = measurement.add_folder(classifier.model(), &args.data, device)?;
     eprintln!("{report}");
     if let Some(folder) = &args.unknown {
         let (data, report) = read_folder(folder, &ReadOptions::default())?;
@@ -299,6 +303,10 @@ fn print_summary(out: &mut impl Write, summary: &Summary) -> Result<()> {
     {
         let name = format!("after {:.0} %", 100.0 * fraction);
         line(&name, [figures.top1, figures.top3, figures.top5], Some(*ece))?;
+    }
+    if let Some(redrawn) = &summary.redrawn {
+        let [all, balanced] = [redrawn.top1, redrawn.balanced_top1].map(|share| 100.0 * share);
+        writeln!(out, "drawn anew as events of a pen: top-1 {all:.2} %, class-balanced {balanced:.2} %")?;
     }
     if let Some(auroc) = summary.auroc_of_unknown {
         writeln!(out, "known things told from unknown ones: AUROC {auroc:.3}")?;

@@ -10,6 +10,7 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{Distribution, Tensor};
 use burn_flex::Flex;
 use native_train::data::ndjson::for_each_part;
+use native_train::data::redraw::redraw;
 use native_train::data::samples::sample_set;
 use native_train::data::{DataSet, read_folder};
 use native_train::evaluate::{Measurement, Network, compare, evaluate};
@@ -19,6 +20,8 @@ use native_train::{model_folder, report};
 use quickdraw_core::{
     CellType, Classifier, Drawing, Ink, InkBatch, Model, ModelCard, ModelConfig, Pooling, QuantizedModel,
 };
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 
 /// What the program printed on standard output.
@@ -140,7 +143,8 @@ fn the_calibration_error_is_the_one_that_is_computed_by_hand() {
 fn a_measurement_agrees_with_a_plain_evaluation_and_with_the_parts_as_a_browser_sees_them() {
     let classifier = model_folder::open::<Flex>(&PLACE.join("model"), &Default::default()).unwrap();
     let folder = PLACE.join("data");
-    let (measurement, read) = Measurement::of_folder(&classifier, &folder, &Default::default()).unwrap();
+    let mut measurement = Measurement::new(classifier.labels().to_vec(), 1.0);
+    let read = measurement.add_folder(classifier.model(), &folder, &Default::default()).unwrap();
     let summary = measurement.summary();
     let (data, _) = read_folder(&folder, &Default::default()).unwrap();
     assert_eq!((read.n_drawings, summary.evaluation.n), (120, 120));
@@ -419,6 +423,30 @@ fn the_area_under_the_curve_counts_pairs() {
     assert_near(known.auroc(&of(&[0.8, 0.0])), (2.5 + 4.0) / 8.0);
     assert_near(known.auroc(&known), 0.5);
     assert!(known.auroc(&of(&[])).is_nan());
+}
+
+#[test]
+fn drawings_drawn_anew_as_pen_events_are_nearly_the_same() {
+    let data = sample_set(7, 3, 12);
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    for index in 0..data.len() {
+        let drawing = data.drawing(index).simplify();
+        let again = redraw(&drawing, &mut rng);
+        assert_eq!(again.strokes().len(), drawing.strokes().len());
+        for (stroke, again) in drawing.strokes().iter().zip(again.strokes()) {
+            let ends = |stroke: &[[f32; 2]]| [stroke[0], stroke[stroke.len() - 1]];
+            for (a, b) in ends(stroke).iter().zip(ends(again)) {
+                assert!((a[0] - b[0]).hypot(a[1] - b[1]) < 12.0, "{a:?} {b:?}");
+            }
+        }
+    }
+    let found = json_output(&PLACE, &["eval", "--model", "model", "--data", "data", "--redraw", "--json"]);
+    let (before, after) = (found["top1"].as_f64().unwrap(), found["redrawn"]["top1"].as_f64().unwrap());
+    // The sample drawings have more points than simplified ones, which the model was not trained on.
+    assert!(after > 0.3 && after < before, "{before} {after}");
+    assert_eq!(found["redrawn"]["n"], 120);
+    let again = json_output(&PLACE, &["eval", "--model", "model", "--data", "data", "--redraw", "--json"]);
+    assert_eq!(found, again);
 }
 
 #[test]

@@ -2,7 +2,8 @@
 //!
 //! In order: whole strokes are left out, the order of strokes and their directions change, the end is cut
 //! off; each stroke moves by itself; then the points are bent by slow waves, turned, sheared, stretched, mirrored, and
-//! shaken. Before all this some strokes may be exchanged for another drawing's ([`borrow_strokes`]). The result
+//! shaken; in the end it may be drawn anew as a browser gets it. Before all this some strokes may be exchanged for another
+//! drawing's ([`borrow_strokes`]). The result
 //! again fills 0..255 from the top-left corner, as a simplified drawing does, with fractions: rounding
 //! would only lose what the shaking added. All lengths are in units of that 0..255 square.
 
@@ -12,6 +13,8 @@ use anyhow::{Result, ensure};
 use quickdraw_core::{Drawing, keep_first_points};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
+
+use super::redraw::redraw;
 
 /// Drawings with this many strokes or fewer keep them all: each one may be what tells the class.
 const MAX_STROKES_KEPT: usize = 3;
@@ -52,10 +55,12 @@ pub struct Augmentation {
     pub borrow_strokes: f32,
     /// Probability that the drawing is unfinished: it ends after 15 to 100 % of its points.
     pub prefix: f32,
+    /// Probability that the drawing comes as a browser gets it: as events of a pen, simplified ([`redraw`]).
+    pub redraw: f32,
 }
 
 impl Default for Augmentation {
-    /// What served the 345 classes of Quick, Draw! well. `borrow_strokes` is off; so is `prefix`: it gives better guesses while somebody draws,
+    /// What served the 345 classes of Quick, Draw! well. `borrow_strokes` and `redraw` are off; so is `prefix`: it gives better guesses while somebody draws,
     /// and slightly worse ones of finished drawings.
     fn default() -> Self {
         Self {
@@ -71,6 +76,7 @@ impl Default for Augmentation {
             loosen_strokes: 0.0,
             borrow_strokes: 0.0,
             prefix: 0.0,
+            redraw: 0.0,
         }
     }
 }
@@ -91,6 +97,7 @@ impl Augmentation {
             loosen_strokes: 0.0,
             borrow_strokes: 0.0,
             prefix: 0.0,
+            redraw: 0.0,
         }
     }
 
@@ -119,6 +126,7 @@ impl Augmentation {
             ("reverse_order", self.reverse_order),
             ("borrow_strokes", self.borrow_strokes),
             ("prefix", self.prefix),
+            ("redraw", self.redraw),
         ] {
             ensure!((0.0..=1.0).contains(&value), "augmentation: {name} is {value}; 0 to 1 was expected");
         }
@@ -138,7 +146,9 @@ impl Augmentation {
         }
         self.move_points(&mut strokes, rng);
         fill_square(&mut strokes);
-        Drawing::from_strokes(strokes).expect("strokes are never emptied and points stay finite")
+        let drawing =
+            Drawing::from_strokes(strokes).expect("strokes are never emptied and points stay finite");
+        if chance(self.redraw, rng) { redraw(&drawing, rng) } else { drawing }
     }
 
     /// The strokes that are drawn, in their order and direction.

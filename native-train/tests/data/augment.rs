@@ -175,6 +175,25 @@ fn borrowed_strokes_come_from_the_two_drawings_in_their_order() {
 }
 
 #[test]
+fn a_drawing_drawn_anew_is_simplified_and_lies_where_it_lay() {
+    let anew = Augmentation { redraw: 1.0, ..Augmentation::none() };
+    let mut n_points = 0;
+    for seed in 0..100 {
+        let result = apply(anew, seed);
+        assert!(result.strokes().iter().flatten().flatten().all(|value| value.fract() == 0.0));
+        for (stroke, again) in house().strokes().iter().zip(result.strokes()) {
+            for (a, b) in [(stroke[0], again[0]), (*stroke.last().unwrap(), *again.last().unwrap())] {
+                assert!((a[0] - b[0]).hypot(a[1] - b[1]) < 16.0, "seed {seed}: {a:?} {b:?}");
+            }
+        }
+        n_points += result.n_points();
+    }
+    // Straight lines stay lines: the shaking adds some points, but the dense events are gone.
+    assert!((19 * 100..19 * 300).contains(&n_points), "{n_points}");
+    assert_eq!(house().n_points(), 20);
+}
+
+#[test]
 fn a_prefix_is_the_beginning() {
     let cut = Augmentation { prefix: 1.0, ..Augmentation::none() };
     let whole = house().n_points();
@@ -211,6 +230,7 @@ fn values_out_of_range_are_named() {
         (Augmentation { flip: 1.5, ..default() }, "flip"),
         (Augmentation { loosen_strokes: -0.5, ..default() }, "loosen_strokes"),
         (Augmentation { borrow_strokes: 1.1, ..default() }, "borrow_strokes"),
+        (Augmentation { redraw: -0.1, ..default() }, "redraw"),
     ] {
         let message = wrong.validate().unwrap_err().to_string();
         assert!(message.contains(&format!("augmentation: {name} is")), "{message}");
