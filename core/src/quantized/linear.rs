@@ -4,6 +4,8 @@
 //! side: one instruction multiplies two neighbouring numbers of a row with them and adds the products, for four columns at
 //! a time. Sums of 32 bits are exact, because rows are rounded to as many bits as leave room for them.
 
+use std::ops::Range;
+
 use crate::int8::Quantized;
 
 /// Columns of a panel.
@@ -11,6 +13,12 @@ pub(super) const PANEL: usize = 16;
 
 /// The largest 16-bit number that rows are rounded to.
 const LARGEST_ROW_VALUE: f32 = 32767.0;
+
+/// Columns of a matrix that lie side by side in a panel too.
+pub(super) const GROUP: usize = 4;
+
+/// The largest size of an 8-bit weight.
+const LARGEST_WEIGHT: usize = 127;
 
 /// Rows that go through a panel together: what the registers of WebAssembly's machines hold of sums.
 const ROWS_TOGETHER: usize = 2;
@@ -24,6 +32,11 @@ pub(super) struct Rows<'a> {
     /// One number more than the last row has where its length is odd; it is multiplied by zero.
     pub values: &'a [i16],
     pub scale: f32,
+}
+
+/// All columns of a matrix in their order, as groups.
+pub(super) fn in_order(width: usize) -> Vec<Range<usize>> {
+    (0..width).step_by(GROUP).map(|first| first..width.min(first + GROUP)).collect()
 }
 
 /// How 8-bit weights lie in memory: as they are, or widened to 16 bits, which takes twice the room and saves an instruction
@@ -69,40 +82,49 @@ pub(super) struct Linear<W = i8> {
 }
 
 impl<W: Weight> Linear<W> {
-    /// Packs a matrix of `n_rows` rows whose width is `width`; at place `p` comes column `column(p)`, or nothing.
+    /// Packs a matrix of `n_rows` rows whose width is `width`. At places `4 i..` come the columns of `groups[i]`, at most four.
     pub(super) fn new(
         matrix: &Quantized,
         n_rows: usize,
         width: usize,
         bias: &[f32],
-        n_places: usize,
-        column: impl Fn(usize) -> Option<usize>,
+        groups: &[Range<usize>],
     ) -> Self {
-        let n_panels = n_places.div_ceil(PANEL);
+        let n_panels = groups.len().div_ceil(PANEL / GROUP);
         let n_pairs = n_rows.div_ceil(2);
+        let panel_len = n_pairs * PANEL * 2;
         let mut linear = Self {
-            weights: vec![W::from(0); n_panels * n_pairs * PANEL * 2],
+            weights: vec![W::from(0); n_panels * panel_len],
             scales: vec![0.0; n_panels * PANEL],
             bias: vec![0.0; n_panels * PANEL],
             n_pairs,
-            largest: LARGEST_ROW_VALUE,
+            largest: LARGEST_ROW_VALUE.min((i32::MAX as usize / (LARGEST_WEIGHT * n_rows.max(1))) as f32),
         };
-        let mut heaviest = 0i64;
-        for place in 0..n_places {
-            let Some(column) = column(place) else { continue };
-            linear.scales[place] = matrix.scales[column];
-            linear.bias[place] = bias.get(column).copied().unwrap_or(0.0);
-            let panel = &mut linear.weights[place / PANEL * n_pairs * PANEL * 2..];
-            let mut weight = 0i64;
-            for row in 0..n_rows {
-                let value = matrix.values[row * width + column];
-                panel[(row / 2 * PANEL + place % PANEL) * 2 + row % 2] = W::from(value);
-                weight += i64::from(value).abs();
+        for (group, columns) in groups.iter().enumerate() {
+            for (place, column) in (group * GROUP..).zip(columns.clone()) {
+                linear.scales[place] = matrix.scales[column];
+                linear.bias[place] = bias.get(column).copied().unwrap_or(0.0);
             }
-            heaviest = heaviest.max(weight);
         }
-        if heaviest > 0 {
-            linear.largest = linear.largest.min((i64::from(i32::MAX) / heaviest) as f32);
+        // As the matrix lies in memory, and whole groups at once: a browser runs this before it has had time to compile it well.
+        for (pair, rows) in matrix.values.chunks(2 * width).take(n_pairs).enumerate() {
+            let (above, below) = rows.split_at(width);
+            for (group, columns) in groups.iter().enumerate() {
+                let at = group / (PANEL / GROUP) * panel_len
+                    + (pair * PANEL + group % (PANEL / GROUP) * GROUP) * 2;
+                let to = &mut linear.weights[at..at + 2 * GROUP];
+                let whole = |row: &[i8]| <[i8; GROUP]>::try_from(row.get(columns.clone())?).ok();
+                if let (Some(above), Some(below)) = (whole(above), whole(below)) {
+                    for i in 0..GROUP {
+                        (to[2 * i], to[2 * i + 1]) = (W::from(above[i]), W::from(below[i]));
+                    }
+                } else {
+                    for (to, column) in to.chunks_exact_mut(2).zip(columns.clone()) {
+                        to[0] = W::from(above[column]);
+                        to[1] = W::from(below.get(column).copied().unwrap_or(0));
+                    }
+                }
+            }
         }
         linear
     }
@@ -331,10 +353,20 @@ mod tests {
                 (0..depth * width).map(|i| ((i * 37 % 101) as f32 - 50.0) * 0.01).collect();
             let bias: Vec<f32> = (0..width).map(|i| i as f32 * 0.1).collect();
             let quantized = quantize(&matrix, depth, width);
-            // Every second place is a column, from the last to the first.
-            let column = |place: usize| (place % 2 == 1 && place / 2 < width).then(|| width - 1 - place / 2);
-            let linear = Linear::<i8>::new(&quantized, depth, width, &bias, 2 * width, column);
-            assert_eq!(linear.n_places(), (2 * width).div_ceil(16) * 16);
+            // From the last to the first, in groups of one, two and four.
+            let mut groups = Vec::new();
+            let mut end = width;
+            for n in [1, 2, 4].into_iter().cycle() {
+                let first = end.saturating_sub(n);
+                groups.push(first..end);
+                end = first;
+                if end == 0 {
+                    break;
+                }
+            }
+            let column = |place: usize| groups.get(place / 4)?.clone().nth(place % 4);
+            let linear = Linear::<i8>::new(&quantized, depth, width, &bias, &groups);
+            assert_eq!(linear.n_places(), groups.len().div_ceil(4) * 16);
             let x: Vec<f32> = (0..n_rows_of_x * depth).map(|i| ((i * 53 % 89) as f32 - 44.0) * 0.3).collect();
             let mut values = Vec::new();
             let scale = round_rows(&x, linear.largest(), &mut values);
@@ -365,7 +397,7 @@ mod tests {
     fn the_heaviest_column_and_the_largest_row_do_not_overflow() {
         let depth = 5000;
         let quantized = Quantized { values: vec![127; depth], scales: vec![1.0] };
-        let linear = Linear::<i16>::new(&quantized, depth, 1, &[], 1, Some);
+        let linear = Linear::<i16>::new(&quantized, depth, 1, &[], &in_order(1));
         let values = vec![linear.largest() as i16; depth];
         let mut out = vec![0.0; PANEL];
         linear.forward(Rows { stride: depth, n_rows: 1, values: &values, scale: 1.0 }, &mut out);

@@ -1,13 +1,15 @@
 //! One direction of an LSTM layer over one drawing.
 
+use std::ops::Range;
+
 use pulp::{Simd, WithSimd};
 
-use super::linear::{Linear, PANEL, Rows, round};
+use super::linear::{GROUP, Linear, PANEL, Rows, round};
 use crate::int8::Quantized;
 use crate::ops::host::gates::{activate, load, store, tanh};
 
 /// Units whose four gates make a panel.
-const UNITS: usize = PANEL / 4;
+const UNITS: usize = GROUP;
 
 /// The weights of a direction. In panels: four units' input gates, forget gates, candidates and output gates.
 #[derive(Debug)]
@@ -41,19 +43,19 @@ impl Direction {
         d_hidden: usize,
     ) -> Self {
         let h = d_hidden;
-        let n_places = h.div_ceil(UNITS) * PANEL;
-        let column = |place: usize| {
-            let (unit, gate) = (place / PANEL * UNITS + place % UNITS, place % PANEL / UNITS);
-            (unit < h).then(|| gate * h + unit)
+        // The columns of the gates from `first` on: panel by panel, those of each gate.
+        let groups = |first: usize| -> Vec<Range<usize>> {
+            let gates = |unit: usize| (0..4).map(move |gate| first + gate * h + unit);
+            let units = |start: usize| start..start + UNITS.min(h - (start - first) % h);
+            (0..h).step_by(UNITS).flat_map(gates).map(units).collect()
         };
-        let of_direction = |place: usize| column(place).map(|column| d * 4 * h + column);
-        let input = Linear::new(input, d_input, 8 * h, bias, n_places, of_direction);
+        let input = Linear::new(input, d_input, 8 * h, bias, &groups(d * 4 * h));
         let len = h * 4 * h;
         let recurrent = Quantized {
             values: recurrent.values[d * len..][..len].to_vec(),
             scales: recurrent.scales[d * 4 * h..][..4 * h].to_vec(),
         };
-        let recurrent = Linear::new(&recurrent, h, 4 * h, &[], n_places, column);
+        let recurrent = Linear::new(&recurrent, h, 4 * h, &[], &groups(0));
         let factor = 1.0 / recurrent.largest();
         let scales = (0..recurrent.n_panels()).flat_map(|panel| recurrent.scales(panel).to_vec());
         let scales = scales.map(|scale| scale * factor).collect();

@@ -8,7 +8,7 @@
 mod linear;
 mod lstm;
 
-use self::linear::{Linear, Rows, round_rows};
+use self::linear::{Linear, Rows, in_order, round_rows};
 use self::lstm::Direction;
 use crate::model::BATCH_NORM_EPSILON;
 use crate::ops::host::pool;
@@ -70,7 +70,7 @@ impl QuantizedModel {
             let bias = reader.floats(&name("bias"), &[d_output])?;
             convs.push(Conv {
                 norm: norm.transpose()?,
-                linear: Linear::new(&weight, depth, d_output, &bias, d_output, Some),
+                linear: Linear::new(&weight, depth, d_output, &bias, &in_order(d_output)),
                 kernel_len,
                 stride: config.conv_stride.get(i).copied().unwrap_or(1),
                 d_input: channels,
@@ -92,7 +92,7 @@ impl QuantizedModel {
         let weight = reader.quantized("dense.weight", &[depth, n_classes])?;
         let bias = reader.floats("dense.bias", &[n_classes])?;
         reader.finish()?;
-        let dense = Linear::new(&weight, depth, n_classes, &bias, n_classes, Some);
+        let dense = Linear::new(&weight, depth, n_classes, &bias, &in_order(n_classes));
         Ok(Self { config: config.clone(), convs, lstms, dense })
     }
 
