@@ -49,6 +49,9 @@ pub enum Preset {
     /// augmentation, class-balanced sampling, warm-up and cosine
     #[default]
     Fast,
+    /// The same network for three times the steps, on drawings that vary more, are unfinished or come as a browser gets them;
+    /// the last steps with weights of 8 bits
+    Best,
     /// The TensorFlow tutorial to the letter: its network, Adam 0.0001, batches of 8, no augmentation
     Tutorial,
 }
@@ -310,6 +313,7 @@ impl TrainArgs {
     pub fn model(&self, n_classes: usize) -> Result<ModelConfig> {
         let preset = match self.preset {
             Preset::Fast => ModelConfig::fast(n_classes),
+            Preset::Best => ModelConfig::best(n_classes),
             Preset::Tutorial => ModelConfig::tutorial(n_classes),
         };
         let num_conv = self.num_conv.clone().unwrap_or(preset.num_conv);
@@ -339,10 +343,12 @@ impl TrainArgs {
     pub fn config(&self, n_devices: usize) -> Result<TrainConfig> {
         let mut preset = match self.preset {
             Preset::Fast => TrainConfig::fast(),
+            Preset::Best => TrainConfig::best(),
             Preset::Tutorial => TrainConfig::tutorial(),
         };
-        if self.data.is_none() && self.preset == Preset::Fast {
+        if self.data.is_none() && self.preset != Preset::Tutorial {
             preset = TrainConfig {
+                quantized_steps: preset.quantized_steps.min(SAMPLE_STEPS / 10),
                 steps: SAMPLE_STEPS,
                 batch_size: SAMPLE_BATCH_SIZE,
                 warmup_steps: 50,
@@ -393,7 +399,7 @@ impl TrainArgs {
     /// When none would be left to validate on.
     pub fn observations_per_class(&self) -> Result<(Option<usize>, usize)> {
         let (train, eval) = match self.preset {
-            Preset::Fast => (None, 6),
+            Preset::Fast | Preset::Best => (None, 6),
             Preset::Tutorial => (Some(10_000), 1000),
         };
         let eval = self.eval_observations_per_class.unwrap_or(eval);
@@ -551,6 +557,7 @@ impl BenchArgs {
         })?;
         let (model, train) = match self.preset {
             Preset::Fast => (ModelConfig::fast(N_CLASSES), TrainConfig::fast()),
+            Preset::Best => (ModelConfig::best(N_CLASSES), TrainConfig::best()),
             Preset::Tutorial => (ModelConfig::tutorial(N_CLASSES), TrainConfig::tutorial()),
         };
         let batch_size = self.batch_size.map_or(train.batch_size, NonZeroUsize::get);

@@ -241,6 +241,10 @@ fn flags_of_augmentation_override_the_preset_one_by_one() {
     let off = &options("off", "--augment off")["augmentation"];
     assert!(off.as_object().unwrap().values().all(|value| value.as_f64() == Some(0.0)), "{off}");
     assert_eq!(&options("to-the-letter", "--preset tutorial")["augmentation"], off);
+    let best = options("best", "--preset best --augment-borrow-strokes 0");
+    assert_eq!(best["augmentation"]["borrow_strokes"], 0.0);
+    assert_eq!(best["augmentation"]["redraw"], 0.5);
+    assert_eq!((&best["schedule"], &best["quantized_steps"]), (&Value::from("trapezoid"), &Value::from(80)));
     for (name, kind) in [
         ("rotate", "rotate"),
         ("scale", "scale"),
@@ -251,7 +255,10 @@ fn flags_of_augmentation_override_the_preset_one_by_one() {
         ("drop-strokes", "drop_strokes"),
         ("reverse-strokes", "reverse_strokes"),
         ("reverse-order", "reverse_order"),
+        ("loosen-strokes", "loosen_strokes"),
+        ("borrow-strokes", "borrow_strokes"),
         ("prefix", "prefix"),
+        ("redraw", "redraw"),
     ] {
         let found = &options(&format!("only-{name}"), &format!("--augment-{name} 0.5"))["augmentation"];
         for (other, value) in usual.as_object().unwrap() {
