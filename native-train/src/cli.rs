@@ -79,7 +79,8 @@ fn by_name<T: DeserializeOwned>(name: &str) -> Result<T, String> {
 /// Flags of `train`. Those without a default have the preset's.
 #[derive(Args, Clone, Debug, Default)]
 pub struct TrainArgs {
-    /// Folder of .ndjson files, one category each; without it the built-in sample drawings are used
+    /// Folder of drawings, one file a category: .ndjson (simplified or raw), .csv of Kaggle or .bin, each also as .gz or .zst;
+    /// without it the built-in sample drawings are used
     #[arg(long, visible_alias = "training-data", value_name = "DIR", help_heading = "Data")]
     pub data: Option<PathBuf>,
     /// Folder to validate on; without it a part of --data is put aside

@@ -191,7 +191,7 @@ fn training_data_that_is_missing_or_empty_is_refused() {
     fs::write(place.join("no-classes"), "\n").unwrap();
     for (flags, message) in [
         ("--data nowhere", "nowhere: there is no such folder"),
-        ("--data empty", "no .ndjson file in this folder"),
+        ("--data empty", "no .ndjson, .csv or .bin file in this folder"),
         ("--data hollow", "cat.ndjson: the file is empty"),
         ("--data hollow --classes-file nowhere", "nowhere"),
         ("--data hollow --classes-file no-classes", "names no category"),

@@ -1,20 +1,19 @@
-//! A folder of Quick, Draw! ndjson files, one category each -> a [`DataSet`].
+//! A folder of Quick, Draw! files, usually one category each -> a [`DataSet`].
 //!
-//! One line is one drawing, simplified or raw ([`Record::parse`]); its label is `word`, and `soft`
-//! ({label: probability}) where a line has it becomes soft labels. Files are read in parallel, line by
-//! line; the result does not depend on the number of threads. A bad line is counted and reported,
-//! the reading goes on; what makes the whole folder doubtful is an error.
+//! The files may have any published form ([`records`](super::records)), and be of different ones. One line is one drawing, simplified
+//! or raw ([`Record::parse`](quickdraw_core::Record::parse)); its label is `word`, and `soft` ({label: probability}) where a line has it
+//! becomes soft labels. Files are read in parallel, line by line; the result does not depend on the number of threads. A
+//! bad line is counted and reported, the reading goes on; what makes the whole folder doubtful is an error.
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
-use quickdraw_core::Record;
 use rayon::prelude::*;
 
+use super::records::{Entry, Records, stem};
 use super::store::DataSet;
 
 /// The longest line that is read; raw drawings of the data set stay below one tenth of it.
@@ -38,7 +37,7 @@ pub struct ReadOptions {
 /// What was met on the way.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ReadReport {
-    /// ndjson files read.
+    /// Files read.
     pub n_files: usize,
     /// Drawings kept.
     pub n_drawings: usize,
@@ -61,7 +60,7 @@ impl fmt::Display for ReadReport {
             write!(f, "; {} simplified first", self.n_simplified)?;
         }
         if self.n_other_files > 0 {
-            write!(f, "; {} not ndjson, passed over", count(self.n_other_files, "other file"))?;
+            write!(f, "; {} passed over", count(self.n_other_files, "other file"))?;
         }
         if self.n_unknown_soft > 0 {
             write!(f, "; {} of unknown classes dropped", count(self.n_unknown_soft, "soft label"))?;
@@ -94,10 +93,11 @@ fn count(n: usize, noun: &str) -> String {
     if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
 }
 
-/// Reads all `*.ndjson` files of `folder`, in the sorted order of their names.
+/// Reads all files of drawings in `folder`, in the sorted order of their names: `*.ndjson`, `*.jsonl`, `*.csv`, `*.bin`, and
+/// each with `.gz` or `.zst`.
 ///
 /// # Errors
-/// A folder or file that cannot be read, a folder without ndjson files, a file without a single valid
+/// A folder or file that cannot be read to its end, a folder without such files, a file without a single valid
 /// drawing, a word that is not among `options.labels`.
 pub fn read_folder(folder: &Path, options: &ReadOptions) -> Result<(DataSet, ReadReport)> {
     let (files, n_other_files) = list_files(folder)?;
@@ -135,12 +135,11 @@ pub fn read_folder(folder: &Path, options: &ReadOptions) -> Result<(DataSet, Rea
 /// Drawings that [`for_each_part`] hands on together, unless a single file has more.
 const PART_SIZE: usize = 8192;
 
-/// Reads all `*.ndjson` files of `folder`, in the sorted order of their names, and hands their drawings on in parts of
-/// whole files, so that a folder of any size takes the memory of its largest file.
+/// Reads all files of drawings in `folder`, as [`read_folder`] does, and hands their drawings on in parts of whole files, so that a folder of any size takes the memory of its largest file.
 ///
 /// # Errors
-/// A folder or file that cannot be read, a folder without ndjson files, a file without a single valid
-/// drawing, a word that is not among `labels`, and whatever `each` fails with.
+/// A folder or file that cannot be read to its end, a folder without such files, a file without a single valid drawing, a
+/// word that is not among `labels`, and whatever `each` fails with.
 pub fn for_each_part(
     folder: &Path,
     labels: &[String],
@@ -167,7 +166,7 @@ pub fn for_each_part(
     Ok(report)
 }
 
-/// The ndjson files of a folder, sorted, and the number of other files.
+/// The files of drawings in a folder, sorted, and the number of other files.
 fn list_files(folder: &Path) -> Result<(Vec<PathBuf>, usize)> {
     let shown = folder.display();
     ensure!(folder.exists(), "{shown}: there is no such folder");
@@ -179,7 +178,7 @@ fn list_files(folder: &Path) -> Result<(Vec<PathBuf>, usize)> {
         if !path.is_file() {
             continue;
         }
-        if path.extension().is_some_and(|extension| extension == "ndjson") {
+        if stem(&path).is_some() {
             files.push(path);
         } else {
             n_other_files += 1;
@@ -187,7 +186,7 @@ fn list_files(folder: &Path) -> Result<(Vec<PathBuf>, usize)> {
     }
     ensure!(
         !files.is_empty(),
-        "{shown}: no .ndjson file in this folder; files like cat.ndjson with one drawing a line were expected"
+        "{shown}: no .ndjson, .csv or .bin file in this folder; files like cat.ndjson with one drawing a line were expected"
     );
     files.sort();
     Ok((files, n_other_files))
@@ -223,19 +222,15 @@ impl FilePart {
 
 fn read_file(path: &Path, options: &ReadOptions) -> Result<FilePart> {
     let shown = path.display();
-    let file = File::open(path).with_context(|| format!("{shown}: cannot be opened"))?;
-    let mut lines = Lines::new(BufReader::with_capacity(1 << 18, file));
+    let mut records = Records::open(path)?;
+    let stem = stem(path);
     let mut part =
         FilePart { data: DataSet::default(), n_simplified: 0, n_bad_lines: 0, examples: Vec::new() };
     let mut n_valid = 0_usize;
     let mut n_seen: Vec<usize> = Vec::new();
-    while let Some(line) = lines.next_line().with_context(|| format!("{shown}: cannot be read"))? {
-        let number = line.number;
-        let record = match line.text() {
-            Ok(text) if text.trim().is_empty() => continue,
-            Ok(text) => Record::parse(text).map_err(|error| error.to_string()),
-            Err(message) => Err(message),
-        };
+    while let Some(Entry { number, record }) =
+        records.next_entry().with_context(|| format!("{shown}: cannot be read to its end"))?
+    {
         let record = match record {
             Ok(record) => record,
             Err(message) => {
@@ -271,7 +266,7 @@ fn read_file(path: &Path, options: &ReadOptions) -> Result<FilePart> {
             && n_seen[label] - options.skip_per_class > most
         {
             // The data set's own files are named after their one word: nothing else can follow.
-            if path.file_stem().is_some_and(|stem| stem == record.word.as_str()) {
+            if stem.as_ref() == Some(&record.word) {
                 break;
             }
             continue;

@@ -1,4 +1,5 @@
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 
 use native_train::data::{DataSet, ReadOptions, ReadReport, read_folder};
@@ -39,7 +40,7 @@ fn files_are_read_in_order_and_classes_are_sorted() {
     assert_eq!(found, [(2, 3.0), (0, 1.0), (0, 2.0), (1, 4.0), (1, 5.0)]);
     assert_eq!((report.n_files, report.n_drawings, report.n_other_files), (3, 5, 1));
     assert_eq!(report.n_bad_lines, 0);
-    assert_eq!(report.to_string(), "5 drawings from 3 files; 1 other file not ndjson, passed over");
+    assert_eq!(report.to_string(), "5 drawings from 3 files; 1 other file passed over");
 }
 
 #[test]
@@ -91,8 +92,8 @@ fn folders_without_data_are_errors_that_say_what_was_expected() {
     let as_folder = read_folder(&with_file.path().join("cat.ndjson"), &options).unwrap_err().to_string();
     assert!(as_folder.contains("not a folder"), "{as_folder}");
 
-    assert!(error(&folder(&[]), &options).contains("no .ndjson file"));
-    assert!(error(&folder(&[("cat.json", "{}")]), &options).contains("no .ndjson file"));
+    assert!(error(&folder(&[]), &options).contains("no .ndjson, .csv or .bin file"));
+    assert!(error(&folder(&[("cat.json", "{}")]), &options).contains("no .ndjson, .csv or .bin file"));
     assert!(error(&with_file, &options).ends_with("cat.ndjson: the file is empty"));
     let nonsense = error(&folder(&[("cat.ndjson", "one\ntwo\n")]), &options);
     assert!(
@@ -166,4 +167,120 @@ fn real_drawings_are_all_read() {
     assert_eq!((data.n_classes(), report.n_bad_lines, report.n_simplified), (345, 0, 0), "{report}");
     assert!(data.class_counts().iter().all(|&count| count >= 8));
     assert!(data.labels().is_sorted());
+}
+
+/// A drawing as the binary files of the data set have it.
+fn binary(key_id: u64, recognized: bool, strokes: &[(&[u8], &[u8])]) -> Vec<u8> {
+    let mut bytes = key_id.to_le_bytes().to_vec();
+    bytes.extend(b"KR");
+    bytes.push(recognized.into());
+    bytes.extend(1_488_000_000u32.to_le_bytes());
+    bytes.extend((strokes.len() as u16).to_le_bytes());
+    for (x, y) in strokes {
+        bytes.extend((x.len() as u16).to_le_bytes());
+        bytes.extend(*x);
+        bytes.extend(*y);
+    }
+    bytes
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn zstandard(bytes: &[u8]) -> Vec<u8> {
+    ruzstd::encoding::compress_to_vec(bytes, ruzstd::encoding::CompressionLevel::Fastest)
+}
+
+/// The same three cats and one dog in every form.
+fn forms() -> Vec<(&'static str, Vec<u8>, &'static str, Vec<u8>)> {
+    let cats = [1, 2, 3].map(|x| line("cat", x)).concat().into_bytes();
+    let dog = line("dog", 4).into_bytes();
+    let binary_cats = [1u8, 2, 3].map(|x| binary(5, true, &[(&[0, x], &[0, 255])])).concat();
+    let binary_dog = binary(6, false, &[(&[0, 4], &[0, 255])]);
+    let row = |word: &str, x: u8| {
+        format!("{word},\"[[[0, {x}], [0, 255]]]\",US,9,True,2017-03-01 20:41:36.70725\n")
+    };
+    let header = "word,drawing,countrycode,key_id,recognized,timestamp\n";
+    let table = |rows: String| (header.to_owned() + &rows).into_bytes();
+    let (table_cats, table_dog) = (table([1, 2, 3].map(|x| row("cat", x)).concat()), table(row("dog", 4)));
+    vec![
+        ("cat.ndjson", cats.clone(), "dog.jsonl", dog.clone()),
+        ("cat.ndjson.gz", gzip(&cats), "dog.ndjson.zst", zstandard(&dog)),
+        ("cat.bin", binary_cats.clone(), "dog.bin.gz", gzip(&binary_dog)),
+        ("cat.csv", table_cats.clone(), "dog.csv.zst", zstandard(&table_dog)),
+        // By content: names that promise something else, and gzip members one after the other.
+        ("cat.csv", gzip(&cats), "dog.ndjson", zstandard(&binary_dog)),
+        ("cat.bin", table_cats, "dog.csv", binary_dog),
+        ("cat.ndjson", [gzip(&cats[..30]), gzip(&cats[30..])].concat(), "dog.bin", gzip(&dog)),
+    ]
+}
+
+#[test]
+fn every_form_of_the_data_gives_the_same_drawings() {
+    for (cat_name, cats, dog_name, dog) in forms() {
+        let folder = folder(&[]);
+        fs::write(folder.path().join(cat_name), cats).unwrap();
+        fs::write(folder.path().join(dog_name), dog).unwrap();
+        let (data, report) = read(&folder).unwrap();
+        assert_eq!(data.labels(), ["cat", "dog"], "{cat_name}");
+        assert_eq!((report.n_drawings, report.n_bad_lines, report.n_files), (4, 0, 2), "{report}");
+        let found: Vec<(usize, Vec<[f32; 2]>)> =
+            (0..4).map(|i| (data.label(i), data.drawing(i).strokes()[0].clone())).collect();
+        let expected =
+            [(0, 1.0), (0, 2.0), (0, 3.0), (1, 4.0)].map(|(label, x)| (label, vec![[0.0, 0.0], [x, 255.0]]));
+        assert_eq!(found, expected, "{cat_name}");
+    }
+}
+
+#[test]
+fn what_is_wrong_in_a_table_or_a_binary_file_is_told_with_its_place() {
+    let folder = folder(&[(
+        "cat.csv",
+        "key_id,word,drawing\n1,cat,\"[[[0,1],[0,255]]]\"\n2,cat,\"[[[0,1],[0]]]\"\n3,cat\n4,cat,\"[[[0,9],[0,255]]]\"\n",
+    )]);
+    let (data, report) = read(&folder).unwrap();
+    assert_eq!((data.len(), report.n_bad_lines), (2, 2));
+    assert!(
+        report.examples[0].contains("cat.csv:3: ") && report.examples[1].contains("cat.csv:4: "),
+        "{report}"
+    );
+    assert!(report.examples[1].contains("none for \"drawing\""), "{report}");
+
+    // An empty drawing in the middle, and an end in the middle of the last one.
+    let good = binary(1, true, &[(&[0, 9], &[0, 255])]);
+    let bytes = [good.clone(), binary(2, true, &[]), good.clone(), good[..good.len() - 1].to_vec()].concat();
+    fs::write(folder.path().join("dog.bin"), bytes).unwrap();
+    fs::remove_file(folder.path().join("cat.csv")).unwrap();
+    let (data, report) = read(&folder).unwrap();
+    assert_eq!((data.len(), report.n_bad_lines), (2, 2));
+    assert!(report.examples[0].contains("dog.bin:2: "), "{report}");
+    assert!(
+        report.examples[1].contains("dog.bin:4: the file ends in the middle of this drawing"),
+        "{report}"
+    );
+}
+
+#[test]
+fn a_compressed_file_that_is_not_whole_is_an_error() {
+    let lines = (0..200).map(|x| line("cat", x)).collect::<String>();
+    for (name, bytes) in
+        [("cat.ndjson.gz", gzip(lines.as_bytes())), ("cat.ndjson.zst", zstandard(lines.as_bytes()))]
+    {
+        let folder = folder(&[]);
+        for cut in [bytes.len() / 2, bytes.len() - 5, 12] {
+            fs::write(folder.path().join(name), &bytes[..cut]).unwrap();
+            let message = error(&folder, &ReadOptions::default());
+            assert!(message.contains(name) && message.contains("cannot be read"), "{message}");
+        }
+    }
+    // The checksum at the end of a gzip file.
+    let mut spoilt = gzip(lines.as_bytes());
+    let at = spoilt.len() - 6;
+    spoilt[at] ^= 1;
+    let folder = folder(&[]);
+    fs::write(folder.path().join("cat.ndjson.gz"), spoilt).unwrap();
+    assert!(error(&folder, &ReadOptions::default()).contains("cannot be read to its end"));
 }
