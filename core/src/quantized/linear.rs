@@ -228,6 +228,7 @@ impl<W: Weight> Linear<W> {
 
 /// The sums of products of each row with each column of each panel.
 #[cfg(target_arch = "wasm32")]
+#[allow(clippy::needless_range_loop)] // Loops over constants are unrolled, and the sums stay in registers.
 #[inline(always)]
 fn dot<W: Weight, const R: usize, const P: usize>(
     rows: [&[i16]; R],
