@@ -88,14 +88,20 @@ impl Classifier {
 
     /// The probability of each category, in the order of the labels.
     ///
+    /// A drawing is the points of all its strokes, x and y in turn, and the index of each stroke's first point.
     /// Strokes in the pen's coordinates pass through the data set's simplification first; with `is_simplified` they
     /// are taken as they are.
     ///
     /// # Errors
     ///
     /// An `Error` with the code `invalid-strokes` that names the stroke and the point.
-    pub fn probabilities(&mut self, strokes: &JsValue, is_simplified: bool) -> Result<Vec<f32>, JsValue> {
-        let drawing = simplified(strokes, is_simplified)?;
+    pub fn probabilities(
+        &mut self,
+        points: &[f32],
+        offsets: &[u32],
+        is_simplified: bool,
+    ) -> Result<Vec<f32>, JsValue> {
+        let drawing = simplified(points, offsets, is_simplified)?;
         match &mut self.network {
             Network::Int8(classifier) => classifier.probabilities(&drawing),
             Network::Float32(classifier) => classifier.probabilities(&drawing),
@@ -108,8 +114,13 @@ impl Classifier {
     /// # Errors
     ///
     /// As `probabilities`.
-    pub fn embedding(&mut self, strokes: &JsValue, is_simplified: bool) -> Result<Vec<f32>, JsValue> {
-        let drawing = simplified(strokes, is_simplified)?;
+    pub fn embedding(
+        &mut self,
+        points: &[f32],
+        offsets: &[u32],
+        is_simplified: bool,
+    ) -> Result<Vec<f32>, JsValue> {
+        let drawing = simplified(points, offsets, is_simplified)?;
         match &mut self.network {
             Network::Int8(classifier) => classifier.embedding(&drawing),
             Network::Float32(classifier) => classifier.embedding(&drawing),
@@ -118,8 +129,8 @@ impl Classifier {
     }
 }
 
-fn simplified(strokes: &JsValue, is_simplified: bool) -> Result<Drawing, JsValue> {
-    let drawing = strokes::drawing(strokes).map_err(invalid_strokes)?;
+fn simplified(points: &[f32], offsets: &[u32], is_simplified: bool) -> Result<Drawing, JsValue> {
+    let drawing = strokes::drawing(points, offsets).map_err(invalid_strokes)?;
     Ok(if is_simplified { drawing } else { drawing.simplify() })
 }
 
@@ -129,9 +140,8 @@ fn simplified(strokes: &JsValue, is_simplified: bool) -> Result<Drawing, JsValue
 ///
 /// An `Error` with the code `invalid-strokes` that names the stroke and the point.
 #[wasm_bindgen]
-pub fn simplify(strokes: &JsValue) -> Result<JsValue, JsValue> {
-    let drawing = strokes::drawing(strokes).map_err(invalid_strokes)?;
-    to_js(&strokes::channels(&drawing.simplify()))
+pub fn simplify(points: &[f32], offsets: &[u32]) -> Result<JsValue, JsValue> {
+    to_js(&strokes::channels(&simplified(points, offsets, false)?))
 }
 
 fn invalid_strokes(error: impl std::fmt::Display) -> JsValue {

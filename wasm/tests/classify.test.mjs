@@ -84,6 +84,99 @@ test("points, coordinate lists, typed arrays and lists with times are the same s
   assert.deepEqual(probabilities([square[0].map((point) => new PointerSample(point))]), expected);
 });
 
+test("packed strokes are the same strokes, also as a view of a larger buffer", () => {
+  const cross = [...square, [{ x: 0, y: 0 }, { x: 200, y: 200 }]];
+  const values = cross.flat().flatMap(({ x, y }) => [x, y]);
+  const expected = probabilities(cross);
+  assert.deepEqual(probabilities({ points: Float32Array.from(values), offsets: [0, 5] }), expected);
+  const buffer = new Float32Array(100);
+  buffer.set(values, 7);
+  const points = buffer.subarray(7, 7 + values.length);
+  assert.deepEqual(probabilities({ points, offsets: Uint32Array.of(0, 5) }), expected);
+});
+
+test("probabilities are those of classify, in the order of the labels", () => {
+  const found = classifier.probabilities(square);
+  assert.ok(found instanceof Float32Array);
+  assert.deepEqual([...found], probabilities(square));
+});
+
+test("an embedding has the width of the model's last layer and says what is alike", () => {
+  const embedding = classifier.embed(square);
+  assert.ok(embedding instanceof Float32Array && embedding.length > 1);
+  assert.ok(embedding.every(Number.isFinite));
+  assert.deepEqual(classifier.embed(classifier.simplify(square), { isSimplified: true }), embedding);
+  assert.notDeepEqual(classifier.embed([[{ x: 0, y: 0 }, { x: 9, y: 1 }]]), embedding);
+});
+
+describe("labels that are allowed", () => {
+  const add = (values) => values.reduce((sum, value) => sum + value, 0);
+
+  test("share the whole probability in the proportions that they had", () => {
+    const all = classifier.probabilities(square);
+    const allow = new Set(classifier.labels.slice(0, 3));
+    const found = classifier.probabilities(square, { allow });
+    assert.ok(Math.abs(add(found) - 1) < 1e-5);
+    for (let index = 3; index < found.length; index++) assert.equal(found[index], 0);
+    assertClose([...found.subarray(0, 3)], [...all.subarray(0, 3)].map((value) => value / add(all.subarray(0, 3))), 1e-6);
+    const predictions = classifier.classify(square, { allow, maxResults: 100 });
+    assert.deepEqual(predictions.map(({ label }) => label).sort(), [...allow].sort());
+    assert.ok(Math.abs(add(predictions.map(({ probability }) => probability)) - 1) < 1e-5);
+  });
+
+  test("are those not denied, also of those that are allowed", () => {
+    const [first, second, third] = classifier.labels;
+    const [{ label }] = classifier.classify(square);
+    assert.ok(!classifier.classify(square, { deny: [label], maxResults: 1e6 }).some((other) => other.label === label));
+    const found = classifier.classify(square, { allow: [first, second, third], deny: [second], maxResults: 10 });
+    assert.deepEqual(found.map((prediction) => prediction.label).sort(), [first, third].sort());
+    assert.deepEqual(classifier.classify(square, { allow: [second] }), [{ label: second, probability: 1 }]);
+  });
+
+  test("are labels of the model, and at least one", () => {
+    const refused = (options, message) =>
+      assert.throws(() => classifier.classify(square, options), { code: "invalid-options", message });
+    refused({ allow: ["unheard of"] }, /option `allow`: found "unheard of", expected labels that the model knows/);
+    refused({ deny: ["toString"] }, /option `deny`: found "toString"/);
+    refused({ allow: "cat" }, /option `allow`: found "cat", expected a list of labels/);
+    refused({ allow: [7] }, /option `allow`: found 7/);
+    refused({ allow: [] }, /leave no label/);
+    refused({ deny: classifier.labels }, /leave no label/);
+  });
+});
+
+test("predictions below the threshold are left out", () => {
+  const all = classifier.classify(square, { maxResults: 1e6 });
+  const threshold = (all[0].probability + all[1].probability) / 2;
+  assert.deepEqual(classifier.classify(square, { threshold }), [all[0]]);
+  assert.deepEqual(classifier.classify(square, { threshold: 1 }), []);
+  for (const wrong of [-0.1, 1.1, NaN, "0.5", null]) {
+    assert.throws(() => classifier.classify(square, { threshold: wrong }), {
+      code: "invalid-options",
+      message: /option `threshold`: .*expected a number from 0 to 1/,
+    });
+  }
+});
+
+test("predictions are uncertain below the model's threshold, or a half", () => {
+  const least = classifier.threshold ?? 0.5;
+  assert.equal(classifier.isUncertain([{ label: "cat", probability: least + 0.001 }]), false);
+  assert.equal(classifier.isUncertain([{ label: "cat", probability: least - 0.001 }]), true);
+  assert.equal(classifier.isUncertain([]), true);
+  assert.throws(() => classifier.isUncertain("cat"), { code: "invalid-options" });
+});
+
+test("both ways to compute agree", async () => {
+  const other = await Classifier.load({
+    model: fixtureFolder,
+    arithmetic: classifier.arithmetic === "int8" ? "f32" : "int8",
+  });
+  assert.notEqual(other.arithmetic, classifier.arithmetic);
+  assertClose([...other.probabilities(square)], [...classifier.probabilities(square)], 2e-2);
+  other.dispose();
+  await assert.rejects(Classifier.load({ arithmetic: "f16" }), { code: "invalid-options", message: /"int8" or "f32"/ });
+});
+
 test("where and how large something is drawn makes no difference", () => {
   const moved = square.map((stroke) => stroke.map(({ x, y }) => ({ x: x * 3 + 1000, y: y * 3 - 500 })));
   assertClose(probabilities(moved), probabilities(square), 1e-6);
@@ -119,7 +212,7 @@ const refusedStrokes = [
   ["a coordinate that is null", [[{ x: 1, y: null }]], /stroke 0, point 0 .*invalid type/],
   ["a BigInt coordinate", [[{ x: 1n, y: 2 }]], /stroke 0, point 0 .*invalid type/],
   ["NaN", nanAt(3, 17), /stroke 3, point 17 .*NaN.*expected finite/],
-  ["infinity", [[{ x: 0, y: Infinity }]], /stroke 0, point 0 .*inf.*expected finite/],
+  ["infinity", [[{ x: 0, y: Infinity }]], /stroke 0, point 0 .*Infinity.*expected finite/],
   ["a number beyond single precision", [[{ x: 1e300, y: 0 }]], /stroke 0, point 0 .*expected finite/],
   ["NaN in a list", [[[0, 1, NaN], [0, 1, 2]]], /stroke 0, point 2 .*NaN/],
   ["a string in a list", [[[0, "1"], [0, 1]]], /stroke 0, point 1 .*x: invalid type: string "1"/],

@@ -49,6 +49,70 @@ describe("the shipped model", () => {
   });
 });
 
+function throws(callback, message) {
+  try {
+    callback();
+  } catch (error) {
+    return message.test(String(error));
+  }
+  return false;
+}
+
+describe("a load that is watched", () => {
+  test("reports the bytes that arrive, and all of them at the end", async () => {
+    const seen = [];
+    const classifier = await Classifier.load({ model: fixtureFolder, onProgress: (progress) => seen.push(progress) });
+    const last = seen.at(-1);
+    assert.ok(last.totalBytes > 1000 && last.loadedBytes === last.totalBytes, JSON.stringify(last));
+    for (const [index, { loadedBytes }] of seen.entries()) {
+      assert.ok(index === 0 || loadedBytes >= seen[index - 1].loadedBytes, JSON.stringify(seen));
+    }
+    classifier.dispose();
+  });
+
+  test("goes on when the listener throws", async () => {
+    // What is thrown in a microtask of its own would end this process, as it should.
+    const { queueMicrotask } = globalThis;
+    const later = [];
+    globalThis.queueMicrotask = (callback) => later.push(callback);
+    after(() => (globalThis.queueMicrotask = queueMicrotask));
+    let nCalls = 0;
+    const classifier = await Classifier.load({
+      model: fixtureFolder,
+      onProgress: () => {
+        if (nCalls++ === 0) throw new Error("from the listener");
+      },
+    });
+    globalThis.queueMicrotask = queueMicrotask;
+    assert.ok(nCalls > 1);
+    assert.ok(later.some((callback) => throws(callback, /from the listener/)));
+    assert.ok(classifier.classify(zigzag).length > 0);
+    classifier.dispose();
+  });
+
+  test("ends with the reason of its signal, for others it goes on", async () => {
+    (await Classifier.load()).dispose();
+    const controller = new AbortController();
+    const aborted = Classifier.load({ signal: controller.signal });
+    const other = Classifier.load();
+    const reason = new Error("no longer wanted");
+    controller.abort(reason);
+    await assert.rejects(aborted, (error) => error === reason);
+    await assert.rejects(Classifier.load({ signal: controller.signal }), (error) => error === reason);
+    assert.equal((await other).classify(zigzag).length, 5);
+    await assert.rejects(Classifier.load({ signal: AbortSignal.abort(), model: fixtureFolder }), { name: "AbortError" });
+    for (const options of [{ signal: true }, { signal: null }, { onProgress: "call me" }]) {
+      await assertRefused(Classifier.load(options), "invalid-options", /expected (an AbortSignal|a function)/);
+    }
+  });
+});
+
+test("classifiers are disposed at the end of a block", { skip: typeof Symbol.dispose !== "symbol" }, async () => {
+  const classifier = await Classifier.load({ model: fixtureFolder });
+  classifier[Symbol.dispose]();
+  assert.throws(() => classifier.classify(zigzag), { code: "disposed" });
+});
+
 test("a disposed classifier says so", async () => {
   const classifier = await Classifier.load({ model: fixtureFolder });
   classifier.dispose();
@@ -104,6 +168,20 @@ describe("another model", () => {
     for (const predictions of found) assert.deepEqual(predictions, found[0]);
   });
 
+  test("loads from what a server answers", async () => {
+    const files = await fixtureFiles();
+    const classifier = await Classifier.load({
+      model: { modelJson: fetch(`${address}/model/model.json`), weights: new Response(files.weights) },
+    });
+    assert.ok(classifier.classify(zigzag).length > 0);
+    classifier.dispose();
+    const load = (modelJson) => Classifier.load({ model: { modelJson, weights: files.weights } });
+    await assertRefused(load(fetch(`${address}/none`)), "load-failed", /\/none could not be fetched: .*404/);
+    await assertRefused(load(fetch(`${address}/app/`)), "load-failed", /\/app\/ is a web page/);
+    await assertRefused(load(Promise.reject(new Error("offline"))), "load-failed", /did not come: offline/);
+    await assertRefused(load(Promise.resolve(7)), "invalid-options", /brought no Response/);
+  });
+
   test("does not take the shipped model's place", async () => {
     const other = await Classifier.load({ model: fixtureFolder });
     const shipped = await Classifier.load();
@@ -126,7 +204,7 @@ describe("another model", () => {
 
   for (const model of [5, null, true, {}, [], { modelJson: "{}", weights: "" }, { modelJson: new Uint8Array() }]) {
     test(`that is ${JSON.stringify(model)} is refused`, () =>
-      assertRefused(Classifier.load({ model }), "invalid-options", /option `model`: expected the address of a model/));
+      assertRefused(Classifier.load({ model }), "invalid-options", /option `model`: .*expected the address of a model/));
   }
 
   test("options that are no object are refused", async () => {

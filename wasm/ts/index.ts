@@ -5,7 +5,18 @@
  */
 
 export { Classifier } from "./classifier.js";
-export type { ClassifyOptions, Coordinates, LoadOptions, ModelFiles, Point, Prediction, Strokes } from "./classifier.js";
+export type { Prediction } from "./classifier.js";
 export { QuickdrawError } from "./error.js";
 export type { QuickdrawErrorCode } from "./error.js";
+export type { LoadProgress } from "./loading.js";
+export type {
+  Arithmetic,
+  ClassifyOptions,
+  EmbedOptions,
+  FileSource,
+  LoadOptions,
+  ModelFiles,
+  ProbabilityOptions,
+} from "./options.js";
 export type { WasmSource } from "./runtime.js";
+export type { Coordinates, PackedStrokes, Point, Strokes } from "./strokes.js";

@@ -1,6 +1,7 @@
 /* Where a file lies in, its bytes out. The same road in browsers, workers and Node. */
 
 import { QuickdrawError, messageOf } from "./error.js";
+import { type FileProgress, throwIfAborted } from "./loading.js";
 
 /** Turns what a user of the package calls an address into a URL. */
 export async function resolveUrl(address: string | URL): Promise<URL> {
@@ -18,16 +19,34 @@ export async function resolveUrl(address: string | URL): Promise<URL> {
 }
 
 /** Reads a file from the network or, in Node, from the disk. */
-export async function readBytes(url: URL): Promise<Uint8Array> {
-  const bytes = url.protocol === "file:" ? await readFile(url) : await fetchBytes(url);
-  const beginning = new TextDecoder().decode(bytes.subarray(0, 64)).trimStart();
-  if (/^<(!doctype|html)/i.test(beginning)) {
-    throw new QuickdrawError(
-      "load-failed",
-      `${shown(url)} is a web page: the server has no such file and answers with a page instead`,
-    );
+export async function readBytes(url: URL, progress: FileProgress, signal?: AbortSignal): Promise<Uint8Array> {
+  const bytes = url.protocol === "file:" ? await readFile(url, signal) : await fetchBytes(url, progress, signal);
+  return finished(bytes, shown(url), progress);
+}
+
+/** Reads what a server answers, when it does. */
+export async function readResponse(
+  source: Response | PromiseLike<Response>,
+  progress: FileProgress,
+  signal?: AbortSignal,
+): Promise<{ name: string; bytes: Uint8Array }> {
+  let response: Response;
+  try {
+    response = await source;
+  } catch (cause) {
+    throw new QuickdrawError("load-failed", `the given answer did not come: ${messageOf(cause)}`, { cause });
   }
-  return bytes;
+  if (!isResponse(response)) {
+    throw new QuickdrawError("invalid-options", "the given promise brought no Response: expected what fetch() gives");
+  }
+  const name = response.url === "" ? "the given answer" : response.url;
+  const bytes = await readBody(response, name, progress, signal);
+  return { name, bytes: finished(bytes, name, progress) };
+}
+
+/** Whether a value is a server's answer, or a promise that may bring one. */
+export function isAnswer(value: unknown): value is Response | PromiseLike<Response> {
+  return isResponse(value) || typeof (value as PromiseLike<unknown> | null | undefined)?.then === "function";
 }
 
 /** A URL as messages show it: data URLs can be megabytes long. */
@@ -35,31 +54,91 @@ export function shown(url: URL): string {
   return url.href.length > 200 ? `${url.href.slice(0, 200)}...` : url.href;
 }
 
-async function readFile(url: URL): Promise<Uint8Array> {
+/** Also one of another implementation of fetch. */
+function isResponse(value: unknown): value is Response {
+  return typeof (value as Response | null | undefined)?.arrayBuffer === "function" && "ok" in (value as Response);
+}
+
+function finished(bytes: Uint8Array, name: string, progress: FileProgress): Uint8Array {
+  const beginning = new TextDecoder().decode(bytes.subarray(0, 64)).trimStart();
+  if (/^<(!doctype|html)/i.test(beginning)) {
+    throw new QuickdrawError(
+      "load-failed",
+      `${name} is a web page: the server has no such file and answers with a page instead`,
+    );
+  }
+  progress.finish(bytes.length);
+  return bytes;
+}
+
+async function readFile(url: URL, signal: AbortSignal | undefined): Promise<Uint8Array> {
   try {
     const { readFile } = await nodeModule<typeof import("node:fs/promises")>("node:fs/promises");
-    return await readFile(url);
+    return await readFile(url, signal === undefined ? {} : { signal });
   } catch (cause) {
+    throwIfAborted(signal);
     throw new QuickdrawError("load-failed", `${shown(url)} could not be read: ${messageOf(cause)}`, { cause });
   }
 }
 
-async function fetchBytes(url: URL): Promise<Uint8Array> {
+async function fetchBytes(url: URL, progress: FileProgress, signal: AbortSignal | undefined): Promise<Uint8Array> {
   let response: Response;
   try {
-    response = await fetch(url);
-    if (response.ok) return new Uint8Array(await response.arrayBuffer());
+    response = await fetch(url, signal === undefined ? {} : { signal });
   } catch (cause) {
+    throwIfAborted(signal);
     throw new QuickdrawError("load-failed", `${shown(url)} could not be fetched: ${messageOf(cause)}`, { cause });
   }
-  const status = `${response.status} ${response.statusText}`.trim();
-  throw new QuickdrawError("load-failed", `${shown(url)} could not be fetched: the server answered ${status}`);
+  return readBody(response, shown(url), progress, signal);
+}
+
+async function readBody(
+  response: Response,
+  name: string,
+  progress: FileProgress,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array> {
+  if (!response.ok) {
+    const status = `${response.status} ${response.statusText}`.trim();
+    throw new QuickdrawError("load-failed", `${name} could not be fetched: the server answered ${status}`);
+  }
+  try {
+    // The length that a server names is that of what it sends, which may be compressed.
+    const length = response.headers?.get("content-encoding") ? null : response.headers?.get("content-length");
+    if (length && /^\d+$/.test(length)) progress.expect(Number(length));
+    if (!response.body) return new Uint8Array(await response.arrayBuffer());
+
+    const reader = response.body.getReader();
+    const chunks: Uint8Array[] = [];
+    let nBytes = 0;
+    for (let chunk = await reader.read(); !chunk.done; chunk = await reader.read()) {
+      if (signal?.aborted) await reader.cancel();
+      throwIfAborted(signal);
+      chunks.push(chunk.value);
+      nBytes += chunk.value.length;
+      progress.add(chunk.value.length);
+    }
+    return joined(chunks, nBytes);
+  } catch (cause) {
+    throwIfAborted(signal);
+    throw new QuickdrawError("load-failed", `${name} could not be fetched: ${messageOf(cause)}`, { cause });
+  }
+}
+
+function joined(chunks: readonly Uint8Array[], nBytes: number): Uint8Array {
+  const bytes = new Uint8Array(nBytes);
+  let at = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, at);
+    at += chunk.length;
+  }
+  return bytes;
 }
 
 /**
  * Imports a module of Node's own. Bundlers for browsers must not look for it, so its name is no literal here; browsers
  * never come this way.
  */
-async function nodeModule<T>(name: string): Promise<T> {
+export async function nodeModule<T>(name: string): Promise<T> {
   return (await import(/* @vite-ignore */ /* webpackIgnore: true */ name)) as T;
 }

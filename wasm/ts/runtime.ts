@@ -3,30 +3,47 @@
 import instantiate from "../pkg/quickdraw_wasm.js";
 
 import { QuickdrawError, messageOf } from "./error.js";
-import { readBytes, resolveUrl, shown } from "./read.js";
+import { FileProgress } from "./loading.js";
+import { readBytes, readResponse, resolveUrl, shown } from "./read.js";
 
 /** Where the module comes from when it is not the file beside this package's code. */
-export type WasmSource = string | URL | ArrayBuffer | Uint8Array | WebAssembly.Module;
+export type WasmSource =
+  | string
+  | URL
+  | ArrayBuffer
+  | Uint8Array
+  | WebAssembly.Module
+  | Response
+  | PromiseLike<Response>;
 
 /** A module whose only function uses one SIMD instruction: valid exactly where SIMD is. */
 const SIMD_PROBE = new Uint8Array([
   0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11,
 ]);
 
-let runtime: Promise<void> | undefined;
+/** The module on its way, or there. */
+export interface Runtime {
+  readonly ready: Promise<void>;
+  readonly progress: FileProgress;
+}
+
+let runtime: Runtime | undefined;
 
 /**
  * Makes the module ready for use. All callers share one instance; after a failure the next call tries again.
  */
-export function loadRuntime(source: WasmSource | undefined): Promise<void> {
-  runtime ??= start(source).catch((error: unknown) => {
+export function loadRuntime(source: WasmSource | undefined): Runtime {
+  if (runtime !== undefined) return runtime;
+  const progress = new FileProgress();
+  const ready = start(source, progress).catch((error: unknown) => {
     runtime = undefined;
     throw error;
   });
+  runtime = { ready, progress };
   return runtime;
 }
 
-async function start(source: WasmSource | undefined): Promise<void> {
+async function start(source: WasmSource | undefined, progress: FileProgress): Promise<void> {
   if (typeof WebAssembly !== "object") {
     throw new QuickdrawError("unsupported", "quickdraw-rnn needs WebAssembly, which is missing or switched off here");
   }
@@ -37,18 +54,20 @@ async function start(source: WasmSource | undefined): Promise<void> {
     );
   }
   const wasm = source === undefined ? new URL("../pkg/quickdraw_wasm_bg.wasm", import.meta.url) : source;
-  if (wasm instanceof WebAssembly.Module) return instantiateModule(wasm, "the given module");
+  if (wasm instanceof WebAssembly.Module) {
+    progress.finish(0);
+    return instantiateModule(wasm, "the given module");
+  }
   if (typeof wasm === "string" || wasm instanceof URL) {
     const url = await resolveUrl(wasm);
-    return instantiateModule(await compile(await readBytes(url), shown(url)), shown(url));
+    return instantiateModule(await compile(await readBytes(url, progress), shown(url)), shown(url));
   }
   if (wasm instanceof Uint8Array || wasm instanceof ArrayBuffer) {
+    progress.finish(wasm.byteLength);
     return instantiateModule(await compile(wasm, "the given module"), "the given module");
   }
-  throw new QuickdrawError(
-    "invalid-options",
-    "option `wasm`: expected a URL, the bytes of the module, or a WebAssembly.Module",
-  );
+  const { name, bytes } = await readResponse(wasm, progress);
+  return instantiateModule(await compile(bytes, name), name);
 }
 
 async function compile(bytes: ArrayBuffer | Uint8Array, name: string): Promise<WebAssembly.Module> {

@@ -1,0 +1,188 @@
+// The classifier in a worker: the same answers, the newest first, and a way back from everything.
+
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { after, before, describe, test } from "node:test";
+import { promisify } from "node:util";
+
+import { Classifier } from "quickdraw-rnn";
+import { QuickdrawError, createWorkerClassifier } from "quickdraw-rnn/worker";
+
+import { fixtureFiles, fixtureFolder } from "./fixture.mjs";
+
+const zigzag = [[[0, 60, 120, 180, 255], [100, 0, 100, 0, 100]]];
+const line = [[{ x: 0, y: 0 }, { x: 90, y: 10 }]];
+
+/** @type {Classifier} */
+let here;
+/** @type {import("quickdraw-rnn/worker").WorkerClassifier} */
+let there;
+before(async () => {
+  [here, there] = await Promise.all([
+    Classifier.load({ model: fixtureFolder }),
+    createWorkerClassifier({ model: fixtureFolder }),
+  ]);
+});
+after(() => {
+  here.dispose();
+  there.dispose();
+});
+
+test("a worker answers as a classifier does", async () => {
+  assert.deepEqual(there.labels, here.labels);
+  assert.equal(there.arithmetic, here.arithmetic);
+  assert.equal(there.threshold, here.threshold);
+  const options = { maxResults: 3, allow: here.labels.slice(1), deny: [here.labels[2]] };
+  assert.deepEqual(await there.classify(zigzag, options), here.classify(zigzag, options));
+  assert.deepEqual(await there.probabilities(line), here.probabilities(line));
+  assert.deepEqual(await there.embed(zigzag, { isSimplified: true }), here.embed(zigzag, { isSimplified: true }));
+  assert.deepEqual(await there.simplify(line), here.simplify(line));
+  assert.equal(there.isUncertain([]), true);
+});
+
+test("only the newest of the drawings that wait is classified", async () => {
+  const drawings = Array.from({ length: 20 }, (_, index) => [[{ x: 0, y: 0 }, { x: 10 + index, y: 100 }]]);
+  const settled = await Promise.allSettled(drawings.map((drawing) => there.classify(drawing)));
+  assert.equal(settled[0].status, "fulfilled");
+  assert.deepEqual(settled.at(-1).value, here.classify(drawings.at(-1)));
+  for (const { status, reason } of settled.slice(1, -1)) {
+    assert.equal(status, "rejected");
+    assert.ok(reason instanceof QuickdrawError);
+    assert.equal(reason.code, "superseded");
+  }
+});
+
+test("other calls are all answered, also beside drawings that are classified", async () => {
+  const guess = there.classify(zigzag);
+  const found = await Promise.all(Array.from({ length: 20 }, () => there.probabilities(line)));
+  for (const probabilities of found) assert.deepEqual(probabilities, here.probabilities(line));
+  assert.deepEqual(await guess, here.classify(zigzag));
+});
+
+test("the strokes are those at the time of the call", async () => {
+  const points = Float32Array.of(0, 0, 90, 10);
+  const first = there.probabilities({ points, offsets: [0] });
+  points.fill(NaN);
+  assert.deepEqual(await first, here.probabilities(line));
+});
+
+test("what is wrong is said as by a classifier, and the worker stays", async () => {
+  await assert.rejects(there.classify([[{ x: 1, y: NaN }]]), { code: "invalid-strokes", message: /stroke 0, point 0/ });
+  await assert.rejects(there.classify(line, { maxResults: 0 }), { code: "invalid-options" });
+  await assert.rejects(there.classify(line, { allow: ["unheard of"] }), { code: "invalid-options" });
+  await assert.rejects(there.embed(line, { isSimplified: 1 }), { code: "invalid-options" });
+  assert.deepEqual(await there.classify(line), here.classify(line));
+});
+
+test("models travel as bytes, modules compiled, and the bytes that arrive are reported", async () => {
+  const wasm = await WebAssembly.compile(await readFile(new URL("../pkg/quickdraw_wasm_bg.wasm", import.meta.url)));
+  const { modelJson, weights } = await fixtureFiles();
+  const seen = [];
+  const classifier = await createWorkerClassifier({
+    model: { modelJson, weights: new Response(weights) },
+    wasm,
+    arithmetic: "f32",
+    onProgress: (progress) => seen.push(progress),
+  });
+  assert.equal(classifier.arithmetic, "f32");
+  assert.ok(seen.at(-1).loadedBytes > 0 && seen.at(-1).loadedBytes === seen.at(-1).totalBytes);
+  assert.ok((await classifier.classify(zigzag)).length > 0);
+  classifier.dispose();
+});
+
+describe("a load that fails", () => {
+  const rejects = (options, expected) => assert.rejects(createWorkerClassifier(options), expected);
+  test("names what is missing", () =>
+    rejects({ model: path.join(tmpdir(), "no model here") }, { code: "load-failed", message: /no%20model%20here/ }));
+  test("names what is no model", () =>
+    rejects({ model: { modelJson: new Uint8Array(3), weights: new Uint8Array(3) } }, { code: "invalid-model" }));
+  test("names what is no worker", async () => {
+    await rejects({ worker: new URL("none.js", import.meta.url) }, { code: "load-failed", message: /worker.*none\.js/ });
+    await rejects({ worker: 7 }, { code: "invalid-options", message: /option `worker`/ });
+  });
+  test("names options that make no sense", async () => {
+    await rejects({ model: 7 }, { code: "invalid-options", message: /option `model`/ });
+    await rejects({ wasm: 7 }, { code: "invalid-options", message: /option `wasm`/ });
+    await rejects(null, { code: "invalid-options" });
+  });
+  test("ends with the reason of its signal", async () => {
+    const controller = new AbortController();
+    const loading = createWorkerClassifier({ model: fixtureFolder, signal: controller.signal });
+    setTimeout(() => controller.abort(), 5);
+    await assert.rejects(loading, { name: "AbortError" });
+    await rejects({ signal: AbortSignal.abort() }, { name: "AbortError" });
+  });
+});
+
+test("a disposed classifier rejects what waits and what comes", async () => {
+  const classifier = await createWorkerClassifier({ model: fixtureFolder });
+  const waiting = [classifier.classify(line), classifier.classify(zigzag), classifier.embed(line)];
+  classifier.dispose();
+  classifier.dispose();
+  for (const { reason } of await Promise.allSettled(waiting)) assert.equal(reason.code, "disposed");
+  await assert.rejects(classifier.classify(line), { code: "disposed" });
+});
+
+describe("a worker that dies", { timeout: 60_000 }, () => {
+  let folder;
+  before(async () => {
+    folder = await mkdtemp(path.join(tmpdir(), "quickdraw-worker-"));
+  });
+  after(() => rm(folder, { recursive: true }));
+
+  /** A worker that loads as it should and dies of messages of which something is true. */
+  const dying = (condition) => `
+    import { parentPort } from "node:worker_threads";
+    const { on } = parentPort;
+    parentPort.on = (event, listener) =>
+      on.call(parentPort, event, (message) => {
+        const { kind, strokes } = message;
+        if (${condition}) process.exit(3);
+        listener(message);
+      });
+    await import(${JSON.stringify(new URL("../dist/worker-thread.js", import.meta.url).href)});
+  `;
+
+  test("rejects what it had, and the next call starts another", async () => {
+    const program = path.join(folder, "dies.mjs");
+    await writeFile(program, dying("strokes?.offsets.length === 7"));
+    const classifier = await createWorkerClassifier({ model: fixtureFolder, worker: program });
+    const deadly = Array.from({ length: 7 }, () => line[0]);
+    const lost = [classifier.classify(deadly), classifier.classify(line), classifier.probabilities(line)];
+    for (const { reason } of await Promise.allSettled(lost)) {
+      assert.equal(reason.code, "internal");
+      assert.match(reason.message, /the worker died.*exit code 3.*next call starts another/);
+    }
+    assert.deepEqual(await classifier.classify(line), here.classify(line));
+    await assert.rejects(classifier.embed(deadly), { code: "internal" });
+    assert.deepEqual(await classifier.embed(line), here.embed(line));
+    classifier.dispose();
+  });
+
+  test("and cannot be started again says why, each time", async () => {
+    const program = path.join(folder, "once.mjs");
+    await writeFile(program, dying('kind === "call"'));
+    const classifier = await createWorkerClassifier({ model: fixtureFolder, worker: program });
+    await assert.rejects(classifier.classify(line), { code: "internal" });
+    await rm(program);
+    await assert.rejects(classifier.classify(line), { code: "load-failed", message: /could not be started/ });
+    await assert.rejects(classifier.classify(line), { code: "load-failed" });
+    classifier.dispose();
+  });
+});
+
+test("a program ends once its classifiers are disposed", async () => {
+  const program = `
+    import { createWorkerClassifier } from "quickdraw-rnn/worker";
+    const classifier = await createWorkerClassifier();
+    const [{ label }] = await classifier.classify([[{ x: 0, y: 0 }, { x: 9, y: 1 }]]);
+    classifier.dispose();
+  `;
+  await promisify(execFile)(process.execPath, ["--input-type=module", "-e", program], {
+    cwd: new URL("..", import.meta.url),
+    timeout: 60_000,
+  });
+});

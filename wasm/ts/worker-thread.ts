@@ -1,0 +1,82 @@
+/*
+ * The worker's side of `createWorkerClassifier`: a classifier that answers messages, in a dedicated worker of a browser
+ * or a thread of Node. Applications whose bundler does not follow `new Worker(new URL(...))` make this file an entry.
+ */
+
+import { Classifier } from "./classifier.js";
+import { QuickdrawError, messageOf } from "./error.js";
+import type { Answer, Failure, Method, Request } from "./messages.js";
+import type { ClassifyOptions } from "./options.js";
+import { nodeModule } from "./read.js";
+import type { Packed } from "./strokes.js";
+
+/** The part of a worker's global scope and of Node's port that is used. */
+interface Port {
+  postMessage(message: Answer, transfer: Transferable[]): void;
+}
+
+let classifier: Classifier | undefined;
+
+async function receive(port: Port, request: Request): Promise<void> {
+  const answer = (message: Answer, transfer: Transferable[] = []): void => port.postMessage(message, transfer);
+  if (request.kind === "load") {
+    const { model, wasm, arithmetic } = request.model;
+    try {
+      classifier = await Classifier.load({
+        ...(model !== undefined && { model }),
+        ...(wasm !== undefined && { wasm }),
+        ...(arithmetic !== undefined && { arithmetic }),
+        onProgress: (progress) => answer({ kind: "progress", progress }),
+      });
+      const { labels, threshold } = classifier;
+      answer({ kind: "loaded", facts: { labels, arithmetic: classifier.arithmetic, threshold } });
+    } catch (error) {
+      answer({ kind: "failed", error: failure(error) });
+    }
+    return;
+  }
+  const { id, method, strokes, options } = request;
+  try {
+    if (classifier === undefined) throw new QuickdrawError("internal", "the worker was asked before it had loaded");
+    const value = call(classifier, method, strokes, options);
+    answer({ kind: "value", id, value }, value instanceof Float32Array ? [value.buffer] : []);
+  } catch (error) {
+    answer({ kind: "error", id, error: failure(error) });
+  }
+}
+
+function call(classifier: Classifier, method: Method, strokes: Packed, options: ClassifyOptions): unknown {
+  switch (method) {
+    case "classify":
+      return classifier.classify(strokes, options);
+    case "probabilities":
+      return classifier.probabilities(strokes, options);
+    case "embed":
+      return classifier.embed(strokes, options);
+    case "simplify":
+      return classifier.simplify(strokes);
+  }
+}
+
+function failure(error: unknown): Failure {
+  return { code: error instanceof QuickdrawError ? error.code : "internal", message: messageOf(error) };
+}
+
+async function listenInNode(): Promise<void> {
+  const { parentPort } = await nodeModule<typeof import("node:worker_threads")>("node:worker_threads");
+  if (parentPort === null) throw new QuickdrawError("internal", "quickdraw-rnn/worker-thread runs in a worker");
+  const port = parentPort;
+  const answers: Port = {
+    postMessage: (message, transfer) => port.postMessage(message, transfer as unknown as ArrayBuffer[]),
+  };
+  port.on("message", (request: Request) => void receive(answers, request));
+}
+
+// A browser hands over the messages that came before the module was evaluated once it is, so listening cannot wait for
+// anything; Node keeps them until somebody listens.
+if (typeof self === "object" && typeof self.postMessage === "function") {
+  const scope = self as unknown as Port & Pick<Worker, "addEventListener">;
+  scope.addEventListener("message", ({ data }: MessageEvent<Request>) => void receive(scope, data));
+} else {
+  void listenInNode();
+}

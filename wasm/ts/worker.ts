@@ -1,0 +1,372 @@
+/**
+ * The classifier in a worker, so that the page never waits: `createWorkerClassifier()`, then
+ * `await classifier.classify(strokes)`.
+ *
+ * @packageDocumentation
+ */
+/// <reference lib="esnext.disposable" preserve="true" />
+
+import type { Prediction } from "./classifier.js";
+import { QuickdrawError, messageOf } from "./error.js";
+import { FileProgress, abortable, report, throwIfAborted } from "./loading.js";
+import type { Answer, Method, ModelFacts, Request, WorkerModel } from "./messages.js";
+import {
+  type Arithmetic,
+  type ClassifyOptions,
+  type EmbedOptions,
+  type FileSource,
+  type LoadOptions,
+  type ProbabilityOptions,
+  allowedLabels,
+  invalid,
+  isAddress,
+  isModule,
+  isUncertain,
+  readClassifyOptions,
+  readLoadOptions,
+} from "./options.js";
+import { isAnswer, nodeModule, readResponse, resolveUrl } from "./read.js";
+import { type Strokes, readStrokes } from "./strokes.js";
+
+export type { Prediction } from "./classifier.js";
+export { QuickdrawError } from "./error.js";
+export type { QuickdrawErrorCode } from "./error.js";
+export type { LoadProgress } from "./loading.js";
+export type { Arithmetic, ClassifyOptions, EmbedOptions, LoadOptions, ModelFiles, ProbabilityOptions } from "./options.js";
+export type { Coordinates, PackedStrokes, Point, Strokes } from "./strokes.js";
+
+/** Options of {@link createWorkerClassifier}. */
+export interface WorkerLoadOptions extends LoadOptions {
+  /**
+   * For bundlers that do not follow `new Worker(new URL("...", import.meta.url))`: the address of the package's
+   * `dist/worker-thread.js`, or a function that starts a worker with it. A worker that died is started again.
+   */
+  readonly worker?: string | URL | (() => Worker);
+}
+
+/**
+ * Starts a worker and loads the shipped model in it, or another.
+ *
+ * @throws QuickdrawError as `Classifier.load`, also if workers are `unsupported` here; or the reason of the signal. All
+ * of them as a rejection.
+ */
+export async function createWorkerClassifier(options: WorkerLoadOptions = {}): Promise<WorkerClassifier> {
+  const { model, wasm, arithmetic, signal, onProgress } = readLoadOptions(options);
+  const { worker } = options;
+  if (worker !== undefined && typeof worker !== "string" && !(worker instanceof URL) && typeof worker !== "function") {
+    throw invalid("worker", worker, "an address, or a function that starts a worker");
+  }
+  throwIfAborted(signal);
+  // An abort while files are read on this side needs nothing undone.
+  const sent = await abortable(sendable(model, wasm, arithmetic, signal), signal);
+  return WorkerClassifier.start(sent, worker, signal, onProgress);
+}
+
+/** Options of a load as a message can carry them. */
+async function sendable(
+  model: LoadOptions["model"],
+  wasm: LoadOptions["wasm"],
+  arithmetic: Arithmetic | undefined,
+  signal: AbortSignal | undefined,
+): Promise<WorkerModel> {
+  const file = async (source: FileSource): Promise<Uint8Array> => {
+    if (isAnswer(source)) return (await readResponse(source, new FileProgress(), signal)).bytes;
+    return source instanceof ArrayBuffer ? new Uint8Array(source) : source;
+  };
+  const address = async (source: string | URL): Promise<string> => (await resolveUrl(source)).href;
+  const [sentModel, sentWasm] = await Promise.all([
+    model === undefined || isAddress(model)
+      ? model && address(model)
+      : { modelJson: await file(model.modelJson), weights: await file(model.weights) },
+    wasm === undefined || isModule(wasm) ? wasm : isAddress(wasm) ? address(wasm) : file(wasm),
+  ]);
+  return { model: sentModel, wasm: sentWasm, arithmetic };
+}
+
+/** A call that has no answer yet. */
+interface Call {
+  readonly request: Request & { kind: "call" };
+  readonly resolve: (value: never) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Recognises drawings in a worker. */
+export class WorkerClassifier implements Disposable {
+  /** The categories that the model knows. */
+  readonly labels: readonly string[];
+  /** How this classifier computes. */
+  readonly arithmetic: Arithmetic;
+  /** As that of `Classifier`. */
+  readonly threshold: number | undefined;
+
+  readonly #startThread: () => Promise<Thread>;
+  #thread: Promise<Thread> | undefined;
+  #isDisposed = false;
+  #nCalls = 0;
+  /** The calls that the worker has. */
+  readonly #underWay = new Map<number, Call>();
+  /** The newest drawing to classify, while another is classified. */
+  #waiting: Call | undefined;
+
+  /** @internal */
+  private constructor(facts: ModelFacts, thread: Thread, startThread: () => Promise<Thread>) {
+    this.labels = Object.freeze(facts.labels);
+    this.arithmetic = facts.arithmetic;
+    this.threshold = facts.threshold;
+    this.#startThread = startThread;
+    this.#adopt(thread);
+  }
+
+  /** @internal */
+  static async start(
+    model: WorkerModel,
+    worker: WorkerLoadOptions["worker"],
+    signal: AbortSignal | undefined,
+    onProgress: LoadOptions["onProgress"],
+  ): Promise<WorkerClassifier> {
+    const thread = await Thread.start(worker);
+    try {
+      const facts = await abortable(thread.load(model, onProgress), signal);
+      return new WorkerClassifier(facts, thread, async () => {
+        const again = await Thread.start(worker);
+        await again.load(model, undefined).catch((error: unknown) => {
+          again.terminate();
+          throw error;
+        });
+        return again;
+      });
+    } catch (error) {
+      thread.terminate();
+      throw error;
+    }
+  }
+
+  /**
+   * Guesses what a drawing shows, as `Classifier.classify`.
+   *
+   * The newest drawing comes first: while one is classified only the newest of the others waits, and the promises of
+   * those before it reject with `superseded`. So guesses never lag behind the pen by more than one.
+   *
+   * @throws QuickdrawError `invalid-strokes`, `invalid-options`, `superseded`, `disposed`, `internal`
+   */
+  classify(strokes: Strokes, options: ClassifyOptions = {}): Promise<Prediction[]> {
+    return this.#call("classify", strokes, options);
+  }
+
+  /** The probability of each label, as `Classifier.probabilities`; every call is answered. */
+  probabilities(strokes: Strokes, options: ProbabilityOptions = {}): Promise<Float32Array> {
+    return this.#call("probabilities", strokes, options);
+  }
+
+  /** The vector before the network's last layer, as `Classifier.embed`; every call is answered. */
+  embed(strokes: Strokes, options: EmbedOptions = {}): Promise<Float32Array> {
+    return this.#call("embed", strokes, options);
+  }
+
+  /** Strokes in the data set's simplified form, as `Classifier.simplify`; every call is answered. */
+  simplify(strokes: Strokes): Promise<number[][][]> {
+    return this.#call("simplify", strokes, {});
+  }
+
+  /** Whether these predictions do not say what the drawing is, as `Classifier.isUncertain`. */
+  isUncertain(predictions: readonly Prediction[]): boolean {
+    return isUncertain(predictions, this.threshold);
+  }
+
+  /** Ends the worker. Calls that have no answer yet reject with `disposed`; disposing again does nothing. */
+  dispose(): void {
+    this.#isDisposed = true;
+    const thread = this.#thread;
+    this.#thread = undefined;
+    void thread?.then((thread) => thread.terminate(), () => undefined);
+    this.#rejectAll(() => disposed());
+  }
+
+  /** As `dispose`, for `using`; where the runtime has `Symbol.dispose`. */
+  declare [Symbol.dispose]: () => void;
+
+  async #call<T>(method: Method, strokes: Strokes, options: ClassifyOptions): Promise<T> {
+    if (this.#isDisposed) throw disposed();
+    // Read and checked on this side: what is wrong is known at once, and what cannot be cloned is not sent.
+    const checked = readClassifyOptions(options);
+    allowedLabels(this.labels, checked);
+    const { points, offsets } = readStrokes(strokes);
+    // A view of a larger buffer would be sent with all of it.
+    const packed = { points: new Float32Array(points), offsets };
+    const { allow, deny, ...others } = checked;
+    const sent = { ...others, ...(allow !== undefined && { allow }), ...(deny !== undefined && { deny }) };
+    const id = ++this.#nCalls;
+    const request = { kind: "call", id, method, strokes: packed, options: sent } as const;
+    return new Promise<T>((resolve, reject) => {
+      const call: Call = { request, resolve, reject };
+      if (method !== "classify") return this.#send(call);
+      this.#waiting?.reject(new QuickdrawError("superseded", "a newer drawing came before this one was classified"));
+      this.#waiting = call;
+      this.#sendWaiting();
+    });
+  }
+
+  #sendWaiting(): void {
+    if (this.#waiting === undefined) return;
+    for (const { request } of this.#underWay.values()) if (request.method === "classify") return;
+    const call = this.#waiting;
+    this.#waiting = undefined;
+    this.#send(call);
+  }
+
+  #send(call: Call): void {
+    const { request } = call;
+    this.#underWay.set(request.id, call);
+    this.#thread ??= this.#restart();
+    this.#thread.then(
+      (thread) => {
+        if (this.#underWay.has(request.id)) thread.send(request);
+      },
+      // `#restart` has told.
+      () => undefined,
+    );
+  }
+
+  #restart(): Promise<Thread> {
+    const starting = this.#startThread();
+    starting.then(
+      (thread) => {
+        if (this.#isDisposed) thread.terminate();
+        else this.#listen(thread);
+      },
+      (error: unknown) => {
+        this.#thread = undefined;
+        this.#rejectAll(() => error);
+      },
+    );
+    return starting;
+  }
+
+  #adopt(thread: Thread): void {
+    this.#thread = Promise.resolve(thread);
+    this.#listen(thread);
+  }
+
+  #listen(thread: Thread): void {
+    const crashed = (message: string): void => {
+      thread.onDeath = () => undefined;
+      thread.terminate();
+      this.#thread = undefined;
+      this.#rejectAll(() => new QuickdrawError("internal", `the worker died: ${message}; the next call starts another`));
+    };
+    thread.onDeath = crashed;
+    thread.onAnswer = (answer) => {
+      if (answer.kind !== "value" && answer.kind !== "error") return;
+      const call = this.#underWay.get(answer.id);
+      this.#underWay.delete(answer.id);
+      if (answer.kind === "value") {
+        call?.resolve(answer.value as never);
+      } else {
+        const { code, message } = answer.error;
+        call?.reject(new QuickdrawError(code, message));
+        // After a fault of the compiled recogniser its memory cannot be trusted.
+        if (code === "internal") return crashed(message);
+      }
+      this.#sendWaiting();
+    };
+  }
+
+  #rejectAll(error: () => unknown): void {
+    const calls = [...this.#underWay.values(), ...(this.#waiting === undefined ? [] : [this.#waiting])];
+    this.#underWay.clear();
+    this.#waiting = undefined;
+    for (const call of calls) call.reject(error());
+  }
+}
+
+if (typeof Symbol.dispose === "symbol") {
+  WorkerClassifier.prototype[Symbol.dispose] = WorkerClassifier.prototype.dispose;
+}
+
+function disposed(): QuickdrawError {
+  return new QuickdrawError("disposed", "this classifier was disposed: call createWorkerClassifier() for another");
+}
+
+/** A worker of a browser, or a thread of Node, with one face. */
+class Thread {
+  onAnswer: (answer: Answer) => void = () => undefined;
+  /** Called once, also if the worker dies before anybody asks it anything. */
+  onDeath: (message: string) => void = () => undefined;
+
+  readonly send: (request: Request) => void;
+  readonly terminate: () => void;
+
+  private constructor(send: Thread["send"], terminate: () => void) {
+    this.send = send;
+    this.terminate = terminate;
+  }
+
+  static async start(worker: WorkerLoadOptions["worker"]): Promise<Thread> {
+    try {
+      return typeof Worker === "undefined" && typeof worker !== "function"
+        ? await Thread.#startInNode(worker)
+        : Thread.#startInBrowser(worker);
+    } catch (cause) {
+      if (cause instanceof QuickdrawError) throw cause;
+      throw new QuickdrawError("load-failed", `the worker could not be started: ${messageOf(cause)}`, { cause });
+    }
+  }
+
+  static #startInBrowser(source: WorkerLoadOptions["worker"]): Thread {
+    const worker =
+      typeof source === "function"
+        ? source()
+        : source !== undefined
+          ? new Worker(source, { type: "module", name: "quickdraw-rnn" })
+          : // Bundlers look for exactly this form.
+            new Worker(new URL("./worker-thread.js", import.meta.url), { type: "module", name: "quickdraw-rnn" });
+    const thread: Thread = new Thread(
+      (request) => worker.postMessage(request),
+      () => worker.terminate(),
+    );
+    worker.onmessage = ({ data }: MessageEvent<Answer>) => thread.onAnswer(data);
+    worker.onmessageerror = () => thread.onDeath("an answer of it could not be read");
+    worker.onerror = (event) => {
+      event.preventDefault();
+      thread.onDeath(event.message || "its program could not be loaded");
+    };
+    return thread;
+  }
+
+  static async #startInNode(source: string | URL | undefined): Promise<Thread> {
+    if (typeof process !== "object" || !process.versions?.node) {
+      throw new QuickdrawError("unsupported", "there are no workers here: use Classifier of quickdraw-rnn");
+    }
+    const { Worker } = await nodeModule<typeof import("node:worker_threads")>("node:worker_threads");
+    const url = source === undefined ? new URL("./worker-thread.js", import.meta.url) : await resolveUrl(source);
+    // Options of the program, such as --eval, are not the worker's.
+    const worker = new Worker(url, { execArgv: [] });
+    const thread: Thread = new Thread(
+      (request) => worker.postMessage(request),
+      () => void worker.terminate(),
+    );
+    let isDead = false;
+    const die = (message: string): void => {
+      if (!isDead) thread.onDeath(message);
+      isDead = true;
+    };
+    worker.on("message", (answer: Answer) => thread.onAnswer(answer));
+    worker.on("messageerror", () => die("an answer of it could not be read"));
+    worker.on("error", (error) => die(messageOf(error)));
+    worker.on("exit", (code) => die(`it ended with exit code ${code}`));
+    return thread;
+  }
+
+  /** Loads the model; `onAnswer` and `onDeath` are free again when the promise is settled. */
+  load(model: WorkerModel, onProgress: LoadOptions["onProgress"]): Promise<ModelFacts> {
+    return new Promise((resolve, reject) => {
+      this.onDeath = (message) => reject(new QuickdrawError("load-failed", `the worker could not be started: ${message}`));
+      this.onAnswer = (answer) => {
+        if (answer.kind === "progress") report(onProgress, answer.progress);
+        else if (answer.kind === "loaded") resolve(answer.facts);
+        else if (answer.kind === "failed") reject(new QuickdrawError(answer.error.code, answer.error.message));
+      };
+      this.send({ kind: "load", model });
+    });
+  }
+}
