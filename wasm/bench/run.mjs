@@ -174,7 +174,7 @@ async function contenders(nativeTrain, python) {
     const ours = isShipped ? {} : { model };
     found.push(
       { name: name("quickdraw-rnn"), network, arithmetic: "int8", module: "quickdraw-rnn", options: ours },
-      { name: name("quickdraw-rnn f32"), network, arithmetic: "f32", ...(await inFloat32(ours)) },
+      { name: name("quickdraw-rnn f32"), network, arithmetic: "f32", module: "quickdraw-rnn", options: { ...ours, arithmetic: "f32" } },
     );
     const card = `${model}model.json`;
     const onnxruntime = { network, module: "onnxruntime-web" };
@@ -198,14 +198,6 @@ async function contenders(nativeTrain, python) {
     });
   }
   return found;
-}
-
-/** @param {{ model?: string }} options */
-async function inFloat32(options) {
-  const face = await readFile(path.join(packageFolder, "dist/classifier.js"), "utf8");
-  return face.includes("arithmetic")
-    ? { module: "quickdraw-rnn", options: { ...options, arithmetic: "f32" } }
-    : { module: "quickdraw-rnn-binding", options: { ...options, int8: false } };
 }
 
 /**

@@ -1,6 +1,7 @@
 // What the package's types allow and refuse: compiled, never run.
 
 import { Classifier, type Prediction, QuickdrawError, type QuickdrawErrorCode, type Strokes } from "quickdraw-rnn";
+import { type WorkerClassifier, createWorkerClassifier } from "quickdraw-rnn/worker";
 
 const classifier: Classifier = await Classifier.load();
 await Classifier.load({ model: "/model", wasm: new URL("https://example.org/quickdraw_wasm_bg.wasm") });
@@ -19,6 +20,19 @@ classifier.classify([[new DOMPoint(1, 2)]]);
 classifier.classify([[new Float32Array(2), new Float32Array(2)]]);
 declare const events: PointerEvent[];
 export const strokes: Strokes = [events];
+classifier.classify({ points: new Float32Array(2), offsets: [0] });
+
+classifier.classify(strokes, { allow: new Set(labels), deny: labels, threshold: classifier.threshold ?? 0.5 });
+export const vectors: Float32Array[] = [classifier.embed(strokes), classifier.probabilities(strokes, { deny: labels })];
+await Classifier.load({
+  model: { modelJson: fetch("/model.json"), weights: await fetch("/weights.safetensors") },
+  arithmetic: "f32",
+  signal: AbortSignal.timeout(1000),
+  onProgress: ({ loadedBytes, totalBytes }) => console.log(loadedBytes / (totalBytes ?? Infinity)),
+});
+
+const inWorker: WorkerClassifier = await createWorkerClassifier({ worker: () => new Worker("worker-thread.js") });
+export const later: Prediction[] = await inWorker.classify(strokes, { maxResults: 1 });
 
 export function codeOf(error: unknown): QuickdrawErrorCode | undefined {
   return error instanceof QuickdrawError ? error.code : undefined;
@@ -32,6 +46,10 @@ classifier.classify([[{ x: 1 }]]);
 classifier.classify([], { maxResults: "5" });
 // @ts-expect-error Classifiers are loaded.
 new Classifier();
+// @ts-expect-error There are two ways to compute.
+await Classifier.load({ arithmetic: "f16" });
+// @ts-expect-error The worker answers later.
+export const now: Prediction[] = inWorker.classify(strokes);
 // @ts-expect-error The labels are the model's.
 classifier.labels = [];
 

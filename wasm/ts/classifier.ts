@@ -299,7 +299,12 @@ function guarded<T>(call: () => T, context = ""): T {
     return call();
   } catch (cause) {
     const code = (cause as { code?: QuickdrawErrorCode }).code;
-    if (code !== undefined) throw new QuickdrawError(code, context + messageOf(cause));
+    if (code !== undefined) throw new QuickdrawError(code, context + shortened(messageOf(cause)));
     throw new QuickdrawError("internal", `${context}the recogniser failed: ${messageOf(cause)}`, { cause });
   }
+}
+
+/** A message may quote a file of megabytes. */
+function shortened(message: string): string {
+  return message.length > 500 ? `${message.slice(0, 300)}... ...${message.slice(-150)}` : message;
 }
