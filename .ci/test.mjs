@@ -27,6 +27,13 @@ const steps = [
   { name: "package build", check: () => npm(["run", "build", "--workspace", "wasm"]) },
   { name: "package types", check: () => npm(["run", "typecheck", "--workspace", "wasm"]) },
   { name: "package tests in Node", check: () => npm(["test", "--workspace", "wasm"]) },
+  {
+    name: "package tests in Chromium",
+    check: async () => {
+      const env = { ...process.env, CHROME_PATH: await findChromium() };
+      await npm(["run", "test:browser", "--workspace", "wasm"], { env });
+    },
+  },
   { name: "page types", check: () => npm(["run", "typecheck", "--workspace", "www"]) },
   { name: "page build", check: () => npm(["run", "build", "--workspace", "www"]) },
   {

@@ -2,35 +2,20 @@
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdir, mkdtemp, readFile, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile, rm, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { after, before, test } from "node:test";
-import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
-import { npm } from "../../.ci/command.mjs";
+import { installPacked } from "./packed.mjs";
 
 const execute = promisify(execFile);
-const here = fileURLToPath(new URL("..", import.meta.url));
 
 let folder;
 let installed;
 let report;
 before(async () => {
-  folder = await realpath(await mkdtemp(path.join(tmpdir(), "quickdraw-pack-")));
-  // What is packed was built before the tests: without its scripts, npm does not build it again.
-  const output = await npm(["pack", "--json", "--ignore-scripts", "--pack-destination", folder], {
-    cwd: here,
-    capture: true,
-  });
-  const parsed = JSON.parse(output);
-  // npm 11 lists the packages, later ones name them.
-  report = Array.isArray(parsed) ? parsed[0] : Object.values(parsed)[0];
-  await execute("tar", ["-xzf", report.filename], { cwd: folder });
-  installed = path.join(folder, "node_modules", "quickdraw-rnn");
-  await mkdir(path.dirname(installed));
-  await rename(path.join(folder, "package"), installed);
+  ({ folder, installed, report } = await installPacked());
 });
 after(() => rm(folder, { recursive: true }));
 
@@ -41,6 +26,9 @@ test("the package holds its face, its module and its model, and no sources of th
     "README.md",
     "dist/index.d.ts",
     "dist/index.js",
+    "dist/worker-thread.js",
+    "dist/worker.d.ts",
+    "dist/worker.js",
     "model/LICENSE",
     "model/model.json",
     "model/weights.safetensors",
