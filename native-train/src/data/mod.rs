@@ -6,7 +6,7 @@
 pub mod augment;
 pub mod loader;
 pub mod ndjson;
-mod records;
+pub(crate) mod records;
 pub mod redraw;
 pub mod samples;
 pub mod store;

@@ -167,7 +167,7 @@ pub fn for_each_part(
 }
 
 /// The files of drawings in a folder, sorted, and the number of other files.
-fn list_files(folder: &Path) -> Result<(Vec<PathBuf>, usize)> {
+pub(crate) fn list_files(folder: &Path) -> Result<(Vec<PathBuf>, usize)> {
     let shown = folder.display();
     ensure!(folder.exists(), "{shown}: there is no such folder");
     ensure!(folder.is_dir(), "{shown}: this is not a folder; a folder of .ndjson files was expected");

@@ -22,16 +22,16 @@ const ZSTANDARD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 const BINARY_HEADER: usize = 8 + 2 + 1 + 4 + 2;
 
 /// A record, or what is wrong with it.
-pub(super) struct Entry {
+pub(crate) struct Entry {
     /// The line it begins in, for a binary file its place among the drawings, counted from 1.
-    pub(super) number: u64,
-    pub(super) record: Result<Record, String>,
+    pub(crate) number: u64,
+    pub(crate) record: Result<Record, String>,
 }
 
 type Input = Box<dyn BufRead + Send>;
 
 /// The records of a file.
-pub(super) enum Records {
+pub(crate) enum Records {
     Lines(Lines<Input>),
     Table(csv::Reader<Input>, Columns),
     Binary {
@@ -44,7 +44,7 @@ pub(super) enum Records {
 }
 
 /// Where the columns of a table are.
-pub(super) struct Columns {
+pub(crate) struct Columns {
     word: usize,
     drawing: usize,
     key_id: Option<usize>,
@@ -54,7 +54,7 @@ pub(super) struct Columns {
 }
 
 /// The name of a file without what tells its form: `cat` of `cat.ndjson.gz`.
-pub(super) fn stem(path: &Path) -> Option<String> {
+pub(crate) fn stem(path: &Path) -> Option<String> {
     let name = path.file_name()?.to_str()?;
     let name = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(name);
     ["ndjson", "jsonl", "csv", "bin"]
@@ -65,7 +65,7 @@ pub(super) fn stem(path: &Path) -> Option<String> {
 
 impl Records {
     /// Opens a file and finds out what it is.
-    pub(super) fn open(path: &Path) -> Result<Self> {
+    pub(crate) fn open(path: &Path) -> Result<Self> {
         let shown = path.display();
         let file = File::open(path).with_context(|| format!("{shown}: cannot be opened"))?;
         let mut input: Input = Box::new(BufReader::with_capacity(1 << 18, file));
@@ -94,7 +94,7 @@ impl Records {
     }
 
     /// The next record; empty lines are none.
-    pub(super) fn next_entry(&mut self) -> io::Result<Option<Entry>> {
+    pub(crate) fn next_entry(&mut self) -> io::Result<Option<Entry>> {
         match self {
             Self::Lines(lines) => {
                 while let Some(line) = lines.next_line()? {
