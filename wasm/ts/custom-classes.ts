@@ -225,9 +225,9 @@ function rounded(vector: Float32Array): number[] {
 
 function cosine(a: readonly number[], b: readonly number[]): number {
   let [product, squaresA, squaresB] = [0, 0, 0];
-  for (const [index, value] of a.entries()) {
-    product += value * b[index]!;
-    squaresA += value * value;
+  for (let index = 0; index < a.length; index++) {
+    product += a[index]! * b[index]!;
+    squaresA += a[index]! * a[index]!;
     squaresB += b[index]! * b[index]!;
   }
   return squaresA > 0 && squaresB > 0 ? product / Math.sqrt(squaresA * squaresB) : 0;
