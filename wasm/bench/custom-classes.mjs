@@ -8,9 +8,9 @@ import path from "node:path";
 import { parseArgs } from "node:util";
 
 import { Problem, runMain } from "../../.ci/command.mjs";
-import { CustomClasses } from "../dist/custom-classes.js";
-import { parseNdjson } from "../dist/formats.js";
-import { Classifier } from "../dist/index.js";
+import { CustomClasses } from "quickdraw-rnn/custom-classes";
+import { parseNdjson } from "quickdraw-rnn/formats";
+import { Classifier } from "quickdraw-rnn";
 
 const EXAMPLES = [1, 3, 5, 10];
 /** How many new categories an episode has: instead of the model's, and beside them. */

@@ -5,7 +5,7 @@ import { after, before, describe, test } from "node:test";
 
 import { Classifier, QuickdrawError } from "quickdraw-rnn";
 
-import { CustomClasses } from "../dist/custom-classes.js";
+import { CustomClasses } from "quickdraw-rnn/custom-classes";
 import { fixtureFolder } from "./fixture.mjs";
 
 /** @type {Classifier} */
@@ -81,7 +81,7 @@ test("beside the model's labels all probabilities add up to 1, and the model's k
 
 test("without categories the model's predictions stay as they are, and there are none instead of them", async () => {
   const custom = new CustomClasses(classifier);
-  assert.deepEqual(custom.labels, []);
+  assert.deepEqual(custom.classes, []);
   const predictions = await custom.classify(box);
   assert.deepEqual(
     predictions.map(({ label, probability }) => ({ label, probability })),
@@ -121,14 +121,14 @@ test("options choose as they do for the classifier", async () => {
 test("categories are counted, in the order in which they came, and can be forgotten", async () => {
   const custom = await three();
   await custom.add("box", zigzag);
-  assert.deepEqual(custom.labels, [
+  assert.deepEqual(custom.classes, [
     { label: "zigzag", nExamples: 1 },
     { label: "box", nExamples: 2 },
     { label: "cross", nExamples: 1 },
   ]);
   assert.equal(custom.remove("box"), true);
   assert.equal(custom.remove("box"), false);
-  assert.deepEqual(custom.labels.map(({ label }) => label), ["zigzag", "cross"]);
+  assert.deepEqual(custom.classes.map(({ label }) => label), ["zigzag", "cross"]);
 });
 
 test("the order of the examples does not matter, also if they come at once", async () => {
@@ -161,24 +161,24 @@ describe("saved categories", () => {
     await custom.add("__proto__", [[[0, 50, 100], [0, 80, 10]]]);
     for (const json of [custom.toJSON(), JSON.stringify(custom), JSON.parse(JSON.stringify(custom))]) {
       const again = await CustomClasses.fromJSON(json, later);
-      assert.deepEqual(again.labels, custom.labels);
+      assert.deepEqual(again.classes, custom.classes);
       assert.deepEqual(again.toJSON(), custom.toJSON());
       for (const strokes of [zigzag, box, cross]) {
         assert.deepEqual(await again.classify(strokes), await custom.classify(strokes));
       }
       // They can be shown more.
       await again.add("box", cross);
-      assert.equal(again.labels[1].nExamples, 2);
-      assert.equal(custom.labels[1].nExamples, 1);
+      assert.equal(again.classes[1].nExamples, 2);
+      assert.equal(custom.classes[1].nExamples, 1);
     }
   });
 
   test("may be none", async () => {
     const none = new CustomClasses(classifier);
     assert.deepEqual(none.toJSON(), { format: 1, fingerprint: null, classes: [] });
-    assert.deepEqual((await CustomClasses.fromJSON(JSON.stringify(none), classifier)).labels, []);
+    assert.deepEqual((await CustomClasses.fromJSON(JSON.stringify(none), classifier)).classes, []);
     const emptied = await three();
-    for (const { label } of emptied.labels) emptied.remove(label);
+    for (const { label } of emptied.classes) emptied.remove(label);
     assert.deepEqual(emptied.toJSON(), none.toJSON());
   });
 
@@ -196,7 +196,7 @@ describe("saved categories", () => {
     }
     // The same model computed a little differently is the same.
     const rough = { ...later, embed: async (...call) => (await later.embed(...call)).map((value) => Math.fround(value * 1.001 + 1e-4)) };
-    assert.equal((await CustomClasses.fromJSON(json, rough)).labels.length, 3);
+    assert.equal((await CustomClasses.fromJSON(json, rough)).classes.length, 3);
   });
 
   test("that are damaged are refused with the place", async () => {

@@ -5,7 +5,7 @@ import { describe, test } from "node:test";
 
 import { QuickdrawError } from "quickdraw-rnn";
 
-import { parseNdjson, parseSvg, toNdjson, toSvg } from "../dist/formats.js";
+import { parseNdjson, parseSvg, toNdjson, toSvg } from "quickdraw-rnn/formats";
 
 /** Whole numbers below 2^32 in a fixed order (mulberry32). */
 function generator(seed) {

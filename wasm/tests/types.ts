@@ -1,6 +1,8 @@
 // What the package's types allow and refuse: compiled, never run.
 
 import { Classifier, type Prediction, QuickdrawError, type QuickdrawErrorCode, type Strokes } from "quickdraw-rnn";
+import { CustomClasses } from "quickdraw-rnn/custom-classes";
+import { parseNdjson, parseSvg, toNdjson, toSvg } from "quickdraw-rnn/formats";
 import { type WorkerClassifier, createWorkerClassifier } from "quickdraw-rnn/worker";
 
 const classifier: Classifier = await Classifier.load();
@@ -36,6 +38,15 @@ export const later: Prediction[] = await inWorker.classify(strokes, { maxResults
 
 export function codeOf(error: unknown): QuickdrawErrorCode | undefined {
   return error instanceof QuickdrawError ? error.code : undefined;
+}
+
+for (const other of [new CustomClasses(classifier), new CustomClasses(inWorker)]) {
+  await other.add("our logo", strokes);
+  const [first] = await other.classify(strokes, { among: "instead", maxResults: 1 });
+  console.log(first?.isCustom, (await CustomClasses.fromJSON(other.toJSON(), classifier)).classes[0]?.nExamples);
+}
+for (const { word, drawing } of parseNdjson(toNdjson([strokes, { word: "cat", drawing: strokes }]))) {
+  classifier.classify(parseSvg(toSvg(drawing, { title: word ?? "" })), { isSimplified: false });
 }
 
 // @ts-expect-error A stroke has points.

@@ -109,7 +109,7 @@ export class CustomClasses {
   }
 
   /** The categories in the order in which they were added. */
-  get labels(): readonly CustomClass[] {
+  get classes(): readonly CustomClass[] {
     return Array.from(this.#classes, ([label, { nExamples }]) => ({ label, nExamples }));
   }
 
