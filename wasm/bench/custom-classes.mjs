@@ -409,8 +409,8 @@ function report({ nDrawings, nWords, nWordsKnown, instead, beside, fit }) {
   const seen =
     nWordsKnown === 0
       ? `The model was trained without these ${nWords} categories.`
-      : `The model was trained with ${nWordsKnown} of these ${nWords} categories. Beside its labels they are denied to it, but its
-embedding has learnt to tell them apart: categories that it has never seen will do less well.`;
+      : `The model has labels for ${nWordsKnown} of these ${nWords} categories. Beside its labels they are denied to it, but its
+embedding may have learnt to tell them apart: categories that it has never heard of will do less well.`;
   return [
     `${nDrawings} drawings. ${seen}`,
     "",
