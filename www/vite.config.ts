@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { defineConfig, type Plugin } from "vite";
 import { VitePWA } from "vite-plugin-pwa";
 
@@ -26,6 +27,18 @@ function contentSecurityPolicy(): Plugin {
   };
 }
 
+/** Puts the model card beside the page, as text: the page links to it and it works offline. The mark in front says that it is UTF-8. */
+function modelCard(): Plugin {
+  return {
+    name: "model-card",
+    apply: "build",
+    generateBundle() {
+      const card = readFileSync(new URL("../docs/model.md", import.meta.url), "utf8");
+      this.emitFile({ type: "asset", fileName: "model-card.txt", source: `\ufeff${card}` });
+    },
+  };
+}
+
 export default defineConfig({
   // Relative addresses: the built page works in any folder of any server.
   base: "./",
@@ -40,6 +53,7 @@ export default defineConfig({
   optimizeDeps: { exclude: ["quickdraw-rnn"] },
   plugins: [
     contentSecurityPolicy(),
+    modelCard(),
     VitePWA({
       // A new service worker waits until the last tab is closed: a page that is open keeps the files of its own build.
       registerType: "prompt",

@@ -4,18 +4,25 @@
  * At most one request is under way. A drawing that arrives meanwhile waits, and a newer one takes its place, so that the guesses never
  * lag behind the pen by more than one classification. A worker that crashes or falls silent is replaced, and the drawing asked again.
  */
-import type { GuessRequest, Obstacle, Prediction, Stroke, WorkerReport } from "./messages";
+import type { GuessRequest, Look, Obstacle, Prediction, Stroke, WorkerReport } from "./messages";
 
 /** Silence of this length means that the worker is gone: some browsers end one for lack of memory without an event. */
 const SILENCE_LIMIT_MS = 15_000;
 /** So many crashes without one guess between them, and a fresh worker would not help either. */
 const MAX_CRASHES_IN_A_ROW = 3;
+/** Timings of so many guesses are kept. */
+const DURATIONS_KEPT = 50;
 
 export interface GuesserEvents {
-  /** The classifier is loaded; called again after every replacement of the worker. */
-  onReady(nCategories: number): void;
+  /**
+   * The classifier is loaded; called again after every replacement of the worker. At `threshold` and above a first guess may be
+   * trusted; older models do not say.
+   */
+  onReady(nCategories: number, threshold: number | undefined): void;
   /** The best predictions for the newest drawing that was classified, best first. */
   onPredictions(predictions: readonly Prediction[]): void;
+  /** How the guess for the drawing of the newest `look` came about. */
+  onLook(look: Look): void;
   /** No guesses until `start` is called again. */
   onUnavailable(obstacle: Obstacle): void;
 }
@@ -28,6 +35,8 @@ export class Guesser {
   #underWay: GuessRequest | null = null;
   #waiting: GuessRequest | null = null;
   #crashes = 0;
+  #lookId = 0;
+  #durationsMs: number[] = [];
   #silence: ReturnType<typeof setTimeout> | undefined;
 
   constructor(events: GuesserEvents) {
@@ -47,14 +56,25 @@ export class Guesser {
 
   /** Asks for a guess. `strokes` must not change afterwards: it may have to wait. */
   guess(strokes: readonly Stroke[]): void {
-    this.#waiting = { id: ++this.#lastId, strokes };
+    this.#waiting = { kind: "guess", id: ++this.#lastId, strokes };
     this.#sendWaiting();
+  }
+
+  /** Asks how the guess for a drawing comes about; an older look that is still under way is given up. */
+  look(strokes: readonly Stroke[]): void {
+    if (!this.#worker || !this.#ready) return;
+    this.#worker.postMessage({ kind: "look", id: ++this.#lookId, strokes });
+  }
+
+  /** How long the last guesses took in the worker, the newest last; at most `DURATIONS_KEPT`. */
+  get durationsMs(): readonly number[] {
+    return this.#durationsMs;
   }
 
   /** Drops the drawing that waits and the answer that is under way: they are about a drawing that is gone. */
   forget(): void {
     this.#waiting = null;
-    if (this.#underWay) this.#underWay = { id: -1, strokes: [] };
+    if (this.#underWay) this.#underWay = { kind: "guess", id: -1, strokes: [] };
   }
 
   #startWorker(): void {
@@ -101,12 +121,15 @@ export class Guesser {
     switch (report.kind) {
       case "ready":
         this.#ready = true;
-        this.#events.onReady(report.nCategories);
+        this.#events.onReady(report.nCategories, report.threshold);
         break;
       case "unavailable":
         console.warn(`no guesses: ${report.message}`);
         this.#stopWorker();
         this.#events.onUnavailable(report.obstacle);
+        return;
+      case "look":
+        if (report.id === this.#lookId) this.#events.onLook(report.look);
         return;
       case "predictions":
       case "refused": {
@@ -115,7 +138,8 @@ export class Guesser {
         const wanted = this.#underWay?.id === report.id;
         this.#underWay = null;
         if (report.kind === "refused") console.warn(`drawing not classified: ${report.message}`);
-        else if (wanted) this.#events.onPredictions(report.predictions);
+        else this.#durationsMs = [...this.#durationsMs, report.durationMs].slice(-DURATIONS_KEPT);
+        if (wanted && report.kind === "predictions") this.#events.onPredictions(report.predictions);
         break;
       }
     }

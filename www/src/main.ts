@@ -1,111 +1,88 @@
-/** The page: joins the pad, the guesser and what is written beside them. */
+/** The page: one desk, two modes, and the address that says which. */
 import "./style.css";
-import { Announcer } from "./announcer";
-import { GuessList } from "./guess-list";
-import { Guesser } from "./guesser";
-import { IDEAS } from "./ideas";
-import { confidenceOf } from "./language/confidence";
-import { chooseLanguage, preferredLanguage } from "./language/language";
-import type { Obstacle, Prediction } from "./messages";
+import { aboutModel } from "./about";
+import { Desk } from "./desk";
+import { element } from "./element";
+import { FreeDrawing } from "./free";
+import { Game, type Outcome } from "./game/game";
+import { readPrompts } from "./game/prompts";
+import { Summary } from "./game/summary";
+import { decodeDrawing } from "./keep/link";
+import { KOREAN_NAMES } from "./language/korean-names";
+import { chooseLanguage, preferredLanguage, type Language } from "./language/language";
 import { TEST_ACCURACY } from "./model-figures";
-import { Pad } from "./pad";
 
-/** Guesses while the pen moves come no faster than this: a list that changes with every frame cannot be read. */
-const LIVE_GUESS_EVERY_MS = 120;
+type View = "draw" | "play" | "summary";
 
-function element<T extends HTMLElement>(id: string): T {
-  const found = document.getElementById(id);
-  if (!found) throw new Error(`index.html lacks #${id}`);
-  return found as T;
-}
-
-const sentence = element("sentence");
-const idea = element("idea");
-const anotherIdea = element("another-idea");
-const stamp = element("stamp");
+const deskPlace = element("desk");
 const problem = element("problem");
 const problemText = element("problem-text");
-const undo = element<HTMLButtonElement>("undo");
-const clear = element<HTMLButtonElement>("clear");
 const modelText = element("model");
+const aboutText = element("about-text");
 const languageButtons = [...document.querySelectorAll<HTMLButtonElement>("[data-language]")];
+const modeLinks = [...document.querySelectorAll<HTMLAnchorElement>("[data-mode]")];
 
-const guessItems = element("guesses");
-const guessList = new GuessList(guessItems);
-const announcer = new Announcer(element("announcement"));
-
-let language = preferredLanguage();
-let predictions: readonly Prediction[] = [];
-let nCategories: number | undefined;
-let obstacle: Obstacle | undefined;
-let currentIdea = ideaBesides(undefined);
-let lastLiveGuessMs = 0;
-
-const guesser = new Guesser({
-  onReady(n) {
-    nCategories = n;
-    obstacle = undefined;
-    write();
+const desk = new Desk(preferredLanguage(), () => write());
+const free = new FreeDrawing(desk);
+const game = new Game(desk, {
+  onEnd(outcomes, bestScore) {
+    view("summary");
+    summary.show(outcomes, bestScore);
   },
-  onPredictions(newest) {
-    predictions = newest;
-    writeGuess();
-    if (!guesser.isIdle) return;
-    guessItems.setAttribute("aria-busy", "false");
-    if (!pad.isDrawing) announcer.say(language.sentence(predictions));
-  },
-  onUnavailable(reason) {
-    obstacle = reason;
-    guessItems.setAttribute("aria-busy", "false");
-    predictions = [];
-    write();
+});
+const summary = new Summary(desk, {
+  onAgain: () => play(undefined),
+  onLookInside(outcome: Outcome) {
+    draw();
+    free.open(outcome.strokes);
+    void free.lookInside();
+    history.pushState(null, "", "#draw");
   },
 });
 
-const pad = new Pad(element<HTMLCanvasElement>("pad"), {
-  onInk() {
-    const nowMs = performance.now();
-    if (nowMs - lastLiveGuessMs >= LIVE_GUESS_EVERY_MS) {
-      lastLiveGuessMs = nowMs;
-      guess();
-    }
-    writeTools();
-  },
-  onDrawing() {
-    if (pad.isEmpty) {
-      guesser.forget();
-      announcer.hush();
-      guessItems.setAttribute("aria-busy", "false");
-      predictions = [];
-      currentIdea = ideaBesides(currentIdea);
-      writeGuess();
-    } else {
-      guess();
-    }
-    writeTools();
-  },
-});
-
-/** Asks what the drawing is. The list is busy until it shows what was guessed of this drawing, or of a newer one. */
-function guess(): void {
-  guessItems.setAttribute("aria-busy", String(obstacle === undefined));
-  guesser.guess(pad.strokes);
+function view(name: View): void {
+  document.body.dataset["view"] = name;
+  deskPlace.hidden = name === "summary";
+  if (name !== "summary") summary.hide();
+  for (const link of modeLinks) {
+    if (link.dataset["mode"] === (name === "draw" ? "draw" : "play")) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
 }
 
-function ideaBesides(last: string | undefined): string {
-  const others = IDEAS.filter((label) => label !== last);
-  return others[Math.floor(Math.random() * others.length)] ?? "cat";
+function draw(): void {
+  if (document.body.dataset["view"] === "draw") return;
+  view("draw");
+  desk.mode = free;
 }
 
-/** Writes everything that depends on the language. */
+function play(prompts: readonly string[] | undefined): void {
+  view("play");
+  game.prepare(prompts);
+  desk.mode = game;
+  window.scrollTo(0, 0);
+}
+
+/** Goes where the address points. */
+function follow(): void {
+  const [name, value] = location.hash.slice(1).split("=", 2);
+  if (name === "play") {
+    play(value === undefined ? undefined : readPrompts(value, (label) => label in KOREAN_NAMES));
+    return;
+  }
+  draw();
+  if (name !== "drawing") return;
+  const strokes = decodeDrawing(value ?? "");
+  if (strokes) free.open(strokes);
+  else free.say((language) => language.linkBroken);
+}
+
+/** Writes everything that depends on the language or on the model's state. */
 function write(): void {
+  const { language, nCategories, obstacle } = desk;
   document.documentElement.lang = language.tag;
-  for (const each of document.querySelectorAll<HTMLElement>("[data-text]")) {
-    each.textContent = language[each.dataset["text"] as "undo" | "clear" | "privacy" | "anotherIdea" | "tryAgain"];
-  }
-  for (const each of document.querySelectorAll<HTMLElement>("[data-name]")) {
-    each.setAttribute("aria-label", language[each.dataset["name"] as "pad" | "guesses" | "languages"]);
-  }
+  for (const each of document.querySelectorAll<HTMLElement>("[data-text]")) each.textContent = text(language, each.dataset["text"]);
+  for (const each of document.querySelectorAll<HTMLElement>("[data-name]")) each.setAttribute("aria-label", text(language, each.dataset["name"]));
   for (const button of languageButtons) button.setAttribute("aria-pressed", String(button.dataset["language"] === language.tag));
   document.querySelector('meta[name="description"]')?.setAttribute("content", language.description);
   element("attribution-before").textContent = language.attribution.before;
@@ -117,63 +94,53 @@ function write(): void {
     nCategories === undefined
       ? ""
       : language.model(number.format(nCategories), TEST_ACCURACY === undefined ? undefined : percent.format(TEST_ACCURACY));
+  aboutText.replaceChildren(...aboutModel(language));
   problem.hidden = obstacle === undefined;
   problemText.textContent = obstacle === undefined ? "" : language.obstacles[obstacle];
-  writeGuess();
-  writeTools();
+  summary.write();
+  desk.write();
 }
 
-function writeGuess(): void {
-  const loading = nCategories === undefined && obstacle === undefined;
-  const invites = pad.isEmpty && nCategories !== undefined && obstacle === undefined;
-  guessList.show(predictions, language);
-  if (predictions.length > 0) sentence.textContent = language.sentence(predictions);
-  else if (obstacle !== undefined) sentence.textContent = language.speechless;
-  else if (loading) sentence.textContent = language.loading;
-  else sentence.textContent = pad.isEmpty ? language.invitation : "…";
-  const [best] = predictions;
-  stamp.hidden = !best || confidenceOf(best) !== "certain";
-  stamp.textContent = best ? language.name(best.label) : "";
-  idea.hidden = !invites;
-  anotherIdea.hidden = !invites;
-  idea.textContent = language.idea(currentIdea);
-}
-
-function writeTools(): void {
-  undo.disabled = !pad.canUndo;
-  clear.disabled = pad.isEmpty;
-  if (!pad.isEmpty && !idea.hidden) writeGuess();
+/** The text that index.html asks for by name. */
+function text(language: Language, name = ""): string {
+  const found: unknown = language[name as keyof Language];
+  if (typeof found !== "string") throw new Error(`no text "${name}" in ${language.tag}`);
+  return found;
 }
 
 for (const button of languageButtons) {
   button.addEventListener("click", () => {
-    language = chooseLanguage(button.dataset["language"] ?? "");
-    announcer.hush();
+    desk.language = chooseLanguage(button.dataset["language"] ?? "");
+    desk.announcer.hush();
     write();
   });
 }
-anotherIdea.addEventListener("click", () => {
-  currentIdea = ideaBesides(currentIdea);
-  writeGuess();
-});
+for (const link of modeLinks) {
+  link.addEventListener("click", (event) => {
+    // The address says so already, but the visitor wants another game.
+    if (link.hash === location.hash && document.body.dataset["view"] === "summary") {
+      event.preventDefault();
+      play(undefined);
+    }
+  });
+}
 element("try-again").addEventListener("click", () => {
-  obstacle = undefined;
-  nCategories = undefined;
+  desk.start();
   write();
-  guesser.start();
-  if (!pad.isEmpty) guess();
 });
-undo.addEventListener("click", () => pad.undo());
-clear.addEventListener("click", () => pad.clear());
 window.addEventListener("keydown", (event) => {
-  const undoes = event.key.toLowerCase() === "z" && (event.ctrlKey || event.metaKey) && !event.shiftKey && !event.altKey;
-  const clears = (event.key === "Delete" || event.key === "Escape") && !event.ctrlKey && !event.metaKey && !event.altKey;
-  if (undoes) pad.undo();
-  else if (clears) pad.clear();
+  if (event.defaultPrevented || event.altKey || document.querySelector("dialog[open]") || document.body.dataset["view"] === "summary") return;
+  const withControl = event.ctrlKey || event.metaKey;
+  const key = event.key.toLowerCase();
+  if (withControl && key === "z") event.shiftKey ? desk.pad.redo() : desk.pad.undo();
+  else if (withControl && key === "y") desk.pad.redo();
+  else if (!withControl && (key === "delete" || key === "escape")) desk.pad.clear();
   else return;
   event.preventDefault();
 });
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => pad.repaint());
+window.addEventListener("hashchange", follow);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => desk.pad.repaint());
 
+follow();
 write();
-guesser.start();
+desk.start();

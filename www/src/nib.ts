@@ -28,9 +28,24 @@ const INERTIA = 0.8;
 export function nibWidth(event: PointerEvent, dx: number, dy: number, durationMs: number, previous: number | undefined): number {
   const distance = Math.hypot(dx, dy);
   const weight = event.pointerType === "pen" && event.pressure > 0 ? event.pressure : 1 / (1 + distance / Math.max(durationMs, 1) / HALFWAY_SPEED);
-  const edge = distance > 0 ? NIB_EDGE + (1 - NIB_EDGE) * Math.abs(Math.sin(Math.atan2(dy, dx) - NIB_ANGLE)) : 0.8;
+  return widthOf(dx, dy, weight, previous);
+}
+
+function widthOf(dx: number, dy: number, weight: number, previous: number | undefined): number {
+  const edge = dx !== 0 || dy !== 0 ? NIB_EDGE + (1 - NIB_EDGE) * Math.abs(Math.sin(Math.atan2(dy, dx) - NIB_ANGLE)) : 0.8;
   const wanted = WIDEST * edge * (LIGHTEST + (1 - LIGHTEST) * weight);
   return previous === undefined ? wanted : INERTIA * previous + (1 - INERTIA) * wanted;
+}
+
+/** The widths of a line whose speed and pressure nobody knows: an even hand. */
+export function steadyWidths(points: readonly { readonly x: number; readonly y: number }[]): NibPoint[] {
+  const stroke: NibPoint[] = [];
+  points.forEach(({ x, y }, i) => {
+    const before = points[i - 1];
+    const [dx, dy] = before ? [x - before.x, y - before.y] : [0, 0];
+    stroke.push({ x, y, width: widthOf(dx, dy, 0.75, stroke.at(-1)?.width) });
+  });
+  return stroke;
 }
 
 /** Draws a stroke with the context's current stroke and fill style: curves through the midpoints, corners rounded by a hair only. */

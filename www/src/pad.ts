@@ -4,14 +4,27 @@
  * Strokes are kept in CSS pixels around the centre of the sheet, so that a sheet of another size (a turned phone, a dragged window)
  * shows the same drawing in its middle, made smaller where it would not fit. What the strokes mean is not the pad's business.
  */
-import { drawStroke, nibWidth, type NibPoint } from "./nib";
+import type { Stroke } from "./messages";
+import { drawStroke, nibWidth, steadyWidths, type NibPoint } from "./nib";
 
 /** Room in CSS pixels that stays free around a drawing that had to be made smaller. */
 const MARGIN = 16;
 /** Movements shorter than this many CSS pixels say nothing about the drawing. */
 const SHORTEST_MOVE = 0.5;
 
-type InkStroke = readonly NibPoint[];
+/** How much of the sheet a drawing from elsewhere fills. */
+const LOADED_SHARE = 0.78;
+
+export type InkStroke = readonly NibPoint[];
+
+/** A sheet put aside, with what can be taken back and brought again. */
+export interface Sheet {
+  readonly strokes: readonly InkStroke[];
+  readonly past: readonly (readonly InkStroke[])[];
+  readonly future: readonly (readonly InkStroke[])[];
+}
+
+export const EMPTY_SHEET: Sheet = { strokes: [], past: [], future: [] };
 
 export interface PadEvents {
   /** The pen moved on paper; the stroke under way is part of `pad.strokes`. */
@@ -29,6 +42,11 @@ export class Pad {
   #finished: readonly InkStroke[] = [];
   /** What `undo` goes back to, the newest last. */
   #history: (readonly InkStroke[])[] = [];
+  /** What `redo` brings back, the next one last. */
+  #future: (readonly InkStroke[])[] = [];
+  /** What is shown instead of the drawing. */
+  #shown: readonly InkStroke[] | null = null;
+  #locked = false;
   #current: NibPoint[] = [];
   #pointerId: number | null = null;
   #lastMoveMs = 0;
@@ -74,26 +92,90 @@ export class Pad {
   }
 
   get canUndo(): boolean {
+    if (this.#locked) return false;
     return this.#history.length > 0 || this.#current.length > 0;
   }
 
-  /** Takes back the stroke under way, else the last stroke or the last `clear`. */
+  get canRedo(): boolean {
+    return !this.#locked && this.#future.length > 0;
+  }
+
+  /** Takes back the stroke under way, else the last stroke or the last `clear` or `load`. */
   undo(): void {
     if (!this.canUndo) return;
-    if (this.#current.length > 0) this.#liftPen();
-    else this.#finished = this.#history.pop() ?? [];
-    this.#repaint();
-    this.#events.onDrawing();
+    if (this.#current.length > 0) {
+      this.#liftPen();
+    } else {
+      this.#future.push(this.#finished);
+      this.#finished = this.#history.pop() ?? [];
+    }
+    this.#changed();
+  }
+
+  /** Brings back what `undo` took. */
+  redo(): void {
+    const next = this.#future.at(-1);
+    if (!next || !this.canRedo || this.isDrawing) return;
+    this.#future.pop();
+    this.#history.push(this.#finished);
+    this.#finished = next;
+    this.#changed();
   }
 
   /** Takes a fresh sheet. */
   clear(): void {
-    if (this.isEmpty) return;
+    if (!this.canClear) return;
     this.#liftPen();
-    if (this.#finished.length > 0) this.#history.push(this.#finished);
+    if (this.#finished.length > 0) this.#remember();
     this.#finished = [];
-    this.#repaint();
-    this.#events.onDrawing();
+    this.#changed();
+  }
+
+  /** Puts a drawing from elsewhere, in any unit, into the middle of the sheet, in place of the one that is there. */
+  load(strokes: readonly Stroke[]): void {
+    this.#liftPen();
+    const points = strokes.flat();
+    if (points.length === 0) return;
+    const [left, right] = extent(points.map(({ x }) => x));
+    const [top, bottom] = extent(points.map(({ y }) => y));
+    const { clientWidth, clientHeight } = this.#canvas;
+    const scale = LOADED_SHARE * Math.min(clientWidth / Math.max(right - left, 1), clientHeight / Math.max(bottom - top, 1));
+    if (!this.isEmpty) this.#remember();
+    this.#future = [];
+    this.#finished = strokes
+      .filter((stroke) => stroke.length > 0)
+      .map((stroke) => steadyWidths(stroke.map(({ x, y }) => ({ x: (x - (left + right) / 2) * scale, y: (y - (top + bottom) / 2) * scale }))));
+    this.#changed();
+  }
+
+  /** Takes the sheet off the pad and puts another one there. */
+  exchange(sheet: Sheet): Sheet {
+    this.#liftPen();
+    const before = { strokes: this.#finished, past: this.#history, future: this.#future };
+    this.#finished = sheet.strokes;
+    this.#history = [...sheet.past];
+    this.#future = [...sheet.future];
+    this.#shown = null;
+    this.#fit();
+    return before;
+  }
+
+  /** Shows other strokes instead of the drawing, or with `null` the drawing again. The pen draws on the drawing all the same. */
+  show(strokes: readonly InkStroke[] | null): void {
+    this.#shown = strokes;
+    this.#requestFrame();
+  }
+
+  get canClear(): boolean {
+    return !this.isEmpty && !this.#locked;
+  }
+
+  /** A locked pad takes no ink and gives none back; the stroke under way ends. */
+  set locked(locked: boolean) {
+    if (locked === this.#locked) return;
+    this.#locked = locked;
+    this.#canvas.classList.toggle("locked", locked);
+    if (locked && this.isDrawing) this.#endStroke();
   }
 
   /** Paints the drawing anew: the colour of the ink comes from the style sheet and may have changed. */
@@ -102,7 +184,7 @@ export class Pad {
   }
 
   #down(event: PointerEvent): void {
-    if (this.#pointerId !== null || event.button !== 0) return;
+    if (this.#pointerId !== null || event.button !== 0 || this.#locked) return;
     event.preventDefault();
     this.#pointerId = event.pointerId;
     this.#canvas.setPointerCapture(event.pointerId);
@@ -124,15 +206,31 @@ export class Pad {
   }
 
   #up(event: PointerEvent): void {
-    if (event.pointerId !== this.#pointerId) return;
+    if (event.pointerId === this.#pointerId) this.#endStroke();
+  }
+
+  #endStroke(): void {
     const stroke = this.#current;
     this.#liftPen();
     if (stroke.length > 0) {
-      this.#history.push(this.#finished);
+      this.#remember();
       this.#finished = [...this.#finished, stroke];
       this.#dry(stroke);
     }
     this.#requestFrame();
+    this.#events.onDrawing();
+  }
+
+  /** Keeps the drawing as it is now for `undo`; what had been undone is gone. */
+  #remember(): void {
+    this.#history.push(this.#finished);
+    this.#future = [];
+  }
+
+  /** The drawing as a whole is another one. */
+  #changed(): void {
+    this.#shown = null;
+    this.#fit();
     this.#events.onDrawing();
   }
 
@@ -206,9 +304,10 @@ export class Pad {
   #paint(): void {
     this.#context.setTransform(1, 0, 0, 1, 0, 0);
     this.#context.clearRect(0, 0, this.#canvas.width, this.#canvas.height);
-    this.#context.drawImage(this.#dried, 0, 0);
+    if (!this.#shown) this.#context.drawImage(this.#dried, 0, 0);
     this.#dip(this.#context);
-    drawStroke(this.#context, this.#current);
+    if (this.#shown) for (const stroke of this.#shown) drawStroke(this.#context, stroke);
+    else drawStroke(this.#context, this.#current);
   }
 
   /** Readies a context for ink: its colour, and the sheet's centre as origin. */
@@ -219,4 +318,10 @@ export class Pad {
     context.strokeStyle = ink;
     context.fillStyle = ink;
   }
+}
+
+function extent(values: readonly number[]): [least: number, most: number] {
+  let [least, most] = [Infinity, -Infinity];
+  for (const value of values) [least, most] = [Math.min(least, value), Math.max(most, value)];
+  return [least, most];
 }

@@ -153,6 +153,11 @@ export const FIGURES = {
 
 export type Label = keyof typeof FIGURES;
 
+/** The same with a third of the points, for tests that are about something else than the drawing: every point is a movement of the mouse. */
+export function hasty(figure: Figure): Figure {
+  return figure.map((stroke) => stroke.filter((_, i) => i % 3 === 0 || i === stroke.length - 1));
+}
+
 /** The figure as a hand would draw it: the pen sways a little to all sides, always in the same way. */
 export function byHand(figure: Figure, sway = 0.9): Figure {
   return figure.map((stroke, s) =>

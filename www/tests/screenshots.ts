@@ -1,45 +1,104 @@
 /** The pictures of the page in docs/, one for each of SHOTS: `npm run screenshots --workspace www`. */
 import { fileURLToPath } from "node:url";
+import type { Page } from "@playwright/test";
 import { FIGURES, type Label } from "./figures.ts";
-import { draw, guessed, middleOfPad, open, test } from "./page.ts";
+import { draw, expect, guessed, middleOfPad, open, test, type Site } from "./page.ts";
 
 const FOLDER = fileURLToPath(new URL(process.env["SCREENSHOTS"] ?? "../../docs/", import.meta.url));
 
+type View = "draw" | "inside" | "card" | "game" | "summary";
+
 interface Shot {
   readonly name: string;
-  readonly width: number;
-  readonly height: number;
+  readonly size: keyof typeof SIZES;
   readonly scheme: "light" | "dark";
   readonly locale: "en-US" | "ko-KR";
+  /** Default: the drawing and its guesses. */
+  readonly view?: View;
   readonly figure?: Label;
 }
 
+const SIZES = {
+  desktop: { width: 1440, height: 900 },
+  tablet: { width: 820, height: 1180 },
+  phone: { width: 390, height: 844 },
+} as const;
+
 const SHOTS: readonly Shot[] = [
-  { name: "page-desktop", width: 1440, height: 900, scheme: "light", locale: "en-US", figure: "cat" },
-  { name: "page-desktop-dark-ko", width: 1440, height: 900, scheme: "dark", locale: "ko-KR", figure: "sailboat" },
-  { name: "page-desktop-ko", width: 1440, height: 900, scheme: "light", locale: "ko-KR", figure: "cat" },
-  { name: "page-tablet", width: 820, height: 1180, scheme: "light", locale: "en-US", figure: "flower" },
-  { name: "page-tablet-dark-ko", width: 820, height: 1180, scheme: "dark", locale: "ko-KR", figure: "snowman" },
-  { name: "page-phone", width: 390, height: 844, scheme: "light", locale: "en-US", figure: "mushroom" },
-  { name: "page-phone-ko", width: 390, height: 844, scheme: "light", locale: "ko-KR", figure: "umbrella" },
-  { name: "page-phone-dark", width: 390, height: 844, scheme: "dark", locale: "en-US", figure: "house" },
-  { name: "page-phone-empty", width: 390, height: 844, scheme: "light", locale: "en-US" },
-  { name: "page-landscape", width: 844, height: 390, scheme: "light", locale: "en-US", figure: "fish" },
+  { name: "page-desktop", size: "desktop", scheme: "light", locale: "en-US", figure: "cat" },
+  { name: "page-desktop-ko", size: "desktop", scheme: "light", locale: "ko-KR", figure: "cat" },
+  { name: "page-desktop-dark-ko", size: "desktop", scheme: "dark", locale: "ko-KR", figure: "sailboat" },
+  { name: "page-tablet-dark", size: "tablet", scheme: "dark", locale: "en-US", figure: "flower" },
+  { name: "page-phone", size: "phone", scheme: "light", locale: "en-US", figure: "mushroom" },
+  { name: "page-phone-ko", size: "phone", scheme: "light", locale: "ko-KR", figure: "umbrella" },
+  { name: "page-phone-empty", size: "phone", scheme: "light", locale: "ko-KR" },
+  { name: "page-inside", size: "desktop", scheme: "light", locale: "en-US", view: "inside", figure: "house" },
+  { name: "page-inside-phone-dark-ko", size: "phone", scheme: "dark", locale: "ko-KR", view: "inside", figure: "smiley face" },
+  { name: "game-desktop", size: "desktop", scheme: "light", locale: "en-US", view: "game", figure: "sailboat" },
+  { name: "game-phone-card-ko", size: "phone", scheme: "light", locale: "ko-KR", view: "card" },
+  { name: "game-phone-dark", size: "phone", scheme: "dark", locale: "en-US", view: "game", figure: "house" },
+  { name: "game-summary", size: "desktop", scheme: "light", locale: "en-US", view: "summary" },
+  { name: "game-summary-tablet-dark-ko", size: "tablet", scheme: "dark", locale: "ko-KR", view: "summary" },
+];
+
+/** What is drawn of six prompts in the picture of a summary. */
+const GAME: readonly (readonly [prompt: string, figure: Label])[] = [
+  ["cat", "cat"],
+  ["sailboat", "sailboat"],
+  ["violin", "lollipop"],
+  ["mushroom", "mushroom"],
+  ["umbrella", "umbrella"],
+  ["ice cream", "ice cream"],
 ];
 
 for (const shot of SHOTS) {
   test.describe(shot.name, () => {
-    test.use({ viewport: { width: shot.width, height: shot.height }, colorScheme: shot.scheme, locale: shot.locale, serviceWorkers: "block" });
+    test.use({ viewport: SIZES[shot.size], colorScheme: shot.scheme, locale: shot.locale, serviceWorkers: "block" });
 
     test("is taken", async ({ page, site }) => {
-      await open(page, site);
-      if (shot.figure) {
-        await draw(page, FIGURES[shot.figure], await middleOfPad(page, 0.74));
-        await guessed(page);
-      }
+      await take[shot.view ?? "draw"](page, site, shot);
       await page.evaluate(() => document.fonts.ready);
       await page.mouse.move(1, 1);
-      await page.screenshot({ path: `${FOLDER}${shot.name}.png`, animations: "disabled" });
+      await page.screenshot({ path: `${FOLDER}${shot.name}.png`, animations: "disabled", fullPage: shot.view === "inside" || shot.view === "summary" });
     });
   });
 }
+
+const take: Record<View, (page: Page, site: Site, shot: Shot) => Promise<void>> = {
+  async draw(page, site, { figure }) {
+    await open(page, site);
+    if (!figure) return;
+    await draw(page, FIGURES[figure], await middleOfPad(page, 0.74));
+    await guessed(page);
+  },
+  async inside(page, site, shot) {
+    await take.draw(page, site, shot);
+    await page.getByTestId("look").click();
+    await expect(page.getByTestId("confusions")).not.toBeEmpty();
+    await page.evaluate(() => (document.activeElement as HTMLElement).blur());
+    await page.evaluate(() => scrollTo(0, 0));
+  },
+  async card(page, site) {
+    await page.goto(`${site.url}#play=octopus,cat,star,house,fish,sun`);
+    await expect(page.getByTestId("begin")).toBeEnabled();
+  },
+  async game(page, site, { figure }) {
+    await page.clock.install();
+    await page.goto(`${site.url}#play=cruise ship,cat,star,house,fish,sun`);
+    await page.getByTestId("begin").click();
+    if (figure) await draw(page, FIGURES[figure].slice(0, -2), await middleOfPad(page, 0.68));
+    await guessed(page);
+  },
+  async summary(page, site) {
+    await page.goto(`${site.url}#play=${GAME.map(([prompt]) => prompt).join(",")}`);
+    for (const [prompt, figure] of GAME) {
+      await page.getByTestId("begin").click();
+      await draw(page, FIGURES[figure]);
+      const done = page.getByTestId("stamp");
+      if (prompt !== figure && (await done.isHidden())) await page.getByTestId("skip").click();
+      await expect(page.getByTestId("skip")).toBeDisabled();
+    }
+    await expect(page.getByTestId("score")).toBeVisible();
+    await page.evaluate(() => (document.activeElement as HTMLElement).blur());
+  },
+};

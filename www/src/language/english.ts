@@ -48,7 +48,11 @@ export const ENGLISH: Language = {
   pad: "Drawing pad. Draw with mouse, pen or finger.",
   guesses: "Guesses",
   languages: "Language",
+  modes: "Mode",
+  draw: "Draw",
+  play: "Play",
   undo: "Undo",
+  redo: "Redo",
   clear: "Clear",
   anotherIdea: "Another idea",
   tryAgain: "Try again",
@@ -56,6 +60,82 @@ export const ENGLISH: Language = {
   invitation: "Draw something.",
   speechless: "I cannot guess right now.",
   privacy: "Your drawings never leave this device.",
+  replay: "Replay",
+  copyLink: "Copy link",
+  lookInside: "Look inside",
+  saveAs: "Save as",
+  open: "Open…",
+  nextDrawing: "Next drawing",
+  dropHere: "Drop the drawing here.",
+  linkCopied: "The link is copied. The drawing is in the link itself, on no server.",
+  linkInAddressBar: "The link is in the address bar. The drawing is in the link itself, on no server.",
+  linkBroken: "This link holds no drawing that I can read.",
+  fileBroken: "This file holds no drawing: I expected lines of Quick, Draw! ndjson.",
+  opened: (i, n, label) => (n > 1 ? `Drawing ${i} of ${n}` : "Opened") + (label === undefined ? "." : `: to be ${englishPhrase(label)}.`),
+  saved: (file) => `Saved ${file}.`,
+  playOffer: "Play six rounds",
+  ask: "Draw",
+  begin: "Got it",
+  skip: "Skip",
+  ready: "Ready when you are.",
+  again: "Play again",
+  drawFreely: "Draw freely",
+  challenge: "Challenge a friend",
+  challengeCopied: "A link to the same six prompts is copied.",
+  summaryHint: "Choose a drawing to see what I thought of it.",
+  nothingDrawn: "nothing drawn",
+  whatIThought: "What I thought",
+  similar: "I often mix it up with",
+  close: "Close",
+  round: (i, n) => `Drawing ${i} of ${n}`,
+  limit: (seconds) => `in under ${seconds} seconds`,
+  secondsLeft: (seconds) => `${seconds} seconds left.`,
+  task: englishPhrase,
+  sees([best, second]) {
+    if (!best) return "…";
+    const [first, other] = [englishPhrase(best.label), second && englishPhrase(second.label)];
+    return other ? `I see ${first}, or ${other}…` : `I see ${first}…`;
+  },
+  recognised: (label) => `Oh, I know: ${englishPhrase(label)}!`,
+  missed: (label, best) =>
+    best === undefined || best === label ? `I was not sure enough of ${englishPhrase(label)}.` : `I took it for ${englishPhrase(best)}.`,
+  score(n, of) {
+    if (n === of) return `I recognised all ${of} of your drawings!`;
+    if (n === 0) return `I recognised none of your ${of} drawings. That may well be my fault.`;
+    return `I recognised ${n} of your ${of} drawings.`;
+  },
+  bestScore: (n, of) => `Your best round: ${n} of ${of}.`,
+  recognisedAfter: (seconds) => `after ${seconds} s`,
+  thought: (label) => `I saw ${englishPhrase(label)}`,
+  almost: (probability) => `almost: ${probability}`,
+  insideTitle: "What the network sees",
+  stepsTitle: "Stroke by stroke",
+  chartTitle: "How the guess came about",
+  sightTitle: "Your lines, and what is read of them",
+  confusionsTitle: "What I mix up",
+  timingTitle: "How long it takes",
+  looking: "Looking…",
+  chart: (nStrokes, last, probability) =>
+    `Probabilities of the leading guesses over ${nStrokes} ${nStrokes === 1 ? "stroke" : "strokes"}; in the end ${last} with ${probability}.`,
+  stroke: (i) => `stroke ${i}`,
+  raw: (nPoints, nStrokes) => `As drawn: ${nPoints} points, ${nStrokes === "1" ? "1 stroke" : `${nStrokes} strokes`}.`,
+  simplified: (nPoints) => `As read: ${nPoints} points. Each is a step of the network.`,
+  confusions: (label, nDrawings) =>
+    `Shown ${englishPhrase(label)} that somebody else drew, I also think of these. Mean probability over drawings that I never learnt from (${nDrawings} of all categories).`,
+  noConfusions: (label) => `Shown ${englishPhrase(label)} that somebody else drew, I hardly ever think of anything else.`,
+  timing: (median, slowest, n) => `A guess takes ${median} ms on this device (median of the last ${n}; the slowest took ${slowest} ms).`,
+  aboutTitle: "About the model",
+  modelCard: "The model card",
+  about: (figures) => [
+    "The model learnt from doodles of Google's Quick, Draw! game, which people all over the world drew in 20 seconds with a mouse or a finger. It sees the order and the direction of the strokes, and neither pixels nor colours nor time.",
+    ...(figures
+      ? [
+          `Tested on ${figures.n} drawings that it had never seen, its first guess is right for ${figures.top1}, one of its first three for ${figures.top3} and one of five for ${figures.top5} (mean over all categories).`,
+        ]
+      : []),
+    "It always answers with some of its 345 categories, also where none fits. Early in a drawing it is mostly wrong. Drawings unlike those of the game, careful sketches for example, are harder for it, and it knows some categories and some ways of drawing better than others.",
+    "Everything is computed on this device. Nothing is sent anywhere, nobody counts visits, and the only things kept in this browser are the page itself, your language and your best score.",
+  ],
   attribution: { before: "Trained on ", link: "Quick, Draw! data", after: " by Google, CC BY 4.0." },
   obstacles: {
     unsupported: "This browser cannot run the model: it needs WebAssembly with SIMD. A current Chrome, Edge, Firefox or Safari has it.",
@@ -64,11 +144,11 @@ export const ENGLISH: Language = {
   },
   name: (label) => label,
   idea: (label) => `How about ${englishPhrase(label)}?`,
-  sentence([best, second]) {
+  sentence([best, second], threshold) {
     if (!best) return "";
     const first = englishPhrase(best.label);
     const other = second && englishPhrase(second.label);
-    switch (confidenceOf(best)) {
+    switch (confidenceOf(best, threshold)) {
       case "certain":
         return `Oh, I know: ${first}!`;
       case "likely":

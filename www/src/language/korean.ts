@@ -18,7 +18,11 @@ export const KOREAN: Language = {
   pad: "그림판이에요. 마우스나 펜, 손가락으로 그려 보세요.",
   guesses: "추측",
   languages: "언어",
+  modes: "모드",
+  draw: "그리기",
+  play: "게임",
   undo: "되돌리기",
+  redo: "다시 실행",
   clear: "지우기",
   anotherIdea: "다른 제안",
   tryAgain: "다시 시도하기",
@@ -26,6 +30,83 @@ export const KOREAN: Language = {
   invitation: "무엇이든 그려 보세요.",
   speechless: "지금은 맞힐 수 없어요.",
   privacy: "그림은 이 기기 밖으로 나가지 않아요.",
+  replay: "다시 보기",
+  copyLink: "링크 복사",
+  lookInside: "속 들여다보기",
+  saveAs: "저장",
+  open: "열기…",
+  nextDrawing: "다음 그림",
+  dropHere: "여기에 그림을 놓아 주세요.",
+  linkCopied: "링크를 복사했어요. 그림은 서버가 아니라 링크 안에 들어 있어요.",
+  linkInAddressBar: "링크가 주소창에 있어요. 그림은 서버가 아니라 링크 안에 들어 있어요.",
+  linkBroken: "이 링크에서는 그림을 읽을 수 없어요.",
+  fileBroken: "이 파일에는 그림이 없어요. Quick, Draw! ndjson 형식의 줄이 필요해요.",
+  opened: (i, n, label) => (n > 1 ? `그림 ${n}개 중 ${i}번째` : "그림을 열었어요") + (label === undefined ? "." : `. 제시어: ${name(label)}.`),
+  saved: (file) => `${file} 파일로 저장했어요.`,
+  playOffer: "여섯 판 게임하기",
+  ask: "이번 제시어",
+  begin: "시작하기",
+  skip: "건너뛰기",
+  ready: "준비되면 시작해 주세요.",
+  again: "한 판 더",
+  drawFreely: "자유롭게 그리기",
+  challenge: "친구에게 도전장 보내기",
+  challengeCopied: "같은 제시어 여섯 개가 담긴 링크를 복사했어요.",
+  summaryHint: "그림을 고르면 제가 무엇으로 보았는지 알려 드려요.",
+  nothingDrawn: "그림 없음",
+  whatIThought: "제가 떠올린 것",
+  similar: "제가 자주 헷갈리는 것",
+  close: "닫기",
+  round: (i, n) => `그림 ${i} / ${n}`,
+  limit: (seconds) => `${seconds}초 안에 그려 주세요`,
+  secondsLeft: (seconds) => `${seconds}초 남았어요.`,
+  task: name,
+  sees([best, second]) {
+    if (!best) return "…";
+    const first = name(best.label);
+    return second ? `${first}? 아니면 ${name(second.label)}일까요…` : `${first}처럼 보여요…`;
+  },
+  recognised: (label) => `아, ${name(label)}${endsWithConsonant(name(label)) ? "이" : ""}네요!`,
+  missed: (label, best) =>
+    best === undefined || best === label
+      ? `${name(label)}${endsWithConsonant(name(label)) ? "이라고" : "라고"} 확신하지 못했어요.`
+      : `저는 ${name(best)}인 줄 알았어요.`,
+  score(n, of) {
+    if (n === of) return `그림 ${of}장을 모두 알아봤어요!`;
+    if (n === 0) return `그림 ${of}장을 하나도 못 알아봤어요. 제 눈이 어두운 탓일지도 몰라요.`;
+    return `그림 ${of}장 가운데 ${n}장을 알아봤어요.`;
+  },
+  bestScore: (n, of) => `최고 기록: ${of}장 중 ${n}장.`,
+  recognisedAfter: (seconds) => `${seconds}초 만에`,
+  thought: (label) => `제 눈에는 ${name(label)}`,
+  almost: (probability) => `아깝게 ${probability}`,
+  insideTitle: "신경망이 보는 것",
+  stepsTitle: "한 획 한 획",
+  chartTitle: "추측이 바뀌어 온 길",
+  sightTitle: "그린 선, 그리고 읽은 선",
+  confusionsTitle: "자주 헷갈리는 것",
+  timingTitle: "걸리는 시간",
+  looking: "들여다보고 있어요…",
+  chart: (nStrokes, last, probability) => `획 ${nStrokes}개를 긋는 동안 앞선 추측들의 확률이에요. 마지막에는 ${last} ${probability}.`,
+  stroke: (i) => `${i}획`,
+  raw: (nPoints, nStrokes) => `그린 대로: 점 ${nPoints}개, 획 ${nStrokes}개.`,
+  simplified: (nPoints) => `읽는 대로: 점 ${nPoints}개. 점 하나가 신경망의 한 걸음이에요.`,
+  confusions: (label, nDrawings) =>
+    `다른 사람이 그린 ${name(label)} 그림을 보면 이런 것도 떠올라요. 배운 적 없는 그림(전체 범주에서 ${nDrawings}장)으로 잰 평균 확률이에요.`,
+  noConfusions: (label) => `다른 사람이 그린 ${name(label)} 그림을 보면 다른 것은 거의 떠오르지 않아요.`,
+  timing: (median, slowest, n) => `이 기기에서 추측 한 번에 ${median}ms가 걸려요(최근 ${n}번의 중앙값, 가장 느릴 때 ${slowest}ms).`,
+  aboutTitle: "모델에 대하여",
+  modelCard: "모델 카드",
+  about: (figures) => [
+    "이 모델은 Google의 Quick, Draw! 게임에서 세계 곳곳의 사람들이 마우스나 손가락으로 20초 안에 그린 낙서로 배웠어요. 획의 순서와 방향을 볼 뿐, 픽셀도 색도 시간도 보지 않아요.",
+    ...(figures
+      ? [
+          `배운 적 없는 그림 ${figures.n}장으로 시험했더니 첫 추측은 ${figures.top1}, 세 번째 안에는 ${figures.top3}, 다섯 번째 안에는 ${figures.top5}가 맞았어요(모든 범주의 평균).`,
+        ]
+      : []),
+    "맞는 것이 없어도 언제나 345가지 범주 가운데 하나로 답해요. 그림을 막 시작했을 때는 대부분 틀려요. 공들인 스케치처럼 게임의 낙서와 다른 그림은 더 어려워하고, 범주나 그리는 방식에 따라 잘 알아보는 정도가 달라요.",
+    "모든 계산은 이 기기에서 해요. 아무것도 보내지 않고 방문을 세지도 않아요. 이 브라우저에 남는 것은 페이지 자체와 고른 언어, 최고 기록뿐이에요.",
+  ],
   attribution: { before: "Google이 CC BY 4.0으로 공개한 ", link: "Quick, Draw! 데이터", after: "로 학습했어요." },
   obstacles: {
     unsupported: "이 브라우저에서는 모델을 실행할 수 없어요. SIMD를 지원하는 WebAssembly가 필요해요. 최신 Chrome, Edge, Firefox, Safari에서 열어 보세요.",
@@ -34,11 +115,11 @@ export const KOREAN: Language = {
   },
   name,
   idea: (label) => `${name(label)}, 어때요?`,
-  sentence([best, second]) {
+  sentence([best, second], threshold) {
     if (!best) return "";
     const first = name(best.label);
     const other = second && name(second.label);
-    switch (confidenceOf(best)) {
+    switch (confidenceOf(best, threshold)) {
       case "certain":
         return `아, ${first}${endsWithConsonant(first) ? "이" : ""}네요!`;
       case "likely":

@@ -1,5 +1,6 @@
 /** What the page says, in every language it speaks. English and Korean sentences live in their own files, one object each. */
 import type { Obstacle, Prediction } from "../messages";
+import { recall, remember } from "../storage";
 import { ENGLISH } from "./english";
 import { KOREAN } from "./korean";
 
@@ -10,7 +11,11 @@ export interface Language {
   readonly pad: string;
   readonly guesses: string;
   readonly languages: string;
+  readonly modes: string;
+  readonly draw: string;
+  readonly play: string;
   readonly undo: string;
+  readonly redo: string;
   readonly clear: string;
   readonly anotherIdea: string;
   readonly tryAgain: string;
@@ -19,6 +24,75 @@ export interface Language {
   /** Stands in for a guess where none can be made; an obstacle's text says why. */
   readonly speechless: string;
   readonly privacy: string;
+  /** What one may do with a drawing. */
+  readonly replay: string;
+  readonly copyLink: string;
+  readonly lookInside: string;
+  readonly saveAs: string;
+  readonly open: string;
+  readonly nextDrawing: string;
+  readonly dropHere: string;
+  readonly linkCopied: string;
+  /** Where the clipboard is closed to the page. */
+  readonly linkInAddressBar: string;
+  readonly linkBroken: string;
+  readonly fileBroken: string;
+  /** The `i`th of `n` drawings of a file was opened; `label` is what it was to show, where the file says so. */
+  opened(i: number, n: number, label: string | undefined): string;
+  saved(file: string): string;
+  /** The game. */
+  readonly playOffer: string;
+  readonly ask: string;
+  readonly begin: string;
+  readonly skip: string;
+  /** Said before the drawing begins. */
+  readonly ready: string;
+  readonly again: string;
+  readonly drawFreely: string;
+  readonly challenge: string;
+  readonly challengeCopied: string;
+  readonly summaryHint: string;
+  readonly nothingDrawn: string;
+  readonly whatIThought: string;
+  readonly similar: string;
+  readonly close: string;
+  round(i: number, n: number): string;
+  limit(seconds: number): string;
+  secondsLeft(seconds: number): string;
+  /** What is to be drawn, as it stands on the card. */
+  task(label: string): string;
+  /** What the model sees while somebody draws, before it is sure of the task. */
+  sees(predictions: readonly Prediction[]): string;
+  recognised(label: string): string;
+  /** The time is up; `best` is what the model thought last. */
+  missed(label: string, best: string | undefined): string;
+  score(n: number, of: number): string;
+  bestScore(n: number, of: number): string;
+  recognisedAfter(seconds: string): string;
+  thought(label: string): string;
+  /** The first guess was right, but not sure enough. */
+  almost(probability: string): string;
+  /** The look inside. */
+  readonly insideTitle: string;
+  readonly stepsTitle: string;
+  readonly chartTitle: string;
+  readonly sightTitle: string;
+  readonly confusionsTitle: string;
+  readonly timingTitle: string;
+  readonly looking: string;
+  /** The chart in words. */
+  chart(nStrokes: number, last: string, probability: string): string;
+  stroke(i: number): string;
+  raw(nPoints: string, nStrokes: string): string;
+  simplified(nPoints: string): string;
+  confusions(label: string, nDrawings: string): string;
+  noConfusions(label: string): string;
+  timing(median: string, slowest: string, n: string): string;
+  /** About the model. */
+  readonly aboutTitle: string;
+  readonly modelCard: string;
+  /** Paragraphs; figures as text. */
+  about(figures: { readonly n: string; readonly top1: string; readonly top3: string; readonly top5: string } | undefined): readonly string[];
   /** Around the link to the data set. */
   readonly attribution: { readonly before: string; readonly link: string; readonly after: string };
   readonly obstacles: Readonly<Record<Obstacle, string>>;
@@ -26,19 +100,17 @@ export interface Language {
   name(label: string): string;
   /** Something to draw for somebody who does not know what. */
   idea(label: string): string;
-  /** The guess in words; `predictions` is not empty, best first. */
-  sentence(predictions: readonly Prediction[]): string;
+  /** The guess in words; `predictions` is not empty, best first. From `threshold` on it is certain. */
+  sentence(predictions: readonly Prediction[], threshold?: number): string;
   /** What the model is; `accuracy` is the share of test drawings that it names at the first guess, where known. */
   model(nCategories: string, accuracy: string | undefined): string;
 }
 
 const LANGUAGES: readonly Language[] = [ENGLISH, KOREAN];
 
-const STORAGE_KEY = "quickdraw-rnn.language";
-
 /** The language chosen here before, else the first of the browser's languages that the page speaks, else English. */
 export function preferredLanguage(): Language {
-  for (const tag of [remembered(), ...navigator.languages]) {
+  for (const tag of [recall("language"), ...navigator.languages]) {
     const language = LANGUAGES.find((each) => tag?.toLowerCase().split("-")[0] === each.tag);
     if (language) return language;
   }
@@ -48,18 +120,6 @@ export function preferredLanguage(): Language {
 /** The language with this tag, remembered for the next visit. */
 export function chooseLanguage(tag: string): Language {
   const language = LANGUAGES.find((each) => each.tag === tag) ?? ENGLISH;
-  try {
-    localStorage.setItem(STORAGE_KEY, language.tag);
-  } catch {
-    // Without storage (a private window, blocked cookies) the choice lasts as long as the page.
-  }
+  remember("language", language.tag);
   return language;
-}
-
-function remembered(): string | null {
-  try {
-    return localStorage.getItem(STORAGE_KEY);
-  } catch {
-    return null;
-  }
 }

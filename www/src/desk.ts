@@ -1,0 +1,146 @@
+/**
+ * The desk: what both modes, free drawing and the game, work with. A sheet to draw on, a guesser that watches, and its guesses as bars.
+ * What is said about the guesses is the mode's business.
+ */
+import { Announcer } from "./announcer";
+import { element } from "./element";
+import { GuessList } from "./guess-list";
+import { Guesser } from "./guesser";
+import type { Language } from "./language/language";
+import type { Look, Obstacle, Prediction, Stroke } from "./messages";
+import { Pad } from "./pad";
+
+/** Guesses while the pen moves come no faster than this: a list that changes with every frame cannot be read. */
+const LIVE_GUESS_EVERY_MS = 120;
+
+/** What happens on the desk concerns one mode at a time. */
+export interface Mode {
+  enter(): void;
+  leave(): void;
+  /** The pen moved on paper. */
+  onInk(): void;
+  /** The drawing changed as a whole; the desk has asked for a guess already, or forgotten the last one. */
+  onDrawing(): void;
+  /** `desk.predictions` are new. */
+  onPredictions(): void;
+  onLook(look: Look): void;
+  /** The language, the model's state or the drawing changed: writes everything that the mode says. */
+  write(): void;
+}
+
+export class Desk {
+  readonly pad: Pad;
+  readonly guesser: Guesser;
+  readonly announcer = new Announcer(element("announcement"));
+  readonly sentence = element("sentence");
+  readonly stamp = element("stamp");
+  language: Language;
+  /** Undefined until the model is loaded. */
+  nCategories: number | undefined;
+  /** From this probability on the model's first guess may be trusted; undefined where the model does not say. */
+  threshold: number | undefined;
+  obstacle: Obstacle | undefined;
+  predictions: readonly Prediction[] = [];
+  readonly #items = element("guesses");
+  readonly #list = new GuessList(this.#items);
+  readonly #undo = element<HTMLButtonElement>("undo");
+  readonly #redo = element<HTMLButtonElement>("redo");
+  readonly #clear = element<HTMLButtonElement>("clear");
+  #mode: Mode | undefined;
+  #lastLiveGuessMs = 0;
+
+  /** `onState` is called when the model has been loaded or has failed. */
+  constructor(language: Language, onState: () => void) {
+    this.language = language;
+    this.guesser = new Guesser({
+      onReady: (nCategories, threshold) => {
+        this.nCategories = nCategories;
+        this.threshold = threshold;
+        this.obstacle = undefined;
+        onState();
+      },
+      onPredictions: (predictions) => {
+        this.predictions = predictions;
+        this.writeGuesses();
+        this.#mode?.onPredictions();
+        if (this.guesser.isIdle) this.#items.setAttribute("aria-busy", "false");
+      },
+      onLook: (look) => this.#mode?.onLook(look),
+      onUnavailable: (obstacle) => {
+        this.obstacle = obstacle;
+        this.#items.setAttribute("aria-busy", "false");
+        this.predictions = [];
+        onState();
+      },
+    });
+    this.pad = new Pad(element<HTMLCanvasElement>("pad"), {
+      onInk: () => {
+        const nowMs = performance.now();
+        if (nowMs - this.#lastLiveGuessMs >= LIVE_GUESS_EVERY_MS) {
+          this.#lastLiveGuessMs = nowMs;
+          this.guess();
+        }
+        this.writeTools();
+        this.#mode?.onInk();
+      },
+      onDrawing: () => {
+        if (this.pad.isEmpty) this.forget();
+        else this.guess();
+        this.writeTools();
+        this.#mode?.onDrawing();
+      },
+    });
+    this.#undo.addEventListener("click", () => this.pad.undo());
+    this.#redo.addEventListener("click", () => this.pad.redo());
+    this.#clear.addEventListener("click", () => this.pad.clear());
+  }
+
+  set mode(mode: Mode) {
+    this.#mode?.leave();
+    this.#mode = mode;
+    mode.enter();
+  }
+
+  get isReady(): boolean {
+    return this.nCategories !== undefined && this.obstacle === undefined;
+  }
+
+  /** Starts the guesser, or starts it again after an obstacle. */
+  start(): void {
+    this.obstacle = undefined;
+    this.nCategories = undefined;
+    this.guesser.start();
+    if (!this.pad.isEmpty) this.guess();
+  }
+
+  /** Asks what strokes show. The list is busy until it shows what was guessed of them, or of newer ones. */
+  guess(strokes: readonly Stroke[] = this.pad.strokes): void {
+    this.#items.setAttribute("aria-busy", String(this.obstacle === undefined));
+    this.guesser.guess(strokes);
+  }
+
+  /** Forgets what was guessed: the drawing is gone. */
+  forget(): void {
+    this.guesser.forget();
+    this.announcer.hush();
+    this.#items.setAttribute("aria-busy", "false");
+    this.predictions = [];
+    this.writeGuesses();
+  }
+
+  write(): void {
+    this.writeGuesses();
+    this.writeTools();
+    this.#mode?.write();
+  }
+
+  writeGuesses(): void {
+    this.#list.show(this.predictions, this.language);
+  }
+
+  writeTools(): void {
+    this.#undo.disabled = !this.pad.canUndo;
+    this.#redo.disabled = !this.pad.canRedo;
+    this.#clear.disabled = !this.pad.canClear;
+  }
+}

@@ -1,0 +1,161 @@
+/** Free drawing: guesses in words, an idea for an empty sheet, and what one may do with a drawing. */
+import type { Desk, Mode } from "./desk";
+import { element } from "./element";
+import { IDEAS } from "./ideas";
+import type { Inside } from "./inside/inside";
+import { Keeper } from "./keep/keeper";
+import { confidenceOf } from "./language/confidence";
+import type { Language } from "./language/language";
+import type { Look, Stroke } from "./messages";
+import { EMPTY_SHEET, type Sheet } from "./pad";
+import { Replay } from "./replay";
+
+/** A look inside takes dozens of classifications: it waits until the hand has rested so long. */
+const REST_BEFORE_LOOK_MS = 250;
+
+export class FreeDrawing implements Mode {
+  readonly #desk: Desk;
+  readonly #idea = element("idea");
+  readonly #offers = element("offers");
+  readonly #lookButton = element<HTMLButtonElement>("look");
+  readonly #replayButton = element<HTMLButtonElement>("replay");
+  readonly #insidePanel = element("inside");
+  readonly #keeper: Keeper;
+  readonly #replay: Replay;
+  #sheet: Sheet = EMPTY_SHEET;
+  #ideaLabel = ideaBesides(undefined);
+  #inside: Inside | undefined;
+  #lookTimer: ReturnType<typeof setTimeout> | undefined;
+  #isHere = false;
+
+  constructor(desk: Desk) {
+    this.#desk = desk;
+    this.#keeper = new Keeper(desk, (strokes) => this.open(strokes));
+    this.#replay = new Replay(desk.pad, (strokes) => desk.guess(strokes));
+    this.#replayButton.addEventListener("click", () => this.#replay.start());
+    this.#lookButton.addEventListener("click", () => void this.#toggleInside());
+    element("another-idea").addEventListener("click", () => {
+      this.#ideaLabel = ideaBesides(this.#ideaLabel);
+      this.#writeSentence();
+    });
+  }
+
+  enter(): void {
+    this.#isHere = true;
+    this.#desk.pad.exchange(this.#sheet);
+    this.#desk.pad.locked = false;
+    if (this.#desk.pad.isEmpty) this.#desk.forget();
+    else this.#desk.guess();
+    this.#desk.write();
+  }
+
+  leave(): void {
+    this.#isHere = false;
+    this.#replay.stop();
+    this.#sheet = this.#desk.pad.exchange(EMPTY_SHEET);
+    this.#offers.hidden = true;
+    this.#idea.hidden = true;
+    this.#insidePanel.hidden = true;
+    this.#lookButton.setAttribute("aria-expanded", "false");
+  }
+
+  /** Puts a drawing from elsewhere on the sheet. */
+  open(strokes: readonly Stroke[]): void {
+    this.#desk.pad.load(strokes);
+  }
+
+  /** Says something about keeping drawings. */
+  say(note: (language: Language) => string): void {
+    this.#keeper.say(note);
+  }
+
+  /** Opens the look inside. */
+  async lookInside(): Promise<void> {
+    if (this.#insidePanel.hidden) await this.#toggleInside();
+  }
+
+  onInk(): void {
+    this.#replay.stop();
+    this.#keeper.forgetNote();
+    if (!this.#idea.hidden) this.write();
+    this.#writeButtons();
+  }
+
+  onDrawing(): void {
+    this.#replay.stop();
+    if (this.#desk.pad.isEmpty) this.#ideaLabel = ideaBesides(this.#ideaLabel);
+    this.#lookLater();
+    this.write();
+  }
+
+  onPredictions(): void {
+    this.#writeSentence();
+    if (this.#desk.guesser.isIdle && !this.#desk.pad.isDrawing && !this.#replay.isRunning) {
+      this.#desk.announcer.say(this.#desk.language.sentence(this.#desk.predictions, this.#desk.threshold));
+    }
+    this.#inside?.showTimings(this.#desk.guesser.durationsMs, this.#desk.language);
+  }
+
+  onLook(look: Look): void {
+    this.#inside?.show(look, this.#desk.pad.strokes, this.#desk.language);
+  }
+
+  write(): void {
+    this.#writeSentence();
+    this.#writeButtons();
+    this.#keeper.write();
+    this.#inside?.write(this.#desk.language);
+  }
+
+  #writeButtons(): void {
+    const { isEmpty } = this.#desk.pad;
+    this.#replayButton.disabled = isEmpty;
+    this.#lookButton.disabled = (isEmpty && this.#insidePanel.hidden === true) || !this.#desk.isReady;
+    this.#keeper.writeButtons();
+  }
+
+  #writeSentence(): void {
+    const { language, predictions, obstacle, pad, sentence, stamp, threshold } = this.#desk;
+    const loading = this.#desk.nCategories === undefined && obstacle === undefined;
+    const invites = pad.isEmpty && this.#desk.isReady;
+    if (predictions.length > 0) sentence.textContent = language.sentence(predictions, threshold);
+    else if (obstacle !== undefined) sentence.textContent = language.speechless;
+    else if (loading) sentence.textContent = language.loading;
+    else sentence.textContent = pad.isEmpty ? language.invitation : "…";
+    const [best] = predictions;
+    stamp.hidden = !best || confidenceOf(best, threshold) !== "certain";
+    stamp.textContent = best ? language.name(best.label) : "";
+    this.#idea.hidden = !invites;
+    this.#offers.hidden = !invites;
+    this.#idea.textContent = language.idea(this.#ideaLabel);
+  }
+
+  async #toggleInside(): Promise<void> {
+    const opens = this.#insidePanel.hidden === true;
+    if (opens && !this.#inside) {
+      const { Inside } = await import("./inside/inside");
+      this.#inside ??= new Inside(element("inside-body"));
+      if (!this.#isHere) return;
+    }
+    this.#insidePanel.hidden = !opens;
+    this.#lookButton.setAttribute("aria-expanded", String(opens));
+    if (!opens) return;
+    this.#inside?.showTimings(this.#desk.guesser.durationsMs, this.#desk.language);
+    this.#lookLater(0);
+    const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    this.#insidePanel.scrollIntoView({ behavior: calm ? "auto" : "smooth", block: "start" });
+    this.#insidePanel.focus({ preventScroll: true });
+  }
+
+  #lookLater(afterMs = REST_BEFORE_LOOK_MS): void {
+    clearTimeout(this.#lookTimer);
+    if (this.#insidePanel.hidden) return;
+    if (this.#desk.pad.isEmpty) this.#inside?.clear();
+    else this.#lookTimer = setTimeout(() => this.#desk.guesser.look(this.#desk.pad.strokes), afterMs);
+  }
+}
+
+function ideaBesides(last: string | undefined): string {
+  const others = IDEAS.filter((label) => label !== last);
+  return others[Math.floor(Math.random() * others.length)] ?? "cat";
+}

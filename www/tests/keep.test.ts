@@ -1,0 +1,160 @@
+/** Drawings that leave the sheet and come back: redo, replay, files, links. */
+import { readFile } from "node:fs/promises";
+import { decodeDrawing, encodeDrawing } from "../src/keep/link.ts";
+import { FIGURES } from "./figures.ts";
+import { draw, expect, guessed, guesses, ink, labels, open, test } from "./page.ts";
+import type { Page } from "@playwright/test";
+
+const figure = (strokes: readonly (readonly (readonly [number, number])[])[]) => strokes.map((stroke) => stroke.map(([x, y]) => ({ x, y })));
+
+/** A line of the data set's form. */
+const record = (word: string, strokes: readonly (readonly (readonly [number, number])[])[]) =>
+  JSON.stringify({ word, drawing: strokes.map((stroke) => [stroke.map(([x]) => x), stroke.map(([, y]) => y)]) });
+
+async function saved(page: Page, format: "svg" | "png" | "ndjson"): Promise<{ name: string; bytes: Buffer }> {
+  const download = page.waitForEvent("download");
+  await page.getByTestId(`save-${format}`).click();
+  const file = await download;
+  return { name: file.suggestedFilename(), bytes: await readFile(await file.path()) };
+}
+
+test("a drawing goes into a link and comes out as it was, to a 500th of its size", () => {
+  for (const strokes of Object.values(FIGURES).map(figure)) {
+    const text = encodeDrawing(strokes);
+    expect(text).toMatch(/^[\w-]+$/);
+    const back = decodeDrawing(text)!;
+    expect(back).toHaveLength(strokes.length);
+    const all = strokes.flat();
+    const left = Math.min(...all.map(({ x }) => x));
+    const top = Math.min(...all.map(({ y }) => y));
+    const size = Math.max(Math.max(...all.map(({ x }) => x)) - left, Math.max(...all.map(({ y }) => y)) - top);
+    strokes.forEach((stroke, i) => {
+      const [end, endBack] = [stroke.at(-1)!, back[i]!.at(-1)!];
+      expect(Math.abs(((end.x - left) * 1023) / size - endBack.x)).toBeLessThan(1);
+      expect(Math.abs(((end.y - top) * 1023) / size - endBack.y)).toBeLessThan(1);
+    });
+  }
+});
+
+test("text that is no drawing is refused, whatever it is", () => {
+  const texts = ["", "1", "2AAAA", "1%%%", "1////", "1_____w", "1AA", `1${"A".repeat(5000)}`, encodeDrawing(figure(FIGURES.cat)).slice(0, -2)];
+  for (const text of texts) expect(decodeDrawing(text), text).toBeUndefined();
+});
+
+test("redo brings back what undo took, until a new stroke is drawn", async ({ page, site }) => {
+  await open(page, site);
+  await draw(page, FIGURES.envelope);
+  const whole = await ink(page);
+  await page.getByTestId("undo").click();
+  const one = await ink(page);
+  await page.getByTestId("undo").click();
+  await page.getByTestId("redo").click();
+  expect(await ink(page)).toEqual(one);
+  await page.keyboard.press("Control+y");
+  expect(await ink(page)).toEqual(whole);
+  await expect(page.getByTestId("redo")).toBeDisabled();
+  await page.getByTestId("clear").click();
+  await page.getByTestId("undo").click();
+  expect(await ink(page)).toEqual(whole);
+  await page.getByTestId("undo").click();
+  await draw(page, FIGURES.line);
+  await expect(page.getByTestId("redo")).toBeDisabled();
+});
+
+test("a replay shows the drawing again from its first line, and ends with it", async ({ page, site }) => {
+  await open(page, site);
+  await draw(page, FIGURES.house);
+  await guessed(page);
+  const whole = await ink(page);
+  const before = await labels(page);
+  await page.getByTestId("replay").click();
+  await expect.poll(async () => (await ink(page)).pixels).toBeLessThan(whole.pixels / 2);
+  await expect.poll(() => ink(page)).toEqual(whole);
+  await guessed(page);
+  expect(await labels(page)).toEqual(before);
+  // A pen on the paper ends a replay.
+  await page.getByTestId("replay").click();
+  await draw(page, [FIGURES.line[0]!.slice(0, 4)]);
+  expect((await ink(page)).pixels).toBeGreaterThan(whole.pixels);
+});
+
+test("a drawing is saved as SVG, PNG and ndjson, and the ndjson is read back", async ({ page, site }) => {
+  await open(page, site);
+  await draw(page, FIGURES.house);
+  await guessed(page);
+  const before = await labels(page);
+
+  const svg = await saved(page, "svg");
+  expect(svg.name).toBe(`${before[0]!.replace(/\W+/g, "-")}.svg`);
+  expect(svg.bytes.toString()).toMatch(/^<svg xmlns="http:\/\/www.w3.org\/2000\/svg" viewBox="[-\d. ]+">/);
+  expect(svg.bytes.toString().match(/<path /g)).toHaveLength(FIGURES.house.length);
+  const png = await saved(page, "png");
+  expect(png.bytes.subarray(1, 4).toString()).toBe("PNG");
+  expect(Math.max(png.bytes.readUInt32BE(16), png.bytes.readUInt32BE(20))).toBe(1200);
+  const ndjson = await saved(page, "ndjson");
+  await expect(page.getByTestId("note")).toHaveText(`Saved ${ndjson.name}.`);
+  const line = JSON.parse(ndjson.bytes.toString()) as { word: string; drawing: number[][][] };
+  expect(line.word).toBe(before[0]);
+  expect(line.drawing.map((stroke) => stroke.length)).toEqual(FIGURES.house.map(() => 2));
+
+  await page.getByTestId("clear").click();
+  await page.getByTestId("file").setInputFiles({ name: "mine.ndjson", mimeType: "application/x-ndjson", buffer: ndjson.bytes });
+  await expect(page.getByTestId("note")).toContainText("Opened");
+  await guessed(page);
+  expect((await labels(page))[0]).toBe(before[0]);
+});
+
+test("a file of many drawings is looked through, one after the other; lines that are none are passed over", async ({ page, site }) => {
+  await open(page, site);
+  const lines = [record("circle", FIGURES.circle), "{", '{"word":"cat","drawing":[[[1,2],[3]]]}', '{"drawing":[]}', record("star", FIGURES.star), ""];
+  await page.getByTestId("file").setInputFiles({ name: "some.ndjson", mimeType: "", buffer: Buffer.from(lines.join("\n")) });
+  await expect(page.getByTestId("note")).toHaveText("Drawing 1 of 2: to be a circle.");
+  await expect(guesses(page).first()).toHaveAttribute("data-label", "circle");
+  await page.getByTestId("next-drawing").click();
+  await expect(page.getByTestId("note")).toHaveText("Drawing 2 of 2: to be a star.");
+  await expect(guesses(page).first()).toHaveAttribute("data-label", "star");
+  await page.getByTestId("file").setInputFiles({ name: "no.txt", mimeType: "text/plain", buffer: Buffer.from("hello") });
+  await expect(page.getByTestId("note")).toContainText("holds no drawing");
+});
+
+test("a file that is dropped on the page is opened", async ({ page, site }) => {
+  await open(page, site);
+  const data = await page.evaluateHandle((text) => {
+    const data = new DataTransfer();
+    data.items.add(new File([text], "star.ndjson"));
+    return data;
+  }, record("star", FIGURES.star));
+  await page.dispatchEvent("body", "dragover", { dataTransfer: data });
+  await expect(page.locator("#drop")).toBeVisible();
+  await page.dispatchEvent("body", "drop", { dataTransfer: data });
+  await expect(page.locator("#drop")).toBeHidden();
+  await expect(guesses(page).first()).toHaveAttribute("data-label", "star");
+});
+
+test("a link holds the drawing, and no server gets to see it", async ({ page, site, context }) => {
+  await context.grantPermissions(["clipboard-read", "clipboard-write"]);
+  await open(page, site);
+  await draw(page, FIGURES["smiley face"]);
+  await guessed(page);
+  await page.getByTestId("copy-link").click();
+  await expect(page.getByTestId("note")).toContainText("copied");
+  const link = await page.evaluate(() => navigator.clipboard.readText());
+  expect(link).toMatch(new RegExp(`^${site.url}#drawing=1[\\w-]+$`));
+  expect(link.length).toBeLessThan(2000);
+
+  const friend = await context.newPage();
+  await friend.goto(link);
+  await guessed(friend);
+  expect((await labels(friend))[0]).toBe("smiley face");
+  await friend.goto(`${site.url}#drawing=1nonsense!`);
+  await expect(friend.getByTestId("note")).toContainText("no drawing");
+});
+
+test("where the clipboard is closed, the link is in the address bar", async ({ page, site }) => {
+  await page.addInitScript(() => Object.defineProperty(navigator, "clipboard", { value: undefined }));
+  await open(page, site);
+  await draw(page, FIGURES.line);
+  await page.getByTestId("copy-link").click();
+  await expect(page.getByTestId("note")).toContainText("address bar");
+  expect(page.url()).toContain("#drawing=1");
+});
