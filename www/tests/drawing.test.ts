@@ -258,6 +258,25 @@ test.describe("on a touch screen", () => {
     expect((await ink(page)).pixels).toBe(0);
   });
 
+  test("a phone turned in the middle of a stroke keeps the stroke, and the finger draws on", async ({ page, site, context }) => {
+    await open(page, site);
+    const session = await context.newCDPSession(page);
+    const pad = (await page.getByTestId("pad").boundingBox())!;
+    const at = (i: number) => ({ id: 1, x: pad.x + 60 + 8 * i, y: pad.y + 100 + 6 * i });
+    await touch(session, "touchStart", at(0));
+    for (let i = 1; i <= 12; i++) await touch(session, "touchMove", at(i));
+    const upright = (await ink(page)).pixels;
+    await page.setViewportSize({ width: 844, height: 390 });
+    await expect.poll(async () => (await page.getByTestId("pad").boundingBox())!.height).toBeLessThan(390);
+    for (let i = 13; i <= 20; i++) await touch(session, "touchMove", at(i));
+    await touch(session, "touchEnd");
+    await guessed(page);
+    expect((await ink(page)).pixels).toBeGreaterThan(upright / 4);
+    // It is one stroke still.
+    await page.getByTestId("undo").tap();
+    expect((await ink(page)).pixels).toBe(0);
+  });
+
   test("everything fits the phone's width", async ({ page, site }) => {
     await open(page, site);
     await draw(page, FIGURES.house);
@@ -266,6 +285,40 @@ test.describe("on a touch screen", () => {
     const last = (await guesses(page).last().boundingBox())!;
     expect(last.y + last.height).toBeLessThanOrEqual(844);
   });
+});
+
+test("a tab that is hidden in the middle of a stroke keeps it", async ({ page, site }) => {
+  await open(page, site);
+  const { x, y, size } = await middleOfPad(page);
+  await page.mouse.move(x, y);
+  await page.mouse.down();
+  await page.mouse.move(x + size / 2, y + size / 2, { steps: 15 });
+  // Another tab comes to the front; the mouse goes up over there.
+  const other = await page.context().newPage();
+  await other.bringToFront();
+  await page.bringToFront();
+  await other.close();
+  await page.mouse.move(x + size, y + size, { steps: 15 });
+  await page.mouse.up();
+  await guessed(page);
+  const { left, right } = await ink(page);
+  expect(right - left).toBeGreaterThan(size * 0.9);
+});
+
+test("mouse and pen at once: the first on the paper draws, the other does not", async ({ page, site, context }) => {
+  await open(page, site);
+  const session = await context.newCDPSession(page);
+  const { x, y, size } = await middleOfPad(page);
+  await page.mouse.move(x, y);
+  await page.mouse.down();
+  await page.mouse.move(x + size / 4, y, { steps: 5 });
+  const pen = (type: "mousePressed" | "mouseMoved" | "mouseReleased", dx: number) =>
+    session.send("Input.dispatchMouseEvent", { type, x: x + dx, y: y + size, button: "left", buttons: 1, force: 1, pointerType: "pen", clickCount: 1 });
+  await pen("mousePressed", 0);
+  for (let dx = 0; dx < size / 2; dx += 20) await pen("mouseMoved", dx);
+  await pen("mouseReleased", size / 2);
+  const { top, bottom } = await ink(page);
+  expect(bottom - top).toBeLessThan(20);
 });
 
 test("a pen's pressure widens the line", async ({ page, site, context }) => {

@@ -33,6 +33,34 @@ test("the page's policy lets nothing out and nothing foreign in", async ({ page,
   expect(violations.injected).toBe(false);
 });
 
+test("with a full disk the page works as ever, and remembers as long as it is open", async ({ page, site }) => {
+  await page.addInitScript(() => {
+    Storage.prototype.setItem = () => {
+      throw new DOMException("The quota has been exceeded.", "QuotaExceededError");
+    };
+  });
+  await open(page, site);
+  await page.getByTestId("language-ko").click();
+  await expect(page.locator("html")).toHaveAttribute("lang", "ko");
+  await page.goto(`${site.url}#play=star`);
+  await page.getByTestId("begin").click();
+  await draw(page, FIGURES.star);
+  await expect(page.getByTestId("score")).toBeVisible();
+});
+
+test("a game can be played and looked into without network and server", async ({ page, site, context }) => {
+  await open(page, site);
+  await page.evaluate(() => navigator.serviceWorker.ready.then(() => undefined));
+  await site.close();
+  await context.setOffline(true);
+  await page.goto(`${site.url}#play=star`);
+  await page.getByTestId("begin").click();
+  await draw(page, FIGURES.star);
+  await page.getByTestId("slip").click();
+  await page.getByTestId("slip-look").click();
+  await expect(page.getByTestId("confusions")).not.toBeEmpty();
+});
+
 test.describe("without a service worker in between", () => {
   // The failures below are of the network, which the service worker would hide.
   test.use({ serviceWorkers: "block" });
@@ -57,6 +85,20 @@ test.describe("without a service worker in between", () => {
     });
     await page.goto(site.url);
     await expect(page.getByTestId("problem")).toContainText("SIMD");
+  });
+
+  test("a browser without WebAssembly gets told so, and the pad draws all the same", async ({ page, site }) => {
+    await page.route(/guess-worker.*\.js/, async (route) => {
+      const response = await route.fetch();
+      await route.fulfill({ response, body: `delete self.WebAssembly;\n${await response.text()}` });
+    });
+    await page.goto(site.url);
+    await expect(page.getByTestId("problem")).toContainText("needs WebAssembly");
+    await draw(page, FIGURES.line);
+    expect((await ink(page)).pixels).toBeGreaterThan(0);
+    await page.getByTestId("mode-play").click();
+    await expect(page.getByTestId("begin")).toBeDisabled();
+    await expect(page.getByTestId("problem")).toBeVisible();
   });
 
   test("a worker that crashes over a drawing is replaced, and the drawing asked again", async ({ page, site }) => {
