@@ -1,6 +1,6 @@
 //! Every flag, and how flags and presets become a job.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,7 +12,9 @@ use serde::de::DeserializeOwned;
 use crate::bench;
 use crate::data::{Augmentation, Sampling};
 use crate::device::{DeviceChoice, DeviceChoices, Precision};
+use crate::report::drawings::Glyphs;
 use crate::train::{Schedule, TrainConfig};
+use crate::{download, show};
 
 /// Trains recognisers of Quick, Draw! drawings and tries them out.
 ///
@@ -40,6 +42,12 @@ pub enum Command {
     Export(ExportArgs),
     /// Time training and recognising on made-up drawings
     Bench(BenchArgs),
+    /// Download the data set, or some of its categories; goes on where it was interrupted
+    Download(DownloadArgs),
+    /// Tell what files of drawings are made of, and what looks wrong in them
+    Stats(StatsArgs),
+    /// Draw one drawing of a file: in the terminal, as SVG or PNG
+    Show(ShowArgs),
 }
 
 /// Where a preset starts from; flags override it.
@@ -567,5 +575,117 @@ impl BenchArgs {
             false => bench::Lengths::Exactly(self.length.get()),
         };
         Ok(bench::Options { model, train: TrainConfig { batch_size, ..train }, lengths, duration })
+    }
+}
+
+/// Flags of `download`.
+#[derive(Args, Debug)]
+pub struct DownloadArgs {
+    /// Categories, as: cat "alarm clock"; without any all 345
+    #[arg(value_name = "CLASS")]
+    pub classes: Vec<String>,
+    /// Folder that the files go into
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Drawings as they were drawn, with times, instead of simplified ones; about eight times as large
+    #[arg(long, conflicts_with = "binary")]
+    pub raw: bool,
+    /// Simplified drawings in the binary form, about a quarter as large
+    #[arg(long)]
+    pub binary: bool,
+    /// Only the first so many drawings of each category
+    #[arg(long, value_name = "N")]
+    pub max_drawings_per_class: Option<NonZeroU64>,
+    /// Files at a time
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub parallel: u8,
+    /// Attempts in a row that bring nothing, besides the first, before a file is given up
+    #[arg(long, value_name = "N", default_value_t = 6)]
+    pub retries: u32,
+    /// Where the folders simplified, raw and binary are: a mirror
+    #[arg(long, value_name = "URL", default_value = download::BASE_URL)]
+    pub base_url: String,
+    /// No progress display
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+impl DownloadArgs {
+    /// What the flags describe.
+    pub fn options(&self) -> download::Options {
+        download::Options {
+            form: match (self.raw, self.binary) {
+                (true, _) => download::Form::Raw,
+                (_, true) => download::Form::Binary,
+                _ => download::Form::Simplified,
+            },
+            base_url: self.base_url.clone(),
+            max_drawings_per_class: self.max_drawings_per_class.map(NonZeroU64::get),
+            n_parallel: self.parallel.into(),
+            n_retries: self.retries,
+            quiet: self.quiet,
+            ..download::Options::new(self.out.clone())
+        }
+    }
+}
+
+/// Flags of `stats`.
+#[derive(Args, Debug)]
+pub struct StatsArgs {
+    /// Folders or files of drawings
+    #[arg(value_name = "PATH", required = true)]
+    pub paths: Vec<PathBuf>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+    /// Write histograms, tables and a sheet of drawings of each category into this folder
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Drawings of a sheet
+    #[arg(long, value_name = "N", default_value_t = 36, value_parser = clap::value_parser!(u16).range(1..=600))]
+    pub samples_per_class: u16,
+    /// No progress display
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// Flags of `show`.
+#[derive(Args, Debug)]
+pub struct ShowArgs {
+    /// File of drawings, and which line of it, as cat.ndjson:12; or a folder, with --class
+    #[arg(value_name = "FILE[:LINE]")]
+    pub file: PathBuf,
+    /// The first drawing of this category, from LINE on
+    #[arg(long, value_name = "NAME")]
+    pub class: Option<String>,
+    /// Write an SVG file; without a file to write, a terminal gets the drawing in characters and anything else gets SVG
+    #[arg(long, value_name = "FILE", conflicts_with = "png")]
+    pub svg: Option<PathBuf>,
+    /// Write a PNG file
+    #[arg(long, value_name = "FILE")]
+    pub png: Option<PathBuf>,
+    /// Pixels that a picture is wide and high
+    #[arg(long, value_name = "N", default_value_t = 512, value_parser = clap::value_parser!(u32).range(16..=8192))]
+    pub size: u32,
+    /// Characters that a drawing in the terminal is wide
+    #[arg(long, value_name = "N", default_value_t = 48, value_parser = clap::value_parser!(u16).range(4..=500))]
+    pub columns: u16,
+    /// What a terminal shows it with, even if the output is none
+    #[arg(long, value_enum, conflicts_with_all = ["svg", "png"])]
+    pub glyphs: Option<Glyphs>,
+}
+
+impl ShowArgs {
+    /// What the flags describe, where the output is a terminal or not.
+    pub fn options(&self, is_terminal: bool) -> show::Options {
+        let output = match (&self.svg, &self.png) {
+            (Some(path), _) => show::Output::Svg(path.clone(), self.size),
+            (None, Some(path)) => show::Output::Png(path.clone(), self.size),
+            (None, None) if is_terminal || self.glyphs.is_some() => {
+                show::Output::Terminal(self.columns.into(), self.glyphs.unwrap_or_default())
+            }
+            (None, None) => show::Output::Stream(self.size),
+        };
+        show::Options { file: self.file.clone(), class: self.class.clone(), output }
     }
 }

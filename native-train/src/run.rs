@@ -1,7 +1,7 @@
 //! What each command does. The backends are chosen here and nowhere else in this crate.
 
 use std::fs;
-use std::io::{Write, stdout};
+use std::io::{IsTerminal, Write, stdout};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -20,15 +20,15 @@ use serde_json::{Map, Value, json};
 use crate::calibrate::{self, Calibrated};
 use crate::checkpoint::write_atomic;
 use crate::cli::{
-    BenchArgs, CalibrateArgs, Cli, Command, EvalArgs, ExportArgs, ExportFormat, ExportType, PredictArgs,
-    TrainArgs,
+    BenchArgs, CalibrateArgs, Cli, Command, DownloadArgs, EvalArgs, ExportArgs, ExportFormat, ExportType,
+    PredictArgs, StatsArgs, TrainArgs,
 };
 use crate::data::{DataSet, ReadOptions, Validation, read_folder, samples};
 use crate::device::Device;
 use crate::evaluate::{AtFraction, Confusion, Measurement, Network, Summary, compare, evaluate};
 use crate::export::onnx;
 use crate::train::{Job, Outcome, TrainConfig, train};
-use crate::{bench, environment, model_folder, predict, report};
+use crate::{bench, download, environment, model_folder, predict, report, show, stats};
 
 /// Runs the command.
 ///
@@ -43,6 +43,12 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Some(Command::Predict(args)) => run_predict(&args).map(|()| ExitCode::SUCCESS),
         Some(Command::Export(args)) => run_export(&args).map(|()| ExitCode::SUCCESS),
         Some(Command::Bench(args)) => run_bench(&args).map(|()| ExitCode::SUCCESS),
+        Some(Command::Download(args)) => run_download(&args).map(|()| ExitCode::SUCCESS),
+        Some(Command::Stats(args)) => run_stats(&args).map(|()| ExitCode::SUCCESS),
+        Some(Command::Show(args)) => {
+            let options = args.options(stdout().is_terminal());
+            show::show(&options, &mut stdout().lock()).map(|()| ExitCode::SUCCESS)
+        }
     }
 }
 
@@ -417,6 +423,36 @@ fn make_folder(path: &Path) -> Result<()> {
 fn write_card(folder: &Path, card: &ModelCard) -> Result<()> {
     let text = serde_json::to_string_pretty(card)? + "\n";
     write_atomic(&folder.join("model.json"), text.as_bytes())
+}
+
+fn run_download(args: &DownloadArgs) -> Result<()> {
+    let names = download::choose(&args.classes, &args.base_url)?;
+    let report = download::download(&names, &args.options())?;
+    println!("{}: {report}", args.out.display());
+    Ok(())
+}
+
+fn run_stats(args: &StatsArgs) -> Result<()> {
+    let options = stats::Options {
+        samples_per_class: args.out.as_ref().map_or(0, |_| args.samples_per_class.into()),
+        quiet: args.quiet,
+        ..stats::Options::default()
+    };
+    let found = stats::read(stats::files_of(&args.paths)?, options)?;
+    if let Some(folder) = &args.out {
+        found.write(folder)?;
+        eprintln!("pictures and tables: {}", folder.display());
+    }
+    let summary = found.summary();
+    let mut stdout = stdout().lock();
+    if args.json {
+        writeln!(stdout, "{}", serde_json::to_string(&summary)?)?;
+    } else {
+        stats::print(&summary, &mut stdout)?;
+    }
+    let n = found.n_unreadable();
+    ensure!(n == 0, "{n} of {} files could not be read to their ends", summary.files);
+    Ok(())
 }
 
 fn run_bench(args: &BenchArgs) -> Result<()> {

@@ -100,12 +100,14 @@ pub fn write_png(path: &Path, drawing: &Drawing, side: u32) -> Result<()> {
 /// How much of each pixel of a square the pen covers, 0 to 1, row by row.
 fn coverage(strokes: &Strokes, side: usize, pen: f32) -> Vec<f32> {
     let mut covered = vec![0.0_f32; side * side];
-    let reach = pen / 2.0 + 0.5;
-    let range = |a: f32, b: f32| {
-        let end = (a.max(b) + reach).ceil().clamp(0.0, side as f32);
-        (a.min(b) - reach).floor().clamp(0.0, side as f32) as usize..end as usize
-    };
     for stroke in strokes {
+        // A dot between four pixels must cover at least half of each, or a thin pen leaves none.
+        let is_dot = stroke.iter().all(|point| Some(point) == stroke.first());
+        let reach = 0.5 + if is_dot { pen.max(1.5) } else { pen } / 2.0;
+        let range = |a: f32, b: f32| {
+            let end = (a.max(b) + reach).ceil().clamp(0.0, side as f32);
+            (a.min(b) - reach).floor().clamp(0.0, side as f32) as usize..end as usize
+        };
         let ends = stroke.iter().zip(stroke.iter().skip(1).chain(stroke.last()));
         for (&[ax, ay], &[bx, by]) in ends {
             let (dx, dy) = (bx - ax, by - ay);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use maud::{Markup, html};
 use quickdraw_core::Drawing;
 
-use super::{percent, thousands};
+use super::{drawings, percent, thousands};
 use crate::evaluate::{Measurement, Mistake};
 
 /// Confusions that are shown, and drawings of each.
@@ -123,20 +123,7 @@ fn picture(drawing: &Drawing) -> Markup {
     let [width, height] = [0, 1].map(|axis| points().map(|point| point[axis]).fold(0.0, f32::max));
     let [left, top] = [width, height].map(|extent| (extent - SIDE) / 2.0 - MARGIN);
     let side = SIDE + 2.0 * MARGIN;
-    let mut path = String::new();
-    for stroke in drawing.strokes() {
-        for (index, [x, y]) in stroke.iter().enumerate() {
-            path += &match index {
-                0 => format!("M{x} {y}"),
-                // More pairs after a move are lines.
-                _ => format!(" {x} {y}"),
-            };
-        }
-        if stroke.len() == 1 {
-            // A move alone is nothing; to its own place it is a dot.
-            path += "h0";
-        }
-    }
+    let path = drawings::path(drawing.strokes());
     html! {
         svg class="drawing" viewBox=(format!("{left} {top} {side} {side}")) { path d=(path) {} }
     }

@@ -6,9 +6,11 @@
 
 mod charts;
 pub mod curves;
+pub mod drawings;
 mod gallery;
 mod page;
-mod pictures;
+pub(crate) mod pictures;
+pub(crate) mod stats;
 mod tables;
 
 use std::fs;
@@ -46,13 +48,13 @@ pub fn write(folder: &Path, subject: &Subject, measurement: &Measurement) -> Res
 }
 
 /// A share as people read it: `63.6 %`.
-fn percent(share: f64) -> String {
+pub(crate) fn percent(share: f64) -> String {
     // Narrow and unbreakable, so that the sign stays with its number.
     format!("{:.1}\u{202f}%", 100.0 * share)
 }
 
 /// A number with its thousands apart: `4,307`.
-fn thousands(n: usize) -> String {
+pub(crate) fn thousands(n: usize) -> String {
     let digits = n.to_string();
     let groups: Vec<&str> = digits
         .as_bytes()

@@ -21,12 +21,12 @@ fn with_typeface() {
     });
 }
 
-pub(super) const INK: RGBColor = RGBColor(32, 33, 36);
-pub(super) const GREY: RGBColor = RGBColor(140, 143, 150);
-pub(super) const RIGHT: RGBColor = RGBColor(38, 84, 196);
-pub(super) const WRONG: RGBColor = RGBColor(214, 64, 28);
+pub(crate) const INK: RGBColor = RGBColor(32, 33, 36);
+pub(crate) const GREY: RGBColor = RGBColor(140, 143, 150);
+pub(crate) const RIGHT: RGBColor = RGBColor(38, 84, 196);
+pub(crate) const WRONG: RGBColor = RGBColor(214, 64, 28);
 /// Lines of a grid.
-pub(super) const PALE: RGBColor = RGBColor(232, 233, 236);
+pub(crate) const PALE: RGBColor = RGBColor(232, 233, 236);
 
 /// Pixels that the longer side of the heat map has at most, unless a class needs more than that by its one pixel.
 const HEAT_SIDE: usize = 1200;
@@ -38,11 +38,11 @@ const N_NAMES: usize = 40;
 const MARGIN: usize = 170;
 
 /// What drawing gives.
-pub(super) type Drawn<B> = Result<(), DrawingAreaErrorKind<<B as DrawingBackend>::ErrorType>>;
+pub(crate) type Drawn<B> = Result<(), DrawingAreaErrorKind<<B as DrawingBackend>::ErrorType>>;
 
 /// `confusion.svg` and `confusion.png`: rows are the categories drawn, columns the first guesses; the darker a cell, the
 /// larger the share of its row.
-pub(super) fn confusion(folder: &Path, measurement: &Measurement) -> Result<()> {
+pub(crate) fn confusion(folder: &Path, measurement: &Measurement) -> Result<()> {
     let n_classes = measurement.labels().len();
     // Whole pixels, so that all cells are alike.
     let cell = (HEAT_SIDE / n_classes).clamp(1, 60);
@@ -53,7 +53,7 @@ pub(super) fn confusion(folder: &Path, measurement: &Measurement) -> Result<()> 
 }
 
 /// `reliability.svg` and `reliability.png`: share of right first guesses by their probability.
-pub(super) fn reliability(folder: &Path, tally: &Tally) -> Result<()> {
+pub(crate) fn reliability(folder: &Path, tally: &Tally) -> Result<()> {
     let size = (720, 680);
     let [svg, png] = paths(folder, "reliability");
     picture(SVGBackend::new(&svg, size), &svg, |area| reliability_diagram(area, tally))?;
@@ -61,12 +61,12 @@ pub(super) fn reliability(folder: &Path, tally: &Tally) -> Result<()> {
 }
 
 /// The files of a picture.
-pub(super) fn paths(folder: &Path, name: &str) -> [PathBuf; 2] {
+pub(crate) fn paths(folder: &Path, name: &str) -> [PathBuf; 2] {
     ["svg", "png"].map(|extension| folder.join(name).with_extension(extension))
 }
 
 /// Draws a picture on white and writes it.
-pub(super) fn picture<B: DrawingBackend>(
+pub(crate) fn picture<B: DrawingBackend>(
     backend: B,
     path: &Path,
     contents: impl FnOnce(&DrawingArea<B, Shift>) -> Drawn<B>,
@@ -79,7 +79,7 @@ pub(super) fn picture<B: DrawingBackend>(
 }
 
 /// Text of a height in pixels.
-pub(super) fn text(size: i32, colour: RGBColor) -> TextStyle<'static> {
+pub(crate) fn text(size: i32, colour: RGBColor) -> TextStyle<'static> {
     ("sans-serif", size).into_font().color(&colour)
 }
 
