@@ -64,6 +64,14 @@ for (const shot of SHOTS) {
   });
 }
 
+/** Opens a game whose clock goes only when told to: a slow machine takes the same pictures. */
+async function startStopped(page: Page, url: string): Promise<void> {
+  await page.clock.install({ time: "2026-01-01T00:00:00" });
+  await page.goto(url);
+  await expect(page.getByTestId("begin")).toBeEnabled();
+  await page.clock.pauseAt("2026-01-01T01:00:00");
+}
+
 const take: Record<View, (page: Page, site: Site, shot: Shot) => Promise<void>> = {
   async draw(page, site, { figure }) {
     await open(page, site);
@@ -83,20 +91,23 @@ const take: Record<View, (page: Page, site: Site, shot: Shot) => Promise<void>> 
     await expect(page.getByTestId("begin")).toBeEnabled();
   },
   async game(page, site, { figure }) {
-    await page.clock.install();
-    await page.goto(`${site.url}#play=cruise ship,cat,star,house,fish,sun`);
+    await startStopped(page, `${site.url}#play=cruise ship,cat,star,house,fish,sun`);
     await page.getByTestId("begin").click();
+    await page.clock.runFor(6000);
     if (figure) await draw(page, FIGURES[figure].slice(0, -2), await middleOfPad(page, 0.68));
     await guessed(page);
+    await page.clock.runFor(100);
   },
   async summary(page, site) {
-    await page.goto(`${site.url}#play=${GAME.map(([prompt]) => prompt).join(",")}`);
+    await startStopped(page, `${site.url}#play=${GAME.map(([prompt]) => prompt).join(",")}`);
     for (const [prompt, figure] of GAME) {
       await page.getByTestId("begin").click();
+      await page.clock.runFor(4000 + 700 * figure.length);
       await draw(page, FIGURES[figure]);
       const done = page.getByTestId("stamp");
       if (prompt !== figure && (await done.isHidden())) await page.getByTestId("skip").click();
       await expect(page.getByTestId("skip")).toBeDisabled();
+      await page.clock.runFor(2000);
     }
     await expect(page.getByTestId("score")).toBeVisible();
     await page.evaluate(() => (document.activeElement as HTMLElement).blur());
