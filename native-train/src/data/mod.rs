@@ -1,17 +1,23 @@
 //! Data for training: where drawings come from, how they are kept, and how they become batches.
 //!
-//! Folders of [`ndjson`] files, or the built-in [`samples`], fill a [`store::DataSet`]. From there [`loader`] takes drawings, lets [`augment`] vary them, and hands
+//! Files of drawings in any published form, one by one or in folders ([`ndjson`]), or the built-in [`samples`], fill a [`store::DataSet`]. From there [`loader`] takes drawings, lets [`augment`] vary them, and hands
 //! out batches of ink with their targets.
 
+pub(crate) mod archive;
 pub mod augment;
+pub(crate) mod examples;
+pub mod inputs;
 pub mod loader;
 pub mod ndjson;
+pub(crate) mod npz;
+pub(crate) mod pickle;
 pub(crate) mod records;
 pub mod redraw;
 pub mod samples;
 pub mod store;
 
 pub use augment::Augmentation;
+pub use inputs::{Inputs, find_inputs};
 pub use loader::{Loader, LoaderConfig, PreparedBatch, Sampling};
 pub use ndjson::{ReadOptions, ReadReport, read_folder};
 pub use store::{DataSet, Validation};

@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use rayon::prelude::*;
 
-use super::records::{Entry, Records, stem};
+use super::inputs::find_inputs;
+use super::records::{Entry, Records, is_shard, stem};
 use super::store::DataSet;
 
 /// The longest line that is read; raw drawings of the data set stay below one tenth of it.
@@ -93,8 +94,9 @@ fn count(n: usize, noun: &str) -> String {
     if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
 }
 
-/// Reads all files of drawings in `folder`, in the sorted order of their names: `*.ndjson`, `*.jsonl`, `*.csv`, `*.bin`, and
-/// each with `.gz` or `.zst`.
+/// Reads all files of drawings in `folder`, in the sorted order of their names: `*.ndjson`, `*.jsonl`, `*.csv`, `*.bin`, `*.npz`,
+/// `*.tfrecord-00000-of-00010`, `*.tar`, and each with `.gz` or `.zst`. It may also be one file, a pattern as
+/// `data/training.tfrecord-*`, or `-` for standard input.
 ///
 /// # Errors
 /// A folder or file that cannot be read to its end, a folder without such files, a file without a single valid
@@ -166,30 +168,11 @@ pub fn for_each_part(
     Ok(report)
 }
 
-/// The files of drawings in a folder, sorted, and the number of other files.
+/// The files of drawings that a folder, a file, a pattern or `-` means ([`find_inputs`]), sorted, and the number of other
+/// files of the folder.
 pub(crate) fn list_files(folder: &Path) -> Result<(Vec<PathBuf>, usize)> {
-    let shown = folder.display();
-    ensure!(folder.exists(), "{shown}: there is no such folder");
-    ensure!(folder.is_dir(), "{shown}: this is not a folder; a folder of .ndjson files was expected");
-    let mut files = Vec::new();
-    let mut n_other_files = 0;
-    for entry in std::fs::read_dir(folder).with_context(|| format!("{shown}: cannot be listed"))? {
-        let path = entry.with_context(|| format!("{shown}: cannot be listed"))?.path();
-        if !path.is_file() {
-            continue;
-        }
-        if stem(&path).is_some() {
-            files.push(path);
-        } else {
-            n_other_files += 1;
-        }
-    }
-    ensure!(
-        !files.is_empty(),
-        "{shown}: no .ndjson, .csv or .bin file in this folder; files like cat.ndjson with one drawing a line were expected"
-    );
-    files.sort();
-    Ok((files, n_other_files))
+    let inputs = find_inputs(&[folder.to_owned()])?;
+    Ok((inputs.files, inputs.n_other_files))
 }
 
 /// The drawings of one file; labels are of this file alone.
@@ -287,6 +270,8 @@ fn read_file(path: &Path, options: &ReadOptions) -> Result<FilePart> {
                     count(part.n_bad_lines, "line")
                 )
             }
+            // Few drawings leave some of many shards empty.
+            None if is_shard(path) => {}
             None => bail!("{shown}: the file is empty"),
         }
     }

@@ -1,20 +1,33 @@
 //! A file of drawings in any published form -> records, one by one.
 //!
 //! Known are lines of JSON (simplified or raw), Kaggle's table (`.csv`, whose column `drawing` holds the same lists of
-//! strokes) and the binary files of the data set, each as it is or compressed by gzip or Zstandard. What a file is its first
-//! bytes tell, not its name; only the category of a binary file is nowhere but there.
+//! strokes), the binary files of the data set, [sketch-rnn's arrays](super::npz), [the tutorial's TFRecords](super::examples) and
+//! [tar archives](super::archive) of any of these, each as it is or compressed by gzip or Zstandard. What a file is its first
+//! bytes tell, not its name; only the category of a binary file or an array is nowhere but there.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use flate2::bufread::MultiGzDecoder;
 use quickdraw_core::{Drawing, Record};
 use ruzstd::decoding::StreamingDecoder;
 
+use super::archive::{Archive, ClassLists};
+use super::examples;
+use super::inputs::STANDARD_INPUT;
 use super::ndjson::Lines;
+use super::npz::{Npz, Source};
+use crate::tfrecord;
 
+/// Bytes at the beginning by which a form is told.
+const FIRST_BYTES: usize = 1024;
+
+/// The largest zip archive that is read from where one cannot seek: its table is at its end.
+const MAX_ZIP_IN_MEMORY: u64 = 256 << 20;
+
+const ZIP: &[u8] = b"PK\x03\x04";
 const GZIP: &[u8] = &[0x1f, 0x8b];
 const ZSTANDARD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 
@@ -28,7 +41,14 @@ pub(crate) struct Entry {
     pub(crate) record: Result<Record, String>,
 }
 
-type Input = Box<dyn BufRead + Send>;
+pub(crate) type Input = Box<dyn BufRead + Send>;
+
+/// Where the names of classes are that TFRecords only count.
+#[derive(Clone, Copy)]
+pub(crate) enum Beside<'a> {
+    Folder(&'a Path),
+    Archive(&'a ClassLists),
+}
 
 /// The records of a file.
 pub(crate) enum Records {
@@ -39,6 +59,13 @@ pub(crate) enum Records {
         word: String,
         number: u64,
     },
+    Examples {
+        records: tfrecord::Reader<Input>,
+        classes: Vec<String>,
+        number: u64,
+    },
+    Npz(Box<Npz>),
+    Archive(Box<Archive>),
     /// Nothing more can be read.
     End,
 }
@@ -53,43 +80,156 @@ pub(crate) struct Columns {
     recognized: Option<usize>,
 }
 
-/// The name of a file without what tells its form: `cat` of `cat.ndjson.gz`.
+/// The name of a file without what tells its form: `cat` of `cat.ndjson.gz`, `sketchrnn_cat.full.npz`, and `training` of
+/// `training.tfrecord-00003-of-00010`. Nothing for a file that is not named as one of drawings.
 pub(crate) fn stem(path: &Path) -> Option<String> {
     let name = path.file_name()?.to_str()?;
+    if name.starts_with('.') {
+        return None;
+    }
     let name = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(name);
-    ["ndjson", "jsonl", "csv", "bin"]
+    if let Some(name) = name.strip_suffix(".npz") {
+        let name = name.strip_suffix(".full").unwrap_or(name);
+        return Some(name.strip_prefix("sketchrnn_").unwrap_or(name).to_owned());
+    }
+    if let Some(name) = without_shard(name).strip_suffix(".tfrecord") {
+        return Some(name.to_owned());
+    }
+    ["ndjson", "jsonl", "csv", "bin", "tar", "tgz"]
         .into_iter()
         .find_map(|extension| name.strip_suffix(extension)?.strip_suffix('.'))
         .map(str::to_owned)
 }
 
+/// `training.tfrecord` of `training.tfrecord-00003-of-00010`.
+fn without_shard(name: &str) -> &str {
+    let is_number = |text: &str| text.len() == 5 && text.bytes().all(|byte| byte.is_ascii_digit());
+    match name.rsplit_once("-of-") {
+        Some((rest, n)) if is_number(n) => match rest.rsplit_once('-') {
+            Some((rest, index)) if is_number(index) => rest,
+            _ => name,
+        },
+        _ => name,
+    }
+}
+
+/// Whether a file is one of several that drawings were scattered over, of which some may be empty.
+pub(crate) fn is_shard(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let name = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(name);
+    let name = name.strip_suffix(".ndjson").unwrap_or(name);
+    without_shard(name) != name
+}
+
+/// The file that has the classes of a file of TFRecords, `training.tfrecord.classes`; nothing for other files.
+pub(crate) fn classes_file(name: &str) -> Option<String> {
+    let name = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(name);
+    let name = without_shard(name);
+    name.ends_with(".tfrecord").then(|| format!("{name}.classes"))
+}
+
+/// The lines of a list of classes. Its last line may lack an end; no other is left out, because lines are counted.
+pub(crate) fn parse_classes(text: &str) -> Vec<String> {
+    text.lines().map(|line| line.trim().to_owned()).collect()
+}
+
+/// Opens a file and undoes its compression; says whether there was any.
+fn open_file(path: &Path) -> Result<(Input, bool)> {
+    let shown = path.display();
+    let input: Input = if path.as_os_str() == STANDARD_INPUT {
+        Box::new(BufReader::with_capacity(1 << 18, io::stdin()))
+    } else {
+        let file = File::open(path).with_context(|| format!("{shown}: cannot be opened"))?;
+        Box::new(BufReader::with_capacity(1 << 18, file))
+    };
+    unpacked(input).with_context(|| format!("{shown}: cannot be read"))
+}
+
+/// Undoes compression by gzip or Zstandard; says whether there was any.
+fn unpacked(input: Input) -> Result<(Input, bool)> {
+    let (first, input) = peek(input)?;
+    if first.starts_with(GZIP) {
+        return Ok((Box::new(BufReader::with_capacity(1 << 18, MultiGzDecoder::new(input))), true));
+    }
+    if first.starts_with(ZSTANDARD) {
+        let decoder = StreamingDecoder::new(input);
+        let decoder = decoder.map_err(|error| anyhow::anyhow!("not a Zstandard file: {error}"))?;
+        return Ok((Box::new(BufReader::with_capacity(1 << 18, decoder)), true));
+    }
+    Ok((input, false))
+}
+
+/// The first bytes, and the input with them.
+fn peek(mut input: Input) -> io::Result<(Vec<u8>, Input)> {
+    let mut first = Vec::new();
+    // A pipe may hand over less at a time than is needed.
+    input.by_ref().take(FIRST_BYTES as u64).read_to_end(&mut first)?;
+    Ok((first.clone(), Box::new(Cursor::new(first).chain(input))))
+}
+
 impl Records {
-    /// Opens a file and finds out what it is.
+    /// Opens a file, or standard input as `-`, and finds out what it is.
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let shown = path.display();
-        let file = File::open(path).with_context(|| format!("{shown}: cannot be opened"))?;
-        let mut input: Input = Box::new(BufReader::with_capacity(1 << 18, file));
-        let unreadable = || format!("{shown}: cannot be read");
-        let first = input.fill_buf().with_context(unreadable)?;
-        if first.starts_with(GZIP) {
-            input = Box::new(BufReader::with_capacity(1 << 18, MultiGzDecoder::new(input)));
-        } else if first.starts_with(ZSTANDARD) {
-            let decoder = StreamingDecoder::new(input)
-                .map_err(|error| anyhow::anyhow!("{shown}: not a Zstandard file: {error}"))?;
-            input = Box::new(BufReader::with_capacity(1 << 18, decoder));
+        let is_file = path.as_os_str() != STANDARD_INPUT;
+        let (input, was_packed) = open_file(path)?;
+        let (first, input) = peek(input).with_context(|| format!("{shown}: cannot be read"))?;
+        if is_file && !was_packed && first.starts_with(ZIP) {
+            let npz = Npz::open(Source::File(path.to_owned()), npz_word(path)?);
+            return Ok(Self::Npz(Box::new(npz.with_context(|| format!("{shown}: cannot be read"))?)));
         }
-        let first = input.fill_buf().with_context(unreadable)?;
-        if is_binary(first) {
-            let Some(word) = stem(path) else {
+        if is_tar(&first) {
+            let path = path.to_owned();
+            let again = move || open_file(&path).map(|(input, _)| input);
+            return Ok(Self::Archive(Box::new(Archive::new(input, is_file.then(|| Box::new(again) as _)))));
+        }
+        Self::of(input, path, Beside::Folder(path))
+    }
+
+    /// Finds out what an input is that has this name.
+    pub(crate) fn of(input: Input, name: &Path, beside: Beside<'_>) -> Result<Self> {
+        let shown = name.display();
+        let unreadable = || format!("{shown}: cannot be read");
+        let (input, _) = unpacked(input).with_context(unreadable)?;
+        let (first, input) = peek(input).with_context(unreadable)?;
+        if is_tar(&first) {
+            return Ok(Self::Archive(Box::new(Archive::new(input, None))));
+        }
+        if first.starts_with(ZIP) {
+            let word = npz_word(name)?;
+            let mut bytes = Vec::new();
+            input.take(MAX_ZIP_IN_MEMORY + 1).read_to_end(&mut bytes).with_context(unreadable)?;
+            ensure!(
+                bytes.len() as u64 <= MAX_ZIP_IN_MEMORY,
+                "{shown}: a zip archive of more than {} MiB must be a file by itself",
+                MAX_ZIP_IN_MEMORY >> 20
+            );
+            let npz = Npz::open(Source::Memory(bytes.into()), word).with_context(unreadable)?;
+            return Ok(Self::Npz(Box::new(npz)));
+        }
+        if tfrecord::length_of(&first).is_some() {
+            let classes = classes_beside(name, beside)
+                .with_context(|| format!("{shown}: TFRecords without classes"))?;
+            return Ok(Self::Examples { records: tfrecord::Reader::new(input), classes, number: 0 });
+        }
+        if is_binary(&first) {
+            let Some(word) = stem(name) else {
                 bail!("{shown}: a binary file is named after its category, as cat.bin");
             };
             return Ok(Self::Binary { input, word, number: 0 });
         }
-        if is_table(first) {
+        if is_table(&first) {
             let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(input);
             let columns = Columns::of(&mut reader).with_context(unreadable)?;
             return Ok(Self::Table(reader, columns));
         }
+        // Lines may be damaged, but the first of a text has no zero byte.
+        let first_line = first.split(|&byte| byte == b'\n').next().unwrap_or_default();
+        ensure!(
+            !first_line.contains(&0),
+            "{shown}: not a form of drawings that is known; its first bytes are {:02x?}",
+            &first[..first.len().min(8)]
+        );
         Ok(Self::Lines(Lines::new(input)))
     }
 
@@ -138,9 +278,54 @@ impl Records {
                     Err(error) => Err(error),
                 }
             }
+            Self::Examples { records, classes, number } => {
+                *number += 1;
+                let number = *number;
+                match records.next_record() {
+                    Ok(None) => Ok(None),
+                    Ok(Some(data)) => Ok(Some(Entry { number, record: examples::decode(&data, classes) })),
+                    Err(tfrecord::ReadError::Io(error)) => Err(error),
+                    Err(error) => Ok(Some(Entry { number, record: Err(error.to_string()) })),
+                }
+            }
+            Self::Npz(npz) => npz.next_entry(),
+            Self::Archive(archive) => archive.next_entry(),
             Self::End => Ok(None),
         }
     }
+}
+
+/// Whether these first bytes are those of a tar archive (POSIX or GNU).
+fn is_tar(first: &[u8]) -> bool {
+    first.get(257..262) == Some(b"ustar")
+}
+
+fn npz_word(path: &Path) -> Result<String> {
+    let named = stem(path).filter(|word| !word.is_empty());
+    named.with_context(|| {
+        format!("{}: arrays of sketch-rnn are named after their category, as cat.npz", path.display())
+    })
+}
+
+/// The classes that belong to a file of TFRecords.
+fn classes_beside(name: &Path, beside: Beside<'_>) -> Result<Vec<String>> {
+    let file = name.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let wanted = classes_file(file).with_context(|| {
+        format!("{file:?} does not tell the name of its list; NAME.tfrecord-00000-of-00010 would")
+    })?;
+    let classes = match beside {
+        Beside::Folder(path) => {
+            let path = path.with_file_name(&wanted);
+            let text = std::fs::read_to_string(&path);
+            parse_classes(&text.with_context(|| format!("{}: cannot be read", path.display()))?)
+        }
+        Beside::Archive(lists) => {
+            let list = lists.get(&wanted);
+            list.with_context(|| format!("no {wanted} comes before it; unpack the archive first"))?.clone()
+        }
+    };
+    ensure!(!classes.is_empty(), "{wanted} is empty; one class a line was expected");
+    Ok(classes)
 }
 
 /// Whether these first bytes are those of a table: its first line has the columns that it must have.

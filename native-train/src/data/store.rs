@@ -88,14 +88,9 @@ impl DataSet {
                 self.labels[usize::from(class)]
             );
         }
-        let is_simplified = drawing.strokes().iter().flatten().flatten().all(|&value| is_byte(value));
-        let simplified;
-        let drawing = if is_simplified {
-            drawing
-        } else {
-            simplified = drawing.simplify();
-            &simplified
-        };
+        let simplified = simplified(drawing);
+        let was_simplified = simplified.is_some();
+        let drawing = simplified.as_ref().unwrap_or(drawing);
         for (index, stroke) in drawing.strokes().iter().enumerate() {
             ensure!(
                 stroke.len() <= usize::from(u16::MAX),
@@ -117,7 +112,7 @@ impl DataSet {
             self.soft_ends.push(self.soft.len() as u64);
         }
         self.classes.push(label as u16);
-        Ok(!is_simplified)
+        Ok(was_simplified)
     }
 
     /// The class of that name, which is added where it is missing.
@@ -345,6 +340,12 @@ impl DataSet {
         }
         super::mix(hash ^ super::mix(seed))
     }
+}
+
+/// The drawing in simplified form, with whole coordinates in 0..255; nothing if it is in that form already.
+pub(crate) fn simplified(drawing: &Drawing) -> Option<Drawing> {
+    let is_simplified = drawing.strokes().iter().flatten().flatten().all(|&value| is_byte(value));
+    (!is_simplified).then(|| drawing.simplify())
 }
 
 fn is_byte(value: f32) -> bool {
