@@ -14,7 +14,7 @@ use crate::data::{Augmentation, Sampling};
 use crate::device::{DeviceChoice, DeviceChoices, Precision};
 use crate::report::drawings::Glyphs;
 use crate::train::{Schedule, TrainConfig};
-use crate::{download, show};
+use crate::{download, prepare, show};
 
 /// Trains recognisers of Quick, Draw! drawings and tries them out.
 ///
@@ -46,6 +46,8 @@ pub enum Command {
     Download(DownloadArgs),
     /// Tell what files of drawings are made of, and what looks wrong in them
     Stats(StatsArgs),
+    /// Convert drawings into shuffled shards to train and to evaluate on, as the tutorial's create_dataset.py does
+    Prepare(PrepareArgs),
     /// Draw one drawing of a file: in the terminal, as SVG or PNG
     Show(ShowArgs),
 }
@@ -87,8 +89,8 @@ fn by_name<T: DeserializeOwned>(name: &str) -> Result<T, String> {
 /// Flags of `train`. Those without a default have the preset's.
 #[derive(Args, Clone, Debug, Default)]
 pub struct TrainArgs {
-    /// Folder of drawings, one file a category: .ndjson (simplified or raw), .csv of Kaggle or .bin, each also as .gz or .zst;
-    /// without it the built-in sample drawings are used
+    /// Folder, file or pattern of drawings: .ndjson (simplified or raw), .csv of Kaggle, .bin, .npz of sketch-rnn,
+    /// TFRecords of the tutorial, each also as .gz or .zst; without it the built-in sample drawings are used
     #[arg(long, visible_alias = "training-data", value_name = "DIR", help_heading = "Data")]
     pub data: Option<PathBuf>,
     /// Folder to validate on; without it a part of --data is put aside
@@ -647,6 +649,72 @@ pub struct StatsArgs {
     /// No progress display
     #[arg(long, short)]
     pub quiet: bool,
+}
+
+/// Flags of `prepare`.
+#[derive(Args, Debug)]
+pub struct PrepareArgs {
+    /// Files, folders, patterns as 'data/*.npz', or - for standard input; of any form that can be read
+    #[arg(value_name = "IN", required = true)]
+    pub inputs: Vec<PathBuf>,
+    /// Folder to write; it must not hold anything else
+    #[arg(long, visible_alias = "output-path", value_name = "DIR")]
+    pub out: PathBuf,
+    /// What to write
+    #[arg(long, value_enum, default_value_t)]
+    pub format: prepare::Format,
+    /// At most this many drawings of each category to train on
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    pub train_observations_per_class: usize,
+    /// At most this many drawings of each category to evaluate on; their share of both is put aside, by a hash of key_id
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub eval_observations_per_class: usize,
+    /// Files that each of the two parts is scattered over
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub output_shards: usize,
+    /// The order follows from it; the split does not
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Only these categories, and numbered in this order: a file with one a line, or names as cat,dog [default: all, sorted]
+    #[arg(long, value_name = "FILE|NAME,..")]
+    pub classes: Option<String>,
+    /// Only drawings from these countries, as KR,US
+    #[arg(long, value_name = "CODE,..", value_delimiter = ',')]
+    pub countries: Option<Vec<String>>,
+    /// Only drawings that the game recognised
+    #[arg(long)]
+    pub recognized_only: bool,
+    /// At most this many drawings of each category, the first ones, in both parts together
+    #[arg(long, value_name = "N")]
+    pub max_per_class: Option<usize>,
+    /// Keep drawings whose strokes or key_id their category has already
+    #[arg(long)]
+    pub keep_duplicates: bool,
+    /// End at the first bad line
+    #[arg(long)]
+    pub strict: bool,
+    /// No progress display
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+impl PrepareArgs {
+    /// What the flags describe, if `classes` is what --classes says.
+    pub fn options(&self, classes: Option<Vec<String>>) -> prepare::Options {
+        prepare::Options {
+            format: self.format,
+            train_observations_per_class: self.train_observations_per_class,
+            eval_observations_per_class: self.eval_observations_per_class,
+            output_shards: self.output_shards,
+            seed: self.seed,
+            classes,
+            countries: self.countries.as_ref().map(|codes| codes.iter().cloned().collect()),
+            recognized_only: self.recognized_only,
+            max_per_class: self.max_per_class,
+            keep_duplicates: self.keep_duplicates,
+            strict: self.strict,
+        }
+    }
 }
 
 /// Flags of `show`.

@@ -12,6 +12,7 @@ pub mod evaluate;
 pub mod export;
 pub mod model_folder;
 pub mod predict;
+pub mod prepare;
 pub mod report;
 pub mod run;
 pub mod show;

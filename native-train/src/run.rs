@@ -21,14 +21,14 @@ use crate::calibrate::{self, Calibrated};
 use crate::checkpoint::write_atomic;
 use crate::cli::{
     BenchArgs, CalibrateArgs, Cli, Command, DownloadArgs, EvalArgs, ExportArgs, ExportFormat, ExportType,
-    PredictArgs, StatsArgs, TrainArgs,
+    PredictArgs, PrepareArgs, StatsArgs, TrainArgs,
 };
 use crate::data::{DataSet, ReadOptions, Validation, read_folder, samples};
 use crate::device::Device;
 use crate::evaluate::{AtFraction, Confusion, Measurement, Network, Summary, compare, evaluate};
 use crate::export::onnx;
 use crate::train::{Job, Outcome, TrainConfig, train};
-use crate::{bench, download, environment, model_folder, predict, report, show, stats};
+use crate::{bench, download, environment, model_folder, predict, prepare, report, show, stats};
 
 /// Runs the command.
 ///
@@ -45,6 +45,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Some(Command::Bench(args)) => run_bench(&args).map(|()| ExitCode::SUCCESS),
         Some(Command::Download(args)) => run_download(&args).map(|()| ExitCode::SUCCESS),
         Some(Command::Stats(args)) => run_stats(&args).map(|()| ExitCode::SUCCESS),
+        Some(Command::Prepare(args)) => run_prepare(&args).map(|()| ExitCode::SUCCESS),
         Some(Command::Show(args)) => {
             let options = args.options(stdout().is_terminal());
             show::show(&options, &mut stdout().lock()).map(|()| ExitCode::SUCCESS)
@@ -429,6 +430,17 @@ fn run_download(args: &DownloadArgs) -> Result<()> {
     let names = download::choose(&args.classes, &args.base_url)?;
     let report = download::download(&names, &args.options())?;
     println!("{}: {report}", args.out.display());
+    Ok(())
+}
+
+fn run_prepare(args: &PrepareArgs) -> Result<()> {
+    let classes = match &args.classes {
+        Some(text) if Path::new(text).is_file() => Some(read_classes(Path::new(text))?),
+        Some(text) => Some(text.split(',').map(|name| name.trim().to_owned()).collect()),
+        None => None,
+    };
+    let summary = prepare::prepare(&args.inputs, &args.out, &args.options(classes), args.quiet)?;
+    println!("{}: {summary}", args.out.display());
     Ok(())
 }
 
