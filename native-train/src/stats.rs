@@ -32,7 +32,8 @@ use crate::report::{drawings, percent, stats as pictures, thousands};
 const MAX_CLASSES: usize = 1024;
 const MAX_COUNTRIES: usize = 1024;
 
-/// Different drawings that are remembered to find duplicates: as many as fit a table of 2^21 places, 70 MB.
+/// Different drawings that are remembered to find duplicates. The whole program then takes up to 240 MB, most while their
+/// table grows.
 const MAX_DISTINCT: usize = 1_800_000;
 
 /// Drawings that a thread hashes before it waits for the others.
