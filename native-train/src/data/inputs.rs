@@ -2,12 +2,13 @@
 //!
 //! In a folder and by a pattern only files whose names are those of drawings count ([`stem`]); a folder within a folder is
 //! not entered, so that links cannot lead in circles and `test` is not read along with `train`; `**` in a pattern
-//! does enter. What is in a file its content tells when it is opened.
+//! does enter, but through no link. What is in a file its content tells when it is opened.
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
+use glob::{MatchOptions, Pattern};
 
 use super::records::stem;
 
@@ -81,14 +82,47 @@ fn list_folder(folder: &Path, inputs: &mut Inputs) -> Result<()> {
 }
 
 fn match_pattern(pattern: &str, inputs: &mut Inputs) -> Result<()> {
-    let paths = glob::glob(pattern).with_context(|| format!("{pattern}: not a pattern of file names"))?;
+    let unusable = || format!("{pattern}: not a pattern of file names");
     let n_before = inputs.files.len();
-    for path in paths {
-        let path = path.with_context(|| format!("{pattern}: cannot be searched"))?;
-        if stem(&path).is_some() && path.is_file() {
-            inputs.files.push(path);
+    if pattern.contains("**") {
+        // By ourselves, because glob follows links: two that lead in circles would give it 2^40 paths.
+        let matcher = Pattern::new(pattern).with_context(unusable)?;
+        let is_plain = |part: &Component<'_>| !part.as_os_str().to_string_lossy().contains(['*', '?', '[']);
+        let root: PathBuf = Path::new(pattern).components().take_while(is_plain).collect();
+        let options = MatchOptions { require_literal_separator: true, ..MatchOptions::new() };
+        walk(&root, &mut |path| {
+            if matcher.matches_path_with(&path, options) && stem(&path).is_some() {
+                inputs.files.push(path);
+            }
+        })?;
+        inputs.files[n_before..].sort();
+    } else {
+        for path in glob::glob(pattern).with_context(unusable)? {
+            let path = path.with_context(|| format!("{pattern}: cannot be searched"))?;
+            if stem(&path).is_some() && path.is_file() {
+                inputs.files.push(path);
+            }
         }
     }
     ensure!(inputs.files.len() > n_before, "{pattern}: no file of drawings has such a name");
+    Ok(())
+}
+
+/// Tells of every file below a folder; links to folders are not followed.
+fn walk(folder: &Path, each: &mut impl FnMut(PathBuf)) -> Result<()> {
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let here = if folder.as_os_str().is_empty() { Path::new(".") } else { &folder };
+        let unlisted = || format!("{}: cannot be listed", here.display());
+        for entry in std::fs::read_dir(here).with_context(unlisted)? {
+            let entry = entry.with_context(unlisted)?;
+            let path = folder.join(entry.file_name());
+            if entry.file_type().with_context(unlisted)?.is_dir() {
+                folders.push(path);
+            } else if path.is_file() {
+                each(path);
+            }
+        }
+    }
     Ok(())
 }

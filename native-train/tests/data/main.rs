@@ -1,6 +1,7 @@
 //! The data half of training: reading, keeping, splitting, varying and batching drawings.
 
 mod augment;
+mod forms;
 mod loader;
 mod ndjson;
 mod samples;

@@ -86,11 +86,11 @@ fn an_endless_line_is_a_bad_line_and_the_next_is_read() {
 fn folders_without_data_are_errors_that_say_what_was_expected() {
     let options = ReadOptions::default();
     let missing = read_folder(Path::new("no/such/folder"), &options).unwrap_err().to_string();
-    assert_eq!(missing, "no/such/folder: there is no such folder");
+    assert_eq!(missing, "no/such/folder: there is no such folder or file");
 
     let with_file = folder(&[("cat.ndjson", "")]);
-    let as_folder = read_folder(&with_file.path().join("cat.ndjson"), &options).unwrap_err().to_string();
-    assert!(as_folder.contains("not a folder"), "{as_folder}");
+    let as_file = read_folder(&with_file.path().join("cat.ndjson"), &options).unwrap_err().to_string();
+    assert!(as_file.ends_with("cat.ndjson: the file is empty"), "{as_file}");
 
     assert!(error(&folder(&[]), &options).contains("no .ndjson, .csv or .bin file"));
     assert!(error(&folder(&[("cat.json", "{}")]), &options).contains("no .ndjson, .csv or .bin file"));
