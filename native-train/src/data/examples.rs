@@ -142,9 +142,9 @@ fn drawing_of(rows: &[f32]) -> Result<Drawing, String> {
     let steps = [0, 1].map(|axis| steps(points.iter().map(|point| point[axis])));
     let scale = match steps {
         // One side of a simplified drawing is 255 long: the one whose steps are a part of that.
-        [Some(width), Some(height)] => match [width, height].map(|n| SIDE % n == 0) {
+        [Some(width), Some(height)] => match [width, height].map(|n| SIDE.is_multiple_of(n)) {
             [true, true] | [false, false] if sides.iter().all(|&side| side > 0.0) => {
-                let whole = |n: u32| if SIDE % n == 0 { SIDE } else { n };
+                let whole = |n: u32| if SIDE.is_multiple_of(n) { SIDE } else { n };
                 [whole(width), whole(height)]
             }
             [true, _] if sides[0] > 0.0 => [SIDE, height],
