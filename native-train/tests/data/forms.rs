@@ -98,7 +98,7 @@ fn deflated<'a>(name: &'a str, content: &'a [u8]) -> Member<'a> {
 /// An array file whose pickle is `pickle`.
 fn npy(pickle: &[u8]) -> Vec<u8> {
     let mut header = "{'descr': '|O', 'fortran_order': False, 'shape': (2,), }".to_owned();
-    while (10 + header.len() + 1) % 16 != 0 {
+    while !(10 + header.len() + 1).is_multiple_of(16) {
         header.push(' ');
     }
     header.push('\n');
@@ -350,9 +350,9 @@ fn the_tutorials_records_are_read_with_the_classes_beside_them() {
     let (dog, cat) = (example(INK, &[3, 3], &[1]), example(INK, &[3, 3], &[0]));
     write("training.tfrecord-00000-of-00003", &records(&[dog.clone(), cat.clone()]));
     write("training.tfrecord-00001-of-00003", &[]);
-    write("training.tfrecord-00002-of-00003.gz", &gzip(&records(&[cat.clone()])));
+    write("training.tfrecord-00002-of-00003.gz", &gzip(&records(std::slice::from_ref(&cat))));
     write("training.tfrecord.classes", b"cat\ndog\n");
-    write("eval.tfrecord-00000-of-00001", &records(&[cat.clone()]));
+    write("eval.tfrecord-00000-of-00001", &records(std::slice::from_ref(&cat)));
     write("eval.tfrecord.classes", b"dog\ncat");
     let (data, report) = read(folder.path()).unwrap();
     assert_eq!(data.labels(), ["cat", "dog"]);
@@ -469,7 +469,7 @@ fn tar(members: &[(&str, &[u8])]) -> Vec<u8> {
 fn the_tutorials_archive_is_read_without_unpacking_it() {
     let (dog, cat) = (example(INK, &[3, 3], &[1]), example(INK, &[3, 3], &[0]));
     let training = records(&[cat.clone(), dog.clone()]);
-    let eval = records(&[dog.clone()]);
+    let eval = records(std::slice::from_ref(&dog));
     let classes: &[u8] = b"cat\ndog\n";
     let members: [(&str, &[u8]); 6] = [
         ("rnn_tutorial_data/eval.tfrecord-00000-of-00001", &eval),
