@@ -7,10 +7,12 @@ import { readFile, readdir } from "node:fs/promises";
 import path from "node:path";
 import { parseArgs } from "node:util";
 
-import { Problem, runMain } from "../../.ci/command.mjs";
+import { Classifier } from "quickdraw-rnn";
 import { CustomClasses } from "quickdraw-rnn/custom-classes";
 import { parseNdjson } from "quickdraw-rnn/formats";
-import { Classifier } from "quickdraw-rnn";
+
+import { Problem, runMain } from "../../.ci/command.mjs";
+import { random } from "./page/random.mjs";
 
 const EXAMPLES = [1, 3, 5, 10];
 /** How many new categories an episode has: instead of the model's, and beside them. */
@@ -379,18 +381,13 @@ function mean(vectors) {
 }
 
 /**
- * Whole numbers below n in a fixed order (mulberry32).
+ * Whole numbers below n in a fixed order.
  *
  * @param {number} seed
  */
 function generator(seed) {
-  let state = seed;
-  return (/** @type {number} */ n) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let value = Math.imul(state ^ (state >>> 15), 1 | state);
-    value = (value + Math.imul(value ^ (value >>> 7), 61 | value)) ^ value;
-    return ((value ^ (value >>> 14)) >>> 0) % n;
-  };
+  const next = random(seed);
+  return (/** @type {number} */ n) => (next() * 2 ** 32) % n;
 }
 
 /**

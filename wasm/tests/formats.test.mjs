@@ -7,18 +7,15 @@ import { QuickdrawError } from "quickdraw-rnn";
 
 import { parseNdjson, parseSvg, toNdjson, toSvg } from "quickdraw-rnn/formats";
 
-/** Whole numbers below 2^32 in a fixed order (mulberry32). */
+import { random as numbers } from "../bench/page/random.mjs";
+
+/** Choices in a fixed order. */
 function generator(seed) {
-  let state = seed;
-  const next = () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let value = Math.imul(state ^ (state >>> 15), 1 | state);
-    value = (value + Math.imul(value ^ (value >>> 7), 61 | value)) ^ value;
-    return (value ^ (value >>> 14)) >>> 0;
-  };
+  const random = numbers(seed);
+  const next = () => random() * 2 ** 32;
   return {
     below: (n) => next() % n,
-    between: (low, high) => low + ((high - low) * next()) / 2 ** 32,
+    between: (low, high) => low + (high - low) * random(),
     of: (list) => list[next() % list.length],
   };
 }

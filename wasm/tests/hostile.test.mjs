@@ -6,6 +6,7 @@ import { after, afterEach, before, describe, test } from "node:test";
 import { Classifier, QuickdrawError } from "quickdraw-rnn";
 
 import instantiate from "../pkg/quickdraw_wasm.js";
+import { random as generator } from "../bench/page/random.mjs";
 import { fixtureFiles, fixtureFolder } from "./fixture.mjs";
 
 const zigzag = [[[0, 60, 120, 180, 255], [100, 0, 100, 0, 100]]];
@@ -20,16 +21,6 @@ before(async () => {
 // Whatever happened, the same instance goes on.
 afterEach(() => assert.deepEqual(classifier.classify(zigzag), expected));
 after(() => classifier.dispose());
-
-/** Numbers from 0 to below 1, the same in every run (mulberry32). */
-function generator(seed) {
-  return () => {
-    seed = (seed + 0x6d2b79f5) | 0;
-    let value = Math.imul(seed ^ (seed >>> 15), 1 | seed);
-    value = (value + Math.imul(value ^ (value >>> 7), 61 | value)) ^ value;
-    return ((value ^ (value >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 /** The bytes of WebAssembly's memory. */
 async function memoryBytes() {

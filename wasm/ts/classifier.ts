@@ -10,7 +10,6 @@ import {
   type CheckedOptions,
   type ClassifyOptions,
   type EmbedOptions,
-  type FileSource,
   type LoadOptions,
   type ModelFiles,
   type ProbabilityOptions,
@@ -20,7 +19,7 @@ import {
   readClassifyOptions,
   readLoadOptions,
 } from "./options.js";
-import { isAnswer, readBytes, readResponse, resolveUrl, shown } from "./read.js";
+import { readBytes, readSource, resolveUrl, shown } from "./read.js";
 import { loadRuntime } from "./runtime.js";
 import { type Strokes, readStrokes } from "./strokes.js";
 
@@ -105,8 +104,7 @@ export class Classifier implements Disposable {
    */
   classify(strokes: Strokes, options: ClassifyOptions = {}): Prediction[] {
     const checked = readClassifyOptions(options);
-    const found = this.#probabilities(strokes, checked);
-    const isAllowed = allowedLabels(this.labels, checked);
+    const { found, isAllowed } = this.#probabilities(strokes, checked);
     return best(found, checked.maxResults)
       .filter((index) => (isAllowed?.[index] ?? true) && found[index]! >= checked.threshold)
       .map((index) => ({ label: this.labels[index]!, probability: found[index]! }));
@@ -118,7 +116,7 @@ export class Classifier implements Disposable {
    * @throws QuickdrawError `invalid-strokes`, `invalid-options`, `disposed`
    */
   probabilities(strokes: Strokes, options: ProbabilityOptions = {}): Float32Array {
-    return this.#probabilities(strokes, readClassifyOptions(options));
+    return this.#probabilities(strokes, readClassifyOptions(options)).found;
   }
 
   /**
@@ -201,13 +199,17 @@ export class Classifier implements Disposable {
     return { promise: open(), files: [modelJson, weights, runtime.progress] };
   }
 
-  #probabilities(strokes: Strokes, options: CheckedOptions): Float32Array {
+  /** A probability for each label, and which labels may be guessed, if not all. */
+  #probabilities(
+    strokes: Strokes,
+    options: CheckedOptions,
+  ): { found: Float32Array; isAllowed: readonly boolean[] | undefined } {
     const model = this.#model();
     const isAllowed = allowedLabels(this.labels, options);
     const { points, offsets } = readStrokes(strokes);
     const found = guarded(() => model.probabilities(points, offsets, options.isSimplified));
     if (isAllowed !== undefined) restrict(found, isAllowed);
-    return found;
+    return { found, isAllowed };
   }
 
   #model(): compiled.Classifier {
@@ -257,12 +259,6 @@ async function readModel(
     readSource(model.weights, weights, signal),
   ]);
   return { name: "the given model", modelJson: modelJsonBytes, weights: weightsBytes };
-}
-
-async function readSource(source: FileSource, progress: FileProgress, signal: AbortSignal | undefined): Promise<Uint8Array> {
-  if (isAnswer(source)) return (await readResponse(source, progress, signal)).bytes;
-  progress.finish(source.byteLength);
-  return source instanceof Uint8Array ? source : new Uint8Array(source);
 }
 
 /** Leaves the probabilities of some labels, which then add up to 1; alike if the model finds none of them possible. */

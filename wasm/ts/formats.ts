@@ -2,7 +2,7 @@
 
 import { QuickdrawError, messageOf } from "./error.js";
 import { checkObject, invalid } from "./options.js";
-import { MAX_POINTS, type Strokes, readStrokes } from "./strokes.js";
+import { MAX_POINTS, type Strokes, isList, readStrokes } from "./strokes.js";
 
 export { parseSvg } from "./svg.js";
 export type { ParseSvgOptions } from "./svg.js";
@@ -338,10 +338,6 @@ function escaped(text: string): string {
   return text
     .replace(/[^\t\n\r\u{20}-\u{D7FF}\u{E000}-\u{FFFD}\u{10000}-\u{10FFFF}]/gu, "\uFFFD")
     .replace(/[&<>"']/g, (character) => entities[character]!);
-}
-
-function isList(value: unknown): value is ArrayLike<unknown> {
-  return Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView));
 }
 
 function bad(message: string): QuickdrawError {

@@ -2,6 +2,7 @@
 
 import { QuickdrawError, messageOf } from "./error.js";
 import { type FileProgress, throwIfAborted } from "./loading.js";
+import type { FileSource } from "./options.js";
 
 /** Turns what a user of the package calls an address into a URL. */
 export async function resolveUrl(address: string | URL): Promise<URL> {
@@ -42,6 +43,17 @@ export async function readResponse(
   const name = response.url === "" ? "the given answer" : response.url;
   const bytes = await readBody(response, name, progress, signal);
   return { name, bytes: finished(bytes, name, progress) };
+}
+
+/** The bytes of a file in memory, or of one that a server's answer brings. */
+export async function readSource(
+  source: FileSource,
+  progress: FileProgress,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array> {
+  if (isAnswer(source)) return (await readResponse(source, progress, signal)).bytes;
+  progress.finish(source.byteLength);
+  return source instanceof Uint8Array ? source : new Uint8Array(source);
 }
 
 /** Whether a value is a server's answer, or a promise that may bring one. */

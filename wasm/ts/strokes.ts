@@ -173,7 +173,8 @@ function checkSize(found: number, what: "strokes" | "points"): void {
   }
 }
 
-function isList(value: unknown): value is ArrayLike<unknown> {
+/** Whether a value is an array, or a typed one. */
+export function isList(value: unknown): value is ArrayLike<unknown> {
   return Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView));
 }
 

@@ -16,6 +16,7 @@ import {
   type EmbedOptions,
   type FileSource,
   type LoadOptions,
+  type ModelFiles,
   type ProbabilityOptions,
   allowedLabels,
   invalid,
@@ -25,7 +26,7 @@ import {
   readClassifyOptions,
   readLoadOptions,
 } from "./options.js";
-import { isAnswer, nodeModule, readResponse, resolveUrl } from "./read.js";
+import { nodeModule, readSource, resolveUrl } from "./read.js";
 import { type Strokes, readStrokes } from "./strokes.js";
 
 export type { Prediction } from "./classifier.js";
@@ -69,15 +70,14 @@ async function sendable(
   arithmetic: Arithmetic | undefined,
   signal: AbortSignal | undefined,
 ): Promise<WorkerModel> {
-  const file = async (source: FileSource): Promise<Uint8Array> => {
-    if (isAnswer(source)) return (await readResponse(source, new FileProgress(), signal)).bytes;
-    return source instanceof ArrayBuffer ? new Uint8Array(source) : source;
+  const file = (source: FileSource): Promise<Uint8Array> => readSource(source, new FileProgress(), signal);
+  const files = async ({ modelJson, weights }: ModelFiles): Promise<{ modelJson: Uint8Array; weights: Uint8Array }> => {
+    const [modelJsonBytes, weightsBytes] = await Promise.all([file(modelJson), file(weights)]);
+    return { modelJson: modelJsonBytes, weights: weightsBytes };
   };
   const address = async (source: string | URL): Promise<string> => (await resolveUrl(source)).href;
   const [sentModel, sentWasm] = await Promise.all([
-    model === undefined || isAddress(model)
-      ? model && address(model)
-      : { modelJson: await file(model.modelJson), weights: await file(model.weights) },
+    model === undefined ? model : isAddress(model) ? address(model) : files(model),
     wasm === undefined || isModule(wasm) ? wasm : isAddress(wasm) ? address(wasm) : file(wasm),
   ]);
   return { model: sentModel, wasm: sentWasm, arithmetic };

@@ -5,6 +5,7 @@
  * dozens of classifications; it lets guesses pass between them, and gives way to a newer look.
  */
 import { Classifier, QuickdrawError } from "quickdraw-rnn";
+import { beginning } from "./beginning";
 import type { LookRequest, Moment, Prediction, Stroke, WorkerReport, WorkerRequest } from "./messages";
 
 declare const self: DedicatedWorkerGlobalScope;
@@ -31,18 +32,6 @@ function momentsOf(strokes: readonly Stroke[]): number[] {
   const stride = Math.ceil(ends.length / (MOST_MOMENTS - MOMENTS_BETWEEN));
   const kept = ends.filter((_, i) => (ends.length - 1 - i) % stride === 0);
   return [...new Set([...kept, ...between])].sort((a, b) => a - b);
-}
-
-/** The drawing as it was after its first `nPoints` points. */
-function beginning(strokes: readonly Stroke[], nPoints: number): Stroke[] {
-  const begun: Stroke[] = [];
-  let left = nPoints;
-  for (const stroke of strokes) {
-    if (left <= 0) break;
-    begun.push(stroke.slice(0, left));
-    left -= stroke.length;
-  }
-  return begun;
 }
 
 let newestLook = 0;
@@ -101,9 +90,7 @@ async function start(): Promise<void> {
       report({ kind: "refused", id: data.id, message: error.message });
     }
   };
-  // Models from before the calibration have no threshold.
-  const { threshold } = classifier as { threshold?: number };
-  report({ kind: "ready", nCategories: classifier.labels.length, threshold });
+  report({ kind: "ready", nCategories: classifier.labels.length, threshold: classifier.threshold });
 }
 
 void start();

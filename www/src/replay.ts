@@ -1,6 +1,7 @@
 /** Shows how a drawing came about, with the guesses that it would have got on the way. */
+import { beginning } from "./beginning";
 import type { Stroke } from "./messages";
-import type { InkStroke, Pad } from "./pad";
+import type { Pad } from "./pad";
 
 const MS_PER_POINT = 14;
 const SHORTEST_MS = 1500;
@@ -59,16 +60,4 @@ export class Replay {
     this.#frame = 0;
     this.#pad.show(null);
   }
-}
-
-/** The drawing as it was after its first `nPoints` points. */
-export function beginning(strokes: readonly InkStroke[], nPoints: number): InkStroke[] {
-  const begun: InkStroke[] = [];
-  let left = nPoints;
-  for (const stroke of strokes) {
-    if (left <= 0) break;
-    begun.push(stroke.slice(0, left));
-    left -= stroke.length;
-  }
-  return begun;
 }
