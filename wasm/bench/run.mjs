@@ -57,7 +57,7 @@ const usage = `npm run bench --workspace wasm -- [OPTIONS]
  * @property {number} median_ms_45
  * @property {number} min_ms_120
  * @property {number} median_ms_120
- * @property {number} first_ms from the start of the navigation to a fresh page to the first guess
+ * @property {number} first_ms from asking for the code, in a fresh page, to the first guess
  * @property {number} code_brotli_bytes
  * @property {number} weights_bytes
  * @property {number} memory_bytes of WebAssembly, after 100 guesses

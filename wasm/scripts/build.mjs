@@ -9,12 +9,18 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, gzipSync } from "node:zlib";
 
+import { build as bundle } from "esbuild";
+
 import { Problem, run, runMain } from "../../.ci/command.mjs";
 import { WASM_TARGET, checkNode, checkRust } from "../../.ci/tools.mjs";
 
 const here = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
 const pkg = path.join(here, "pkg");
+const dist = path.join(here, "dist");
 const require = createRequire(import.meta.url);
+
+/** The modules that package.json exports. */
+const ENTRY_POINTS = ["index", "worker", "worker-thread", "formats", "custom-classes"];
 
 /** What rustc lets itself use for this target, and wasm-opt may therefore use too. */
 const WASM_FEATURES = [
@@ -109,10 +115,25 @@ async function sizes() {
   return `${kilobytes(bytes)}, gzip ${kilobytes(gzipSync(bytes))}, brotli ${kilobytes(brotliCompressSync(bytes))}`;
 }
 
+/**
+ * Types come from tsc; the program itself in few files, because each file that a file imports is one more wait on the
+ * road to the first guess. What entry points share is in one more file, so that there is one runtime and one error class.
+ */
 async function compileTypeScript() {
-  await rm(path.join(here, "dist"), { recursive: true, force: true });
+  await rm(dist, { recursive: true, force: true });
   const tsc = path.join(path.dirname(require.resolve("typescript/package.json")), "bin", "tsc");
   await run(process.execPath, [tsc, "-p", here]);
+  await bundle({
+    entryPoints: ENTRY_POINTS.map((name) => path.join(here, "ts", `${name}.ts`)),
+    outdir: dist,
+    bundle: true,
+    splitting: true,
+    chunkNames: "shared-[hash]",
+    format: "esm",
+    platform: "neutral",
+    target: "es2022",
+    logLevel: "warning",
+  });
 }
 
 await runMain(build);

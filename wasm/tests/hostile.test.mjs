@@ -5,7 +5,7 @@ import { after, afterEach, before, describe, test } from "node:test";
 
 import { Classifier, QuickdrawError } from "quickdraw-rnn";
 
-import instantiate from "../pkg/quickdraw_wasm.js";
+import { memoryBytes } from "../bench/page/memory.mjs";
 import { random as generator } from "../bench/page/random.mjs";
 import { fixtureFiles, fixtureFolder } from "./fixture.mjs";
 
@@ -21,11 +21,6 @@ before(async () => {
 // Whatever happened, the same instance goes on.
 afterEach(() => assert.deepEqual(classifier.classify(zigzag), expected));
 after(() => classifier.dispose());
-
-/** The bytes of WebAssembly's memory. */
-async function memoryBytes() {
-  return (await instantiate()).memory.buffer.byteLength;
-}
 
 function assertRefused(strokes, message = /./) {
   for (const call of ["classify", "probabilities", "embed", "simplify"]) {
@@ -63,7 +58,7 @@ describe("sizes", () => {
     assert.equal(classifier.classify({ points, offsets: [0] }).length, expected.length);
     const dots = Array.from({ length: 100_000 }, () => [{ x: random() * 1000, y: random() * 1000 }]);
     assert.equal(classifier.classify(dots).length, expected.length);
-    assert.ok((await memoryBytes()) < 2 ** 30);
+    assert.ok(memoryBytes() < 2 ** 30);
   });
 
   test("a hundred thousand empty strokes are refused", () => {
@@ -249,9 +244,9 @@ test("a hundred thousand guesses need no more memory than a thousand", async () 
     Array.from({ length: 2 + (index % 10) }, () => ({ x: random() * 300, y: random() * 300 })),
   ]);
   for (let round = 0; round < 1000; round++) classifier.classify(drawings[round % drawings.length]);
-  const before = await memoryBytes();
+  const before = memoryBytes();
   for (let round = 0; round < 100_000; round++) classifier.classify(drawings[round % drawings.length]);
-  assert.equal(await memoryBytes(), before);
+  assert.equal(memoryBytes(), before);
 });
 
 test("classifiers that are loaded and disposed need no more memory", async () => {
@@ -261,7 +256,7 @@ test("classifiers that are loaded and disposed need no more memory", async () =>
     other.dispose();
   };
   for (let round = 0; round < 5; round++) await cycle();
-  const before = await memoryBytes();
+  const before = memoryBytes();
   for (let round = 0; round < 100; round++) await cycle();
-  assert.equal(await memoryBytes(), before);
+  assert.equal(memoryBytes(), before);
 });

@@ -35,7 +35,6 @@ test("the package holds its face, its module and its model, and no sources of th
     "model/model.json",
     "model/weights.safetensors",
     "package.json",
-    "pkg/quickdraw_wasm.js",
     "pkg/quickdraw_wasm_bg.wasm",
   ]) {
     assert.ok(files.includes(needed), `${needed} is missing among ${files.join(", ")}`);

@@ -1,18 +1,16 @@
 // onnxruntime-web on the processor, one thread; the network as native-train exports it.
 
-import * as ort from "/peers/onnxruntime-web/dist/ort.wasm.bundle.min.mjs";
-
 import { inkOf, likeliest, readCard } from "../network.mjs";
-
-ort.env.wasm.numThreads = 1;
-ort.env.wasm.simd = true;
-ort.env.wasm.wasmPaths = "/peers/onnxruntime-web/dist/";
 
 /**
  * @param {{ card: string, onnx: string }} options
  * @returns {Promise<import("../page.mjs").Guess>}
  */
 export async function load({ card, onnx }) {
+  const ort = await import("/peers/onnxruntime-web/dist/ort.wasm.bundle.min.mjs");
+  ort.env.wasm.numThreads = 1;
+  ort.env.wasm.simd = true;
+  ort.env.wasm.wasmPaths = "/peers/onnxruntime-web/dist/";
   const create = ort.InferenceSession.create(onnx, { executionProviders: ["wasm"], graphOptimizationLevel: "all" });
   const [{ config, labels, temperature }, session] = await Promise.all([readCard(card), create]);
   const format = config.ink ?? "tutorial";
