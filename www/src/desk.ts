@@ -1,20 +1,24 @@
 /**
- * The desk: what both modes, free drawing and the game, work with. A sheet to draw on, a guesser that watches, and its guesses as bars.
+ * The desk: what all modes, free drawing, the game and lessons, work with. A sheet to draw on, a guesser that watches, and its guesses as bars.
  * What is said about the guesses is the mode's business.
  */
 import { Announcer } from "./announcer";
 import { element } from "./element";
+import type { CustomClassesJson } from "quickdraw-rnn/custom-classes";
 import { GuessList } from "./guess-list";
 import { Guesser } from "./guesser";
 import type { Language } from "./language/language";
-import type { Look, Obstacle, Prediction, Stroke } from "./messages";
+import type { Among, Look, Obstacle, Prediction, Stroke } from "./messages";
 import { Pad } from "./pad";
+import { Categories } from "./teach/categories";
 
 /** Guesses while the pen moves come no faster than this: a list that changes with every frame cannot be read. */
 const LIVE_GUESS_EVERY_MS = 120;
 
 /** What happens on the desk concerns one mode at a time. */
 export interface Mode {
+  /** What its guesses choose among. */
+  readonly among: Among;
   enter(): void;
   leave(): void;
   /** The pen moved on paper. */
@@ -41,6 +45,10 @@ export class Desk {
   threshold: number | undefined;
   obstacle: Obstacle | undefined;
   predictions: readonly Prediction[] = [];
+  /** What the visitor taught. */
+  readonly categories = new Categories(() => this.learn());
+  /** What the classifier made of it; undefined until it has answered. */
+  learnt: CustomClassesJson | undefined;
   readonly #items = element("guesses");
   readonly #list = new GuessList(this.#items);
   readonly #undo = element<HTMLButtonElement>("undo");
@@ -57,6 +65,7 @@ export class Desk {
         this.nCategories = nCategories;
         this.threshold = threshold;
         this.obstacle = undefined;
+        if (this.categories.all.length > 0) this.learn();
         onState();
       },
       onPredictions: (predictions) => {
@@ -66,6 +75,14 @@ export class Desk {
         if (this.guesser.isIdle) this.#items.setAttribute("aria-busy", "false");
       },
       onLook: (look) => this.#mode?.onLook(look),
+      onExample: (label, drawing) => {
+        this.categories.add({ label, drawings: [drawing] });
+        this.#mode?.write();
+      },
+      onLearnt: (classes) => {
+        this.learnt = classes;
+        this.#mode?.write();
+      },
       onUnavailable: (obstacle) => {
         this.obstacle = obstacle;
         this.#items.setAttribute("aria-busy", "false");
@@ -116,7 +133,18 @@ export class Desk {
   /** Asks what strokes show. The list is busy until it shows what was guessed of them, or of newer ones. */
   guess(strokes: readonly Stroke[] = this.pad.strokes): void {
     this.#items.setAttribute("aria-busy", String(this.obstacle === undefined));
-    this.guesser.guess(strokes);
+    this.guesser.guess(strokes, this.among);
+  }
+
+  /** What guesses choose among. */
+  get among(): Among {
+    return this.#mode?.among ?? "model";
+  }
+
+  /** Teaches the classifier what `categories` holds. */
+  learn(): void {
+    this.guesser.learn(this.categories.all);
+    this.#mode?.write();
   }
 
   /** Forgets what was guessed: the drawing is gone. */

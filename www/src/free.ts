@@ -6,8 +6,8 @@ import type { Inside } from "./inside/inside";
 import { Keeper } from "./keep/keeper";
 import { confidenceOf } from "./language/confidence";
 import type { Language } from "./language/language";
-import type { Look, Stroke } from "./messages";
-import { EMPTY_SHEET, type Sheet } from "./pad";
+import type { Among, Look, Stroke } from "./messages";
+import { EMPTY_SHEET, type InkStroke, type Sheet } from "./pad";
 import { Replay } from "./replay";
 
 /** A look inside takes dozens of classifications: it waits until the hand has rested so long. */
@@ -18,6 +18,7 @@ export class FreeDrawing implements Mode {
   readonly #idea = element("idea");
   readonly #offers = element("offers");
   readonly #lookButton = element<HTMLButtonElement>("look");
+  readonly #teachButton = element<HTMLButtonElement>("teach-this");
   readonly #replayButton = element<HTMLButtonElement>("replay");
   readonly #insidePanel = element("inside");
   readonly #keeper: Keeper;
@@ -28,8 +29,10 @@ export class FreeDrawing implements Mode {
   #lookTimer: ReturnType<typeof setTimeout> | undefined;
   #isHere = false;
 
-  constructor(desk: Desk) {
+  /** `onTeach` is called when the drawing on the sheet is to be the first of a lesson. */
+  constructor(desk: Desk, onTeach: (strokes: readonly InkStroke[]) => void) {
     this.#desk = desk;
+    this.#teachButton.addEventListener("click", () => onTeach(desk.pad.strokes));
     this.#keeper = new Keeper(desk, (strokes) => this.open(strokes));
     this.#replay = new Replay(desk.pad, (strokes) => desk.guess(strokes));
     this.#replayButton.addEventListener("click", () => this.#replay.start());
@@ -38,6 +41,10 @@ export class FreeDrawing implements Mode {
       this.#ideaLabel = ideaBesides(this.#ideaLabel);
       this.#writeSentence();
     });
+  }
+
+  get among(): Among {
+    return this.#desk.categories.among;
   }
 
   enter(): void {
@@ -110,6 +117,7 @@ export class FreeDrawing implements Mode {
   #writeButtons(): void {
     const { isEmpty } = this.#desk.pad;
     this.#replayButton.disabled = isEmpty;
+    this.#teachButton.disabled = isEmpty;
     this.#lookButton.disabled = (isEmpty && this.#insidePanel.hidden === true) || !this.#desk.isReady;
     this.#keeper.writeButtons();
   }
@@ -151,7 +159,7 @@ export class FreeDrawing implements Mode {
     clearTimeout(this.#lookTimer);
     if (this.#insidePanel.hidden) return;
     if (this.#desk.pad.isEmpty) this.#inside?.clear();
-    else this.#lookTimer = setTimeout(() => this.#desk.guesser.look(this.#desk.pad.strokes), afterMs);
+    else this.#lookTimer = setTimeout(() => this.#desk.guesser.look(this.#desk.pad.strokes, this.#desk.among), afterMs);
   }
 }
 

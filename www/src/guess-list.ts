@@ -12,10 +12,11 @@ export class GuessList {
   show(predictions: readonly Prediction[], language: Language): void {
     const percent = new Intl.NumberFormat(language.tag, { style: "percent", maximumFractionDigits: 0 });
     while (this.#list.children.length > predictions.length) this.#list.lastElementChild?.remove();
-    predictions.forEach(({ label, probability }, i) => {
+    predictions.forEach(({ label, probability, isCustom = false }, i) => {
       const item = (this.#list.children[i] as HTMLElement | undefined) ?? this.#append();
       item.dataset["label"] = label;
       item.dataset["probability"] = String(probability);
+      item.classList.toggle("own", isCustom);
       const [name, bar, figure] = item.children as unknown as [HTMLElement, HTMLElement, HTMLElement];
       name.textContent = language.name(label);
       figure.textContent = probability < 0.005 ? `<${percent.format(0.01)}` : percent.format(probability);

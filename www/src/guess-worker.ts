@@ -1,12 +1,14 @@
 /**
- * The worker that owns the classifier: strokes in, the five best predictions out, and on request how they came about.
+ * The worker that owns the classifier: strokes in, the five best predictions out, and on request how they came about. It also learns
+ * the visitor's own categories; the page keeps the drawings that they were taught with, and hands them to every new worker.
  *
  * It answers one guess after the other and keeps none: which drawing is worth a guess is decided by the page (guesser.ts). A look takes
  * dozens of classifications; it lets guesses pass between them, and gives way to a newer look.
  */
 import { Classifier, QuickdrawError } from "quickdraw-rnn";
+import { CustomClasses } from "quickdraw-rnn/custom-classes";
 import { beginning } from "./beginning";
-import type { LookRequest, Moment, Prediction, Stroke, WorkerReport, WorkerRequest } from "./messages";
+import type { Among, ExampleRequest, GuessRequest, LearnRequest, LookRequest, Moment, Prediction, Stroke, WorkerReport, WorkerRequest } from "./messages";
 
 declare const self: DedicatedWorkerGlobalScope;
 
@@ -17,6 +19,8 @@ const MOST_FOLLOWED = 6;
 /** Moments within strokes, besides the strokes' ends. */
 const MOMENTS_BETWEEN = 24;
 const MOST_MOMENTS = 60;
+/** Errors that are the request's, not the classifier's. */
+const REFUSALS: ReadonlySet<string> = new Set(["invalid-strokes", "invalid-options"]);
 
 function report(message: WorkerReport): void {
   self.postMessage(message);
@@ -34,14 +38,47 @@ function momentsOf(strokes: readonly Stroke[]): number[] {
   return [...new Set([...kept, ...between])].sort((a, b) => a - b);
 }
 
+/** A classifier, and what the visitor taught it. */
+interface Pupil {
+  readonly classifier: Classifier;
+  custom: CustomClasses;
+}
+
+async function classify({ classifier, custom }: Pupil, strokes: readonly Stroke[], among: Among, maxResults: number): Promise<readonly Prediction[]> {
+  if (among === "model" || custom.classes.length === 0) return classifier.classify(strokes, { maxResults });
+  return custom.classify(strokes, { maxResults, among });
+}
+
+async function guess(pupil: Pupil, { id, strokes, among }: GuessRequest): Promise<void> {
+  const startMs = performance.now();
+  const predictions = await classify(pupil, strokes, among, MAX_RESULTS);
+  report({ kind: "predictions", id, predictions, durationMs: performance.now() - startMs });
+}
+
+async function learn(pupil: Pupil, { categories }: LearnRequest): Promise<void> {
+  pupil.custom = new CustomClasses(pupil.classifier);
+  for (const { label, drawings } of categories) {
+    for (const drawing of drawings) await pupil.custom.add(label, drawing, { isSimplified: true });
+  }
+  report({ kind: "learnt", classes: pupil.custom.toJSON() });
+}
+
+async function learnExample({ classifier, custom }: Pupil, { id, label, strokes }: ExampleRequest): Promise<void> {
+  const drawing = classifier.simplify(strokes);
+  await custom.add(label, drawing, { isSimplified: true });
+  report({ kind: "learnt", classes: custom.toJSON() });
+  report({ kind: "example", id, label, drawing });
+}
+
 let newestLook = 0;
 
-async function look(classifier: Classifier, { id, strokes }: LookRequest): Promise<void> {
+async function look(pupil: Pupil, { id, strokes, among }: LookRequest): Promise<void> {
   newestLook = id;
-  const { labels } = classifier;
-  const seen: { nPoints: number; predictions: Prediction[] }[] = [];
+  const { classifier, custom } = pupil;
+  const most = classifier.labels.length + custom.classes.length;
+  const seen: { nPoints: number; predictions: readonly Prediction[] }[] = [];
   for (const nPoints of momentsOf(strokes)) {
-    seen.push({ nPoints, predictions: classifier.classify(beginning(strokes, nPoints), { maxResults: labels.length }) });
+    seen.push({ nPoints, predictions: await classify(pupil, beginning(strokes, nPoints), among, most) });
     await new Promise((resolve) => setTimeout(resolve));
     if (newestLook !== id) return;
   }
@@ -64,6 +101,19 @@ async function look(classifier: Classifier, { id, strokes }: LookRequest): Promi
   report({ kind: "look", id, look: { simplified: classifier.simplify(strokes), labels: [...followed], moments } });
 }
 
+function answer(pupil: Pupil, request: WorkerRequest): Promise<void> {
+  switch (request.kind) {
+    case "guess":
+      return guess(pupil, request);
+    case "look":
+      return look(pupil, request);
+    case "learn":
+      return learn(pupil, request);
+    case "example":
+      return learnExample(pupil, request);
+  }
+}
+
 async function start(): Promise<void> {
   let classifier: Classifier;
   try {
@@ -73,22 +123,16 @@ async function start(): Promise<void> {
     report({ kind: "unavailable", obstacle, message: error instanceof Error ? error.message : String(error) });
     return;
   }
+  const pupil = { classifier, custom: new CustomClasses(classifier) };
+  // The classifier computes at once and waits for nothing, so one message is answered before the next is read; only a look lets others by.
   self.onmessage = ({ data }: MessageEvent<WorkerRequest>) => {
-    if (data.kind === "look") {
-      // Strokes that are refused are refused as a guess too, where it is said; a trap there replaces this worker.
-      look(classifier, data).catch((error: unknown) => console.warn("no look inside", error));
-      return;
-    }
-    try {
-      const startMs = performance.now();
-      const predictions = classifier.classify(data.strokes, { maxResults: MAX_RESULTS });
-      report({ kind: "predictions", id: data.id, predictions, durationMs: performance.now() - startMs });
-    } catch (error) {
-      // Refused strokes are the drawing's matter. After any other error (a WebAssembly trap) the instance cannot be trusted: the error
-      // goes up uncaught, and the page replaces this worker.
-      if (!(error instanceof QuickdrawError && error.code === "invalid-strokes")) throw error;
-      report({ kind: "refused", id: data.id, message: error.message });
-    }
+    answer(pupil, data).catch((error: unknown) => {
+      // Refused strokes are the drawing's matter, and those of a look are refused as a guess too, where it is said. After any other error
+      // (a WebAssembly trap) the instance cannot be trusted: the error goes up uncaught, and the page replaces this worker.
+      if (!(error instanceof QuickdrawError && REFUSALS.has(error.code))) self.reportError(error);
+      else if ("id" in data && data.kind !== "look") report({ kind: "refused", id: data.id, message: error.message });
+      else console.warn(`${data.kind}: ${error.message}`);
+    });
   };
   report({ kind: "ready", nCategories: classifier.labels.length, threshold: classifier.threshold });
 }

@@ -4,7 +4,8 @@
  * At most one request is under way. A drawing that arrives meanwhile waits, and a newer one takes its place, so that the guesses never
  * lag behind the pen by more than one classification. A worker that crashes or falls silent is replaced, and the drawing asked again.
  */
-import type { GuessRequest, Look, Obstacle, Prediction, Stroke, WorkerReport } from "./messages";
+import type { CustomClassesJson } from "quickdraw-rnn/custom-classes";
+import type { Among, Category, ExampleRequest, GuessRequest, Look, Obstacle, Prediction, Simplified, Stroke, WorkerReport, WorkerRequest } from "./messages";
 
 /** Silence of this length means that the worker is gone: some browsers end one for lack of memory without an event. */
 const SILENCE_LIMIT_MS = 15_000;
@@ -23,6 +24,10 @@ export interface GuesserEvents {
   onPredictions(predictions: readonly Prediction[]): void;
   /** How the guess for the drawing of the newest `look` came about. */
   onLook(look: Look): void;
+  /** A drawing was learnt as an example of a category of the visitor's; `drawing` is what was read of it. */
+  onExample(label: string, drawing: Simplified): void;
+  /** All that the visitor taught, as the package saves it. */
+  onLearnt(classes: CustomClassesJson): void;
   /** No guesses until `start` is called again. */
   onUnavailable(obstacle: Obstacle): void;
 }
@@ -34,6 +39,8 @@ export class Guesser {
   #lastId = 0;
   #underWay: GuessRequest | null = null;
   #waiting: GuessRequest | null = null;
+  /** Examples without an answer yet, oldest first. */
+  #examples: ExampleRequest[] = [];
   #crashes = 0;
   #lookId = 0;
   #durationsMs: number[] = [];
@@ -55,15 +62,26 @@ export class Guesser {
   }
 
   /** Asks for a guess. `strokes` must not change afterwards: it may have to wait. */
-  guess(strokes: readonly Stroke[]): void {
-    this.#waiting = { kind: "guess", id: ++this.#lastId, strokes };
+  guess(strokes: readonly Stroke[], among: Among): void {
+    this.#waiting = { kind: "guess", id: ++this.#lastId, strokes, among };
     this.#sendWaiting();
   }
 
   /** Asks how the guess for a drawing comes about; an older look that is still under way is given up. */
-  look(strokes: readonly Stroke[]): void {
-    if (!this.#worker || !this.#ready) return;
-    this.#worker.postMessage({ kind: "look", id: ++this.#lookId, strokes });
+  look(strokes: readonly Stroke[], among: Among): void {
+    this.#post({ kind: "look", id: ++this.#lookId, strokes, among });
+  }
+
+  /** Teaches these categories and no others. A worker that is not ready does not hear it: `onReady` is the time to say it again. */
+  learn(categories: readonly Category[]): void {
+    this.#post({ kind: "learn", categories });
+  }
+
+  /** Shows a category one more drawing; it is not lost when the worker has to be replaced. */
+  teach(label: string, strokes: readonly Stroke[]): void {
+    const example: ExampleRequest = { kind: "example", id: ++this.#lastId, label, strokes };
+    this.#examples.push(example);
+    this.#post(example);
   }
 
   /** How long the last guesses took in the worker, the newest last; at most `DURATIONS_KEPT`. */
@@ -74,7 +92,7 @@ export class Guesser {
   /** Drops the drawing that waits and the answer that is under way: they are about a drawing that is gone. */
   forget(): void {
     this.#waiting = null;
-    if (this.#underWay) this.#underWay = { kind: "guess", id: -1, strokes: [] };
+    if (this.#underWay) this.#underWay = { kind: "guess", id: -1, strokes: [], among: "model" };
   }
 
   #startWorker(): void {
@@ -109,6 +127,10 @@ export class Guesser {
     }
   }
 
+  #post(request: WorkerRequest): void {
+    if (this.#ready) this.#worker?.postMessage(request);
+  }
+
   #sendWaiting(): void {
     if (!this.#worker || !this.#ready || this.#underWay || !this.#waiting) return;
     this.#underWay = this.#waiting;
@@ -122,6 +144,7 @@ export class Guesser {
       case "ready":
         this.#ready = true;
         this.#events.onReady(report.nCategories, report.threshold);
+        for (const example of this.#examples) this.#post(example);
         break;
       case "unavailable":
         console.warn(`no guesses: ${report.message}`);
@@ -131,8 +154,19 @@ export class Guesser {
       case "look":
         if (report.id === this.#lookId) this.#events.onLook(report.look);
         return;
+      case "learnt":
+        this.#events.onLearnt(report.classes);
+        return;
+      case "example":
+        this.#examples = this.#examples.filter(({ id }) => id !== report.id);
+        this.#events.onExample(report.label, report.drawing);
+        return;
       case "predictions":
       case "refused": {
+        if (this.#examples.some(({ id }) => id === report.id)) {
+          this.#examples = this.#examples.filter(({ id }) => id !== report.id);
+          return;
+        }
         clearTimeout(this.#silence);
         this.#crashes = 0;
         const wanted = this.#underWay?.id === report.id;

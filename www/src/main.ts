@@ -8,11 +8,13 @@ import { Game, type Outcome } from "./game/game";
 import { readPrompts } from "./game/prompts";
 import { Summary } from "./game/summary";
 import { decodeDrawing } from "./keep/link";
-import { KOREAN_NAMES } from "./language/korean-names";
+import { isKnown } from "./language/korean-names";
 import { chooseLanguage, preferredLanguage, type Language } from "./language/language";
 import { TEST_ACCURACY } from "./model-figures";
+import { Lesson } from "./teach/lesson";
+import { applyTheme, chosenTheme, chooseTheme, followSystem, type Theme } from "./theme";
 
-type View = "draw" | "play" | "summary";
+type View = "draw" | "play" | "summary" | "teach";
 
 const deskPlace = element("desk");
 const problem = element("problem");
@@ -20,10 +22,16 @@ const problemText = element("problem-text");
 const modelText = element("model");
 const aboutText = element("about-text");
 const languageButtons = [...document.querySelectorAll<HTMLButtonElement>("[data-language]")];
+const themeButtons = [...document.querySelectorAll<HTMLButtonElement>("button[data-theme]")];
 const modeLinks = [...document.querySelectorAll<HTMLAnchorElement>("[data-mode]")];
 
 const desk = new Desk(preferredLanguage(), () => write());
-const free = new FreeDrawing(desk);
+const lesson = new Lesson(desk);
+const free = new FreeDrawing(desk, (strokes) => {
+  history.pushState(null, "", "#teach");
+  teach();
+  lesson.bring(strokes);
+});
 const game = new Game(desk, {
   onEnd(outcomes, bestScore) {
     view("summary");
@@ -45,7 +53,7 @@ function view(name: View): void {
   deskPlace.hidden = name === "summary";
   if (name !== "summary") summary.hide();
   for (const link of modeLinks) {
-    if (link.dataset["mode"] === (name === "draw" ? "draw" : "play")) link.setAttribute("aria-current", "page");
+    if (link.dataset["mode"] === (name === "summary" ? "play" : name)) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
 }
@@ -63,11 +71,22 @@ function play(prompts: readonly string[] | undefined): void {
   window.scrollTo(0, 0);
 }
 
+function teach(): void {
+  if (document.body.dataset["view"] === "teach") return;
+  view("teach");
+  desk.mode = lesson;
+  window.scrollTo(0, 0);
+}
+
 /** Goes where the address points. */
 function follow(): void {
   const [name, value] = location.hash.slice(1).split("=", 2);
   if (name === "play") {
-    play(value === undefined ? undefined : readPrompts(value, (label) => label in KOREAN_NAMES));
+    play(value === undefined ? undefined : readPrompts(value, isKnown));
+    return;
+  }
+  if (name === "teach") {
+    teach();
     return;
   }
   draw();
@@ -84,6 +103,7 @@ function write(): void {
   for (const each of document.querySelectorAll<HTMLElement>("[data-text]")) each.textContent = text(language, each.dataset["text"]);
   for (const each of document.querySelectorAll<HTMLElement>("[data-name]")) each.setAttribute("aria-label", text(language, each.dataset["name"]));
   for (const button of languageButtons) button.setAttribute("aria-pressed", String(button.dataset["language"] === language.tag));
+  for (const button of themeButtons) button.setAttribute("aria-pressed", String(button.dataset["theme"] === chosenTheme()));
   document.querySelector('meta[name="description"]')?.setAttribute("content", language.description);
   element("attribution-before").textContent = language.attribution.before;
   element("attribution-link").textContent = language.attribution.link;
@@ -113,6 +133,15 @@ for (const button of languageButtons) {
     desk.language = chooseLanguage(button.dataset["language"] ?? "");
     desk.announcer.hush();
     write();
+    // A narrow page shows only the other language's button.
+    if (button.offsetParent === null) languageButtons.find((other) => other.offsetParent !== null)?.focus();
+  });
+}
+for (const button of themeButtons) {
+  button.addEventListener("click", () => {
+    chooseTheme(button.dataset["theme"] as Theme);
+    desk.pad.repaint();
+    write();
   });
 }
 for (const link of modeLinks) {
@@ -130,17 +159,23 @@ element("try-again").addEventListener("click", () => {
 });
 window.addEventListener("keydown", (event) => {
   if (event.defaultPrevented || event.altKey || document.querySelector("dialog[open]") || document.body.dataset["view"] === "summary") return;
+  // Where one writes a name, these keys are the text's.
+  if (event.target instanceof HTMLInputElement) return;
   const withControl = event.ctrlKey || event.metaKey;
   const key = event.key.toLowerCase();
   if (withControl && key === "z") event.shiftKey ? desk.pad.redo() : desk.pad.undo();
   else if (withControl && key === "y") desk.pad.redo();
   else if (!withControl && (key === "delete" || key === "escape")) desk.pad.clear();
+  else if (key === "enter" && event.target === document.body && lesson.onEnter()) {
+    // Kept.
+  }
   else return;
   event.preventDefault();
 });
 window.addEventListener("hashchange", follow);
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => desk.pad.repaint());
+followSystem(() => desk.pad.repaint());
 
+applyTheme();
 follow();
 write();
 desk.start();

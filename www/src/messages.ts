@@ -1,10 +1,26 @@
 /** What passes between the page and the worker that guesses. */
-import type { Point, Prediction } from "quickdraw-rnn";
+import type { Point, Prediction as ModelPrediction } from "quickdraw-rnn";
+import type { CustomClassesJson } from "quickdraw-rnn/custom-classes";
 
-export type { Prediction };
+export interface Prediction extends ModelPrediction {
+  /** Whether the visitor taught this category. */
+  readonly isCustom?: boolean;
+}
 
 /** The points of one pen-down to pen-up movement. */
 export type Stroke = readonly Point[];
+
+/** A drawing in the data set's simplified form, `[[x...], [y...]]` a stroke, in 0..255. */
+export type Simplified = readonly (readonly (readonly number[])[])[];
+
+/** A category that the visitor taught, and the drawings that it was taught with. */
+export interface Category {
+  readonly label: string;
+  readonly drawings: readonly Simplified[];
+}
+
+/** What a guess chooses among: the model's categories, those and the visitor's, or the visitor's alone. */
+export type Among = "model" | "beside" | "instead";
 
 /** Why no guess can be made: the browser cannot run the model, the model did not load, or the worker keeps failing. */
 export type Obstacle = "unsupported" | "model" | "worker";
@@ -14,6 +30,7 @@ export interface GuessRequest {
   readonly kind: "guess";
   readonly id: number;
   readonly strokes: readonly Stroke[];
+  readonly among: Among;
 }
 
 /** Asks how the guess came about, moment by moment; the newest request wins. */
@@ -21,9 +38,24 @@ export interface LookRequest {
   readonly kind: "look";
   readonly id: number;
   readonly strokes: readonly Stroke[];
+  readonly among: Among;
 }
 
-export type WorkerRequest = GuessRequest | LookRequest;
+/** Shows a category of the visitor's one more drawing; a new label makes a new category. */
+export interface ExampleRequest {
+  readonly kind: "example";
+  readonly id: number;
+  readonly label: string;
+  readonly strokes: readonly Stroke[];
+}
+
+/** Teaches these categories of the visitor's, and no others. */
+export interface LearnRequest {
+  readonly kind: "learn";
+  readonly categories: readonly Category[];
+}
+
+export type WorkerRequest = GuessRequest | LookRequest | ExampleRequest | LearnRequest;
 
 /** What the model thought when this much of the drawing was on paper. */
 export interface Moment {
@@ -40,8 +72,8 @@ export interface Moment {
 
 /** How a guess came about. */
 export interface Look {
-  /** The strokes as the model reads them, `[[x...], [y...]]` a stroke, in 0..255. */
-  readonly simplified: readonly (readonly (readonly number[])[])[];
+  /** The strokes as the model reads them. */
+  readonly simplified: Simplified;
   /** The labels that the moments follow: the best in the end, best first, then others that led on the way. */
   readonly labels: readonly string[];
   readonly moments: readonly Moment[];
@@ -52,5 +84,7 @@ export type WorkerReport =
   | { readonly kind: "ready"; readonly nCategories: number; readonly threshold?: number | undefined }
   | { readonly kind: "predictions"; readonly id: number; readonly predictions: readonly Prediction[]; readonly durationMs: number }
   | { readonly kind: "look"; readonly id: number; readonly look: Look }
+  | { readonly kind: "example"; readonly id: number; readonly label: string; readonly drawing: Simplified }
+  | { readonly kind: "learnt"; readonly classes: CustomClassesJson }
   | { readonly kind: "refused"; readonly id: number; readonly message: string }
   | { readonly kind: "unavailable"; readonly obstacle: Obstacle; readonly message: string };

@@ -5,11 +5,13 @@
  * finger a quick movement leaves a thinner line.
  */
 
-/** A point of the pen's way with the width of the line there; all three in CSS pixels of the unscaled sheet. */
+/** A point of the pen's way with the width of the line there; both in CSS pixels of the unscaled sheet. */
 export interface NibPoint {
   readonly x: number;
   readonly y: number;
   readonly width: number;
+  /** When the pen was there, on the page's clock; drawings from elsewhere have no times. */
+  readonly timeMs?: number;
 }
 
 /** The widest line of a pen at full pressure, in CSS pixels. */

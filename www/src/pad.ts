@@ -250,7 +250,7 @@ export class Pad {
     const last = this.#current.at(-1);
     const [dx, dy] = last ? [x - last.x, y - last.y] : [0, 0];
     if (last && Math.hypot(dx, dy) < SHORTEST_MOVE) return;
-    this.#current.push({ x, y, width: nibWidth(event, dx, dy, event.timeStamp - this.#lastMoveMs, last?.width) });
+    this.#current.push({ x, y, width: nibWidth(event, dx, dy, event.timeStamp - this.#lastMoveMs, last?.width), timeMs: event.timeStamp });
     this.#lastMoveMs = event.timeStamp;
     this.#requestFrame();
   }

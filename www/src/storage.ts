@@ -3,14 +3,17 @@
 const PREFIX = "quickdraw-rnn.";
 const session = new Map<string, string>();
 
-export type Memory = "language" | "best-score";
+export type Memory = "language" | "theme" | "best-score" | "categories";
 
-export function remember(what: Memory, value: string): void {
+/** Whether it will be there on the next visit. */
+export function remember(what: Memory, value: string): boolean {
   session.set(what, value);
   try {
     localStorage.setItem(PREFIX + what, value);
+    return true;
   } catch {
     // A private window, blocked cookies, or a full disk: the session's memory has it.
+    return false;
   }
 }
 
@@ -20,4 +23,13 @@ export function recall(what: Memory): string | null {
   } catch {
     return null;
   }
+}
+
+/** Calls back when another window of the page has remembered something else. */
+export function onRememberedElsewhere(what: Memory, listener: () => void): void {
+  window.addEventListener("storage", ({ key }) => {
+    if (key !== PREFIX + what) return;
+    session.delete(what);
+    listener();
+  });
 }

@@ -32,6 +32,16 @@ for (const { colorScheme, locale } of [
       await expect(page.getByTestId("stages").locator("li")).not.toHaveCount(0);
       await check(page);
 
+      await page.getByTestId("teach-this").click();
+      await check(page);
+      await page.getByTestId("lesson-name").fill("hut");
+      await page.keyboard.press("Enter");
+      await check(page);
+      await page.getByTestId("keep-it").click();
+      await page.getByTestId("lesson-done").click();
+      await expect(page.getByTestId("taught-item")).toHaveCount(1);
+      await check(page);
+
       await page.goto(`${site.url}#play=cat,star`);
       await expect(page.getByTestId("begin")).toBeEnabled();
       await check(page);
@@ -61,14 +71,14 @@ test("the page can be walked through by keyboard, in the order in which it is re
     document.body.removeAttribute("tabindex");
   });
   const walked: string[] = [];
-  for (let i = 0; i < 20; i++) {
+  for (let i = 0; i < 30; i++) {
     await page.keyboard.press("Tab");
     const id = await page.evaluate(() => (document.activeElement as HTMLElement).dataset["testid"] ?? document.activeElement?.tagName ?? "");
     if (id === "BODY") break;
     walked.push(id);
   }
   expect(walked).toEqual([
-    "mode-draw", "mode-play", "language-en", "language-ko", "undo", "clear", "replay", "copy-link", "look", "save-svg", "save-png",
-    "save-ndjson", "open", "SUMMARY", "A",
+    "mode-draw", "mode-play", "mode-teach", "language-en", "language-ko", "undo", "clear", "replay", "copy-link", "look", "teach-this",
+    "save-svg", "save-png", "save-ndjson", "open", "SUMMARY", "A", "theme-light", "theme-dark", "theme-system",
   ]);
 });

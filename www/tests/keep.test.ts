@@ -95,13 +95,22 @@ test("a drawing is saved as SVG, PNG and ndjson, and the ndjson is read back", a
   await expect(page.getByTestId("note")).toHaveText(`Saved ${ndjson.name}.`);
   const line = JSON.parse(ndjson.bytes.toString()) as { word: string; drawing: number[][][] };
   expect(line.word).toBe(before[0]);
-  expect(line.drawing.map((stroke) => stroke.length)).toEqual(FIGURES.house.map(() => 2));
+  // The data set's raw form: x, y and the time of each point.
+  expect(line.drawing.map((stroke) => stroke.length)).toEqual(FIGURES.house.map(() => 3));
+  const times = line.drawing.flatMap((stroke) => stroke[2]!);
+  expect(times[0]).toBe(0);
+  expect(times).toEqual([...times].sort((a, b) => a - b));
+  expect(times.at(-1)).toBeGreaterThan(0);
+  expect(times).toHaveLength(line.drawing.flatMap((stroke) => stroke[0]!).length);
 
   await page.getByTestId("clear").click();
   await page.getByTestId("file").setInputFiles({ name: "mine.ndjson", mimeType: "application/x-ndjson", buffer: ndjson.bytes });
   await expect(page.getByTestId("note")).toContainText("Opened");
   await guessed(page);
   expect((await labels(page))[0]).toBe(before[0]);
+  // Nobody knows when a drawing from a file was drawn.
+  const again = JSON.parse((await saved(page, "ndjson")).bytes.toString()) as { drawing: number[][][] };
+  expect(again.drawing.map((stroke) => stroke.length)).toEqual(FIGURES.house.map(() => 2));
 });
 
 test("a file of many drawings is looked through, one after the other; lines that are none are passed over", async ({ page, site }) => {

@@ -55,6 +55,15 @@ test("switching to Korean renames the guesses, keeps their labels, and is rememb
   await expect(page.getByTestId("attribution")).toHaveText("Trained on Quick, Draw! data by Google, CC BY 4.0.");
 });
 
+test("what a visitor taught is quoted in English, and takes no article", () => {
+  expect(englishPhrase("our logo")).toBe("“our logo”");
+  expect(englishPhrase("constructor")).toBe("“constructor”");
+  expect(ENGLISH.label("Cat")).toBe("cat");
+  expect(KOREAN.label("고양이")).toBe("cat");
+  expect(KOREAN.label("우리 로고")).toBe("우리 로고");
+  expect(KOREAN.name("우리 로고")).toBe("우리 로고");
+});
+
 test.describe("in a Korean browser", () => {
   test.use({ locale: "ko-KR" });
 

@@ -40,6 +40,8 @@ export interface GameEvents {
 type Stage = "card" | "drawing" | "last-guess" | "verdict" | "over";
 
 export class Game implements Mode {
+  /** What a visitor taught is not asked for, and must not come between. */
+  readonly among = "model";
   readonly #desk: Desk;
   readonly #events: GameEvents;
   readonly #card = element("card");

@@ -1,6 +1,8 @@
 /** The look inside: how a guess came about, what of the drawing is read, what is mixed up with it, and how long a guess takes. */
 import { make, makeSvg } from "../element";
+import { strokesOf } from "../keep/ndjson";
 import { boxAround, sketch } from "../keep/picture";
+import { isKnown } from "../language/korean-names";
 import type { Language } from "../language/language";
 import type { Look, Stroke } from "../messages";
 import { chart } from "./chart";
@@ -109,7 +111,7 @@ export class Inside {
 
   #writeSight({ look, strokes }: Shown, language: Language): void {
     const number = new Intl.NumberFormat(language.tag);
-    const read = look.simplified.map(([xs = [], ys = []]): Stroke => xs.map((x, i) => ({ x, y: ys[i] ?? 0 })));
+    const read = strokesOf(look.simplified);
     const count = (drawn: readonly Stroke[]) => drawn.reduce((n, stroke) => n + stroke.length, 0);
     this.#sight.replaceChildren(
       make("figure", "", dotted(strokes, false), make("figcaption", "", language.raw(number.format(count(strokes)), number.format(strokes.length)))),
@@ -120,6 +122,10 @@ export class Inside {
   async #writeConfusions({ look }: Shown, language: Language): Promise<void> {
     const [label] = look.labels;
     if (label === undefined) return;
+    if (!isKnown(label)) {
+      this.#confusions.replaceChildren(make("p", "", language.ownConfusions));
+      return;
+    }
     const { of, nDrawings } = await confusionsOf(label);
     if (this.#shown?.look !== look || this.#language !== language) return;
     const text = of.length > 0 ? language.confusions(label, new Intl.NumberFormat(language.tag).format(nDrawings)) : language.noConfusions(label);

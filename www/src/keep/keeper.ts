@@ -5,7 +5,7 @@ import { confidenceOf } from "../language/confidence";
 import type { Language } from "../language/language";
 import type { Stroke } from "../messages";
 import { encodeDrawing } from "./link";
-import { readNdjson, toNdjson, type Record } from "./ndjson";
+import { readDrawings, writeDrawing, type Record } from "./ndjson";
 import { toPng, toSvg } from "./picture";
 
 export class Keeper {
@@ -65,14 +65,10 @@ export class Keeper {
     else if (format === "png") blob = await toPng(strokes, style.color, style.backgroundColor);
     else {
       const recognised = best !== undefined && confidenceOf(best, threshold) === "certain";
-      blob = new Blob([toNdjson(strokes, best, recognised)], { type: "application/x-ndjson" });
+      blob = new Blob([writeDrawing(strokes, best, recognised)], { type: "application/x-ndjson" });
     }
-    const name = `${(best?.label ?? "drawing").replace(/[^a-z0-9]+/gi, "-").toLowerCase()}.${format}`;
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(blob);
-    link.download = name;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+    const name = `${(best?.label ?? "drawing").replace(/[^\p{L}\p{N}]+/gu, "-").toLowerCase()}.${format}`;
+    save(blob, name);
     this.say((language) => language.saved(name));
   }
 
@@ -84,7 +80,7 @@ export class Keeper {
 
   async #read(file: Blob): Promise<void> {
     // A file that cannot be read holds no drawing either.
-    this.#records = await readNdjson(file).catch(() => []);
+    this.#records = await readDrawings(file).catch(() => []);
     if (this.#records.length > 0) this.#show(0);
     else this.say((language) => language.fileBroken);
   }
@@ -117,6 +113,15 @@ export class Keeper {
       if (file && document.body.dataset["view"] === "draw") void this.#read(file);
     });
   }
+}
+
+/** Hands the visitor a file. */
+export function save(blob: Blob, name: string): void {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
 /** Whether the clipboard took the text. */

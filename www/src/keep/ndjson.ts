@@ -1,5 +1,7 @@
-/** Drawings as Quick, Draw! keeps them, one JSON object a line, and back. */
-import type { Prediction, Stroke } from "../messages";
+/** Drawings as Quick, Draw! keeps them, one JSON object a line, and back; the package's reader and writer do the work. */
+import { parseNdjson, toNdjson } from "quickdraw-rnn/formats";
+import type { Prediction, Simplified, Stroke } from "../messages";
+import type { InkStroke } from "../pad";
 
 export interface Record {
   /** What the drawing is to show, where the line says so. */
@@ -13,48 +15,37 @@ const MOST_RECORDS = 1000;
 /** Decimals of a coordinate, in CSS pixels. */
 const DECIMALS = 1;
 
-/** A line of the data set's form. `best` is what the model guessed: the page did not ask for anything. */
-export function toNdjson(strokes: readonly Stroke[], best: Prediction | undefined, recognised: boolean): string {
-  const axis = (stroke: Stroke, along: "x" | "y", least: number) => stroke.map((point) => Number((point[along] - least).toFixed(DECIMALS)));
+/**
+ * A line of the data set's raw form: x, y and, where the drawing was drawn here, the milliseconds since its first point. `best` is what the
+ * model guessed: the page did not ask for anything.
+ */
+export function writeDrawing(strokes: readonly InkStroke[], best: Prediction | undefined, recognised: boolean): string {
   const points = strokes.flat();
-  const left = points.reduce((least, { x }) => Math.min(least, x), Infinity);
-  const top = points.reduce((least, { y }) => Math.min(least, y), Infinity);
-  const drawing = strokes.map((stroke) => [axis(stroke, "x", left), axis(stroke, "y", top)]);
-  return `${JSON.stringify({ word: best?.label ?? "unknown", recognized: recognised, timestamp: new Date().toISOString(), drawing })}\n`;
+  const least = (of: (point: InkStroke[number]) => number) => points.reduce((least, point) => Math.min(least, of(point)), Infinity);
+  const [left, top] = [least(({ x }) => x), least(({ y }) => y)];
+  const start = points[0]?.timeMs ?? 0;
+  const isTimed = points.every(({ timeMs }) => timeMs !== undefined);
+  const fixed = (value: number) => Number(value.toFixed(DECIMALS));
+  const drawing = strokes.map((stroke) => [
+    stroke.map(({ x }) => fixed(x - left)),
+    stroke.map(({ y }) => fixed(y - top)),
+    ...(isTimed ? [stroke.map(({ timeMs = 0 }) => Math.round(timeMs - start))] : []),
+  ]);
+  return toNdjson([{ word: best?.label ?? "unknown", recognized: recognised, timestamp: new Date().toISOString(), drawing }]);
 }
 
 /** The drawings at the beginning of a file; lines that are none are passed over. */
-export async function readNdjson(file: Blob): Promise<Record[]> {
-  const text = await file.slice(0, MOST_BYTES).text();
-  const lines = text.replace(/^\ufeff/, "").split("\n");
-  // The last line of a part of a file is a part of a line.
-  if (file.size > MOST_BYTES) lines.pop();
+export async function readDrawings(file: Blob): Promise<Record[]> {
   const records: Record[] = [];
-  for (const line of lines) {
+  // The last line of a part of a file is a part of a line, and as such no drawing.
+  for (const { word, drawing } of parseNdjson(await file.slice(0, MOST_BYTES).text(), { onBadLine: () => undefined })) {
+    records.push({ word: word === "" ? undefined : word, strokes: strokesOf(drawing) });
     if (records.length >= MOST_RECORDS) break;
-    const record = readLine(line);
-    if (record) records.push(record);
   }
   return records;
 }
 
-function readLine(line: string): Record | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(line);
-  } catch {
-    return undefined;
-  }
-  const { word, drawing } = (value ?? {}) as { word?: unknown; drawing?: unknown };
-  if (!Array.isArray(drawing) || drawing.length === 0) return undefined;
-  const strokes: Stroke[] = [];
-  for (const stroke of drawing as unknown[]) {
-    const [xs, ys] = Array.isArray(stroke) ? (stroke as unknown[]) : [];
-    if (!isCoordinates(xs) || !isCoordinates(ys) || xs.length !== ys.length || xs.length === 0) return undefined;
-    strokes.push(xs.map((x, i) => ({ x, y: ys[i] ?? 0 })));
-  }
-  return { word: typeof word === "string" && word !== "" ? word : undefined, strokes };
+/** Strokes of the data set's form as points. */
+export function strokesOf(drawing: Simplified): Stroke[] {
+  return drawing.map(([xs = [], ys = []]) => xs.map((x, i) => ({ x, y: ys[i] ?? 0 })));
 }
-
-const isCoordinates = (values: unknown): values is number[] =>
-  Array.isArray(values) && values.every((value) => Number.isFinite(value) && Math.abs(value as number) <= 1e7);

@@ -1,4 +1,5 @@
 import { confidenceOf } from "./confidence";
+import { isKnown, KOREAN_NAMES } from "./korean-names";
 import type { Language } from "./language";
 
 /** Labels that "a" or "an" by the first letter does not suit. */
@@ -37,8 +38,9 @@ const PHRASES: Readonly<Record<string, string>> = {
   yoga: "yoga",
 };
 
-/** The label as one would say it in a sentence: "a cat", "an owl", "scissors", "the sun". */
+/** The label as one would say it in a sentence: "a cat", "an owl", "scissors", "the sun"; what a visitor taught is quoted. */
 export function englishPhrase(label: string): string {
+  if (!isKnown(label)) return `“${label}”`;
   return PHRASES[label] ?? `${/^[aeiou]/.test(label) ? "an" : "a"} ${label}`;
 }
 
@@ -51,6 +53,7 @@ export const ENGLISH: Language = {
   modes: "Mode",
   draw: "Draw",
   play: "Play",
+  teach: "Teach",
   undo: "Undo",
   redo: "Redo",
   clear: "Clear",
@@ -124,6 +127,40 @@ export const ENGLISH: Language = {
     `Shown ${englishPhrase(label)} that somebody else drew, I also think of these. Mean probability over drawings that I never learnt from (${nDrawings} of all categories).`,
   noConfusions: (label) => `Shown ${englishPhrase(label)} that somebody else drew, I hardly ever think of anything else.`,
   timing: (median, slowest, n) => `A guess takes ${median} ms on this device (median of the last ${n}; the slowest took ${slowest} ms).`,
+  teachThis: "Teach me this",
+  lessonPromise: "I know 345 things. Teach me one more.",
+  lessonAsk: "What is it called?",
+  lessonLimit: "Then show me three drawings of it, or more.",
+  lessonBegin: "Begin",
+  keepIt: "Keep it",
+  done: "Done",
+  willLearn: "What shall I learn?",
+  learnt: "Now draw one, and see.",
+  showMe(label, n, enough) {
+    if (n === 0) return `Show me ${englishPhrase(label)}.`;
+    if (n === 1) return "And another one, please.";
+    return n < enough ? "And once more." : "I have got it. More drawings make me surer.";
+  },
+  shown: (n, enough) => (n < enough ? `${n} of ${enough} drawings` : `${n} drawings`),
+  drawings: (n, text) => (n === 1 ? "1 drawing" : `${text} drawings`),
+  taughtTitle: "What you taught me",
+  more: "Show more",
+  forget: "Forget",
+  bringBack: "Bring it back",
+  forgot: (label) => `“${label}” is forgotten.`,
+  saveCategories: "Save as file",
+  openCategories: "Open file…",
+  categoriesOpened: (n) => (n === 1 ? "Learnt 1 category from the file." : `Learnt ${n} categories from the file.`),
+  categoriesBroken: "This file holds no categories: I expected one that was saved here.",
+  notKept: "The browser's storage is full or closed: I remember this until the page is closed. A file would keep it.",
+  amongTitle: "Guess among",
+  amongAll: "everything",
+  amongOwn: "yours alone",
+  ownConfusions: "You taught me this one: nobody has measured what I mix it up with.",
+  themes: "Appearance",
+  themeSystem: "as the system",
+  themeLight: "light",
+  themeDark: "dark",
   aboutTitle: "About the model",
   modelCard: "The model card",
   about: (figures) => [
@@ -134,7 +171,7 @@ export const ENGLISH: Language = {
         ]
       : []),
     "It always answers with some of its 345 categories, also where none fits. Early in a drawing it is mostly wrong. Drawings unlike those of the game, careful sketches for example, are harder for it, and it knows some categories and some ways of drawing better than others.",
-    "Everything is computed on this device. Nothing is sent anywhere, nobody counts visits, and the only things kept in this browser are the page itself, your language and your best score.",
+    "Everything is computed on this device. Nothing is sent anywhere, nobody counts visits, and the only things kept in this browser are the page itself, your choice of language and appearance, your best score and what you taught.",
   ],
   attribution: { before: "Trained on ", link: "Quick, Draw! data", after: " by Google, CC BY 4.0." },
   obstacles: {
@@ -143,6 +180,7 @@ export const ENGLISH: Language = {
     worker: "Guessing keeps failing. Your drawing is still here; try again, or reload the page.",
   },
   name: (label) => label,
+  label: (name) => Object.keys(KOREAN_NAMES).find((label) => label.toLowerCase() === name.toLowerCase()) ?? name,
   idea: (label) => `How about ${englishPhrase(label)}?`,
   sentence([best, second], threshold) {
     if (!best) return "";

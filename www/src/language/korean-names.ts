@@ -351,3 +351,8 @@ export const KOREAN_NAMES: Readonly<Record<string, string>> = {
   zebra: "얼룩말",
   zigzag: "지그재그",
 };
+
+/** Whether a label is one of the model's categories; a visitor may have taught others. */
+export function isKnown(label: string): boolean {
+  return Object.hasOwn(KOREAN_NAMES, label);
+}

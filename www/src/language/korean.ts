@@ -1,9 +1,9 @@
 import { confidenceOf } from "./confidence";
-import { KOREAN_NAMES } from "./korean-names";
+import { isKnown, KOREAN_NAMES } from "./korean-names";
 import type { Language } from "./language";
 
 function name(label: string): string {
-  return KOREAN_NAMES[label] ?? label;
+  return isKnown(label) ? (KOREAN_NAMES[label] ?? label) : label;
 }
 
 /** Whether the last syllable closes with a consonant, which decides between 이네요 and 네요. */
@@ -21,6 +21,7 @@ export const KOREAN: Language = {
   modes: "모드",
   draw: "그리기",
   play: "게임",
+  teach: "가르치기",
   undo: "되돌리기",
   redo: "다시 실행",
   clear: "지우기",
@@ -95,6 +96,40 @@ export const KOREAN: Language = {
     `다른 사람이 그린 ${name(label)} 그림을 보면 이런 것도 떠올라요. 배운 적 없는 그림(전체 범주에서 ${nDrawings}장)으로 잰 평균 확률이에요.`,
   noConfusions: (label) => `다른 사람이 그린 ${name(label)} 그림을 보면 다른 것은 거의 떠오르지 않아요.`,
   timing: (median, slowest, n) => `이 기기에서 추측 한 번에 ${median}ms가 걸려요(최근 ${n}번의 중앙값, 가장 느릴 때 ${slowest}ms).`,
+  teachThis: "이것 가르치기",
+  lessonPromise: "345가지를 알아요. 하나 더 가르쳐 주세요.",
+  lessonAsk: "이름이 뭐예요?",
+  lessonLimit: "그다음 그림을 세 장 이상 보여 주세요.",
+  lessonBegin: "시작하기",
+  keepIt: "기억하기",
+  done: "마치기",
+  willLearn: "무엇을 배울까요?",
+  learnt: "이제 그려서 시험해 보세요.",
+  showMe(label, n, enough) {
+    if (n === 0) return `‘${name(label)}’, 그려서 보여 주세요.`;
+    if (n === 1) return "하나 더 보여 주세요.";
+    return n < enough ? "한 번만 더요." : "이제 알겠어요. 더 보여 주시면 더 잘 알아볼게요.";
+  },
+  shown: (n, enough) => (n < enough ? `그림 ${enough}장 중 ${n}장` : `그림 ${n}장`),
+  drawings: (_n, text) => `그림 ${text}장`,
+  taughtTitle: "가르쳐 주신 것",
+  more: "더 보여 주기",
+  forget: "잊기",
+  bringBack: "되살리기",
+  forgot: (label) => `‘${name(label)}’, 잊었어요.`,
+  saveCategories: "파일로 저장",
+  openCategories: "파일 열기…",
+  categoriesOpened: (n) => `파일에서 ${n}가지를 배웠어요.`,
+  categoriesBroken: "이 파일에는 배울 것이 없어요. 여기에서 저장한 파일이 필요해요.",
+  notKept: "브라우저 저장 공간이 가득 찼거나 막혀 있어서 페이지를 닫으면 잊어요. 파일로 저장하면 남길 수 있어요.",
+  amongTitle: "추측 범위",
+  amongAll: "모두",
+  amongOwn: "가르친 것만",
+  ownConfusions: "직접 가르쳐 주신 것이라 무엇과 헷갈리는지 아무도 재 보지 않았어요.",
+  themes: "화면 모드",
+  themeSystem: "시스템 설정",
+  themeLight: "밝게",
+  themeDark: "어둡게",
   aboutTitle: "모델에 대하여",
   modelCard: "모델 카드",
   about: (figures) => [
@@ -105,7 +140,7 @@ export const KOREAN: Language = {
         ]
       : []),
     "맞는 것이 없어도 언제나 345가지 범주 가운데 하나로 답해요. 그림을 막 시작했을 때는 대부분 틀려요. 공들인 스케치처럼 게임의 낙서와 다른 그림은 더 어려워하고, 범주나 그리는 방식에 따라 잘 알아보는 정도가 달라요.",
-    "모든 계산은 이 기기에서 해요. 아무것도 보내지 않고 방문을 세지도 않아요. 이 브라우저에 남는 것은 페이지 자체와 고른 언어, 최고 기록뿐이에요.",
+    "모든 계산은 이 기기에서 해요. 아무것도 보내지 않고 방문을 세지도 않아요. 이 브라우저에 남는 것은 페이지 자체와 고른 언어와 화면 모드, 최고 기록, 가르쳐 주신 것뿐이에요.",
   ],
   attribution: { before: "Google이 CC BY 4.0으로 공개한 ", link: "Quick, Draw! 데이터", after: "로 학습했어요." },
   obstacles: {
@@ -114,6 +149,7 @@ export const KOREAN: Language = {
     worker: "추측이 자꾸 실패해요. 그림은 그대로 남아 있어요. 다시 시도하거나 페이지를 새로 고쳐 보세요.",
   },
   name,
+  label: (given) => Object.keys(KOREAN_NAMES).find((label) => [label.toLowerCase(), KOREAN_NAMES[label]].includes(given.toLowerCase())) ?? given,
   idea: (label) => `${name(label)}, 어때요?`,
   sentence([best, second], threshold) {
     if (!best) return "";

@@ -14,6 +14,7 @@ export interface Language {
   readonly modes: string;
   readonly draw: string;
   readonly play: string;
+  readonly teach: string;
   readonly undo: string;
   readonly redo: string;
   readonly clear: string;
@@ -88,6 +89,42 @@ export interface Language {
   confusions(label: string, nDrawings: string): string;
   noConfusions(label: string): string;
   timing(median: string, slowest: string, n: string): string;
+  /** Lessons. */
+  readonly teachThis: string;
+  readonly lessonPromise: string;
+  readonly lessonAsk: string;
+  readonly lessonLimit: string;
+  readonly lessonBegin: string;
+  readonly keepIt: string;
+  readonly done: string;
+  /** Said before the first lesson, and between lessons. */
+  readonly willLearn: string;
+  readonly learnt: string;
+  /** Asks for the next drawing after `n` of at least `enough`. */
+  showMe(label: string, n: number, enough: number): string;
+  shown(n: number, enough: number): string;
+  /** How many drawings a category was taught with; `text` is the number `n` as it is written. */
+  drawings(n: number, text: string): string;
+  readonly taughtTitle: string;
+  readonly more: string;
+  readonly forget: string;
+  readonly bringBack: string;
+  forgot(label: string): string;
+  readonly saveCategories: string;
+  readonly openCategories: string;
+  categoriesOpened(n: number): string;
+  readonly categoriesBroken: string;
+  readonly notKept: string;
+  readonly amongTitle: string;
+  readonly amongAll: string;
+  readonly amongOwn: string;
+  /** What is said of mix-ups where a visitor taught the category. */
+  readonly ownConfusions: string;
+  /** How the page looks. */
+  readonly themes: string;
+  readonly themeSystem: string;
+  readonly themeLight: string;
+  readonly themeDark: string;
   /** About the model. */
   readonly aboutTitle: string;
   readonly modelCard: string;
@@ -98,6 +135,8 @@ export interface Language {
   readonly obstacles: Readonly<Record<Obstacle, string>>;
   /** The category's name as it stands beside its bar. */
   name(label: string): string;
+  /** The label of a category that a visitor calls so: the model's where it knows the name, else the name. */
+  label(name: string): string;
   /** Something to draw for somebody who does not know what. */
   idea(label: string): string;
   /** The guess in words; `predictions` is not empty, best first. From `threshold` on it is certain. */
