@@ -1,6 +1,9 @@
 import { defineConfig } from "@playwright/test";
 import { chromiumFlags, findChromium } from "../.ci/chromium.mjs";
 
+/** The same pixels on every machine, as far as that goes: no fonts adapted to its screen, no colours to its profile. */
+const steadyPixels = ["--font-render-hinting=none", "--disable-lcd-text", "--force-color-profile=srgb"];
+
 export default defineConfig({
   testDir: "tests",
   testMatch: "*.test.ts",
@@ -11,11 +14,12 @@ export default defineConfig({
   timeout: 120_000,
   expect: { timeout: 30_000 },
   reporter: "list",
+  snapshotPathTemplate: "{testDir}/views/{arg}{ext}",
   use: {
     locale: "en-US",
     colorScheme: "light",
     viewport: { width: 1280, height: 800 },
-    launchOptions: { executablePath: await findChromium(), args: chromiumFlags },
+    launchOptions: { executablePath: await findChromium(), args: [...chromiumFlags, ...steadyPixels] },
     screenshot: "only-on-failure",
   },
 });

@@ -12,6 +12,9 @@ const MARGIN = 16;
 /** Movements shorter than this many CSS pixels say nothing about the drawing. */
 const SHORTEST_MOVE = 0.5;
 
+/** So many steps can be taken back; a page that is open for days must not keep all that was ever drawn on it. */
+const MOST_STEPS = 200;
+
 /** How much of the sheet a drawing from elsewhere fills. */
 const LOADED_SHARE = 0.78;
 
@@ -224,6 +227,7 @@ export class Pad {
   /** Keeps the drawing as it is now for `undo`; what had been undone is gone. */
   #remember(): void {
     this.#history.push(this.#finished);
+    if (this.#history.length > MOST_STEPS) this.#history.shift();
     this.#future = [];
   }
 

@@ -1,0 +1,139 @@
+/**
+ * How the page looks: stable views against pictures in views/, with a tolerance.
+ *
+ * The typefaces come with the page, so the machine's fonts do not matter; what the model says is made up here, so another model changes
+ * nothing; drawings come from links, whose lines have the same breadth on every run. `npx playwright test views --update-snapshots=all` takes
+ * the pictures anew.
+ */
+import type { Page } from "@playwright/test";
+import { encodeDrawing } from "../src/keep/link.ts";
+import { FIGURES, type Figure, type Label } from "./figures.ts";
+import { draw, expect, guessed, open, test, type Site } from "./page.ts";
+
+// Other systems draw letters otherwise.
+test.skip(process.platform !== "linux", "the pictures were taken on Linux");
+test.use({ serviceWorkers: "block" });
+
+const SIZES = {
+  desktop: { width: 1280, height: 800 },
+  tablet: { width: 820, height: 1180 },
+  phone: { width: 390, height: 844 },
+} as const;
+
+const PREDICTIONS = [["star", 0.86], ["snowflake", 0.09], ["campfire", 0.03], ["tent", 0.01], ["triangle", 0.004]];
+
+/** Stands in for the worker that guesses. It is sure of a drawing when it has as many points as the star, and not while it is drawn. */
+const WORKER = `
+const predictions = ${JSON.stringify(PREDICTIONS)}.map(([label, probability]) => ({ label, probability }));
+postMessage({ kind: "ready", nCategories: 345, threshold: 0.7 });
+onmessage = ({ data: { kind, id, strokes } }) => {
+  const n = strokes?.reduce((sum, stroke) => sum + stroke.length, 0);
+  const sure = n >= ${FIGURES.star[0].length};
+  if (kind === "guess") postMessage({ kind: "predictions", id, predictions: sure ? predictions : predictions.map((each, i) => (i === 0 ? { ...each, probability: 0.5 } : each)), durationMs: 2 });
+  if (kind === "learn") postMessage({ kind: "learnt", classes: { format: 1, fingerprint: null, classes: [] } });
+  if (kind !== "look") return;
+  const moments = Array.from({ length: 12 }, (_, i) => ({
+    nPoints: Math.round((n * (i + 1)) / 12),
+    nStrokes: i === 11 ? strokes.length : 0,
+    endsStroke: i === 11,
+    best: predictions[0],
+    probabilities: predictions.map(({ probability }, k) => (k === 0 ? (probability * (i + 1)) / 12 : probability * Math.abs(Math.sin(i + k)))),
+  }));
+  const simplified = strokes.map((stroke) => [stroke.map(({ x }) => x), stroke.map(({ y }) => y)]);
+  postMessage({ kind: "look", id, look: { simplified, labels: predictions.map(({ label }) => label), moments } });
+};`;
+
+const points = (figure: Figure) => figure.map((stroke) => stroke.map(([x, y]) => ({ x, y })));
+
+async function drawing(page: Page, site: Site, label: Label): Promise<void> {
+  await page.goto(`${site.url}#drawing=${encodeDrawing(points(FIGURES[label]))}`);
+  await guessed(page);
+}
+
+async function teaching(page: Page, site: Site): Promise<void> {
+  const kept = [["회사 로고", "eyeglasses"], ["회사 로고", "fish"], ["회사 로고", "umbrella"], ["our dog", "cat"]] as const;
+  const lines = kept.map(([word, label]) =>
+    JSON.stringify({ word, drawing: FIGURES[label].map((stroke) => [stroke.map(([x]) => 2.5 * x), stroke.map(([, y]) => 2.5 * y)]) }),
+  );
+  await page.addInitScript((text) => localStorage.setItem("quickdraw-rnn.categories", text), lines.join("\n"));
+  await page.goto(`${site.url}#teach`);
+  await expect(page.getByTestId("taught-item")).toHaveCount(2);
+  await expect(page.getByTestId("taught-save")).toBeEnabled();
+}
+
+interface View {
+  readonly name: string;
+  readonly size: keyof typeof SIZES;
+  readonly scheme: "light" | "dark";
+  readonly locale: "en-US" | "ko-KR";
+  readonly show: (page: Page, site: Site) => Promise<void>;
+  readonly whole?: boolean;
+}
+
+const VIEWS: readonly View[] = [
+  { name: "empty-tablet-light-ko", size: "tablet", scheme: "light", locale: "ko-KR", show: (page, site) => open(page, site) },
+  { name: "draw-desktop-light-en", size: "desktop", scheme: "light", locale: "en-US", show: (page, site) => drawing(page, site, "star") },
+  { name: "draw-phone-dark-ko", size: "phone", scheme: "dark", locale: "ko-KR", show: (page, site) => drawing(page, site, "star"), whole: true },
+  {
+    name: "inside-tablet-dark-en", size: "tablet", scheme: "dark", locale: "en-US", whole: true,
+    async show(page, site) {
+      await drawing(page, site, "star");
+      await page.getByTestId("look").click();
+      await expect(page.getByTestId("confusions")).not.toBeEmpty();
+      await expect(page.getByTestId("stages").locator("li")).not.toHaveCount(0);
+      await page.evaluate(() => (document.activeElement as HTMLElement).blur());
+    },
+  },
+  {
+    name: "card-phone-light-ko", size: "phone", scheme: "light", locale: "ko-KR",
+    async show(page, site) {
+      await page.goto(`${site.url}#play=${encodeURIComponent("The Eiffel Tower")},star,cat,house,fish,sun`);
+      await expect(page.getByTestId("begin")).toBeEnabled();
+    },
+  },
+  { name: "teach-desktop-dark-ko", size: "desktop", scheme: "dark", locale: "ko-KR", show: teaching },
+  { name: "teach-phone-light-en", size: "phone", scheme: "light", locale: "en-US", show: teaching, whole: true },
+  {
+    name: "summary-desktop-light-en", size: "desktop", scheme: "light", locale: "en-US", whole: true,
+    async show(page, site) {
+      await page.clock.install({ time: "2026-01-01T00:00:00" });
+      await page.goto(`${site.url}#play=star,house,snowflake`);
+      await expect(page.getByTestId("begin")).toBeEnabled();
+      await page.clock.pauseAt("2026-01-01T01:00:00");
+      for (const label of ["star", "house", "fish"] as const) {
+        await page.getByTestId("begin").click();
+        await page.clock.runFor(3000);
+        await draw(page, FIGURES[label]);
+        if (label !== "star") await page.getByTestId("skip").click();
+        await expect(page.getByTestId("skip")).toBeDisabled();
+        await page.clock.runFor(2000);
+      }
+      await expect(page.getByTestId("score")).toBeVisible();
+    },
+  },
+];
+
+for (const { name, size, scheme, locale, show, whole = false } of VIEWS) {
+  test.describe(name, () => {
+    test.use({ viewport: SIZES[size], colorScheme: scheme, locale });
+
+    test("looks as it did", async ({ page, site }) => {
+      await page.addInitScript(() => {
+        Math.random = () => 0.5;
+      });
+      await page.route(/guess-worker.*\.js/, (route) => route.fulfill({ contentType: "text/javascript", body: WORKER }));
+      await show(page, site);
+      await page.evaluate(() => document.fonts.ready.then(() => scrollTo(0, 0)));
+      await page.mouse.move(1, 1);
+      // A hundredth of the pixels may differ, each by more than one sees: another version of the browser rounds letters otherwise.
+      await expect(page).toHaveScreenshot(`${name}.png`, {
+        fullPage: whole,
+        maxDiffPixelRatio: 0.01,
+        threshold: 0.25,
+        // How many guesses there were depends on the machine.
+        maskColor: "#888888",
+        mask: [page.getByTestId("timing")],
+      });
+    });
+  });
+}
