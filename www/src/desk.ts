@@ -49,6 +49,7 @@ export class Desk {
   readonly categories = new Categories(() => this.learn());
   /** What the classifier made of it; undefined until it has answered. */
   learnt: CustomClassesJson | undefined;
+  readonly #place = element("desk");
   readonly #items = element("guesses");
   readonly #list = new GuessList(this.#items);
   readonly #undo = element<HTMLButtonElement>("undo");
@@ -170,5 +171,6 @@ export class Desk {
     this.#undo.disabled = !this.pad.canUndo;
     this.#redo.disabled = !this.pad.canRedo;
     this.#clear.disabled = !this.pad.canClear;
+    this.#place.classList.toggle("inking", this.pad.isDrawing);
   }
 }

@@ -5,6 +5,16 @@ export function element<T extends Element = HTMLElement>(id: string): T {
   return found as Element as T;
 }
 
+/** Writes a text where it is another: what is written anew is laid out anew, and this happens while somebody draws. */
+export function setText(element: Element, text: string): void {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/** Hides or shows an element where it is not so already. */
+export function setHidden(element: HTMLElement, hidden: boolean): void {
+  if (element.hidden !== hidden) element.hidden = hidden;
+}
+
 /** A new element with a class and text or children. */
 export function make<K extends keyof HTMLElementTagNameMap>(tag: K, className: string, ...content: (string | Node)[]): HTMLElementTagNameMap[K] {
   const made = document.createElement(tag);

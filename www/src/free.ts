@@ -1,6 +1,6 @@
 /** Free drawing: guesses in words, an idea for an empty sheet, and what one may do with a drawing. */
 import type { Desk, Mode } from "./desk";
-import { element } from "./element";
+import { element, setHidden, setText } from "./element";
 import { IDEAS } from "./ideas";
 import type { Inside } from "./inside/inside";
 import { Keeper } from "./keep/keeper";
@@ -126,16 +126,16 @@ export class FreeDrawing implements Mode {
     const { language, predictions, obstacle, pad, sentence, stamp, threshold } = this.#desk;
     const loading = this.#desk.nCategories === undefined && obstacle === undefined;
     const invites = pad.isEmpty && this.#desk.isReady;
-    if (predictions.length > 0) sentence.textContent = language.sentence(predictions, threshold);
-    else if (obstacle !== undefined) sentence.textContent = language.speechless;
-    else if (loading) sentence.textContent = language.loading;
-    else sentence.textContent = pad.isEmpty ? language.invitation : "…";
+    if (predictions.length > 0) setText(sentence, language.sentence(predictions, threshold));
+    else if (obstacle !== undefined) setText(sentence, language.speechless);
+    else if (loading) setText(sentence, language.loading);
+    else setText(sentence, pad.isEmpty ? language.invitation : "…");
     const [best] = predictions;
-    stamp.hidden = !best || confidenceOf(best, threshold) !== "certain";
-    stamp.textContent = best ? language.name(best.label) : "";
-    this.#idea.hidden = !invites;
-    this.#offers.hidden = !invites;
-    this.#idea.textContent = language.idea(this.#ideaLabel);
+    setHidden(stamp, !best || confidenceOf(best, threshold) !== "certain");
+    setText(stamp, best ? language.name(best.label) : "");
+    setHidden(this.#idea, !invites);
+    setHidden(this.#offers, !invites);
+    setText(this.#idea, language.idea(this.#ideaLabel));
   }
 
   async #toggleInside(): Promise<void> {

@@ -1,4 +1,5 @@
 /** The five best predictions as bars of ink. A place in the list keeps its element, so that its bar grows and shrinks instead of jumping. */
+import { setText } from "./element";
 import type { Language } from "./language/language";
 import type { Prediction } from "./messages";
 
@@ -18,8 +19,8 @@ export class GuessList {
       item.dataset["probability"] = String(probability);
       item.classList.toggle("own", isCustom);
       const [name, bar, figure] = item.children as unknown as [HTMLElement, HTMLElement, HTMLElement];
-      name.textContent = language.name(label);
-      figure.textContent = probability < 0.005 ? `<${percent.format(0.01)}` : percent.format(probability);
+      setText(name, language.name(label));
+      setText(figure, probability < 0.005 ? `<${percent.format(0.01)}` : percent.format(probability));
       bar.style.setProperty("--probability", String(probability));
     });
   }

@@ -5,7 +5,7 @@
  * It answers one guess after the other and keeps none: which drawing is worth a guess is decided by the page (guesser.ts). A look takes
  * dozens of classifications; it lets guesses pass between them, and gives way to a newer look.
  */
-import { Classifier, QuickdrawError } from "quickdraw-rnn";
+import { Classifier, QuickdrawError, type Strokes } from "quickdraw-rnn";
 import { CustomClasses } from "quickdraw-rnn/custom-classes";
 import { beginning } from "./beginning";
 import type { Among, ExampleRequest, GuessRequest, LearnRequest, LookRequest, Moment, Prediction, Stroke, WorkerReport, WorkerRequest } from "./messages";
@@ -44,7 +44,7 @@ interface Pupil {
   custom: CustomClasses;
 }
 
-async function classify({ classifier, custom }: Pupil, strokes: readonly Stroke[], among: Among, maxResults: number): Promise<readonly Prediction[]> {
+async function classify({ classifier, custom }: Pupil, strokes: Strokes, among: Among, maxResults: number): Promise<readonly Prediction[]> {
   if (among === "model" || custom.classes.length === 0) return classifier.classify(strokes, { maxResults });
   return custom.classify(strokes, { maxResults, among });
 }

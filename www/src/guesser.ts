@@ -4,6 +4,7 @@
  * At most one request is under way. A drawing that arrives meanwhile waits, and a newer one takes its place, so that the guesses never
  * lag behind the pen by more than one classification. A worker that crashes or falls silent is replaced, and the drawing asked again.
  */
+import type { PackedStrokes } from "quickdraw-rnn";
 import type { CustomClassesJson } from "quickdraw-rnn/custom-classes";
 import type { Among, Category, ExampleRequest, GuessRequest, Look, Obstacle, Prediction, Simplified, Stroke, WorkerReport, WorkerRequest } from "./messages";
 
@@ -61,9 +62,9 @@ export class Guesser {
     this.#startWorker();
   }
 
-  /** Asks for a guess. `strokes` must not change afterwards: it may have to wait. */
+  /** Asks for a guess. */
   guess(strokes: readonly Stroke[], among: Among): void {
-    this.#waiting = { kind: "guess", id: ++this.#lastId, strokes, among };
+    this.#waiting = { kind: "guess", id: ++this.#lastId, strokes: packed(strokes), among };
     this.#sendWaiting();
   }
 
@@ -92,7 +93,7 @@ export class Guesser {
   /** Drops the drawing that waits and the answer that is under way: they are about a drawing that is gone. */
   forget(): void {
     this.#waiting = null;
-    if (this.#underWay) this.#underWay = { kind: "guess", id: -1, strokes: [], among: "model" };
+    if (this.#underWay) this.#underWay = { ...this.#underWay, id: -1 };
   }
 
   #startWorker(): void {
@@ -179,4 +180,19 @@ export class Guesser {
     }
     this.#sendWaiting();
   }
+}
+
+/** All points in one array. */
+function packed(strokes: readonly Stroke[]): PackedStrokes {
+  const points = new Float32Array(2 * strokes.reduce((n, stroke) => n + stroke.length, 0));
+  const offsets: number[] = [];
+  let at = 0;
+  for (const stroke of strokes) {
+    if (stroke.length > 0) offsets.push(at / 2);
+    for (const { x, y } of stroke) {
+      points[at++] = x;
+      points[at++] = y;
+    }
+  }
+  return { points, offsets };
 }

@@ -1,5 +1,5 @@
 /** What passes between the page and the worker that guesses. */
-import type { Point, Prediction as ModelPrediction } from "quickdraw-rnn";
+import type { PackedStrokes, Point, Prediction as ModelPrediction } from "quickdraw-rnn";
 import type { CustomClassesJson } from "quickdraw-rnn/custom-classes";
 
 export interface Prediction extends ModelPrediction {
@@ -29,7 +29,8 @@ export type Obstacle = "unsupported" | "model" | "worker";
 export interface GuessRequest {
   readonly kind: "guess";
   readonly id: number;
-  readonly strokes: readonly Stroke[];
+  /** Two arrays of numbers: thousands of points as objects would take milliseconds to send. */
+  readonly strokes: PackedStrokes;
   readonly among: Among;
 }
 

@@ -15,7 +15,7 @@ export interface NibPoint {
 }
 
 /** The widest line of a pen at full pressure, in CSS pixels. */
-const WIDEST = 7;
+export const WIDEST = 7;
 /** The direction, in radians from the x axis, in which the line is thinnest, and how much of its width is left there. */
 const NIB_ANGLE = -Math.PI / 5;
 const NIB_EDGE = 0.55;
@@ -52,32 +52,47 @@ export function steadyWidths(points: readonly { readonly x: number; readonly y: 
 
 /** Draws a stroke with the context's current stroke and fill style: curves through the midpoints, corners rounded by a hair only. */
 export function drawStroke(context: CanvasRenderingContext2D, stroke: readonly NibPoint[]): void {
-  const first = stroke[0];
-  const last = stroke.at(-1);
-  if (!first || !last) return;
-  if (stroke.length === 1) {
+  drawCurves(context, stroke, 0);
+  drawEnd(context, stroke);
+}
+
+/** Draws the part of a stroke that more points change no more, from the `from`th point on; gives back from where to go on next time. */
+export function drawCurves(context: CanvasRenderingContext2D, stroke: readonly NibPoint[], from: number): number {
+  context.lineCap = "round";
+  context.lineJoin = "round";
+  let i = Math.max(from, 1);
+  for (; i < stroke.length - 1; i++) {
+    const [start, point, end] = [joint(stroke, i - 1), stroke[i], joint(stroke, i)];
+    if (!start || !point || !end) break;
     context.beginPath();
-    context.arc(first.x, first.y, first.width * 0.6, 0, 2 * Math.PI);
+    context.lineWidth = point.width;
+    context.moveTo(start.x, start.y);
+    context.quadraticCurveTo(point.x, point.y, end.x, end.y);
+    context.stroke();
+  }
+  return i;
+}
+
+/** Draws what `drawCurves` leaves: the straight way to the last point, or the dot of a stroke that has no other. */
+export function drawEnd(context: CanvasRenderingContext2D, stroke: readonly NibPoint[]): void {
+  const last = stroke.at(-1);
+  if (!last) return;
+  context.beginPath();
+  if (stroke.length === 1) {
+    context.arc(last.x, last.y, last.width * 0.6, 0, 2 * Math.PI);
     context.fill();
     return;
   }
+  const start = joint(stroke, stroke.length - 2) ?? last;
   context.lineCap = "round";
-  context.lineJoin = "round";
-  let from: { x: number; y: number } = first;
-  stroke.forEach((point, i) => {
-    const next = stroke[i + 1];
-    if (i === 0 || !next) return;
-    const to = { x: (point.x + next.x) / 2, y: (point.y + next.y) / 2 };
-    context.beginPath();
-    context.lineWidth = point.width;
-    context.moveTo(from.x, from.y);
-    context.quadraticCurveTo(point.x, point.y, to.x, to.y);
-    context.stroke();
-    from = to;
-  });
-  context.beginPath();
   context.lineWidth = last.width;
-  context.moveTo(from.x, from.y);
+  context.moveTo(start.x, start.y);
   context.lineTo(last.x, last.y);
   context.stroke();
+}
+
+/** Where the curve around the `i`th point ends: halfway to the next; the first point itself is the beginning. */
+function joint(stroke: readonly NibPoint[], i: number): { x: number; y: number } | undefined {
+  const [point, next] = [stroke[i], stroke[i + 1]];
+  return point && next && i > 0 ? { x: (point.x + next.x) / 2, y: (point.y + next.y) / 2 } : point;
 }

@@ -5,7 +5,7 @@
  * shows the same drawing in its middle, made smaller where it would not fit. What the strokes mean is not the pad's business.
  */
 import type { Stroke } from "./messages";
-import { drawStroke, nibWidth, steadyWidths, type NibPoint } from "./nib";
+import { drawCurves, drawEnd, drawStroke, nibWidth, steadyWidths, WIDEST, type NibPoint } from "./nib";
 
 /** Room in CSS pixels that stays free around a drawing that had to be made smaller. */
 const MARGIN = 16;
@@ -39,7 +39,7 @@ export interface PadEvents {
 export class Pad {
   readonly #canvas: HTMLCanvasElement;
   readonly #context: CanvasRenderingContext2D;
-  /** Finished strokes, so that a frame costs only the stroke under way. */
+  /** All ink that further points change no more, so that a frame costs only the tip of the stroke under way. */
   readonly #dried = document.createElement("canvas");
   readonly #events: PadEvents;
   #finished: readonly InkStroke[] = [];
@@ -51,6 +51,13 @@ export class Pad {
   #shown: readonly InkStroke[] | null = null;
   #locked = false;
   #current: NibPoint[] = [];
+  /** From where on the stroke under way has not dried. */
+  #wetFrom = 0;
+  #ink = "";
+  /** Where the sheet is in the window; asking for it lays out the page, so it is asked for once a stroke. */
+  #sheet: DOMRect | undefined;
+  /** What the canvas shows besides `#dried`; undefined if it is another picture altogether. */
+  #tip: Rectangle | undefined;
   #pointerId: number | null = null;
   #lastMoveMs = 0;
   #scale = 1;
@@ -77,6 +84,7 @@ export class Pad {
     new ResizeObserver(() => this.#fit()).observe(canvas);
     // Zooming changes the pixel ratio, sometimes without changing the canvas's size.
     window.addEventListener("resize", () => this.#fit());
+    window.addEventListener("scroll", () => (this.#sheet = undefined), { passive: true });
     this.#fit();
   }
 
@@ -190,6 +198,7 @@ export class Pad {
     if (this.#pointerId !== null || event.button !== 0 || this.#locked) return;
     event.preventDefault();
     this.#pointerId = event.pointerId;
+    this.#sheet = undefined;
     this.#canvas.setPointerCapture(event.pointerId);
     this.#lastMoveMs = event.timeStamp;
     this.#append(event);
@@ -213,12 +222,17 @@ export class Pad {
   }
 
   #endStroke(): void {
-    const stroke = this.#current;
+    const [stroke, wetFrom] = [this.#current, this.#wetFrom];
     this.#liftPen();
     if (stroke.length > 0) {
       this.#remember();
       this.#finished = [...this.#finished, stroke];
-      this.#dry(stroke);
+      const context = this.#dip(this.#dried);
+      if (context) {
+        drawCurves(context, stroke, wetFrom);
+        drawEnd(context, stroke);
+      }
+      this.#tip = this.#around(stroke, wetFrom, this.#tip);
     }
     this.#requestFrame();
     this.#events.onDrawing();
@@ -242,12 +256,13 @@ export class Pad {
     const pointerId = this.#pointerId;
     this.#pointerId = null;
     this.#current = [];
+    this.#wetFrom = 0;
     if (pointerId !== null && this.#canvas.hasPointerCapture(pointerId)) this.#canvas.releasePointerCapture(pointerId);
   }
 
   /** Adds a sample of the pen's way. Outside the sheet the pen slides along its edge: the model sees what the eye sees. */
   #append(event: PointerEvent): void {
-    const sheet = this.#canvas.getBoundingClientRect();
+    const sheet = (this.#sheet ??= this.#canvas.getBoundingClientRect());
     const clamp = (value: number, end: number) => Math.min(Math.max(value, 0), end);
     const x = (clamp(event.clientX - sheet.left, sheet.width) - sheet.width / 2) / this.#scale;
     const y = (clamp(event.clientY - sheet.top, sheet.height) - sheet.height / 2) / this.#scale;
@@ -261,6 +276,7 @@ export class Pad {
 
   /** Gives the canvas the pixels of its present size and lays the drawing into it. */
   #fit(): void {
+    this.#sheet = undefined;
     const { clientWidth: width, clientHeight: height } = this.#canvas;
     if (width === 0 || height === 0) return;
     let furthestX = 1;
@@ -282,20 +298,17 @@ export class Pad {
   }
 
   #repaint(): void {
-    const context = this.#dried.getContext("2d");
-    context?.setTransform(1, 0, 0, 1, 0, 0);
-    context?.clearRect(0, 0, this.#dried.width, this.#dried.height);
-    for (const stroke of this.#finished) this.#dry(stroke);
+    this.#ink = getComputedStyle(this.#canvas).color;
+    const context = this.#dip(this.#dried);
+    if (context) {
+      clear(context);
+      for (const stroke of this.#finished) drawStroke(context, stroke);
+    }
+    this.#wetFrom = 0;
+    this.#tip = undefined;
     cancelAnimationFrame(this.#frame);
     this.#frame = 0;
     this.#paint();
-  }
-
-  #dry(stroke: InkStroke): void {
-    const context = this.#dried.getContext("2d");
-    if (!context) return;
-    this.#dip(context);
-    drawStroke(context, stroke);
   }
 
   #requestFrame(): void {
@@ -306,22 +319,80 @@ export class Pad {
   }
 
   #paint(): void {
-    this.#context.setTransform(1, 0, 0, 1, 0, 0);
-    this.#context.clearRect(0, 0, this.#canvas.width, this.#canvas.height);
-    if (!this.#shown) this.#context.drawImage(this.#dried, 0, 0);
-    this.#dip(this.#context);
-    if (this.#shown) for (const stroke of this.#shown) drawStroke(this.#context, stroke);
-    else drawStroke(this.#context, this.#current);
+    const context = this.#dip(this.#canvas);
+    if (!context) return;
+    if (this.#shown) {
+      clear(context);
+      for (const stroke of this.#shown) drawStroke(context, stroke);
+      this.#tip = undefined;
+      return;
+    }
+    const dried = this.#dip(this.#dried);
+    const changed = this.#around(this.#current, this.#wetFrom, this.#tip);
+    if (dried) this.#wetFrom = drawCurves(dried, this.#current, this.#wetFrom);
+    // Only where something changed is the canvas painted anew.
+    const { left, top, right, bottom } = this.#tip && changed ? changed : { left: 0, top: 0, right: this.#canvas.width, bottom: this.#canvas.height };
+    const [width, height] = [right - left, bottom - top];
+    if (width > 0 && height > 0) {
+      context.save();
+      context.setTransform(1, 0, 0, 1, 0, 0);
+      context.clearRect(left, top, width, height);
+      context.drawImage(this.#dried, left, top, width, height, left, top, width, height);
+      context.restore();
+    }
+    drawEnd(context, this.#current);
+    this.#tip = this.#around(this.#current, this.#wetFrom) ?? { left: 0, top: 0, right: 0, bottom: 0 };
   }
 
-  /** Readies a context for ink: its colour, and the sheet's centre as origin. */
-  #dip(context: CanvasRenderingContext2D): void {
-    const ink = getComputedStyle(this.#canvas).color;
+  /** The canvas's pixels that a stroke may touch from its `from`th point on, together with those of another rectangle. */
+  #around(stroke: InkStroke, from: number, other?: Rectangle): Rectangle | undefined {
+    const points = stroke.slice(Math.max(from - 2, 0));
+    if (points.length === 0) return other;
     const scale = this.#scale * this.#pixelRatio;
-    context.setTransform(scale, 0, 0, scale, this.#canvas.width / 2, this.#canvas.height / 2);
-    context.strokeStyle = ink;
-    context.fillStyle = ink;
+    const [centreX, centreY] = [this.#canvas.width / 2, this.#canvas.height / 2];
+    const [left, right] = extent(points.map(({ x }) => x));
+    const [top, bottom] = extent(points.map(({ y }) => y));
+    const room = Math.ceil(WIDEST * scale) + 2;
+    const found = {
+      left: Math.max(Math.floor(left * scale + centreX) - room, 0),
+      top: Math.max(Math.floor(top * scale + centreY) - room, 0),
+      right: Math.min(Math.ceil(right * scale + centreX) + room, this.#canvas.width),
+      bottom: Math.min(Math.ceil(bottom * scale + centreY) + room, this.#canvas.height),
+    };
+    if (!other || other.right <= other.left) return found;
+    return {
+      left: Math.min(found.left, other.left),
+      top: Math.min(found.top, other.top),
+      right: Math.max(found.right, other.right),
+      bottom: Math.max(found.bottom, other.bottom),
+    };
   }
+
+  /** A canvas's context, ready for ink: its colour, and the sheet's centre as origin. */
+  #dip(canvas: HTMLCanvasElement): CanvasRenderingContext2D | null {
+    const context = canvas === this.#canvas ? this.#context : canvas.getContext("2d");
+    if (!context) return null;
+    const scale = this.#scale * this.#pixelRatio;
+    context.setTransform(scale, 0, 0, scale, canvas.width / 2, canvas.height / 2);
+    context.strokeStyle = this.#ink;
+    context.fillStyle = this.#ink;
+    return context;
+  }
+}
+
+/** In pixels of a canvas. */
+interface Rectangle {
+  readonly left: number;
+  readonly top: number;
+  readonly right: number;
+  readonly bottom: number;
+}
+
+function clear(context: CanvasRenderingContext2D): void {
+  context.save();
+  context.setTransform(1, 0, 0, 1, 0, 0);
+  context.clearRect(0, 0, context.canvas.width, context.canvas.height);
+  context.restore();
 }
 
 function extent(values: readonly number[]): [least: number, most: number] {

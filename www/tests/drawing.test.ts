@@ -79,8 +79,8 @@ async function slowWorker(page: Page): Promise<() => Promise<string[]>> {
           if (event.data.kind === "predictions") log.push("answer");
         });
       }
-      override postMessage(message: { strokes: unknown[][] }): void {
-        log.push(`ask ${message.strokes.reduce((n, stroke) => n + stroke.length, 0)}`);
+      override postMessage(message: { strokes: { points: Float32Array } }): void {
+        log.push(`ask ${message.strokes.points.length / 2}`);
         setTimeout(() => super.postMessage(message), 700);
       }
     };

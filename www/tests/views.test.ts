@@ -27,8 +27,8 @@ const WORKER = `
 const predictions = ${JSON.stringify(PREDICTIONS)}.map(([label, probability]) => ({ label, probability }));
 postMessage({ kind: "ready", nCategories: 345, threshold: 0.7 });
 onmessage = ({ data: { kind, id, strokes } }) => {
-  const n = strokes?.reduce((sum, stroke) => sum + stroke.length, 0);
-  const sure = n >= ${FIGURES.star[0].length};
+  const n = strokes?.points ? strokes.points.length / 2 : strokes?.reduce((sum, stroke) => sum + stroke.length, 0);
+  const sure = n >= ${FIGURES.star[0]!.length};
   if (kind === "guess") postMessage({ kind: "predictions", id, predictions: sure ? predictions : predictions.map((each, i) => (i === 0 ? { ...each, probability: 0.5 } : each)), durationMs: 2 });
   if (kind === "learn") postMessage({ kind: "learnt", classes: { format: 1, fingerprint: null, classes: [] } });
   if (kind !== "look") return;
