@@ -27,14 +27,18 @@ function contentSecurityPolicy(): Plugin {
   };
 }
 
-/** Puts the model card beside the page, as text: the page links to it and it works offline. The mark in front says that it is UTF-8. */
-function modelCard(): Plugin {
+/** What the page links to: the model card, and how to embed the package. */
+const DOCUMENTS = { "model-card.txt": "../docs/model.md", "package.txt": "../wasm/README.md" };
+
+/** Puts the documents beside the page, as text, so that they can be read offline, too. The mark in front says that they are UTF-8. */
+function documents(): Plugin {
   return {
-    name: "model-card",
+    name: "documents",
     apply: "build",
     generateBundle() {
-      const card = readFileSync(new URL("../docs/model.md", import.meta.url), "utf8");
-      this.emitFile({ type: "asset", fileName: "model-card.txt", source: `\ufeff${card}` });
+      for (const [fileName, path] of Object.entries(DOCUMENTS)) {
+        this.emitFile({ type: "asset", fileName, source: `\ufeff${readFileSync(new URL(path, import.meta.url), "utf8")}` });
+      }
     },
   };
 }
@@ -53,7 +57,7 @@ export default defineConfig({
   optimizeDeps: { exclude: ["quickdraw-rnn"] },
   plugins: [
     contentSecurityPolicy(),
-    modelCard(),
+    documents(),
     VitePWA({
       // A new service worker waits until the last tab is closed: a page that is open keeps the files of its own build.
       registerType: "prompt",

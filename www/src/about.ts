@@ -12,7 +12,14 @@ export function aboutModel(language: Language): Node[] {
     top3: percent(TEST_FIGURES.balanced_top3),
     top5: percent(TEST_FIGURES.balanced_top5),
   };
-  const card = make("a", "", language.modelCard);
-  card.href = "model-card.txt";
-  return [...language.about(figures).map((paragraph) => make("p", "", paragraph)), make("p", "", card)];
+  const link = (text: string, href: string) => {
+    const made = make("a", "", text);
+    made.href = href;
+    return make("p", "", made);
+  };
+  return [
+    ...language.about(figures).map((paragraph) => make("p", "", paragraph)),
+    link(language.modelCard, "model-card.txt"),
+    link(language.embed, "package.txt"),
+  ];
 }

@@ -63,7 +63,14 @@ test("the page says what the model learnt from, how good it is and where it fail
   await expect(about).toContainText(new Intl.NumberFormat("en").format(model.figures.test.n));
   await expect(about).toContainText("always answers");
   await expect(page.getByTestId("attribution")).toContainText("CC BY 4.0");
-  const card = await context.request.get(new URL(await about.getByRole("link").getAttribute("href") ?? "", site.url).href);
-  expect(card.ok()).toBe(true);
-  expect(await card.text()).toContain("# Model card");
+  const documents: string[] = [];
+  for (const link of await about.getByRole("link").all()) {
+    const response = await context.request.get(new URL((await link.getAttribute("href")) ?? "", site.url).href);
+    expect(response.ok()).toBe(true);
+    documents.push(await response.text());
+  }
+  expect(documents[0]).toContain("# Model card");
+  // How to embed the package, with the first program.
+  expect(documents[1]).toContain("npm install quickdraw-rnn");
+  expect(documents[1]).toContain("Classifier.load()");
 });

@@ -1,12 +1,12 @@
 /** The pictures of the page in docs/, one for each of SHOTS: `npm run screenshots --workspace www`. */
 import { fileURLToPath } from "node:url";
 import type { Page } from "@playwright/test";
-import { FIGURES, type Label } from "./figures.ts";
-import { draw, expect, guessed, middleOfPad, open, test, type Site } from "./page.ts";
+import { byHand, FIGURES, type Figure, type Label } from "./figures.ts";
+import { draw, expect, guessed, guesses, middleOfPad, open, test, type Site } from "./page.ts";
 
 const FOLDER = fileURLToPath(new URL(process.env["SCREENSHOTS"] ?? "../../docs/", import.meta.url));
 
-type View = "draw" | "inside" | "card" | "game" | "summary";
+type View = "draw" | "inside" | "card" | "game" | "summary" | "teach";
 
 interface Shot {
   readonly name: string;
@@ -34,6 +34,8 @@ const SHOTS: readonly Shot[] = [
   { name: "page-phone-empty", size: "phone", scheme: "light", locale: "ko-KR" },
   { name: "page-inside", size: "desktop", scheme: "light", locale: "en-US", view: "inside", figure: "house" },
   { name: "page-inside-phone-dark-ko", size: "phone", scheme: "dark", locale: "ko-KR", view: "inside", figure: "smiley face" },
+  { name: "page-teach", size: "desktop", scheme: "light", locale: "en-US", view: "teach" },
+  { name: "page-teach-phone-dark-ko", size: "phone", scheme: "dark", locale: "ko-KR", view: "teach" },
   { name: "game-desktop", size: "desktop", scheme: "light", locale: "en-US", view: "game", figure: "sailboat" },
   { name: "game-phone-card-ko", size: "phone", scheme: "light", locale: "ko-KR", view: "card" },
   { name: "game-phone-dark", size: "phone", scheme: "dark", locale: "en-US", view: "game", figure: "house" },
@@ -50,6 +52,13 @@ const GAME: readonly (readonly [prompt: string, figure: Label])[] = [
   ["umbrella", "umbrella"],
   ["ice cream", "ice cream"],
 ];
+
+/** What was taught in the picture of a lesson. */
+const BADGE: Figure = [...FIGURES.circle, ...FIGURES.star.map((stroke) => stroke.map(([x, y]) => [50 + 0.62 * (x - 50), 50 + 0.62 * (y - 50)] as const))];
+const TAUGHT: Record<Shot["locale"], readonly (readonly [name: string, figure: Figure])[]> = {
+  "en-US": [["our boat", FIGURES.sailboat], ["team badge", BADGE]],
+  "ko-KR": [["우리 배", FIGURES.sailboat], ["모둠 배지", BADGE]],
+};
 
 for (const shot of SHOTS) {
   test.describe(shot.name, () => {
@@ -97,6 +106,21 @@ const take: Record<View, (page: Page, site: Site, shot: Shot) => Promise<void>> 
     if (figure) await draw(page, FIGURES[figure].slice(0, -2), await middleOfPad(page, 0.68));
     await guessed(page);
     await page.clock.runFor(100);
+  },
+  async teach(page, site, { locale }) {
+    const lines = TAUGHT[locale].flatMap(([word, figure]) =>
+      [0.6, 1.4, 2.2].map((sway) => {
+        const place = (value: number) => Math.min(255, Math.max(0, Math.round(2.5 * value)));
+        return JSON.stringify({ word, drawing: byHand(figure, sway).map((stroke) => [stroke.map(([x]) => place(x)), stroke.map(([, y]) => place(y))]) });
+      }),
+    );
+    await page.addInitScript((text) => localStorage.setItem("quickdraw-rnn.categories", text), lines.join("\n"));
+    await page.goto(`${site.url}#teach`);
+    await expect(page.getByTestId("taught-save")).toBeEnabled();
+    await page.getByTestId("more").last().click();
+    await draw(page, BADGE);
+    await expect(page.getByTestId("guesses")).toHaveAttribute("aria-busy", "false");
+    await expect(guesses(page).first()).toHaveAttribute("data-label", TAUGHT[locale][1]![0]);
   },
   async summary(page, site) {
     await startStopped(page, `${site.url}#play=${GAME.map(([prompt]) => prompt).join(",")}`);

@@ -163,6 +163,7 @@ export const ENGLISH: Language = {
   themeDark: "dark",
   aboutTitle: "About the model",
   modelCard: "The model card",
+  embed: "Put the recogniser into a page of your own",
   about: (figures) => [
     "The model learnt from doodles of Google's Quick, Draw! game, which people all over the world drew in 20 seconds with a mouse or a finger. It sees the order and the direction of the strokes, and neither pixels nor colours nor time.",
     ...(figures

@@ -132,6 +132,7 @@ export const KOREAN: Language = {
   themeDark: "어둡게",
   aboutTitle: "모델에 대하여",
   modelCard: "모델 카드",
+  embed: "내 페이지에 넣는 방법",
   about: (figures) => [
     "이 모델은 Google의 Quick, Draw! 게임에서 세계 곳곳의 사람들이 마우스나 손가락으로 20초 안에 그린 낙서로 배웠어요. 획의 순서와 방향을 볼 뿐, 픽셀도 색도 시간도 보지 않아요.",
     ...(figures
