@@ -693,6 +693,9 @@ pub struct PrepareArgs {
     /// End at the first bad line
     #[arg(long)]
     pub strict: bool,
+    /// Go on where an interrupted run with the same flags and files stopped
+    #[arg(long)]
+    pub resume: bool,
     /// No progress display
     #[arg(long, short)]
     pub quiet: bool,

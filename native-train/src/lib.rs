@@ -16,6 +16,7 @@ pub mod prepare;
 pub mod report;
 pub mod run;
 pub mod show;
+mod spool;
 pub mod stats;
 pub mod tally;
 pub mod tfrecord;

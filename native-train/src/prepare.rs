@@ -1,22 +1,22 @@
 //! Files of drawings in any published form in, shuffled shards of drawings to train on and to evaluate on out.
 //!
 //! This is what the tutorial's `create_dataset.py` does, its names and its layout included, for data of any size. Everything
-//! is read once: threads read files ahead, the drawings that are kept go into one of 256 buckets on the disk, and
-//! then each bucket is put in order in memory and written on. So the memory is that of a bucket, and of the
-//! fingerprints by which duplicates are found.
+//! is read once: threads read files ahead, the drawings that may be kept go into one of 256 buckets on the disk, and
+//! their fingerprints beside them. Then duplicates are found where equal fingerprints lie together, and each bucket is put
+//! in order in memory and written on. So the memory is that of a part of a bucket, and of a bit a drawing.
 //!
 //! What happens to a drawing follows from itself: the side, training or evaluation, from a hash of its `key_id` (of its points
 //! where it has none), so that it stays the same when the data grows and for every seed; its place from that hash
 //! and the seed. The order of the files only decides which drawings are the first so many of their class.
 //!
 //! Everything is written into `OUT.partial`, synced, and takes the name `OUT` in the end, so that `OUT` is whole whenever
-//! it is there. What an interrupted run left behind is removed by the next, which starts from the beginning.
+//! it is there. An interrupted run can be resumed behind the last file that it noted as done; otherwise
+//! what it left behind is removed by the next.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::{self, Write as _};
 use std::fs::{self, File, TryLockError};
-use std::hash::{BuildHasherDefault, Hasher};
-use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -34,6 +34,10 @@ use sha2::{Digest, Sha256};
 use crate::data::inputs::{STANDARD_INPUT, find_inputs};
 use crate::data::records::{Entry, Records, stem};
 use crate::data::{DataSet, examples, mix, store};
+use crate::spool::{
+    Bits, Finished, Mark, N_PRINT_FILES, PRINT_BYTES, Seen, Spool, find_repeated, print_bytes, print_file,
+    read_next,
+};
 use crate::tfrecord;
 
 /// What the shards are made of.
@@ -137,7 +141,16 @@ const LOCK: &str = "prepare.lock";
 
 const MAX_SHARDS: usize = 99_999;
 
+/// How far an interrupted run had come.
+const PROGRESS: &str = "progress.json";
+
+/// Drawings after which, at the end of a file, progress is noted.
+const NOTED_EVERY: usize = 10_000;
+
 const N_BUCKETS: usize = 256;
+
+/// Bytes of a bucket that are in memory together.
+const MAX_BUCKET_BYTES: u64 = 8 << 20;
 
 /// The most points of a drawing in simplified form; real ones have a few dozen, and a thousandth of them 300.
 const MAX_POINTS: usize = 2000;
@@ -207,6 +220,9 @@ pub struct Summary {
     /// Whether all of it was there already.
     #[serde(skip)]
     pub was_there: bool,
+    /// Files that an interrupted run had read.
+    #[serde(skip)]
+    pub n_resumed: usize,
 }
 
 impl Summary {
@@ -247,6 +263,9 @@ impl fmt::Display for Summary {
         }
         if self.simplified > 0 {
             write!(f, "; {} simplified first", self.simplified)?;
+        }
+        if self.n_resumed > 0 {
+            write!(f, "\nread before the interruption: {} files", self.n_resumed)?;
         }
         let left_out = &self.left_out;
         for (n, reason) in [
@@ -297,19 +316,38 @@ struct Written {
 /// `strict` a bad line; not a single drawing to keep; an `out` that holds something else; another run at
 /// work on it; a full disk.
 pub fn prepare(inputs: &[PathBuf], out: &Path, options: &Options, quiet: bool) -> Result<Summary> {
+    run(inputs, out, options, quiet, false)
+}
+
+/// Goes on where an interrupted [`prepare`] stopped, and gives the same bytes; where none was interrupted it starts from the
+/// beginning.
+///
+/// # Errors
+/// As [`prepare`]; an interrupted run with other options or of other files, or what it left is damaged.
+pub fn resume(inputs: &[PathBuf], out: &Path, options: &Options, quiet: bool) -> Result<Summary> {
+    run(inputs, out, options, quiet, true)
+}
+
+fn run(inputs: &[PathBuf], out: &Path, options: &Options, quiet: bool, is_resumed: bool) -> Result<Summary> {
     options.validate()?;
     let found = find_inputs(inputs)?;
     let asked = asked(&found.files, options)?;
     if let Some(summary) = already_there(out, &asked)? {
         return Ok(summary);
     }
-    let workplace = Workplace::claim(out)?;
-    let bar = progress(found.files.len(), quiet);
-    let mut gathered = gather(&found.files, &workplace.folder, options, &bar)?;
+    let (workplace, progress) = Workplace::claim(out, is_resumed.then_some(&asked))?;
+    let bar = progress_bar(found.files.len(), quiet);
+    let n_resumed = progress.n_files;
+    let gatherer = Gatherer::new(&workplace.folder, options, &asked, progress)?;
+    let mut gathered = gather(&found.files, gatherer, &bar)?;
     gathered.summary.other_files = found.n_other_files;
     bar.set_message("writing");
     let files = write_shards(&workplace.folder, &mut gathered, options)?;
-    let summary = gathered.summary;
+    let summary = Summary { n_resumed, ..gathered.summary };
+    for spool in gathered.buckets.iter().chain(&gathered.prints).chain([&gathered.candidates]) {
+        fs::remove_file(&spool.path)
+            .with_context(|| format!("{}: cannot be removed", spool.path.display()))?;
+    }
     let manifest = json!({
         "version": MANIFEST_VERSION,
         "program": concat!("native-train ", env!("CARGO_PKG_VERSION")),
@@ -327,7 +365,7 @@ pub fn prepare(inputs: &[PathBuf], out: &Path, options: &Options, quiet: bool) -
     Ok(summary)
 }
 
-fn progress(n_files: usize, quiet: bool) -> ProgressBar {
+fn progress_bar(n_files: usize, quiet: bool) -> ProgressBar {
     let bar = if quiet { ProgressBar::hidden() } else { ProgressBar::new(n_files as u64) };
     if let Ok(style) = ProgressStyle::with_template("{bar:24} {pos}/{len} files, {msg}, {elapsed}") {
         bar.set_style(style);
@@ -368,11 +406,8 @@ fn already_there(out: &Path, asked: &Value) -> Result<Option<Summary>> {
     })?;
     let found: Value = serde_json::from_str(&text)
         .with_context(|| format!("{}: not a manifest; {refusal}", manifest.display()))?;
-    let is_repeatable = !asked["inputs"]
-        .as_array()
-        .is_some_and(|inputs| inputs.iter().any(|input| input["path"] == STANDARD_INPUT));
     ensure!(
-        found["version"] == MANIFEST_VERSION && found["asked"] == *asked && is_repeatable,
+        found["version"] == MANIFEST_VERSION && found["asked"] == *asked && is_repeatable(asked),
         "{shown}: the folder was made with other options or of other files, as its {MANIFEST} tells; {refusal}"
     );
     let files: Vec<Written> = serde_json::from_value(found["files"].clone()).context("the list of files")?;
@@ -384,6 +419,13 @@ fn already_there(out: &Path, asked: &Value) -> Result<Option<Summary>> {
     Ok(Some(Summary { was_there: true, ..summary }))
 }
 
+/// Whether the inputs can be read once more.
+fn is_repeatable(asked: &Value) -> bool {
+    !asked["inputs"]
+        .as_array()
+        .is_some_and(|inputs| inputs.iter().any(|input| input["path"] == STANDARD_INPUT))
+}
+
 /// `OUT.partial`, ours until it is dropped, which removes it, or finished, which gives it its name.
 struct Workplace {
     folder: PathBuf,
@@ -393,7 +435,8 @@ struct Workplace {
 }
 
 impl Workplace {
-    fn claim(out: &Path) -> Result<Self> {
+    /// Makes the folder. To resume what was `asked` for it also tells how far an interrupted run had come.
+    fn claim(out: &Path, asked: Option<&Value>) -> Result<(Self, Progress)> {
         let mut name = out
             .file_name()
             .with_context(|| format!("{}: not the name of a folder", out.display()))?
@@ -419,19 +462,36 @@ impl Workplace {
                 return Err(error).with_context(|| format!("{}: no lock", lock.display()));
             }
         }
-        // What an interrupted run left behind. Nothing of it is used.
+        // Without PROGRESS nothing of what an interrupted run left behind is used.
+        let progress = match asked {
+            Some(asked) => {
+                ensure!(
+                    is_repeatable(asked),
+                    "--resume cannot read standard input again; files were expected"
+                );
+                Progress::read(&folder, asked)?
+            }
+            None => None,
+        };
         for entry in fs::read_dir(&folder).with_context(|| format!("{shown}: cannot be listed"))? {
             let path = entry?.path();
-            if path != lock {
+            if path != lock && progress.is_none() {
                 fs::remove_file(&path).with_context(|| format!("{}: cannot be removed", path.display()))?;
             }
         }
-        Ok(Self { folder, _lock: file, is_finished: false })
+        Ok((Self { folder, _lock: file, is_finished: false }, progress.unwrap_or_default()))
     }
 
     fn finish(mut self, out: &Path) -> Result<()> {
         let shown = out.display();
-        fs::remove_file(self.folder.join(LOCK)).with_context(|| format!("{shown}: cannot be finished"))?;
+        for name in [PROGRESS, LOCK] {
+            match fs::remove_file(self.folder.join(name)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(error).with_context(|| format!("{shown}: cannot be finished"));
+                }
+                _ => {}
+            }
+        }
         sync_folder(&self.folder)?;
         if out.exists() {
             // Known to be empty. If it is no longer, this fails.
@@ -452,6 +512,45 @@ impl Drop for Workplace {
             // There is an error to tell already; what stays the next run removes.
             let _ = fs::remove_dir_all(&self.folder);
         }
+    }
+}
+
+/// How far a run has come: what is needed besides the files of the workplace.
+#[derive(Default, Serialize, Deserialize)]
+struct Progress {
+    asked: Value,
+    n_files: usize,
+    n_candidates: u64,
+    summary: Summary,
+    /// By class, drawings that are certainly no duplicates, and no more than the class may have.
+    certain: Vec<ClassCount>,
+    /// Buckets, fingerprints, candidates.
+    marks: Vec<Mark>,
+}
+
+impl Progress {
+    fn read(folder: &Path, asked: &Value) -> Result<Option<Self>> {
+        let path = folder.join(PROGRESS);
+        let shown = path.display();
+        let text = match fs::read_to_string(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            text => text.with_context(|| format!("{shown}: cannot be read"))?,
+        };
+        let way_out = "resume with the same ones, or start from the beginning without --resume";
+        let found: Self =
+            serde_json::from_str(&text).with_context(|| format!("{shown}: damaged; {way_out}"))?;
+        ensure!(
+            found.asked == *asked,
+            "{shown}: the interrupted run had other options or other files; {way_out}"
+        );
+        Ok(Some(found))
+    }
+
+    /// Writes it in one step: an interruption leaves the one before.
+    fn write(&self, folder: &Path) -> Result<()> {
+        let (path, new) = (folder.join(PROGRESS), folder.join("progress.new"));
+        write_synced(&new, serde_json::to_string(self)?.as_bytes())?;
+        fs::rename(&new, &path).with_context(|| format!("{}: cannot be written", path.display()))
     }
 }
 
@@ -651,43 +750,23 @@ fn unpack(packed: &[u8]) -> Result<(&str, Drawing)> {
     Ok((std::str::from_utf8(fields).with_context(damaged)?, Drawing::from_strokes(strokes)?))
 }
 
-/// Hashes are not hashed again.
-#[derive(Default)]
-struct Already(u64);
-
-impl Hasher for Already {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        self.0 = fnv(self.0, bytes);
-    }
-
-    fn write_u64(&mut self, value: u64) {
-        self.0 = value;
-    }
-}
-
-type Fingerprints = HashSet<u64, BuildHasherDefault<Already>>;
-
-/// What is known of a class while files are read.
-#[derive(Default)]
-struct Class {
-    count: ClassCount,
-    /// Hashes of strokes and of `key_id`s.
-    seen: Fingerprints,
-}
-
 /// What was read: drawings in buckets, and everything about them.
 struct Gathered {
     summary: Summary,
     /// In the order in which they were met, which is what the buckets count by.
     words: Vec<String>,
+    buckets: Vec<Finished>,
+    prints: Vec<Finished>,
+    candidates: Finished,
+    /// By number, the candidates that are not kept.
+    left_out: Bits,
 }
 
-/// Reads all files and puts what is kept into buckets.
-fn gather(files: &[PathBuf], folder: &Path, options: &Options, bar: &ProgressBar) -> Result<Gathered> {
+/// Reads all files and puts what may be kept into buckets.
+fn gather(files: &[PathBuf], mut gatherer: Gatherer<'_>, bar: &ProgressBar) -> Result<Gathered> {
+    let options = gatherer.options;
+    bar.set_position(gatherer.progress.n_files as u64);
+    let files = &files[gatherer.progress.n_files..];
     let n_threads = thread::available_parallelism().map_or(1, usize::from).min(files.len());
     let enough = AtomicUsize::new(0);
     thread::scope(|scope| {
@@ -699,7 +778,6 @@ fn gather(files: &[PathBuf], folder: &Path, options: &Options, bar: &ProgressBar
                 from
             })
             .collect();
-        let mut gatherer = Gatherer::new(folder, options)?;
         for (index, path) in files.iter().enumerate() {
             let own = stem(path);
             loop {
@@ -709,7 +787,7 @@ fn gather(files: &[PathBuf], folder: &Path, options: &Options, bar: &ProgressBar
                         for entry in entries {
                             gatherer.add(entry, path)?;
                         }
-                        bar.set_message(format!("{} drawings", gatherer.summary.read));
+                        bar.set_message(format!("{} drawings", gatherer.progress.summary.read));
                         // The data set's own files are named after their one word: nothing else can follow.
                         if own.as_ref().is_some_and(|own| gatherer.is_complete(own)) {
                             enough.fetch_max(index + 1, Ordering::Relaxed);
@@ -721,6 +799,7 @@ fn gather(files: &[PathBuf], folder: &Path, options: &Options, bar: &ProgressBar
                     }
                 }
             }
+            gatherer.end_file()?;
             bar.inc(1);
         }
         gatherer.finish()
@@ -728,43 +807,58 @@ fn gather(files: &[PathBuf], folder: &Path, options: &Options, bar: &ProgressBar
 }
 
 /// Puts drawings into buckets.
+///
+/// Which of them are duplicates is known when all are there. So that files are not read on in vain, a filter
+/// counts those that certainly are none.
 struct Gatherer<'a> {
     options: &'a Options,
-    buckets: Vec<BufWriter<File>>,
+    folder: &'a Path,
+    buckets: Vec<Spool>,
+    prints: Vec<Spool>,
+    candidates: Spool,
+    seen: Seen,
     indices: HashMap<String, usize>,
-    classes: Vec<Class>,
-    summary: Summary,
+    progress: Progress,
+    n_noted: usize,
 }
 
 impl<'a> Gatherer<'a> {
-    fn new(folder: &Path, options: &'a Options) -> Result<Self> {
-        let open = |index| {
-            let path = bucket(folder, index);
-            let file =
-                File::create(&path).with_context(|| format!("{}: cannot be written", path.display()))?;
-            anyhow::Ok(BufWriter::with_capacity(1 << 15, file))
+    fn new(folder: &'a Path, options: &'a Options, asked: &Value, mut progress: Progress) -> Result<Self> {
+        progress.asked = asked.clone();
+        let mut seen = Seen::new();
+        let mut marks = std::mem::take(&mut progress.marks).into_iter();
+        let mut open = |name: String, each: &mut dyn FnMut(&[u8])| {
+            Spool::open(folder.join(name), marks.next().unwrap_or_default(), each)
+                .context("it cannot be resumed; start from the beginning without --resume")
         };
-        let buckets = (0..N_BUCKETS).map(open).collect::<Result<_>>()?;
-        Ok(Self {
-            options,
-            buckets,
-            indices: HashMap::new(),
-            classes: Vec::new(),
-            summary: Summary::default(),
-        })
+        let buckets = (0..N_BUCKETS).map(|index| open(format!("bucket-{index:03}"), &mut |_| {}));
+        let buckets = buckets.collect::<Result<_>>()?;
+        let mut add = |bytes: &[u8]| {
+            for print in bytes.chunks_exact(PRINT_BYTES) {
+                seen.insert(u64::from_le_bytes(std::array::from_fn(|i| print[i])));
+            }
+        };
+        let prints = (0..N_PRINT_FILES).map(|index| open(format!("prints-{index:02}"), &mut add));
+        let prints = prints.collect::<Result<_>>()?;
+        let candidates = open("candidates".to_owned(), &mut |_| {})?;
+        let indices = progress.certain.iter().enumerate();
+        let indices = indices.map(|(index, class)| (class.name.clone(), index)).collect();
+        let n_noted = progress.summary.read;
+        Ok(Self { options, folder, buckets, prints, candidates, seen, indices, progress, n_noted })
     }
 
     fn add(&mut self, found: Found, path: &Path) -> Result<()> {
-        self.summary.read += 1;
-        let left_out = &mut self.summary.left_out;
+        let summary = &mut self.progress.summary;
+        summary.read += 1;
+        let left_out = &mut summary.left_out;
         let kept = match found {
             Found::Drawing(kept) => kept,
             Found::Bad { number, message } => {
                 let place = format!("{}:{number}: {message}", path.display());
                 ensure!(!self.options.strict, "{place}");
                 left_out.bad_lines += 1;
-                if self.summary.examples.len() < MAX_EXAMPLES {
-                    self.summary.examples.push(place);
+                if summary.examples.len() < MAX_EXAMPLES {
+                    summary.examples.push(place);
                 }
                 return Ok(());
             }
@@ -777,73 +871,123 @@ impl<'a> Gatherer<'a> {
         let index = match self.indices.get(&kept.word) {
             Some(&index) => index,
             None => {
-                let index = self.classes.len();
+                let index = self.progress.certain.len();
                 ensure!(index < DataSet::MAX_CLASSES, "{:?} is one class too many", kept.word);
-                let count = ClassCount { name: kept.word.clone(), ..ClassCount::default() };
-                self.classes.push(Class { count, ..Class::default() });
+                self.progress.certain.push(ClassCount { name: kept.word.clone(), ..ClassCount::default() });
                 self.indices.insert(kept.word.clone(), index);
                 index
             }
         };
-        let class = &mut self.classes[index];
         let is_eval = self.options.is_eval(kept.identity);
-        let is_full = if is_eval {
-            class.count.eval >= self.options.eval_observations_per_class
-        } else {
-            class.count.train >= self.options.train_observations_per_class
-        };
-        if is_full
-            || self.options.max_per_class.is_some_and(|most| class.count.eval + class.count.train >= most)
-        {
+        let certain = &mut self.progress.certain[index];
+        if !has_room(certain, is_eval, self.options) {
             return count(&mut left_out.over_limit);
         }
+        let number = self.progress.n_candidates;
+        let mut is_new = true;
         if !self.options.keep_duplicates {
-            let is_new = class.seen.insert(mix(kept.content));
+            let class = mix(index as u64);
             // The two kinds of hashes must not meet.
-            let is_new_key = !kept.has_key || class.seen.insert(mix(!kept.identity));
-            if !(is_new && is_new_key) {
-                return count(&mut left_out.duplicate);
+            let key = kept.has_key.then_some(!kept.identity);
+            for print in [Some(kept.content), key].into_iter().flatten().map(|hash| mix(hash ^ class)) {
+                is_new &= self.seen.insert(print);
+                self.prints[print_file(print)].append(&print_bytes(print, number))?;
             }
         }
-        *(if is_eval { &mut class.count.eval } else { &mut class.count.train }) += 1;
-        self.summary.simplified += usize::from(kept.was_simplified);
-        if is_complete(&class.count, self.options) {
-            class.seen = Fingerprints::default();
-        }
+        *side(certain, is_eval) += usize::from(is_new);
+        self.progress.n_candidates += 1;
+        let candidate = Candidate { index, is_eval, was_simplified: kept.was_simplified };
+        self.candidates.append(&candidate.to_bytes())?;
 
         let order = mix(fnv(kept.identity ^ mix(self.options.seed), kept.word.as_bytes()));
+        let mut header = [0; BUCKET_HEADER];
+        header[..4].copy_from_slice(&(kept.packed.len() as u32).to_le_bytes());
+        header[4..12].copy_from_slice(&order.to_le_bytes());
+        header[12..20].copy_from_slice(&number.to_le_bytes());
+        header[20..].copy_from_slice(&candidate.to_bytes());
         let bucket = &mut self.buckets[(order >> 56) as usize];
-        let write = |bucket: &mut BufWriter<File>| -> io::Result<()> {
-            bucket.write_all(&(kept.packed.len() as u32).to_le_bytes())?;
-            bucket.write_all(&order.to_le_bytes())?;
-            bucket.write_all(&(index as u32).to_le_bytes())?;
-            bucket.write_all(&[is_eval.into()])?;
-            bucket.write_all(&kept.packed)
-        };
-        write(bucket).context("a bucket cannot be written")
+        bucket.append(&header)?;
+        bucket.append(&kept.packed)
     }
 
     /// Whether nothing of the class is taken any more.
     fn is_complete(&self, word: &str) -> bool {
-        self.indices.get(word).is_some_and(|&index| is_complete(&self.classes[index].count, self.options))
+        self.indices.get(word).is_some_and(|&index| {
+            let class = &self.progress.certain[index];
+            [false, true].into_iter().all(|is_eval| !has_room(class, is_eval, self.options))
+        })
     }
 
-    fn finish(self) -> Result<Gathered> {
-        for bucket in self.buckets {
-            bucket
-                .into_inner()
-                .map_err(io::IntoInnerError::into_error)
-                .context("a bucket cannot be written")?;
+    /// Notes the progress, if it is worth it.
+    fn end_file(&mut self) -> Result<()> {
+        self.progress.n_files += 1;
+        if self.progress.summary.read < self.n_noted + NOTED_EVERY {
+            return Ok(());
         }
-        let words = self.classes.iter().map(|class| class.count.name.clone()).collect();
-        let mut summary = self.summary;
-        summary.classes = self.classes.into_iter().map(|class| class.count).collect();
+        self.n_noted = self.progress.summary.read;
+        let spools = self.buckets.iter_mut().chain(&mut self.prints).chain([&mut self.candidates]);
+        self.progress.marks = spools.map(Spool::flush).collect::<Result<_>>()?;
+        self.progress.write(self.folder)
+    }
+
+    /// Decides what is kept: in the order of the files what is no duplicate, as many as a class may have.
+    fn finish(self) -> Result<Gathered> {
+        let finished = |spools: Vec<Spool>| spools.into_iter().map(Spool::finish).collect::<Result<Vec<_>>>();
+        let (buckets, prints) = (finished(self.buckets)?, finished(self.prints)?);
+        let candidates = self.candidates.finish()?;
+        let mut left_out = Bits::default();
+        find_repeated(&prints, |number| left_out.set(number))?;
+
+        let mut summary = self.progress.summary;
+        let words: Vec<String> = self.progress.certain.into_iter().map(|class| class.name).collect();
+        let empty = |name: &String| ClassCount { name: name.clone(), ..ClassCount::default() };
+        summary.classes = words.iter().map(empty).collect();
+        let mut input = candidates.read()?;
+        let mut bytes = [0; Candidate::BYTES];
+        let mut number = 0;
+        while read_next(&mut input, &mut bytes, &candidates.path)? {
+            let Candidate { index, is_eval, was_simplified } = Candidate::from_bytes(bytes);
+            let class = summary.classes.get_mut(index).context("the list of candidates is damaged")?;
+            if !has_room(class, is_eval, self.options) {
+                left_out.set(number);
+                summary.left_out.over_limit += 1;
+            } else if left_out.get(number) {
+                summary.left_out.duplicate += 1;
+            } else {
+                *side(class, is_eval) += 1;
+                summary.simplified += usize::from(was_simplified);
+            }
+            number += 1;
+        }
+        ensure!(number == self.progress.n_candidates, "the list of candidates is damaged");
         summary.train = summary.classes.iter().map(|class| class.train).sum();
         summary.eval = summary.classes.iter().map(|class| class.eval).sum();
         if summary.train + summary.eval == 0 {
             bail!("no drawing is left to write: {summary}");
         }
-        Ok(Gathered { summary, words })
+        Ok(Gathered { summary, words, buckets, prints, candidates, left_out })
+    }
+}
+
+/// A drawing that is kept if it is no duplicate and its class has room.
+struct Candidate {
+    /// Of its class.
+    index: usize,
+    is_eval: bool,
+    was_simplified: bool,
+}
+
+impl Candidate {
+    const BYTES: usize = 4;
+
+    fn to_bytes(&self) -> [u8; Self::BYTES] {
+        let flags = u32::from(self.is_eval) | u32::from(self.was_simplified) << 1;
+        ((self.index as u32) << 2 | flags).to_le_bytes()
+    }
+
+    fn from_bytes(bytes: [u8; Self::BYTES]) -> Self {
+        let value = u32::from_le_bytes(bytes);
+        Self { index: (value >> 2) as usize, is_eval: value & 1 != 0, was_simplified: value & 2 != 0 }
     }
 }
 
@@ -852,18 +996,22 @@ fn count(n: &mut usize) -> Result<()> {
     Ok(())
 }
 
-fn is_complete(count: &ClassCount, options: &Options) -> bool {
-    let is_full = count.train >= options.train_observations_per_class
-        && count.eval >= options.eval_observations_per_class;
-    is_full || options.max_per_class.is_some_and(|most| count.train + count.eval >= most)
+/// The number of a side.
+fn side(class: &mut ClassCount, is_eval: bool) -> &mut usize {
+    if is_eval { &mut class.eval } else { &mut class.train }
 }
 
-fn bucket(folder: &Path, index: usize) -> PathBuf {
-    folder.join(format!("bucket-{index:03}"))
+fn has_room(class: &ClassCount, is_eval: bool, options: &Options) -> bool {
+    let has_side = if is_eval {
+        class.eval < options.eval_observations_per_class
+    } else {
+        class.train < options.train_observations_per_class
+    };
+    has_side && options.max_per_class.is_none_or(|most| class.train + class.eval < most)
 }
 
-/// Bytes of a drawing in a bucket before what [`pack`] made: length of that, order, class, side.
-const BUCKET_HEADER: usize = 4 + 8 + 4 + 1;
+/// Bytes of a drawing in a bucket before what [`pack`] made: length of that, order, number, candidate.
+const BUCKET_HEADER: usize = 4 + 8 + 8 + Candidate::BYTES;
 
 /// Writes the drawings of the buckets into shards, and the lists of classes; fills in the summary's classes in their order.
 fn write_shards(folder: &Path, gathered: &mut Gathered, options: &Options) -> Result<Vec<Written>> {
@@ -873,31 +1021,19 @@ fn write_shards(folder: &Path, gathered: &mut Gathered, options: &Options) -> Re
     if options.eval_observations_per_class > 0 {
         sides.push(Side::new(folder, "eval", options));
     }
-    for index in 0..N_BUCKETS {
-        let path = bucket(folder, index);
-        let mut bytes = Vec::new();
-        File::open(&path)
-            .and_then(|file| BufReader::new(file).read_to_end(&mut bytes))
-            .with_context(|| format!("{}: cannot be read", path.display()))?;
-        let mut places: Vec<(u64, usize)> = Vec::new();
-        let mut at = 0;
-        while at < bytes.len() {
-            let (length, order) = header(&bytes, at)?;
-            places.push((order, at));
-            at += BUCKET_HEADER + length;
+    let mut bytes = Vec::new();
+    let mut places = Vec::new();
+    for bucket in &gathered.buckets {
+        let n_parts = bucket.n_parts(MAX_BUCKET_BYTES);
+        for part in 0..n_parts {
+            read_part(bucket, part, n_parts, &gathered.left_out, &mut bytes, &mut places)?;
+            for &Place { order, at, end, index, is_eval } in &places {
+                let side = sides.get_mut(usize::from(is_eval)).context("a bucket is damaged")?;
+                let (fields, drawing) = unpack(&bytes[at..end])?;
+                let name = gathered.words.get(index).context("a bucket is damaged")?;
+                side.write(order, &drawing, fields, name, class_of[index])?;
+            }
         }
-        // Stable: duplicates, if they are kept, stay in the order of the files.
-        places.sort_by_key(|&(order, _)| order);
-        for (order, at) in places {
-            let (length, _) = header(&bytes, at)?;
-            let body = bytes.get(at + 12..at + BUCKET_HEADER + length).context("a bucket is damaged")?;
-            let word = u32::from_le_bytes([body[0], body[1], body[2], body[3]]) as usize;
-            let side = sides.get_mut(usize::from(body[4])).context("a bucket is damaged")?;
-            let (fields, drawing) = unpack(&body[5..])?;
-            let name = gathered.words.get(word).context("a bucket is damaged")?;
-            side.write(order, &drawing, fields, name, class_of[word])?;
-        }
-        fs::remove_file(&path).with_context(|| format!("{}: cannot be removed", path.display()))?;
     }
     let mut files = Vec::new();
     for side in sides {
@@ -921,11 +1057,48 @@ fn write_shards(folder: &Path, gathered: &mut Gathered, options: &Options) -> Re
     Ok(files)
 }
 
-/// Length of what comes after the header, and the order.
-fn header(bytes: &[u8], at: usize) -> Result<(usize, u64)> {
-    let header = bytes.get(at..at + BUCKET_HEADER).context("a bucket is damaged")?;
-    let length = u32::from_le_bytes([header[0], header[1], header[2], header[3]]);
-    Ok((length as usize, u64::from_le_bytes(std::array::from_fn(|i| header[4 + i]))))
+/// Where a drawing of a bucket is in memory.
+struct Place {
+    order: u64,
+    at: usize,
+    end: usize,
+    index: usize,
+    is_eval: bool,
+}
+
+/// Reads one of `n_parts` of a bucket, those of the bits of the order that follow the bucket's, without what is left out.
+fn read_part(
+    bucket: &Finished,
+    part: u64,
+    n_parts: u64,
+    left_out: &Bits,
+    bytes: &mut Vec<u8>,
+    places: &mut Vec<Place>,
+) -> Result<()> {
+    bytes.clear();
+    places.clear();
+    let mut input = bucket.read()?;
+    let mut header = [0; BUCKET_HEADER];
+    while read_next(&mut input, &mut header, &bucket.path)? {
+        let u64_at = |at| u64::from_le_bytes(std::array::from_fn(|i| header[at + i]));
+        let length = u64::from(u32::from_le_bytes([header[0], header[1], header[2], header[3]]));
+        let (order, number) = (u64_at(4), u64_at(12));
+        let is_here = (u128::from(order << 8) * u128::from(n_parts)) >> 64 == u128::from(part);
+        if !is_here || left_out.get(number) {
+            input.seek_relative(length as i64)?;
+            continue;
+        }
+        let at = bytes.len();
+        let read = input.by_ref().take(length).read_to_end(bytes);
+        let n = read.with_context(|| format!("{}: cannot be read", bucket.path.display()))?;
+        ensure!(n as u64 == length, "{}: is damaged", bucket.path.display());
+        let candidate = Candidate::from_bytes(std::array::from_fn(|i| header[20 + i]));
+        let Candidate { index, is_eval, .. } = candidate;
+        places.push(Place { order, at, end: bytes.len(), index, is_eval });
+    }
+    // Stable: duplicates, if they are kept, stay in the order of the files.
+    places.sort_by_key(|place| place.order);
+    Ok(())
 }
 
 /// The index of each class by the order in which it was met, and the classes by index.

@@ -439,7 +439,8 @@ fn run_prepare(args: &PrepareArgs) -> Result<()> {
         Some(text) => Some(text.split(',').map(|name| name.trim().to_owned()).collect()),
         None => None,
     };
-    let summary = prepare::prepare(&args.inputs, &args.out, &args.options(classes), args.quiet)?;
+    let prepare = if args.resume { prepare::resume } else { prepare::prepare };
+    let summary = prepare(&args.inputs, &args.out, &args.options(classes), args.quiet)?;
     println!("{}: {summary}", args.out.display());
     Ok(())
 }

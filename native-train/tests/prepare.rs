@@ -497,3 +497,92 @@ fn two_runs_do_not_work_in_one_place() {
     drop(lock);
     run(input.path(), &out, &small());
 }
+
+#[test]
+fn a_run_that_was_killed_goes_on_where_it_stopped() {
+    let input = animals(11_000);
+    let place = TempDir::new().unwrap();
+    let undisturbed = place.path().join("undisturbed");
+    // Duplicates on both sides of the interruption, and a limit that is reached before and after it.
+    fs::write(input.path().join("aaa.ndjson"), lines("dog", 0..500)).unwrap();
+    let options = Options { train_observations_per_class: 9000, ..Options::default() };
+    let expected = run(input.path(), &undisturbed, &options);
+    assert!(expected.left_out.over_limit > 0 && expected.left_out.duplicate > 0, "{expected}");
+
+    let out = place.path().join("out");
+    let partial = place.path().join("out.partial");
+    let arguments = ["prepare", input.path().to_str().unwrap(), "--out", out.to_str().unwrap()];
+    let limit = ["--train-observations-per-class", "9000", "--quiet"];
+    let mut child = program(&arguments).args(limit).spawn().unwrap();
+    while !partial.join("progress.json").exists() {
+        assert!(child.try_wait().unwrap().is_none(), "it was over before it could be killed");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(!out.exists());
+
+    let resume =
+        |options: &Options| native_train::prepare::resume(&[input.path().to_owned()], &out, options, true);
+    let other = resume(&Options { seed: 9, ..options.clone() }).expect_err("other options");
+    assert!(
+        format!("{other:#}").contains("the interrupted run had other options or other files"),
+        "{other:#}"
+    );
+    let summary = resume(&options).unwrap();
+    assert!((1..4).contains(&summary.n_resumed), "{summary}");
+    assert_eq!(Summary { n_resumed: 0, ..summary }, expected);
+    assert_eq!(contents(&out), contents(&undisturbed));
+    assert!(!partial.exists());
+}
+
+#[test]
+fn what_an_interrupted_run_left_is_checked_before_it_is_used() {
+    let input = animals(11_000);
+    let place = TempDir::new().unwrap();
+    let out = place.path().join("out");
+    let partial = place.path().join("out.partial");
+    let mut child =
+        program(&["prepare", input.path().to_str().unwrap(), "--quiet", "--out"]).arg(&out).spawn();
+    let child = child.as_mut().unwrap();
+    while !partial.join("progress.json").exists() {
+        assert!(child.try_wait().unwrap().is_none(), "it was over before it could be killed");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let bucket = partial.join("bucket-007");
+    let mut bytes = fs::read(&bucket).unwrap();
+    bytes[100] ^= 1;
+    fs::write(&bucket, bytes).unwrap();
+    let files = [input.path().to_owned()];
+    let error = native_train::prepare::resume(&files, &out, &Options::default(), true);
+    let error = format!("{:#}", error.expect_err("a bit is wrong"));
+    assert!(error.contains("bucket-007: is damaged") && error.contains("without --resume"), "{error}");
+    assert!(!out.exists());
+
+    let standard_input = program(&["prepare", "-", "--resume", "--out"]).arg(&out).output().unwrap();
+    let told = String::from_utf8_lossy(&standard_input.stderr).into_owned();
+    assert!(told.contains("--resume cannot read standard input again"), "{told}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_disk_without_room_is_an_error_and_leaves_nothing() {
+    let input = animals(3000);
+    let place = TempDir::new().unwrap();
+    let out = place.path().join("out");
+    // A limit of the size of files stands for a full disk: writing fails in the middle.
+    for n_blocks in [1, 16, 600] {
+        let script = format!("trap '' XFSZ; ulimit -f {n_blocks}; exec \"$0\" \"$@\"");
+        let arguments =
+            ["prepare", input.path().to_str().unwrap(), "--quiet", "--output-shards", "1", "--out"];
+        let mut command = Command::new("sh");
+        command.args(["-c", &script, env!("CARGO_BIN_EXE_native-train")]).args(arguments).arg(&out);
+        let output = command.output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && told.contains("cannot be written"), "{n_blocks}: {told}");
+        assert_eq!(fs::read_dir(place.path()).unwrap().count(), 0, "{n_blocks}");
+    }
+    run(input.path(), &out, &small());
+}
