@@ -780,16 +780,20 @@ fn gather(files: &[PathBuf], mut gatherer: Gatherer<'_>, bar: &ProgressBar) -> R
             .collect();
         for (index, path) in files.iter().enumerate() {
             let own = stem(path);
+            let mut is_complete = false;
             loop {
                 let message = receivers[index % n_threads].recv();
                 match message.with_context(|| format!("{}: its reader ended", path.display()))? {
+                    // How much its reader had ready before it was told differs from run to run.
+                    Message::Entries(_) if is_complete => {}
                     Message::Entries(entries) => {
                         for entry in entries {
                             gatherer.add(entry, path)?;
                         }
                         bar.set_message(format!("{} drawings", gatherer.progress.summary.read));
                         // The data set's own files are named after their one word: nothing else can follow.
-                        if own.as_ref().is_some_and(|own| gatherer.is_complete(own)) {
+                        is_complete = own.as_ref().is_some_and(|own| gatherer.is_complete(own));
+                        if is_complete {
                             enough.fetch_max(index + 1, Ordering::Relaxed);
                         }
                     }
