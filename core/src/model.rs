@@ -179,9 +179,10 @@ impl ModelConfig {
         }
     }
 
-    /// [`fast`](Self::fast) for a long training on strongly varied drawings, which need less dropout.
+    /// [`fast`](Self::fast) with half of the recurrent steps instead of a quarter: more accurate in twice the time. For a long
+    /// training on strongly varied drawings, which need less dropout.
     pub fn best(n_classes: usize) -> Self {
-        Self { dropout: 0.1, ..Self::fast(n_classes) }
+        Self { conv_stride: vec![1, 2, 1], dropout: 0.1, ..Self::fast(n_classes) }
     }
 
     /// Checks that the fields make a network.

@@ -59,7 +59,7 @@ pub enum Preset {
     /// augmentation, class-balanced sampling, warm-up and cosine
     #[default]
     Fast,
-    /// The same network for three times the steps, on drawings that vary more, are unfinished or come as a browser gets them;
+    /// A network that reads twice as finely, for three times the steps, on drawings that vary more, are unfinished or come as a browser gets them;
     /// the last steps with weights of 8 bits
     Best,
     /// The TensorFlow tutorial to the letter: its network, Adam 0.0001, batches of 8, no augmentation
