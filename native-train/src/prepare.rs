@@ -1,9 +1,9 @@
 //! Files of drawings in any published form in, shuffled shards of drawings to train on and to evaluate on out.
 //!
 //! This is what the tutorial's `create_dataset.py` does, its names and its layout included, for data of any size. Everything
-//! is read once: threads read files ahead, the drawings that may be kept go into one of 256 buckets on the disk, and
+//! is read once: threads read ahead and judge, the drawings that may be kept go into one of 256 buckets on the disk, and
 //! their fingerprints beside them. Then duplicates are found where equal fingerprints lie together, and each bucket is put
-//! in order in memory and written on. So the memory is that of a part of a bucket, and of a bit a drawing.
+//! in order in memory and written on. So the memory is that of a part of a bucket for each thread, and of a bit a drawing.
 //!
 //! What happens to a drawing follows from itself: the side, training or evaluation, from a hash of its `key_id` (of its points
 //! where it has none), so that it stays the same when the data grows and for every seed; its place from that hash
@@ -17,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::{self, Write as _};
 use std::fs::{self, File, TryLockError};
 use std::io::{self, BufWriter, Read, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -27,12 +28,13 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use indicatif::{ProgressBar, ProgressStyle};
 use quickdraw_core::{Drawing, Record};
+use rayon::prelude::*;
+use ring::digest::{Context as Digest, SHA256, digest};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use crate::data::inputs::{STANDARD_INPUT, find_inputs};
-use crate::data::records::{Entry, Records, stem};
+use crate::data::records::{Batch, Entry, Records, stem};
 use crate::data::{DataSet, examples, mix, store};
 use crate::spool::{
     Bits, Finished, Mark, N_PRINT_FILES, PRINT_BYTES, Seen, Spool, find_repeated, print_bytes, print_file,
@@ -149,15 +151,17 @@ const NOTED_EVERY: usize = 10_000;
 
 const N_BUCKETS: usize = 256;
 
-/// Bytes of a bucket that are in memory together.
+/// Groups of shards that threads write, each group from its buckets: few enough that not many buckets are read for two.
+const MAX_GROUPS: usize = 64;
+
+/// Bytes of a bucket that a thread has in memory together.
 const MAX_BUCKET_BYTES: u64 = 8 << 20;
 
 /// The most points of a drawing in simplified form; real ones have a few dozen, and a thousandth of them 300.
 const MAX_POINTS: usize = 2000;
 
-/// Drawings that a thread hands over together, and how often it may be ahead.
-const BATCH: usize = 512;
-const BATCHES_AHEAD: usize = 8;
+/// Batches that a reader may be ahead.
+const BATCHES_AHEAD: usize = 16;
 
 /// Bad lines that are shown.
 const MAX_EXAMPLES: usize = 10;
@@ -598,43 +602,44 @@ struct Kept {
     packed: Vec<u8>,
 }
 
-/// What comes from a thread: entries of a file, in their order.
+/// What comes from a file, in its order.
 enum Message {
-    Entries(Vec<Found>),
+    /// Entries, as soon as a thread has judged them.
+    Entries(Receiver<Vec<Found>>),
     /// The file is over, or cannot be read on.
     End(Result<()>),
 }
 
-/// Reads the files `first`, `first + step`, ... and sends what is in them. A file whose index is below `enough` is not
-/// read on.
-fn read_ahead(
+/// Reads the files `first`, `first + step`, ..., lets other threads judge what is in them, and sends that in its order. A file
+/// whose index is below `enough` is not read on.
+fn read_ahead<'scope>(
     files: &[PathBuf],
     first: usize,
     step: usize,
-    options: &Options,
+    options: &'scope Options,
     enough: &AtomicUsize,
+    judges: &rayon::Scope<'scope>,
     to: &SyncSender<Message>,
 ) {
     for (index, path) in files.iter().enumerate().skip(first).step_by(step) {
         let read = || -> Result<bool> {
             let mut records = Records::open(path)?;
-            let mut batch = Vec::with_capacity(BATCH);
-            loop {
-                let entry = records.next_entry();
-                let entry =
-                    entry.with_context(|| format!("{}: cannot be read to its end", path.display()))?;
-                let is_over = entry.is_none() || enough.load(Ordering::Relaxed) > index;
-                batch.extend(entry.map(|entry| judge(entry, options)));
-                if is_over || batch.len() == BATCH {
-                    let full = std::mem::replace(&mut batch, Vec::with_capacity(BATCH));
-                    if to.send(Message::Entries(full)).is_err() {
-                        return Ok(false);
-                    }
+            let unreadable = || format!("{}: cannot be read to its end", path.display());
+            while enough.load(Ordering::Relaxed) <= index
+                && let Some(batch) = records.next_batch().with_context(unreadable)?
+            {
+                let (answer, judged) = sync_channel(1);
+                if to.send(Message::Entries(judged)).is_err() {
+                    return Ok(false);
                 }
-                if is_over {
-                    return Ok(true);
-                }
+                judges.spawn(move |_| {
+                    let mut found = Vec::with_capacity(Batch::SIZE);
+                    batch.for_each(|entry| found.push(judge(entry, options)));
+                    // If nobody listens any more, the run has failed.
+                    let _ = answer.send(found);
+                });
             }
+            Ok(true)
         };
         let end = match read() {
             Ok(true) => Ok(()),
@@ -767,47 +772,58 @@ fn gather(files: &[PathBuf], mut gatherer: Gatherer<'_>, bar: &ProgressBar) -> R
     let options = gatherer.options;
     bar.set_position(gatherer.progress.n_files as u64);
     let files = &files[gatherer.progress.n_files..];
-    let n_threads = thread::available_parallelism().map_or(1, usize::from).min(files.len());
+    let n_readers = thread::available_parallelism().map_or(1, usize::from).min(files.len());
     let enough = AtomicUsize::new(0);
-    thread::scope(|scope| {
-        let receivers: Vec<Receiver<Message>> = (0..n_threads)
-            .map(|first| {
-                let (to, from) = sync_channel(BATCHES_AHEAD);
-                let enough = &enough;
-                scope.spawn(move || read_ahead(files, first, n_threads, options, enough, &to));
-                from
-            })
-            .collect();
-        for (index, path) in files.iter().enumerate() {
-            let own = stem(path);
-            let mut is_complete = false;
-            loop {
-                let message = receivers[index % n_threads].recv();
-                match message.with_context(|| format!("{}: its reader ended", path.display()))? {
-                    // How much its reader had ready before it was told differs from run to run.
-                    Message::Entries(_) if is_complete => {}
-                    Message::Entries(entries) => {
-                        for entry in entries {
-                            gatherer.add(entry, path)?;
-                        }
-                        bar.set_message(format!("{} drawings", gatherer.progress.summary.read));
-                        // The data set's own files are named after their one word: nothing else can follow.
-                        is_complete = own.as_ref().is_some_and(|own| gatherer.is_complete(own));
-                        if is_complete {
-                            enough.fetch_max(index + 1, Ordering::Relaxed);
-                        }
-                    }
-                    Message::End(end) => {
-                        end?;
-                        break;
-                    }
-                }
+    rayon::in_place_scope(|judges| {
+        thread::scope(|readers| {
+            let receivers: Vec<Receiver<Message>> = (0..n_readers)
+                .map(|first| {
+                    let (to, from) = sync_channel(BATCHES_AHEAD);
+                    let enough = &enough;
+                    readers.spawn(move || read_ahead(files, first, n_readers, options, enough, judges, &to));
+                    from
+                })
+                .collect();
+            for (index, path) in files.iter().enumerate() {
+                gather_file(index, path, &receivers[index % n_readers], &mut gatherer, &enough, bar)?;
+                gatherer.end_file()?;
+                bar.inc(1);
             }
-            gatherer.end_file()?;
-            bar.inc(1);
-        }
-        gatherer.finish()
+            gatherer.finish()
+        })
     })
+}
+
+fn gather_file(
+    index: usize,
+    path: &Path,
+    messages: &Receiver<Message>,
+    gatherer: &mut Gatherer<'_>,
+    enough: &AtomicUsize,
+    bar: &ProgressBar,
+) -> Result<()> {
+    let own = stem(path);
+    let mut is_complete = false;
+    let lost = || format!("{}: its reader ended", path.display());
+    loop {
+        let judged = match messages.recv().with_context(lost)? {
+            Message::Entries(judged) => judged,
+            Message::End(end) => return end,
+        };
+        // How much its reader had ready before it was told differs from run to run.
+        if is_complete {
+            continue;
+        }
+        for entry in judged.recv().with_context(lost)? {
+            gatherer.add(entry, path)?;
+        }
+        bar.set_message(format!("{} drawings", gatherer.progress.summary.read));
+        // The data set's own files are named after their one word: nothing else can follow.
+        is_complete = own.as_ref().is_some_and(|own| gatherer.is_complete(own));
+        if is_complete {
+            enough.fetch_max(index + 1, Ordering::Relaxed);
+        }
+    }
 }
 
 /// Puts drawings into buckets.
@@ -904,13 +920,8 @@ impl<'a> Gatherer<'a> {
         self.candidates.append(&candidate.to_bytes())?;
 
         let order = mix(fnv(kept.identity ^ mix(self.options.seed), kept.word.as_bytes()));
-        let mut header = [0; BUCKET_HEADER];
-        header[..4].copy_from_slice(&(kept.packed.len() as u32).to_le_bytes());
-        header[4..12].copy_from_slice(&order.to_le_bytes());
-        header[12..20].copy_from_slice(&number.to_le_bytes());
-        header[20..].copy_from_slice(&candidate.to_bytes());
-        let bucket = &mut self.buckets[(order >> 56) as usize];
-        bucket.append(&header)?;
+        let bucket = &mut self.buckets[bucket_of(u128::from(order))];
+        bucket.append(&bucket_header(kept.packed.len(), order, number, &candidate))?;
         bucket.append(&kept.packed)
     }
 
@@ -1017,31 +1028,32 @@ fn has_room(class: &ClassCount, is_eval: bool, options: &Options) -> bool {
 /// Bytes of a drawing in a bucket before what [`pack`] made: length of that, order, number, candidate.
 const BUCKET_HEADER: usize = 4 + 8 + 8 + Candidate::BYTES;
 
+fn bucket_header(length: usize, order: u64, number: u64, candidate: &Candidate) -> [u8; BUCKET_HEADER] {
+    let mut header = [0; BUCKET_HEADER];
+    header[..4].copy_from_slice(&(length as u32).to_le_bytes());
+    header[4..12].copy_from_slice(&order.to_le_bytes());
+    header[12..20].copy_from_slice(&number.to_le_bytes());
+    header[20..].copy_from_slice(&candidate.to_bytes());
+    header
+}
+
 /// Writes the drawings of the buckets into shards, and the lists of classes; fills in the summary's classes in their order.
 fn write_shards(folder: &Path, gathered: &mut Gathered, options: &Options) -> Result<Vec<Written>> {
     let (class_of, classes) = in_order(gathered, options);
     gathered.summary.classes = classes;
-    let mut sides = vec![Side::new(folder, "training", options)];
-    if options.eval_observations_per_class > 0 {
-        sides.push(Side::new(folder, "eval", options));
-    }
-    let mut bytes = Vec::new();
-    let mut places = Vec::new();
-    for bucket in &gathered.buckets {
-        let n_parts = bucket.n_parts(MAX_BUCKET_BYTES);
-        for part in 0..n_parts {
-            read_part(bucket, part, n_parts, &gathered.left_out, &mut bytes, &mut places)?;
-            for &Place { order, at, end, index, is_eval } in &places {
-                let side = sides.get_mut(usize::from(is_eval)).context("a bucket is damaged")?;
-                let (fields, drawing) = unpack(&bytes[at..end])?;
-                let name = gathered.words.get(index).context("a bucket is damaged")?;
-                side.write(order, &drawing, fields, name, class_of[index])?;
-            }
-        }
-    }
-    let mut files = Vec::new();
-    for side in sides {
-        files.extend(side.finish()?);
+    let n_shards = options.output_shards;
+    let n_groups = n_shards.min(MAX_GROUPS);
+    let groups: Vec<Vec<Vec<Written>>> = (0..n_groups)
+        .into_par_iter()
+        .map(|group| {
+            let shards = group * n_shards / n_groups..(group + 1) * n_shards / n_groups;
+            write_group(folder, gathered, &class_of, shards, options)
+        })
+        .collect::<Result<_>>()?;
+    let n_sides = if options.eval_observations_per_class > 0 { 2 } else { 1 };
+    let mut files: Vec<Written> = Vec::new();
+    for side in 0..n_sides {
+        files.extend(groups.iter().flat_map(|sides| &sides[side]).cloned());
     }
     let list: String = gathered.summary.classes.iter().map(|class| class.name.clone() + "\n").collect();
     let names: &[&str] = match options.format {
@@ -1055,10 +1067,46 @@ fn write_shards(folder: &Path, gathered: &mut Gathered, options: &Options) -> Re
             name: name.to_owned(),
             records: gathered.summary.classes.len(),
             bytes: list.len() as u64,
-            sha256: hex(&Sha256::digest(&list)),
+            sha256: hex(digest(&SHA256, list.as_bytes()).as_ref()),
         });
     }
     Ok(files)
+}
+
+/// Writes consecutive shards of each side.
+fn write_group(
+    folder: &Path,
+    gathered: &Gathered,
+    class_of: &[usize],
+    shards: Range<usize>,
+    options: &Options,
+) -> Result<Vec<Vec<Written>>> {
+    let first_order = |shard: usize| ((shard as u128) << 64).div_ceil(options.output_shards as u128);
+    let orders = first_order(shards.start)..first_order(shards.end);
+    let mut sides = vec![Side::new(folder, "training", shards.clone(), options)];
+    if options.eval_observations_per_class > 0 {
+        sides.push(Side::new(folder, "eval", shards, options));
+    }
+    let mut bytes = Vec::new();
+    let mut places = Vec::new();
+    for bucket in &gathered.buckets[bucket_of(orders.start)..=bucket_of(orders.end - 1)] {
+        let n_parts = bucket.n_parts(MAX_BUCKET_BYTES);
+        for part in 0..n_parts {
+            read_part(bucket, part, n_parts, &orders, &gathered.left_out, &mut bytes, &mut places)?;
+            for &Place { order, at, end, index, is_eval } in &places {
+                let side = sides.get_mut(usize::from(is_eval)).context("a bucket is damaged")?;
+                let (fields, drawing) = unpack(&bytes[at..end])?;
+                let name = gathered.words.get(index).context("a bucket is damaged")?;
+                side.write(order, &drawing, fields, name, class_of[index])?;
+            }
+        }
+    }
+    sides.into_iter().map(Side::finish).collect()
+}
+
+/// The bucket of an order.
+fn bucket_of(order: u128) -> usize {
+    (order >> 56) as usize
 }
 
 /// Where a drawing of a bucket is in memory.
@@ -1070,11 +1118,13 @@ struct Place {
     is_eval: bool,
 }
 
-/// Reads one of `n_parts` of a bucket, those of the bits of the order that follow the bucket's, without what is left out.
+/// Reads one of `n_parts` of a bucket, those of the bits of the order that follow the bucket's: what of it is of these `orders`
+/// and not left out.
 fn read_part(
     bucket: &Finished,
     part: u64,
     n_parts: u64,
+    orders: &Range<u128>,
     left_out: &Bits,
     bytes: &mut Vec<u8>,
     places: &mut Vec<Place>,
@@ -1088,7 +1138,7 @@ fn read_part(
         let length = u64::from(u32::from_le_bytes([header[0], header[1], header[2], header[3]]));
         let (order, number) = (u64_at(4), u64_at(12));
         let is_here = (u128::from(order << 8) * u128::from(n_parts)) >> 64 == u128::from(part);
-        if !is_here || left_out.get(number) {
+        if !is_here || !orders.contains(&u128::from(order)) || left_out.get(number) {
             input.seek_relative(length as i64)?;
             continue;
         }
@@ -1122,7 +1172,7 @@ fn in_order(gathered: &Gathered, options: &Options) -> (Vec<usize>, Vec<ClassCou
 /// Writes through, counts and hashes.
 struct Hashing {
     file: File,
-    hash: Sha256,
+    hash: Digest,
     n_bytes: u64,
 }
 
@@ -1142,7 +1192,7 @@ impl Write for Hashing {
 type Buffered = BufWriter<Hashing>;
 
 enum Output {
-    Plain(Buffered),
+    Plain(Box<Buffered>),
     Gzip(Box<GzEncoder<Buffered>>),
 }
 
@@ -1162,18 +1212,24 @@ impl Write for Output {
     }
 }
 
-/// The shards of one side, which are written one after the other, because buckets come in the order of the drawings.
+/// Shards of one side, which are written one after the other, because buckets come in the order of the drawings.
 struct Side<'a> {
     folder: &'a Path,
     name: &'static str,
+    shards: Range<usize>,
     options: &'a Options,
     current: Option<(Output, usize)>,
     done: Vec<Written>,
 }
 
 impl<'a> Side<'a> {
-    fn new(folder: &'a Path, name: &'static str, options: &'a Options) -> Self {
-        Self { folder, name, options, current: None, done: Vec::new() }
+    fn new(folder: &'a Path, name: &'static str, shards: Range<usize>, options: &'a Options) -> Self {
+        Self { folder, name, shards, options, current: None, done: Vec::new() }
+    }
+
+    /// The shard that is written, or the next one.
+    fn index(&self) -> usize {
+        self.shards.start + self.done.len()
     }
 
     /// The name of a shard.
@@ -1201,15 +1257,16 @@ impl<'a> Side<'a> {
 
     /// Finishes the shards before this one, also those that have no drawing.
     fn go_to(&mut self, shard: usize) -> Result<()> {
-        while self.current.is_none() || self.done.len() < shard {
+        while self.current.is_none() || self.index() < shard {
             self.close()?;
-            let path = self.folder.join(self.file_name(self.done.len()));
+            let path = self.folder.join(self.file_name(self.index()));
             let file =
                 File::create(&path).with_context(|| format!("{}: cannot be written", path.display()))?;
-            let out = BufWriter::with_capacity(1 << 17, Hashing { file, hash: Sha256::new(), n_bytes: 0 });
+            let out =
+                BufWriter::with_capacity(1 << 17, Hashing { file, hash: Digest::new(&SHA256), n_bytes: 0 });
             let out = match self.options.format {
                 Format::NdjsonGz => Output::Gzip(Box::new(GzEncoder::new(out, Compression::default()))),
-                Format::Tfrecord | Format::Ndjson => Output::Plain(out),
+                Format::Tfrecord | Format::Ndjson => Output::Plain(Box::new(out)),
             };
             self.current = Some((out, 0));
         }
@@ -1218,10 +1275,10 @@ impl<'a> Side<'a> {
 
     fn close(&mut self) -> Result<()> {
         let Some((out, records)) = self.current.take() else { return Ok(()) };
-        let name = self.file_name(self.done.len());
+        let name = self.file_name(self.index());
         let finish = || -> io::Result<Hashing> {
             let out = match out {
-                Output::Plain(out) => out,
+                Output::Plain(out) => *out,
                 Output::Gzip(out) => out.finish()?,
             };
             let hashing = out.into_inner().map_err(io::IntoInnerError::into_error)?;
@@ -1229,13 +1286,13 @@ impl<'a> Side<'a> {
             Ok(hashing)
         };
         let hashing = finish().with_context(|| format!("{name}: cannot be written"))?;
-        let sha256 = hex(&hashing.hash.finalize());
+        let sha256 = hex(hashing.hash.finish().as_ref());
         self.done.push(Written { name, records, bytes: hashing.n_bytes, sha256 });
         Ok(())
     }
 
     fn finish(mut self) -> Result<Vec<Written>> {
-        self.go_to(self.options.output_shards - 1)?;
+        self.go_to(self.shards.end - 1)?;
         self.close()?;
         Ok(self.done)
     }
@@ -1265,4 +1322,53 @@ fn hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+
+    /// A bucket too large to be in memory as a whole gives the same drawings in the same order.
+    #[test]
+    fn a_bucket_is_read_in_parts() {
+        const N: u64 = 6000;
+        let folder = TempDir::new().expect("a folder");
+        let mut spool = Spool::open(folder.path().join("bucket"), Mark::default(), |_| {}).expect("a file");
+        let mut left_out = Bits::default();
+        let mut expected = Vec::new();
+        let half = 0x7f << 56 | 1 << 55;
+        for number in 0..N {
+            let order = mix(number) >> 8 | 0x7f << 56;
+            let content = number.to_le_bytes().repeat(500);
+            let candidate =
+                Candidate { index: number as usize % 7, is_eval: number % 3 == 0, was_simplified: false };
+            spool.append(&bucket_header(content.len(), order, number, &candidate)).expect("room on the disk");
+            spool.append(&content).expect("room on the disk");
+            if number % 10 == 0 {
+                left_out.set(number);
+            } else if order >= half {
+                expected.push((order, candidate.index, candidate.is_eval, content));
+            }
+        }
+        expected.sort();
+        let bucket = spool.finish().expect("room on the disk");
+        let n_parts = bucket.n_parts(MAX_BUCKET_BYTES);
+        assert_eq!(n_parts, 4);
+        let (mut bytes, mut places, mut found) = (Vec::new(), Vec::new(), Vec::new());
+        let orders = u128::from(half)..1 << 64;
+        for part in 0..n_parts {
+            read_part(&bucket, part, n_parts, &orders, &left_out, &mut bytes, &mut places)
+                .expect("a whole bucket");
+            assert!(bytes.len() as u64 <= MAX_BUCKET_BYTES);
+            found.extend(
+                places.iter().map(|place| {
+                    (place.order, place.index, place.is_eval, bytes[place.at..place.end].to_vec())
+                }),
+            );
+        }
+        assert_eq!(found.len(), expected.len());
+        assert!(found == expected);
+    }
 }

@@ -185,3 +185,61 @@ impl Seen {
         is_new
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+
+    /// More fingerprints in one file than are looked at together.
+    #[test]
+    fn equal_fingerprints_are_found_in_a_file_of_several_parts() {
+        const N: u64 = 600_000;
+        let folder = TempDir::new().expect("a folder");
+        let mut spool = Spool::open(folder.path().join("prints"), Mark::default(), |_| {}).expect("a file");
+        // Every 1000th drawing has the fingerprint of the one 500 before it, and every 5000th that of the one 2500 before.
+        let original = |number: u64| match number % 1000 {
+            500 if number % 5000 == 2500 => number - 2500,
+            500 => number - 500,
+            _ => number,
+        };
+        let print = |number: u64| mix(original(number)) >> 6;
+        for number in 0..N {
+            assert_eq!(print_file(print(number)), 0);
+            spool.append(&print_bytes(print(number), number)).expect("room on the disk");
+        }
+        let file = spool.finish().expect("room on the disk");
+        assert_eq!(file.n_parts(MAX_PRINTS_BYTES), 4);
+        let mut found = Vec::new();
+        find_repeated(&[file], |number| found.push(number)).expect("a whole file");
+        found.sort_unstable();
+        let expected: Vec<u64> = (0..N).filter(|&number| original(number) != number).collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_file_goes_on_from_its_mark_and_is_refused_when_it_was_changed() {
+        let folder = TempDir::new().expect("a folder");
+        let path = folder.path().join("bucket");
+        let mut spool = Spool::open(path.clone(), Mark::default(), |_| {}).expect("a file");
+        spool.append(&[7; 100_000]).expect("room on the disk");
+        let mark = spool.flush().expect("room on the disk");
+        spool.append(b"lost").expect("room on the disk");
+        spool.flush().expect("room on the disk");
+
+        let mut n_bytes = 0;
+        let spool = Spool::open(path.clone(), mark, |bytes| n_bytes += bytes.len()).expect("the same file");
+        assert_eq!((n_bytes, spool.finish().expect("nothing to write").bytes), (100_000, 100_000));
+        assert_eq!(path.metadata().expect("a file").len(), 100_000);
+
+        let mut bytes = std::fs::read(&path).expect("a file");
+        bytes[50_000] ^= 1;
+        std::fs::write(&path, &bytes).expect("room on the disk");
+        let error = Spool::open(path.clone(), mark, |_| {}).err().expect("a damaged file").to_string();
+        assert!(error.contains("bucket: is damaged"), "{error}");
+        std::fs::write(&path, &bytes[..99_999]).expect("room on the disk");
+        let error = Spool::open(path, mark, |_| {}).err().expect("a short file").to_string();
+        assert!(error.contains("bucket: is shorter than it was"), "{error}");
+    }
+}

@@ -156,11 +156,14 @@ fn names_and_layout_are_the_tutorials() {
 
 #[test]
 fn an_independent_reader_finds_what_was_written() {
-    let python = std::env::var_os("PYTHON").unwrap_or_else(|| "python3".into());
+    let python = std::env::var_os("QUICKDRAW_PYTHON").unwrap_or_else(|| "python3".into());
     let has_protobuf =
         Command::new(&python).args(["-c", "import google.protobuf"]).stderr(Stdio::null()).status();
     if !has_protobuf.is_ok_and(|status| status.success()) {
-        eprintln!("skipped: {} has no package protobuf (PYTHON names another)", python.to_string_lossy());
+        eprintln!(
+            "skipped: {} with protobuf was not found; QUICKDRAW_PYTHON names another",
+            python.to_string_lossy()
+        );
         return;
     }
     let input = animals(40);

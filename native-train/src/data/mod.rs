@@ -14,6 +14,7 @@ pub(crate) mod pickle;
 pub(crate) mod records;
 pub mod redraw;
 pub mod samples;
+pub(crate) mod simplified;
 pub mod store;
 
 pub use augment::Augmentation;

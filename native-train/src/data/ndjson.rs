@@ -11,6 +11,7 @@ use std::io::{self, BufRead, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
+use memchr::memchr;
 use rayon::prelude::*;
 
 use super::inputs::find_inputs;
@@ -284,6 +285,21 @@ fn abbreviate(labels: &[String]) -> String {
     if labels.len() > N_SHOWN { format!("{shown}, ...") } else { shown }
 }
 
+/// The lines in `text`, after `number` others.
+pub(crate) fn copied_lines(mut text: &[u8], mut number: u64) -> impl Iterator<Item = Line<'_>> {
+    std::iter::from_fn(move || {
+        if text.is_empty() {
+            return None;
+        }
+        let (line, rest) = text.split_at(memchr(b'\n', text).map_or(text.len(), |end| end + 1));
+        text = rest;
+        number += 1;
+        let is_too_long = line.len() > MAX_LINE_BYTES + 1;
+        let end = line.iter().rposition(|byte| !b"\r\n".contains(byte)).map_or(0, |last| last + 1);
+        Some(Line { number, bytes: &line[..end], is_too_long })
+    })
+}
+
 /// Lines of bounded length, with their numbers from 1.
 pub(crate) struct Lines<R> {
     reader: R,
@@ -313,6 +329,28 @@ impl Line<'_> {
 impl<R: BufRead> Lines<R> {
     pub(crate) fn new(reader: R) -> Self {
         Self { reader, buffer: Vec::new(), number: 0 }
+    }
+
+    /// Appends up to `n` lines to `text`, for [`copied_lines`], or fewer if they are more than `n_bytes`.
+    pub(crate) fn copy_lines(&mut self, text: &mut Vec<u8>, n: usize, n_bytes: usize) -> io::Result<()> {
+        for _ in 0..n {
+            let start = text.len();
+            let limit = MAX_LINE_BYTES as u64 + 1;
+            if self.reader.by_ref().take(limit).read_until(b'\n', text)? == 0 {
+                break;
+            }
+            self.number += 1;
+            let is_too_long = text.len() - start > MAX_LINE_BYTES && text.last() != Some(&b'\n');
+            if is_too_long {
+                self.reader.skip_until(b'\n')?;
+                // What is left tells as well that it is too long.
+                text.push(b'\n');
+            }
+            if text.len() > n_bytes {
+                break;
+            }
+        }
+        Ok(())
     }
 
     pub(crate) fn next_line(&mut self) -> io::Result<Option<Line<'_>>> {

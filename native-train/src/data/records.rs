@@ -17,8 +17,9 @@ use ruzstd::decoding::StreamingDecoder;
 use super::archive::{Archive, ClassLists};
 use super::examples;
 use super::inputs::STANDARD_INPUT;
-use super::ndjson::Lines;
+use super::ndjson::{Line, Lines, copied_lines};
 use super::npz::{Npz, Source};
+use super::simplified;
 use crate::tfrecord;
 
 /// Bytes at the beginning by which a form is told.
@@ -39,6 +40,41 @@ pub(crate) struct Entry {
     /// The line it begins in, for a binary file its place among the drawings, counted from 1.
     pub(crate) number: u64,
     pub(crate) record: Result<Record, String>,
+}
+
+/// Consecutive entries, which may not have been looked at yet.
+pub(crate) enum Batch {
+    /// Lines after `number` others.
+    Lines {
+        text: Vec<u8>,
+        number: u64,
+    },
+    Entries(Vec<Entry>),
+}
+
+impl Batch {
+    /// Entries of most batches, and never more.
+    pub(crate) const SIZE: usize = 512;
+    /// Bytes of lines after which a batch has no more of them.
+    const BYTES: usize = 1 << 20;
+
+    /// Hands out the entries; all of the work that can be done apart from the file is done here.
+    pub(crate) fn for_each(self, each: impl FnMut(Entry)) {
+        match self {
+            Self::Lines { text, number } => copied_lines(&text, number).filter_map(entry_of).for_each(each),
+            Self::Entries(entries) => entries.into_iter().for_each(each),
+        }
+    }
+}
+
+/// Nothing for an empty line.
+fn entry_of(line: Line<'_>) -> Option<Entry> {
+    let record = match line.text() {
+        Ok(text) if text.trim().is_empty() => return None,
+        Ok(text) => simplified::parse(text).map_err(|error| error.to_string()),
+        Err(message) => Err(message),
+    };
+    Some(Entry { number: line.number, record })
 }
 
 pub(crate) type Input = Box<dyn BufRead + Send>;
@@ -233,18 +269,30 @@ impl Records {
         Ok(Self::Lines(Lines::new(input)))
     }
 
+    /// The next records, none at the end.
+    pub(crate) fn next_batch(&mut self) -> io::Result<Option<Batch>> {
+        if let Self::Lines(lines) = self {
+            let (mut text, number) = (Vec::new(), lines.number);
+            lines.copy_lines(&mut text, Batch::SIZE, Batch::BYTES)?;
+            return Ok((!text.is_empty()).then_some(Batch::Lines { text, number }));
+        }
+        let mut entries = Vec::new();
+        while entries.len() < Batch::SIZE
+            && let Some(entry) = self.next_entry()?
+        {
+            entries.push(entry);
+        }
+        Ok((!entries.is_empty()).then_some(Batch::Entries(entries)))
+    }
+
     /// The next record; empty lines are none.
     pub(crate) fn next_entry(&mut self) -> io::Result<Option<Entry>> {
         match self {
             Self::Lines(lines) => {
                 while let Some(line) = lines.next_line()? {
-                    let number = line.number;
-                    let record = match line.text() {
-                        Ok(text) if text.trim().is_empty() => continue,
-                        Ok(text) => Record::parse(text).map_err(|error| error.to_string()),
-                        Err(message) => Err(message),
-                    };
-                    return Ok(Some(Entry { number, record }));
+                    if let Some(entry) = entry_of(line) {
+                        return Ok(Some(entry));
+                    }
                 }
                 Ok(None)
             }

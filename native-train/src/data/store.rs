@@ -349,5 +349,5 @@ pub(crate) fn simplified(drawing: &Drawing) -> Option<Drawing> {
 }
 
 fn is_byte(value: f32) -> bool {
-    (0.0..=255.0).contains(&value) && value.fract() == 0.0
+    value == f32::from(value as u8)
 }

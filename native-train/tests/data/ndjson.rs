@@ -3,6 +3,8 @@ use std::io::Write;
 use std::path::Path;
 
 use native_train::data::{DataSet, ReadOptions, ReadReport, read_folder};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use tempfile::TempDir;
 
 fn folder(files: &[(&str, &str)]) -> TempDir {
@@ -233,6 +235,43 @@ fn every_form_of_the_data_gives_the_same_drawings() {
             [(0, 1.0), (0, 2.0), (0, 3.0), (1, 4.0)].map(|(label, x)| (label, vec![[0.0, 0.0], [x, 255.0]]));
         assert_eq!(found, expected, "{cat_name}");
     }
+}
+
+/// Whatever is in a file, it is drawings, bad lines or an error.
+#[test]
+fn damaged_files_are_read_or_refused() {
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let (mut n_read, mut n_refused) = (0, 0);
+    let files = forms().into_iter().flat_map(|(cat, cats, dog, dogs)| [(cat, cats), (dog, dogs)]);
+    for (name, content) in files {
+        let folder = folder(&[]);
+        let path = folder.path().join(name);
+        for _ in 0..200 {
+            let mut bytes = content.clone();
+            for _ in 0..rng.random_range(1..=4) {
+                let at = rng.random_range(0..bytes.len());
+                match rng.random_range(0..5) {
+                    0 => bytes[at] = rng.random(),
+                    1 => bytes[at] ^= 1 << rng.random_range(0..8),
+                    2 => bytes.insert(at, rng.random()),
+                    3 => drop(bytes.drain(at..(at + 4).min(bytes.len() - 1).max(at))),
+                    _ => bytes.truncate(at + 1),
+                }
+            }
+            fs::write(&path, bytes).unwrap();
+            match read(&folder) {
+                Ok((data, report)) => {
+                    assert_eq!(data.len(), report.n_drawings);
+                    n_read += 1;
+                }
+                Err(error) => {
+                    assert!(format!("{error:#}").contains(name), "{error:#}");
+                    n_refused += 1;
+                }
+            }
+        }
+    }
+    assert!(n_read > 200 && n_refused > 200, "{n_read} files read, {n_refused} refused");
 }
 
 #[test]
