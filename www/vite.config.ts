@@ -1,6 +1,11 @@
 import { readFileSync } from "node:fs";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
 import { defineConfig, type Plugin } from "vite";
 import { VitePWA } from "vite-plugin-pwa";
+import { npm } from "../.ci/command.mjs";
 
 /** Everything comes from the page's own origin; WebAssembly may be compiled, and nothing else may be evaluated. */
 const CONTENT_SECURITY_POLICY = [
@@ -43,6 +48,25 @@ function documents(): Plugin {
   };
 }
 
+/** Puts the package beside the page, packed: whoever likes the page installs it from there. It must have been built. */
+function embeddable(): Plugin {
+  return {
+    name: "embeddable",
+    apply: "build",
+    async generateBundle() {
+      const folder = await mkdtemp(path.join(tmpdir(), "quickdraw-page-"));
+      await npm(["pack", "--silent", "--ignore-scripts", "--pack-destination", folder], {
+        cwd: fileURLToPath(new URL("../wasm", import.meta.url)),
+        capture: true,
+      });
+      for (const file of await readdir(folder)) {
+        this.emitFile({ type: "asset", fileName: "quickdraw-rnn.tgz", source: await readFile(path.join(folder, file)) });
+      }
+      await rm(folder, { recursive: true });
+    },
+  };
+}
+
 export default defineConfig({
   // Relative addresses: the built page works in any folder of any server.
   base: "./",
@@ -58,6 +82,7 @@ export default defineConfig({
   plugins: [
     contentSecurityPolicy(),
     documents(),
+    embeddable(),
     VitePWA({
       // A new service worker waits until the last tab is closed: a page that is open keeps the files of its own build.
       registerType: "prompt",

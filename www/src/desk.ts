@@ -49,7 +49,6 @@ export class Desk {
   readonly categories = new Categories(() => this.learn());
   /** What the classifier made of it; undefined until it has answered. */
   learnt: CustomClassesJson | undefined;
-  readonly #place = element("desk");
   readonly #items = element("guesses");
   readonly #list = new GuessList(this.#items);
   readonly #undo = element<HTMLButtonElement>("undo");
@@ -164,13 +163,12 @@ export class Desk {
   }
 
   writeGuesses(): void {
-    this.#list.show(this.predictions, this.language);
+    this.#list.show(this.predictions, this.language, !this.pad.isDrawing);
   }
 
   writeTools(): void {
     this.#undo.disabled = !this.pad.canUndo;
     this.#redo.disabled = !this.pad.canRedo;
     this.#clear.disabled = !this.pad.canClear;
-    this.#place.classList.toggle("inking", this.pad.isDrawing);
   }
 }

@@ -1,7 +1,10 @@
 /** The five best predictions as bars of ink. A place in the list keeps its element, so that its bar grows and shrinks instead of jumping. */
-import { setText } from "./element";
+import { make, setText } from "./element";
 import type { Language } from "./language/language";
 import type { Prediction } from "./messages";
+
+/** The shortest bar, in CSS pixels: a touch of the brush. */
+const SHORTEST = 9;
 
 export class GuessList {
   readonly #list: HTMLElement;
@@ -10,7 +13,11 @@ export class GuessList {
     this.#list = list;
   }
 
-  show(predictions: readonly Prediction[], language: Language): void {
+  /**
+   * Shows predictions; bars glide to their new length, or step there. Only what differs is written, in elements of its own: this happens
+   * while somebody draws.
+   */
+  show(predictions: readonly Prediction[], language: Language, glides = true): void {
     const percent = new Intl.NumberFormat(language.tag, { style: "percent", maximumFractionDigits: 0 });
     while (this.#list.children.length > predictions.length) this.#list.lastElementChild?.remove();
     predictions.forEach(({ label, probability, isCustom = false }, i) => {
@@ -20,18 +27,20 @@ export class GuessList {
       item.classList.toggle("own", isCustom);
       const [name, bar, figure] = item.children as unknown as [HTMLElement, HTMLElement, HTMLElement];
       setText(name, language.name(label));
-      setText(figure, probability < 0.005 ? `<${percent.format(0.01)}` : percent.format(probability));
-      bar.style.setProperty("--probability", String(probability));
+      // Nothing is ever quite certain, and nothing impossible.
+      setText(figure, probability < 0.005 ? `<${percent.format(0.01)}` : probability >= 0.995 ? `>${percent.format(0.99)}` : percent.format(probability));
+      const fill = bar.firstElementChild as HTMLElement;
+      // Moved, not cut: nothing is laid out anew. A style that is written costs, also the same one once more.
+      const transform = `translateX(calc(max(${(100 * probability).toFixed(1)}%, ${SHORTEST}px) - 100%))`;
+      if (item.dataset["transform"] === transform) return;
+      item.dataset["transform"] = transform;
+      fill.style.transition = glides ? "" : "none";
+      fill.style.transform = transform;
     });
   }
 
   #append(): HTMLElement {
-    const item = document.createElement("li");
-    for (const part of ["name", "bar", "figure"]) {
-      const span = document.createElement("span");
-      span.className = part;
-      item.append(span);
-    }
+    const item = make("li", "", make("span", "name"), make("span", "bar", make("span", "fill")), make("span", "figure"));
     this.#list.append(item);
     return item;
   }

@@ -1,6 +1,6 @@
 /** The page: one desk, two modes, and the address that says which. */
 import "./style.css";
-import { aboutModel } from "./about";
+import { aboutEmbedding, aboutModel } from "./about";
 import { Desk } from "./desk";
 import { element } from "./element";
 import { FreeDrawing } from "./free";
@@ -21,6 +21,7 @@ const problem = element("problem");
 const problemText = element("problem-text");
 const modelText = element("model");
 const aboutText = element("about-text");
+const embedText = element("embed-text");
 const languageButtons = [...document.querySelectorAll<HTMLButtonElement>("[data-language]")];
 const themeButtons = [...document.querySelectorAll<HTMLButtonElement>("button[data-theme]")];
 const modeLinks = [...document.querySelectorAll<HTMLAnchorElement>("[data-mode]")];
@@ -115,6 +116,7 @@ function write(): void {
       ? ""
       : language.model(number.format(nCategories), TEST_ACCURACY === undefined ? undefined : percent.format(TEST_ACCURACY));
   aboutText.replaceChildren(...aboutModel(language));
+  embedText.replaceChildren(...aboutEmbedding(language));
   problem.hidden = obstacle === undefined;
   problemText.textContent = obstacle === undefined ? "" : language.obstacles[obstacle];
   summary.write();

@@ -1,10 +1,30 @@
-/** axe over every view of the page, in both themes and both languages. */
+/** Every view of the page, in both themes, both languages and three sizes: axe, what does not fit, letters that do not come with the page. */
 import axe from "axe-core";
 import type { Page } from "@playwright/test";
 import { FIGURES } from "./figures.ts";
-import { draw, expect, guessed, open, test } from "./page.ts";
+import { draw, expect, guessed, ink, open, test } from "./page.ts";
+
+/** Typefaces of the machine that letters are drawn with, where the page's own have none. */
+async function foreignFonts(page: Page): Promise<string[]> {
+  const session = await page.context().newCDPSession(page);
+  await session.send("DOM.enable");
+  await session.send("CSS.enable");
+  const { nodes } = await session.send("DOM.getFlattenedDocument", { depth: -1, pierce: true });
+  const withText = new Set(nodes.filter(({ nodeType }) => nodeType === 3).map(({ parentId }) => parentId));
+  const found = new Set<string>();
+  for (const { nodeId, nodeName } of nodes) {
+    if (!withText.has(nodeId)) continue;
+    const { fonts } = await session.send("CSS.getPlatformFontsForNode", { nodeId });
+    for (const { familyName, isCustomFont } of fonts) if (!isCustomFont) found.add(`${familyName} in ${nodeName}`);
+  }
+  await session.detach();
+  return [...found];
+}
 
 async function check(page: Page): Promise<void> {
+  expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0);
+  await page.evaluate(() => document.fonts.ready.then(() => undefined));
+  expect(await foreignFonts(page)).toEqual([]);
   // Colours under way from one to another are no colours yet.
   await page.evaluate(() => Promise.all(document.getAnimations().map((animation) => animation.finished.catch(() => undefined))));
   await page.evaluate(axe.source);
@@ -15,17 +35,21 @@ async function check(page: Page): Promise<void> {
   expect(violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => `${node.target.join(" ")} ${node.any[0]?.message ?? ""}`).join("; ")}`)).toEqual([]);
 }
 
-for (const { colorScheme, locale } of [
-  { colorScheme: "light", locale: "en-US" },
-  { colorScheme: "dark", locale: "ko-KR" },
+for (const { colorScheme, locale, viewport } of [
+  { colorScheme: "light", locale: "en-US", viewport: { width: 1280, height: 800 } },
+  { colorScheme: "dark", locale: "ko-KR", viewport: { width: 820, height: 1180 } },
+  { colorScheme: "light", locale: "ko-KR", viewport: { width: 390, height: 844 } },
+  { colorScheme: "dark", locale: "en-US", viewport: { width: 360, height: 640 } },
 ] as const) {
-  test.describe(`${colorScheme}, ${locale}`, () => {
-    test.use({ colorScheme, locale });
+  test.describe(`${colorScheme}, ${locale}, ${viewport.width} pixels`, () => {
+    test.use({ colorScheme, locale, viewport });
 
-    test("axe finds nothing to complain of in any view", async ({ page, site }) => {
+    test("axe finds nothing to complain of in any view; everything fits, in the page's own typefaces", async ({ page, site }) => {
       await open(page, site);
       await check(page);
       await page.getByTestId("about").locator("summary").click();
+      await page.getByTestId("embed").locator("summary").click();
+      await page.evaluate(() => scrollTo(0, 0));
       await draw(page, FIGURES.house);
       await guessed(page);
       await page.getByTestId("look").click();
@@ -79,6 +103,31 @@ test("the page can be walked through by keyboard, in the order in which it is re
   }
   expect(walked).toEqual([
     "mode-draw", "mode-play", "mode-teach", "language-en", "language-ko", "undo", "clear", "replay", "copy-link", "look", "teach-this",
-    "save-svg", "save-png", "save-ndjson", "open", "SUMMARY", "A", "theme-light", "theme-dark", "theme-system",
+    "save-svg", "save-png", "save-ndjson", "open", "SUMMARY", "SUMMARY", "A", "theme-light", "theme-dark", "theme-system",
   ]);
+});
+
+test.describe("where motion is not wanted", () => {
+  test.use({ contextOptions: { reducedMotion: "reduce" } });
+
+  test("nothing moves, and a replay shows whole strokes", async ({ page, site }) => {
+    const still = () => page.evaluate(() => document.getAnimations().length);
+    await open(page, site);
+    await draw(page, [FIGURES.envelope[0]!]);
+    const one = await ink(page);
+    await draw(page, [FIGURES.envelope[1]!]);
+    const whole = await ink(page);
+    await guessed(page);
+    expect(await still()).toBe(0);
+    await page.getByTestId("replay").click();
+    await expect.poll(() => ink(page)).toEqual(one);
+    await expect.poll(() => ink(page)).toEqual(whole);
+    await page.goto(`${site.url}#play=star`);
+    await expect(page.getByTestId("begin")).toBeEnabled();
+    expect(await still()).toBe(0);
+    await page.getByTestId("begin").click();
+    await draw(page, FIGURES.star);
+    await expect(page.getByTestId("stamp")).toBeVisible();
+    expect(await still()).toBe(0);
+  });
 });

@@ -10,6 +10,9 @@ const ASSETS = new URL("../dist/assets/", import.meta.url);
 /** All code of the page without the recogniser: neither its worker nor its WebAssembly. */
 const MOST_JS_BYTES = 60 * 1024;
 
+/** What a machine that is busy otherwise adds by chance is not there every time. */
+const ROUNDS = 3;
+
 test("the page's code is under 60 KB, compressed", () => {
   const files = readdirSync(ASSETS).filter((name) => name.endsWith(".js") && !name.startsWith("guess-worker"));
   const bytes = files.map((name) => gzipSync(readFileSync(new URL(name, ASSETS))).length);
@@ -17,16 +20,18 @@ test("the page's code is under 60 KB, compressed", () => {
   expect(bytes.reduce((sum, each) => sum + each, 0)).toBeLessThan(MOST_JS_BYTES);
 });
 
-test("from a warm server the pad takes ink at once", async ({ page, site }, testInfo) => {
+test("from a warm server the pad takes ink in under a second", async ({ page, site }, testInfo) => {
   await open(page, site);
-  await page.reload();
-  // The module's end is the pad's beginning: it runs before the page's DOMContentLoaded.
-  const readyMs = await page.evaluate(() => (performance.getEntriesByType("navigation")[0] as PerformanceNavigationTiming).domContentLoadedEventEnd);
-  const report = `the pad takes ink after ${readyMs.toFixed(0)} ms`;
+  const readyMs: number[] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    await page.reload();
+    // The module's end is the pad's beginning: it runs before the page's DOMContentLoaded.
+    readyMs.push(await page.evaluate(() => (performance.getEntriesByType("navigation")[0] as PerformanceNavigationTiming).domContentLoadedEventEnd));
+  }
+  const report = `the pad takes ink after ${readyMs.map((ms) => ms.toFixed(0)).join(", ")} ms`;
   testInfo.annotations.push({ type: "ready", description: report });
   console.log(report);
-  // A second is the aim; a machine that is busy otherwise takes longer.
-  expect(readyMs).toBeLessThan(10_000);
+  expect(Math.min(...readyMs)).toBeLessThan(1000);
 });
 
 test("a long scribble blocks the page for no longer than 50 ms, and leaves no memory behind", async ({ page, site, context, browser }) => {
@@ -45,7 +50,7 @@ test("a long scribble blocks the page for no longer than 50 ms, and leaves no me
   expect(times.filter((ms) => ms > 50)).toEqual([]);
 });
 
-test("a processor of a quarter of the speed follows the pen, too", async ({ page, site, context, browser }, testInfo) => {
+test("on a processor of a quarter of the speed, too, nothing blocks the pen for longer than 50 ms", async ({ page, site, context, browser }, testInfo) => {
   await open(page, site);
   await draw(page, FIGURES.line);
   await guessed(page);
@@ -56,15 +61,16 @@ test("a processor of a quarter of the speed follows the pen, too", async ({ page
   });
   const session = await context.newCDPSession(page);
   await session.send("Emulation.setCPUThrottlingRate", { rate: 4 });
-  const times = await taskTimes(page, browser, () => scribble(page));
+  const slowest: number[] = [];
+  for (let round = 0; round < ROUNDS; round++) slowest.push(Math.max(...(await taskTimes(page, browser, () => scribble(page)))));
   await session.send("Emulation.setCPUThrottlingRate", { rate: 1 });
   const long = await page.evaluate(() => (window as unknown as { long: number[] }).long);
-  const slowest = Math.max(...times).toFixed(1);
-  const report = `4 x slower: ${times.length} tasks, the slowest ${slowest} ms of the processor; ${long.length} long tasks by the clock, ${Math.max(0, ...long)} ms at most`;
+  const report = `4 x slower: the slowest tasks of ${ROUNDS} rounds took ${slowest.map((ms) => ms.toFixed(1)).join(", ")} ms of the processor; ${long.length} long tasks by the clock, ${Math.max(0, ...long)} ms at most`;
   testInfo.annotations.push({ type: "long tasks", description: report });
   console.log(report);
-  // The slow-down is made by interrupting the page, and now and then hits a task twice; so does a machine that is busy otherwise.
-  expect(times.filter((ms) => ms > 50).length).toBeLessThan(0.01 * times.length);
+  // The slow-down is made by interrupting the page, and now and then hits a task twice, or the collection of garbage; what takes long by
+  // itself does so in every round.
+  expect(Math.min(...slowest)).toBeLessThan(50);
 });
 
 /** Draws a figure of many strokes, and clears it away. */
@@ -75,7 +81,7 @@ async function scribble(page: Page): Promise<void> {
 
 /** How long the tasks of the page's own thread took, in the processor's milliseconds: on a busy machine a task waits for other programs. */
 async function taskTimes(page: Page, browser: Browser, act: () => Promise<void>): Promise<number[]> {
-  await browser.startTracing(page, { categories: ["toplevel", "disabled-by-default-devtools.timeline"] });
+  await browser.startTracing(page, { categories: ["toplevel"] });
   await act();
   const trace = JSON.parse((await browser.stopTracing()).toString()) as { traceEvents: TraceEvent[] };
   const own = trace.traceEvents.filter(({ name, args }) => name === "thread_name" && args?.name === "CrRendererMain");

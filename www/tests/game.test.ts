@@ -3,7 +3,7 @@ import { PROMPTS, ROUNDS } from "../src/game/prompts.ts";
 import { KOREAN } from "../src/language/korean.ts";
 import { KOREAN_NAMES } from "../src/language/korean-names.ts";
 import { FIGURES, hasty, type Label } from "./figures.ts";
-import { draw, expect, guessed, guesses, ink, labels, middleOfPad, test, type Site } from "./page.ts";
+import { draw, expect, guessed, guesses, hide, ink, labels, middleOfPad, test, type Site } from "./page.ts";
 import type { Page } from "@playwright/test";
 
 /** Opens a game with these prompts, as a challenge's link does, and waits until it can begin. */
@@ -106,12 +106,16 @@ test("the time is up: a stroke under way still counts, and the pad takes no more
     });
   };
   await page.getByTestId("begin").click();
+  await expect(page.getByTestId("seconds")).toHaveText("20");
   await draw(page, hasty(FIGURES.square));
   const { x, y, size } = await middleOfPad(page);
   await page.mouse.move(x, y);
   await page.mouse.down();
   await page.mouse.move(x + size, y + size, { steps: 5 });
-  await page.clock.runFor(20_100);
+  await page.clock.runFor(19_500);
+  await expect(page.getByTestId("seconds")).toHaveText("1");
+  await expect(page.getByTestId("skip")).toBeEnabled();
+  await page.clock.runFor(600);
   await expect(page.getByTestId("sentence")).toHaveText(/^I took it for|^I was not sure/);
   const before = await inkNow();
   await page.mouse.move(x, y + size, { steps: 5 });
@@ -127,19 +131,14 @@ test("the time is up: a stroke under way still counts, and the pad takes no more
 test("the clock stands still while the tab is hidden", async ({ page, site }) => {
   await page.clock.install();
   await challenge(page, site, "cat");
-  const hide = (hidden: boolean) =>
-    page.evaluate((hidden) => {
-      Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
-      document.dispatchEvent(new Event("visibilitychange"));
-    }, hidden);
   await page.getByTestId("begin").click();
   await draw(page, hasty([FIGURES.cat[0]!]));
   await page.clock.runFor(5000);
-  await hide(true);
+  await hide(page, true);
   const seconds = Number(await page.getByTestId("seconds").textContent());
   expect(seconds).toBeLessThanOrEqual(16);
   await page.clock.runFor(60_000);
-  await hide(false);
+  await hide(page, false);
   await page.clock.runFor(200);
   expect(Number(await page.getByTestId("seconds").textContent())).toBeGreaterThanOrEqual(seconds - 1);
   // The drawing goes on where it was.
@@ -168,6 +167,30 @@ test("a link to a game that names no categories leads to a game of six", async (
   await page.goto(`${site.url}#play=%E0%A4%A,nonsense`);
   await expect(page.getByTestId("begin")).toBeEnabled();
   await expect(page.getByTestId("round")).toContainText(`Drawing 1 of ${ROUNDS}`);
+});
+
+test.describe("with a worker that says how probable the star is", () => {
+  test.use({ serviceWorkers: "block" });
+
+  test("a drawing is recognised from the model's threshold on, and not below", async ({ page, site }) => {
+    const worker = `
+      postMessage({ kind: "ready", nCategories: 345, threshold: 0.9 });
+      onmessage = ({ data: { id, strokes } }) =>
+        postMessage({ kind: "predictions", id, predictions: [{ label: "star", probability: [0.89, 0.9, 0.999][strokes.offsets.length - 1] }, { label: "sun", probability: 0.001 }], durationMs: 1 });`;
+    await page.route(/guess-worker.*\.js/, (route) => route.fulfill({ contentType: "text/javascript", body: worker }));
+    await challenge(page, site, "star");
+    await page.getByTestId("begin").click();
+    await draw(page, hasty(FIGURES.line));
+    await expect(guesses(page)).toContainText(["89%", "<1%"]);
+    await expect(page.getByTestId("sentence")).toHaveText("I see a star…");
+    await expect(page.getByTestId("stamp")).toBeHidden();
+    await draw(page, hasty(FIGURES.line));
+    await expect(page.getByTestId("stamp")).toHaveText("star");
+    // Nothing is certain: it is not called so either.
+    await page.goto(`${site.url}#draw`);
+    for (let i = 0; i < 3; i++) await draw(page, hasty(FIGURES.line));
+    await expect(guesses(page).first()).toContainText(">99%");
+  });
 });
 
 test.describe("in a Korean browser", () => {

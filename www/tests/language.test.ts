@@ -30,6 +30,10 @@ test("the sentence grows surer with the probability, in both languages", () => {
   expect(ENGLISH.sentence(guess("cat", "dog", 0.9))).toBe("Oh, I know: a cat!");
   expect(ENGLISH.sentence(guess("cat", "dog", 0.5))).toBe("I see a cat, or a dog…");
   expect(ENGLISH.sentence(guess("cat", "dog", 0.15))).toBe("Perhaps a cat? Or a dog?");
+  // What is hardly possible is not named.
+  const alone = [{ label: "cat", probability: 0.6 }, { label: "dog", probability: 0.01 }];
+  expect([ENGLISH.sentence(alone), ENGLISH.sees(alone)]).toEqual(["I see a cat.", "I see a cat…"]);
+  expect([KOREAN.sentence(alone), KOREAN.sees(alone)]).toEqual(["고양이처럼 보여요.", "고양이처럼 보여요…"]);
   // 이네요 after a final consonant, 네요 after a vowel.
   expect(KOREAN.sentence(guess("cat", "dog", 0.9))).toBe("아, 고양이네요!");
   expect(KOREAN.sentence(guess("house", "tent", 0.9))).toBe("아, 집이네요!");

@@ -1,5 +1,5 @@
 /** A test's page: the built page from a server of its own, and a hand that draws on it. */
-import { expect, test as base, type Page } from "@playwright/test";
+import { expect, test as base, type Page, type Request } from "@playwright/test";
 import { fileURLToPath } from "node:url";
 import { preview, type PreviewServer } from "vite";
 import { byHand, type Figure } from "./figures.ts";
@@ -26,7 +26,7 @@ interface Fixtures {
   site: Site;
   /** Errors that the test causes on purpose; every other error on the console fails it. */
   expectedErrors: RegExp[];
-  /** Checks at the test's end that the page complained of nothing and asked nobody but its own server. */
+  /** Checks at the test's end that the page complained of nothing, asked nobody but its own server, and told that one nothing. */
   conduct: void;
 }
 
@@ -40,15 +40,18 @@ export const test = base.extend<Fixtures>({
   conduct: [
     async ({ context, site, expectedErrors }, use) => {
       const errors: string[] = [];
-      const requests: string[] = [];
-      context.on("request", (request) => requests.push(request.url()));
+      const requests: Request[] = [];
+      context.on("request", (request) => requests.push(request));
       context.on("console", (message) => {
         if (message.type() === "error") errors.push(message.text());
       });
       context.on("weberror", (error) => errors.push(String(error.error())));
       await use();
       expect(errors.filter((error) => !expectedErrors.some((expected) => expected.test(error)))).toEqual([]);
-      expect(requests.filter((url) => !url.startsWith(site.url))).toEqual([]);
+      expect(requests.map((request) => request.url()).filter((url) => !url.startsWith(site.url))).toEqual([]);
+      // A file is asked for by its name: nothing about a drawing or a visitor goes along.
+      const telling = requests.filter((request) => request.method() !== "GET" || request.postData() !== null || new URL(request.url()).search !== "");
+      expect(telling.map((request) => `${request.method()} ${request.url()}`)).toEqual([]);
     },
     { auto: true },
   ],
@@ -87,6 +90,15 @@ export async function draw(page: Page, figure: Figure, place?: Place): Promise<v
     }
     await page.mouse.up();
   }
+}
+
+/** Tells the page that its tab is hidden, or seen again. Tabs of a Chromium without a window are never hidden by themselves. */
+export async function hide(page: Page, hidden: boolean): Promise<void> {
+  await page.evaluate((hidden) => {
+    Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
+    Object.defineProperty(document, "visibilityState", { configurable: true, get: () => (hidden ? "hidden" : "visible") });
+    document.dispatchEvent(new Event("visibilitychange"));
+  }, hidden);
 }
 
 /** The items of the list of guesses. */

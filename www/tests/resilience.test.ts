@@ -16,6 +16,23 @@ test("after the first visit the page works without network and server", async ({
   await page.evaluate(() => document.fonts.ready.then(() => undefined));
 });
 
+test("the page can be installed", async ({ page, site, context }) => {
+  await open(page, site);
+  await page.evaluate(() => navigator.serviceWorker.ready.then(() => undefined));
+  const session = await context.newCDPSession(page);
+  const { errors, data } = await session.send("Page.getAppManifest");
+  expect(errors).toEqual([]);
+  const { icons, ...manifest } = JSON.parse(data ?? "") as { name: string; start_url: string; display: string; icons: { src: string; sizes: string }[] };
+  expect(manifest).toMatchObject({ name: "quickdraw-rnn", display: "standalone" });
+  for (const { src, sizes } of icons.filter((icon) => icon.sizes !== "any")) {
+    const png = await (await context.request.get(new URL(src, site.url).href)).body();
+    expect(`${png.readUInt32BE(16)}x${png.readUInt32BE(20)}`).toBe(sizes);
+  }
+  // Chromium installs nothing in a window without memory, as tests have them; that is all that it has against this page.
+  const { installabilityErrors } = await session.send("Page.getInstallabilityErrors");
+  expect(installabilityErrors.map(({ errorId }) => errorId).filter((id) => id !== "in-incognito")).toEqual([]);
+});
+
 test("the page's policy lets nothing out and nothing foreign in", async ({ page, site, expectedErrors }) => {
   expectedErrors.push(/Content Security Policy/);
   await open(page, site);

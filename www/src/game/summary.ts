@@ -132,7 +132,7 @@ export class Summary {
     const actions = make("div", "slip-actions", close);
     if (outcome.strokes.length > 0) actions.append(look);
     words.append(actions);
-    const dialog = make("dialog", "slip-dialog", sketch(outcome.strokes), words);
+    const dialog = make("dialog", "slip-dialog", ...(outcome.strokes.length > 0 ? [sketch(outcome.strokes)] : []), words);
     dialog.dataset["testid"] = "slip-dialog";
     dialog.setAttribute("aria-labelledby", "slip-title");
     dialog.lang = language.tag;

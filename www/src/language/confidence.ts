@@ -10,6 +10,13 @@ export type Confidence = "certain" | "likely" | "unsure";
 export const DEFAULT_THRESHOLD = 0.7;
 
 const LIKELY = 0.3;
+/** A second guess below this probability is chance, and not worth a word. */
+const LEAST_SECOND = 0.02;
+
+/** The second guess, where it is worth naming beside the best. */
+export function secondOf([, second]: readonly Prediction[]): Prediction | undefined {
+  return second && second.probability >= LEAST_SECOND ? second : undefined;
+}
 
 export function confidenceOf(best: Prediction, threshold: number = DEFAULT_THRESHOLD): Confidence {
   if (best.probability >= threshold) return "certain";

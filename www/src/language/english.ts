@@ -1,4 +1,4 @@
-import { confidenceOf } from "./confidence";
+import { confidenceOf, secondOf } from "./confidence";
 import { isKnown, KOREAN_NAMES } from "./korean-names";
 import type { Language } from "./language";
 
@@ -60,7 +60,7 @@ export const ENGLISH: Language = {
   anotherIdea: "Another idea",
   tryAgain: "Try again",
   loading: "Sharpening the pencil…",
-  invitation: "Draw something.",
+  invitation: "Draw, and I’ll guess.",
   speechless: "I cannot guess right now.",
   privacy: "Your drawings never leave this device.",
   replay: "Replay",
@@ -94,7 +94,8 @@ export const ENGLISH: Language = {
   limit: (seconds) => `in under ${seconds} seconds`,
   secondsLeft: (seconds) => `${seconds} seconds left.`,
   task: englishPhrase,
-  sees([best, second]) {
+  sees(predictions) {
+    const [best, second] = [predictions[0], secondOf(predictions)];
     if (!best) return "…";
     const [first, other] = [englishPhrase(best.label), second && englishPhrase(second.label)];
     return other ? `I see ${first}, or ${other}…` : `I see ${first}…`;
@@ -122,7 +123,7 @@ export const ENGLISH: Language = {
     `Probabilities of the leading guesses over ${nStrokes} ${nStrokes === 1 ? "stroke" : "strokes"}; in the end ${last} with ${probability}.`,
   stroke: (i) => `stroke ${i}`,
   raw: (nPoints, nStrokes) => `As drawn: ${nPoints} points, ${nStrokes === "1" ? "1 stroke" : `${nStrokes} strokes`}.`,
-  simplified: (nPoints) => `As read: ${nPoints} points. Each is a step of the network.`,
+  simplified: (nPoints) => `As read: ${nPoints} points. The network sees nothing else.`,
   confusions: (label, nDrawings) =>
     `Shown ${englishPhrase(label)} that somebody else drew, I also think of these. Mean probability over drawings that I never learnt from (${nDrawings} of all categories).`,
   noConfusions: (label) => `Shown ${englishPhrase(label)} that somebody else drew, I hardly ever think of anything else.`,
@@ -163,7 +164,9 @@ export const ENGLISH: Language = {
   themeDark: "dark",
   aboutTitle: "About the model",
   modelCard: "The model card",
-  embed: "Put the recogniser into a page of your own",
+  embedTitle: "Put it into your own page",
+  embed: "The recogniser is a package, and this page has it. It runs in the browser of whoever draws, without a server. Install it, and give it the strokes:",
+  embedMore: "What else it can do",
   about: (figures) => [
     "The model learnt from doodles of Google's Quick, Draw! game, which people all over the world drew in 20 seconds with a mouse or a finger. It sees the order and the direction of the strokes, and neither pixels nor colours nor time.",
     ...(figures
@@ -183,7 +186,8 @@ export const ENGLISH: Language = {
   name: (label) => label,
   label: (name) => Object.keys(KOREAN_NAMES).find((label) => label.toLowerCase() === name.toLowerCase()) ?? name,
   idea: (label) => `How about ${englishPhrase(label)}?`,
-  sentence([best, second], threshold) {
+  sentence(predictions, threshold) {
+    const [best, second] = [predictions[0], secondOf(predictions)];
     if (!best) return "";
     const first = englishPhrase(best.label);
     const other = second && englishPhrase(second.label);

@@ -1,4 +1,4 @@
-import { confidenceOf } from "./confidence";
+import { confidenceOf, secondOf } from "./confidence";
 import { isKnown, KOREAN_NAMES } from "./korean-names";
 import type { Language } from "./language";
 
@@ -28,7 +28,7 @@ export const KOREAN: Language = {
   anotherIdea: "다른 제안",
   tryAgain: "다시 시도하기",
   loading: "연필을 깎고 있어요…",
-  invitation: "무엇이든 그려 보세요.",
+  invitation: "그려 보세요, 제가 맞힐게요.",
   speechless: "지금은 맞힐 수 없어요.",
   privacy: "그림은 이 기기 밖으로 나가지 않아요.",
   replay: "다시 보기",
@@ -62,7 +62,8 @@ export const KOREAN: Language = {
   limit: (seconds) => `${seconds}초 안에 그려 주세요`,
   secondsLeft: (seconds) => `${seconds}초 남았어요.`,
   task: name,
-  sees([best, second]) {
+  sees(predictions) {
+    const [best, second] = [predictions[0], secondOf(predictions)];
     if (!best) return "…";
     const first = name(best.label);
     return second ? `${first}? 아니면 ${name(second.label)}일까요…` : `${first}처럼 보여요…`;
@@ -91,7 +92,7 @@ export const KOREAN: Language = {
   chart: (nStrokes, last, probability) => `획 ${nStrokes}개를 긋는 동안 앞선 추측들의 확률이에요. 마지막에는 ${last} ${probability}.`,
   stroke: (i) => `${i}획`,
   raw: (nPoints, nStrokes) => `그린 대로: 점 ${nPoints}개, 획 ${nStrokes}개.`,
-  simplified: (nPoints) => `읽는 대로: 점 ${nPoints}개. 점 하나가 신경망의 한 걸음이에요.`,
+  simplified: (nPoints) => `읽는 대로: 점 ${nPoints}개. 신경망은 이것만 봐요.`,
   confusions: (label, nDrawings) =>
     `다른 사람이 그린 ${name(label)} 그림을 보면 이런 것도 떠올라요. 배운 적 없는 그림(전체 범주에서 ${nDrawings}장)으로 잰 평균 확률이에요.`,
   noConfusions: (label) => `다른 사람이 그린 ${name(label)} 그림을 보면 다른 것은 거의 떠오르지 않아요.`,
@@ -132,7 +133,9 @@ export const KOREAN: Language = {
   themeDark: "어둡게",
   aboutTitle: "모델에 대하여",
   modelCard: "모델 카드",
-  embed: "내 페이지에 넣는 방법",
+  embedTitle: "내 페이지에 넣기",
+  embed: "그림을 알아맞히는 부분은 패키지로 되어 있고, 이 페이지에서 받을 수 있어요. 서버 없이 그리는 사람의 브라우저에서 실행돼요. 설치한 다음 획을 넘겨주세요.",
+  embedMore: "이 패키지로 할 수 있는 다른 일",
   about: (figures) => [
     "이 모델은 Google의 Quick, Draw! 게임에서 세계 곳곳의 사람들이 마우스나 손가락으로 20초 안에 그린 낙서로 배웠어요. 획의 순서와 방향을 볼 뿐, 픽셀도 색도 시간도 보지 않아요.",
     ...(figures
@@ -152,7 +155,8 @@ export const KOREAN: Language = {
   name,
   label: (given) => Object.keys(KOREAN_NAMES).find((label) => [label.toLowerCase(), KOREAN_NAMES[label]].includes(given.toLowerCase())) ?? given,
   idea: (label) => `${name(label)}, 어때요?`,
-  sentence([best, second], threshold) {
+  sentence(predictions, threshold) {
+    const [best, second] = [predictions[0], secondOf(predictions)];
     if (!best) return "";
     const first = name(best.label);
     const other = second && name(second.label);

@@ -128,7 +128,10 @@ export interface Language {
   /** About the model. */
   readonly aboutTitle: string;
   readonly modelCard: string;
+  /** How to embed the package. */
+  readonly embedTitle: string;
   readonly embed: string;
+  readonly embedMore: string;
   /** Paragraphs; figures as text. */
   about(figures: { readonly n: string; readonly top1: string; readonly top3: string; readonly top5: string } | undefined): readonly string[];
   /** Around the link to the data set. */
