@@ -6,7 +6,9 @@ use burn::backend::Autodiff;
 use burn::tensor::{Tensor, TensorData, TensorPrimitive};
 use burn_flex::Flex;
 use burn_ndarray::NdArray;
-use differentiated::{Case, PARTS, assert_close, conv_by, flat, lstm_by, lstm_data, random};
+use differentiated::{
+    Case, PARTS, adam_by, adam_cases, assert_adam_close, assert_close, conv_by, flat, lstm_by, lstm_data, random,
+};
 use quickdraw_core::Pooling;
 use quickdraw_core::ops::{
     self, AdamStep, Dropout, Float, KernelBackend, Lengths, LstmWeights, ModelBackend, plain,
@@ -326,51 +328,28 @@ fn the_gradient_of_dropout_passes_where_the_value_did() {
     assert!(plain.contains(&0.0) && plain.iter().any(|value| (value - 1.0 / 0.6).abs() < 1e-6));
 }
 
-/// A step of Adam by the backend's kernel and by the plain form: parameter, moments, and the gradient's sum of squares.
-fn adam_by<B: KernelBackend>(values: &[TensorData; 4], step: AdamStep) -> [[Vec<f32>; 4]; 2] {
-    let [parameter, gradient, first, second] = values
-        .clone()
-        .map(|data| Tensor::<B, 2>::from_data(data, &Default::default()).into_primitive().tensor());
-    let flat = |(parameter, [first, second]): (Float<B>, [Float<B>; 2]), squares: Float<B>| {
-        [parameter, first, second]
-            .map(|x| flat(Tensor::<B, 2>::from_primitive(TensorPrimitive::Float(x))))
-            .into_iter()
-            .chain([flat(Tensor::<B, 1>::from_primitive(TensorPrimitive::Float(squares)))])
-            .collect::<Vec<_>>()
-            .try_into()
-            .unwrap()
-    };
-    let (p, g, m) = (parameter, gradient, [first, second]);
-    [
-        flat(B::adam(p.clone(), g.clone(), m.clone(), step), B::sum_of_squares(g.clone())),
-        flat(plain::adam::<B>(p, g.clone(), m, step), plain::sum_of_squares::<B>(g)),
-    ]
+/// As [`adam_by`], by the plain form.
+fn plain_adam_by<B: KernelBackend>(values: &[TensorData; 4], step: AdamStep) -> [Vec<f32>; 5] {
+    let float = |data: &TensorData| Tensor::<B, 2>::from_data(data.clone(), &Default::default());
+    let [parameter, gradient, first, second] =
+        values.each_ref().map(|data| float(data).into_primitive().tensor());
+    let (parameter, [first, second]) = plain::adam::<B>(parameter, gradient.clone(), [first, second], step);
+    let squares = plain::sum_of_squares::<B>(gradient.clone());
+    let scaled = plain::scale::<B>(gradient, squares.clone());
+    let matrix = |x| flat(Tensor::<B, 2>::from_primitive(TensorPrimitive::Float(x)));
+    let squares = flat(Tensor::<B, 1>::from_primitive(TensorPrimitive::Float(squares)));
+    [matrix(parameter), matrix(first), matrix(second), squares, matrix(scaled)]
 }
 
 #[test]
 fn a_step_of_the_optimiser_agrees_with_the_plain_form() {
-    let mut rng = ChaCha8Rng::seed_from_u64(6);
-    for shape in [[1, 1], [7, 9], [300, 333]] {
-        let mut values = [(); 4].map(|()| random(&mut rng, shape));
-        // A mean of squares is not negative.
-        values[3] = TensorData::new(values[3].iter::<f32>().map(|value| value * value).collect(), shape);
-        for time in [1, 1000] {
-            let step = AdamStep {
-                learning_rate: 0.01,
-                beta_1: 0.9,
-                beta_2: 0.999,
-                epsilon: 1e-8,
-                weight_decay: 0.1,
-                time,
-            };
-            for [found, expected] in [adam_by::<Flex>(&values, step), adam_by::<NdArray>(&values, step)] {
-                for (what, (found, expected)) in ["parameter", "first moment", "second moment", "squares"]
-                    .iter()
-                    .zip(found.iter().zip(&expected))
-                {
-                    assert_close(&format!("{what} of {shape:?} at {time}"), found, expected, 1e-5);
-                }
-            }
+    for (values, step) in adam_cases() {
+        let pairs = [
+            (adam_by::<Flex>(&values, step), plain_adam_by::<Flex>(&values, step)),
+            (adam_by::<NdArray>(&values, step), plain_adam_by::<NdArray>(&values, step)),
+        ];
+        for (found, expected) in pairs {
+            assert_adam_close(&found, &expected, 1e-5);
         }
     }
 }

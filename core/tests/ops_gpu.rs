@@ -10,8 +10,10 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Tensor, TensorData};
 use burn_flex::Flex;
-use differentiated::{Case, PARTS, assert_close, conv_by, flat, lstm_by, lstm_data, random};
-use quickdraw_core::ops::{self, Dropout, Lengths};
+use differentiated::{
+    Case, PARTS, adam_by, adam_cases, assert_adam_close, assert_close, conv_by, flat, lstm_by, lstm_data, random,
+};
+use quickdraw_core::ops::{self, Dropout, KernelBackend, Lengths};
 use quickdraw_core::weights::{self, WeightType};
 use quickdraw_core::{Ink, InkBatch, Model, ModelBackend, ModelConfig, Pooling};
 use rand::{Rng, SeedableRng};
@@ -133,32 +135,36 @@ fn pooling_and_its_gradient_agree_with_the_processor<B: AutodiffBackend + ModelB
     }
 }
 
-fn dropout_follows_from_its_seed_and_its_gradient_passes_where_the_value_did<
-    B: AutodiffBackend + ModelBackend,
->() {
-    const SHAPE: [usize; 3] = [6, 9, 50];
-    let drop = |seed, same_at_every_step| {
-        let dropout = Dropout { probability: 0.4, seed, same_at_every_step };
-        let x = Tensor::<B, 3>::ones(SHAPE, &Default::default()).require_grad();
+fn dropout_and_its_gradient_drop_what_the_processor_drops<B: AutodiffBackend + ModelBackend>() {
+    fn drop_by<B: AutodiffBackend + ModelBackend>(
+        [x, d_output]: &[TensorData; 2],
+        dropout: Dropout,
+    ) -> [Vec<f32>; 2] {
+        let device = Default::default();
+        let x = Tensor::<B, 3>::from_data(x.clone(), &device).require_grad();
         let output = ops::dropout(x.clone(), dropout);
-        let gradients = output.clone().sum().backward();
-        let (output, d_x) = (flat(output), flat(x.grad(&gradients).unwrap()));
-        assert_eq!(output, d_x);
-        output
-    };
-    for same_at_every_step in [false, true] {
-        let output = drop(12, same_at_every_step);
-        assert!(output.iter().all(|&value| value == 0.0 || (value - 1.0 / 0.6).abs() < 1e-5));
-        let share = output.iter().filter(|&&value| value == 0.0).count() as f64 / output.len() as f64;
-        // Of 300 choices or more: within three standard deviations.
-        assert!((share - 0.4).abs() < 0.085, "dropped a share of {share}");
-        let [_, n_steps, width] = SHAPE;
-        let repeats = output
-            .chunks_exact(n_steps * width)
-            .all(|drawing| drawing.chunks_exact(width).all(|step| step == &drawing[..width]));
-        assert_eq!(repeats, same_at_every_step);
-        assert_eq!(output, drop(12, same_at_every_step));
-        assert_ne!(output, drop(13, same_at_every_step));
+        let d_output = Tensor::<B, 3>::from_data(d_output.clone(), &device);
+        let gradients = (output.clone() * d_output).sum().backward();
+        [flat(output), flat(x.grad(&gradients).unwrap())]
+    }
+    let mut rng = ChaCha8Rng::seed_from_u64(5);
+    let data = [(); 2].map(|()| random(&mut rng, [70, 41, 33]));
+    for (seed, same_at_every_step) in [(12, false), (12, true), (0xfedc_ba98_7654_3210, false)] {
+        let dropout = Dropout { probability: 0.4, seed, same_at_every_step };
+        let [expected, found] = [drop_by::<OnHost>(&data, dropout), drop_by::<B>(&data, dropout)];
+        for (part, (found, expected)) in ["output", "d_x"].iter().zip(found.iter().zip(&expected)) {
+            assert_close(&format!("{dropout:?}, {part}"), found, expected, 1e-6);
+        }
+    }
+}
+
+fn a_step_of_the_optimiser_agrees_with_the_processor<B: AutodiffBackend>()
+where
+    B::InnerBackend: KernelBackend,
+{
+    for (values, step) in adam_cases() {
+        let (found, expected) = (adam_by::<B::InnerBackend>(&values, step), adam_by::<Flex>(&values, step));
+        assert_adam_close(&found, &expected, 1e-5);
     }
 }
 
@@ -237,7 +243,8 @@ macro_rules! tests_on {
                 lstm_and_its_gradients_agree_with_the_processor,
                 convolution_and_its_gradients_agree_with_the_processor,
                 pooling_and_its_gradient_agree_with_the_processor,
-                dropout_follows_from_its_seed_and_its_gradient_passes_where_the_value_did,
+                dropout_and_its_gradient_drop_what_the_processor_drops,
+                a_step_of_the_optimiser_agrees_with_the_processor,
                 networks_and_their_gradients_agree_with_the_processor,
             );
         }

@@ -5,6 +5,12 @@
     pip install torch
     python3 native-train/benches/compare_pytorch.py
 
+and on an NVIDIA GPU
+
+    cargo build --release -p native-train --features cuda
+    python3 native-train/benches/compare_pytorch.py --device cuda
+    python3 native-train/benches/compare_pytorch.py --device cuda --precision bf16
+
 The work is a step of training: forward, cross-entropy, backward, clipping by the global norm, Adam; the same network, batch
 size and lengths. Where drawings have different lengths PyTorch may choose: padded (which computes the padding and lets
 the backward direction start in it) or packed; the faster one counts.
@@ -24,11 +30,24 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 N_CLASSES = 345
 
 # Preset, batch size, and rows of every drawing; None stands for the lengths of Quick, Draw!.
-CASES = {
+CPU_CASES = {
     "tutorial-64": ("tutorial", 64, 64),
     "tutorial-real": ("tutorial", 64, None),
     "fast-45": ("fast", 128, 45),
     "fast-real": ("fast", 128, None),
+}
+GPU_CASES = {
+    f"{preset}-{batch_size}-{length or 'real'}": (preset, batch_size, length)
+    for preset, lengths in [("tutorial", [64, None]), ("best", [45, None])]
+    for batch_size in [256, 1024, 4096]
+    for length in lengths
+}
+
+# Convolutions (channels, rows, stride), LSTM layers and their width, dropout, for each preset.
+NETWORKS = {
+    "tutorial": ([(48, 5, 1), (64, 5, 1), (96, 3, 1)], 3, 128, 0.3),
+    "fast": ([(64, 5, 1), (96, 5, 2), (128, 5, 2)], 2, 144, 0.2),
+    "best": ([(64, 5, 1), (96, 5, 2), (128, 5, 1)], 2, 144, 0.1),
 }
 
 
@@ -37,19 +56,18 @@ class Network(nn.Module):
 
     def __init__(self, preset):
         super().__init__()
-        fast = preset == "fast"
-        self.relu, self.mean_max, self.dropout = fast, fast, 0.2 if fast else 0.3
-        channels = 5 if fast else 3
-        sizes = [(64, 5, 1), (96, 5, 2), (128, 5, 2)] if fast else [(48, 5, 1), (64, 5, 1), (96, 3, 1)]
+        sizes, layers, nodes, self.dropout = NETWORKS[preset]
+        # `fast` and `best` rectify, read absolute coordinates too, and pool by mean and maximum.
+        self.relu = self.mean_max = preset != "tutorial"
+        channels = 5 if self.mean_max else 3
         self.convs = nn.ModuleList()
         for width, length, stride in sizes:
             self.convs.append(nn.Conv1d(channels, width, length, stride, padding=(length - 1) // 2))
             channels = width
-        layers, nodes = (2, 144) if fast else (3, 128)
         self.lstm = nn.LSTM(
             channels, nodes, layers, batch_first=True, bidirectional=True, dropout=self.dropout
         )
-        self.dense = nn.Linear(nodes * (4 if fast else 2), N_CLASSES)
+        self.dense = nn.Linear(nodes * (4 if self.mean_max else 2), N_CLASSES)
 
     def forward(self, x, lengths, packed):
         x = x.transpose(1, 2)  # [B, C, T]
@@ -63,12 +81,12 @@ class Network(nn.Module):
         x = x.transpose(1, 2)  # [B, T, C]
         n_steps = x.shape[1]
         if packed:
-            x = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+            x = pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)
         x, _ = self.lstm(x)
         if packed:
             x, _ = pad_packed_sequence(x, batch_first=True, total_length=n_steps)
         x = nn.functional.dropout(x, self.dropout, self.training)
-        mask = (torch.arange(n_steps)[None, :] < lengths[:, None])[:, :, None]
+        mask = (torch.arange(n_steps, device=x.device)[None, :] < lengths[:, None])[:, :, None]
         total = (x * mask).sum(1)
         if not self.mean_max:
             return self.dense(total)
@@ -77,14 +95,21 @@ class Network(nn.Module):
 
 
 class PyTorch:
-    def __init__(self, preset, lengths, packed):
+    def __init__(self, preset, lengths, packed, arguments):
         torch.manual_seed(1)
-        self.packed = packed
-        self.network = Network(preset)
-        self.optimizer = torch.optim.Adam(self.network.parameters(), 1e-4)
+        self.packed, self.on_gpu = packed, arguments.device == "cuda"
+        self.dtype = {"f32": None, "bf16": torch.bfloat16, "fp16": torch.float16}[arguments.precision]
+        device = torch.device(arguments.device)
+        self.network = Network(preset).to(device)
+        self.optimizer = torch.optim.Adam(self.network.parameters(), 1e-4, fused=self.on_gpu)
+        self.scaler = torch.amp.GradScaler(arguments.device, enabled=self.dtype == torch.float16)
         columns = self.network.convs[0].in_channels
         self.batches = [
-            (torch.randn(len(of), max(of), columns), torch.tensor(of), torch.randint(0, N_CLASSES, (len(of),)))
+            (
+                torch.randn(len(of), max(of), columns).to(device),
+                torch.tensor(of).to(device),
+                torch.randint(0, N_CLASSES, (len(of),)).to(device),
+            )
             for of in lengths
         ]
         self.repeat()
@@ -92,10 +117,16 @@ class PyTorch:
     def repeat(self):
         for x, lengths, labels in self.batches:
             self.optimizer.zero_grad(set_to_none=True)
-            loss = nn.functional.cross_entropy(self.network(x, lengths, self.packed), labels)
-            loss.backward()
+            with torch.autocast(x.device.type, self.dtype, enabled=self.dtype is not None):
+                logits = self.network(x, lengths, self.packed)
+            loss = nn.functional.cross_entropy(logits.float(), labels)
+            self.scaler.scale(loss).backward()
+            self.scaler.unscale_(self.optimizer)
             nn.utils.clip_grad_norm_(self.network.parameters(), 9.0)
-            self.optimizer.step()
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
+        if self.on_gpu:
+            torch.cuda.synchronize()
 
     def drawings_per_s(self, seconds):
         times, started = [], time.perf_counter()
@@ -109,7 +140,9 @@ class PyTorch:
 def ours(arguments, case):
     """One run of `native-train bench`; gives its JSON."""
     preset, batch_size, length = case
-    command = [arguments.program, "bench", "--train", "--json", "--device", "cpu", "--preset", preset]
+    command = [arguments.program, "bench", "--train", "--json", "--device", arguments.device, "--preset", preset]
+    if arguments.precision != "f32":
+        command += ["--precision", "bf16"]
     command += ["--batch-size", str(batch_size), "--seconds", str(arguments.seconds)]
     command += ["--threads", str(arguments.threads)]
     command += ["--real-lengths"] if length is None else ["--length", str(length)]
@@ -122,17 +155,28 @@ def main():
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--seconds", type=float, default=5, help="of each measurement")
     parser.add_argument("--rounds", type=int, default=5, help="measurements of each, in turns")
-    parser.add_argument("--case", action="append", choices=CASES, help="again and again for several; default all")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument(
+        "--precision",
+        choices=["f32", "bf16", "fp16"],
+        default="f32",
+        help="of the factors of products; fp16 is PyTorch's alone, beside bf16 of ours",
+    )
+    parser.add_argument("--case", action="append", help="again and again for several; default all of the device")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+    cases = GPU_CASES if arguments.device == "cuda" else CPU_CASES
+    if unknown := set(arguments.case or []) - set(cases):
+        parser.error(f"no case {', '.join(sorted(unknown))}; there are {', '.join(cases)}")
 
     rows = []
-    for case in (CASES[name] for name in arguments.case or CASES):
+    for case in (cases[name] for name in arguments.case or cases):
         lengths = ours(argparse.Namespace(**{**vars(arguments), "seconds": 0}), case)["lengths"]
-        forms = {"padded": PyTorch(case[0], lengths, False)}
+        forms = {"padded": PyTorch(case[0], lengths, False, arguments)}
         if case[2] is None:
-            forms["packed"] = PyTorch(case[0], lengths, True)
+            forms["packed"] = PyTorch(case[0], lengths, True, arguments)
         mine, theirs = [], {name: [] for name in forms}
         for _ in range(arguments.rounds):
             mine.append(ours(arguments, case)["train_drawings_per_s"])
@@ -151,8 +195,9 @@ def main():
             }
         )
     found = {
-        "machine": platform.processor() or platform.machine(),
+        "machine": torch.cuda.get_device_name() if arguments.device == "cuda" else platform.processor(),
         "threads": arguments.threads,
+        "precision": arguments.precision,
         "pytorch": torch.__version__,
         "rounds": arguments.rounds,
         "rows": rows,
@@ -160,7 +205,10 @@ def main():
     if arguments.json:
         print(json.dumps(found))
         return
-    print(f"{arguments.threads} threads, PyTorch {torch.__version__}, medians of {arguments.rounds} rounds, drawings/s")
+    print(
+        f"{found['machine']}, {arguments.threads} threads, {arguments.precision}, PyTorch {torch.__version__}, "
+        f"medians of {arguments.rounds} rounds, drawings/s"
+    )
     print(f"{'preset':<10}{'batch':>6}{'rows':>6}{'native-train':>14}{'PyTorch':>10}  {'':<8}{'ratio':>6}")
     for row in rows:
         print(

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use burn::module::AutodiffModule;
+use burn::tensor::Tensor;
 use burn::tensor::backend::AutodiffBackend;
 use quickdraw_core::ops::KernelBackend;
 use quickdraw_core::{Drawing, Ink, InkBatch, Model, ModelBackend, ModelConfig};
@@ -32,7 +33,7 @@ const POINTS: [(f64, f64); 14] = [
     (1.0, 250.0),
 ];
 
-/// Batches of drawings with the lengths of the data set: enough that each length has its part.
+/// Batches of a repetition: enough that each length of the data set has its part, and that a GPU does not run dry.
 const N_BATCHES: usize = 8;
 
 /// Repetitions that are not timed, and the least number that are.
@@ -84,15 +85,17 @@ where
     let mut optimizer = optimizer::<B>(&options.train);
     let devices = Devices::new(std::slice::from_ref(device))?;
     time(options, batches.len(), || {
+        let mut losses = Vec::new();
         for batch in &batches {
             // A rate of zero, so that no loss runs away; the arithmetic is the same.
             let before = model.take().expect("the step before gave it back");
             let step =
                 devices.step(before, &mut optimizer, vec![(batch.clone(), 1)], 0.0, false, &options.train)?;
-            // Reading the losses waits for the device.
-            step.losses.into_iter().for_each(|loss| drop(loss.into_data()));
+            losses.extend(step.losses);
             model = Some(step.model);
         }
+        // Reading the losses waits for the device, as training does every so many steps.
+        Tensor::cat(losses, 0).into_data();
         Ok(())
     })
 }
@@ -143,7 +146,7 @@ pub fn batch_lengths(options: &Options) -> Result<Vec<Vec<usize>>> {
     ensure!(batch_size > 0, "batch_size is 0; at least 1 was expected");
     let mut rng = ChaCha8Rng::seed_from_u64(options.train.seed);
     let mut lengths = match options.lengths {
-        Lengths::Exactly(length) => vec![length; batch_size],
+        Lengths::Exactly(length) => vec![length; batch_size * N_BATCHES],
         Lengths::Real => real_lengths(batch_size * N_BATCHES),
     };
     if options.train.bucket_batches == 1 {

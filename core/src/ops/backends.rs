@@ -198,6 +198,12 @@ mod on_host {
             Self::from_values(vec![host::adam::sum_of_squares(&Self::values(&x))], [1])
         }
 
+        fn scale_on_host(x: Float<Self>, factor: Float<Self>) -> Float<Self> {
+            let factor = Self::values(&factor)[0];
+            // Without clipping it is 1, and nothing is to be done.
+            if factor == 1.0 { x } else { Self::float_mul_scalar(x, factor.into()) }
+        }
+
         fn conv_backward_on_host(
             d_output: Float<Self>,
             x: Float<Self>,
@@ -292,6 +298,10 @@ mod on_host {
 
                 fn sum_of_squares(x: Float<Self>) -> Float<Self> {
                     Self::sum_of_squares_on_host(x)
+                }
+
+                fn scale(x: Float<Self>, factor: Float<Self>) -> Float<Self> {
+                    Self::scale_on_host(x, factor)
                 }
             }
         };

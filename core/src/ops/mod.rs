@@ -101,6 +101,28 @@ pub struct Dropout {
     pub same_at_every_step: bool,
 }
 
+impl Dropout {
+    /// Values whose [hash](Self::hash) is below this are dropped.
+    pub(crate) fn threshold(self) -> u32 {
+        (self.probability * 4_294_967_296.0) as u32
+    }
+
+    /// What the others are multiplied by.
+    pub(crate) fn scale(self) -> f32 {
+        (1.0 / (1.0 - self.probability)) as f32
+    }
+
+    /// The choice for a place: that of the value in `[B, T, C]`, or with `same_at_every_step` in `[B, C]`. Every bit depends
+    /// on every bit of the place and the seed (the constants are those of Wellons' lowbias32).
+    #[inline(always)]
+    pub(crate) fn hash(self, place: u32) -> u32 {
+        let mut x = place ^ self.seed as u32;
+        x = (x ^ (x >> 16)).wrapping_mul(0x7feb_352d);
+        x = (x ^ (x >> 15)).wrapping_add((self.seed >> 32) as u32).wrapping_mul(0x846c_a68b);
+        x ^ (x >> 16)
+    }
+}
+
 /// A step of Adam with decoupled weight decay (Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2019).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AdamStep {
@@ -200,6 +222,11 @@ pub trait KernelBackend: Backend {
     fn sum_of_squares(x: Float<Self>) -> Float<Self> {
         plain::sum_of_squares::<Self>(x)
     }
+
+    /// All values times a factor `[1]`, which need not leave the device.
+    fn scale(x: Float<Self>, factor: Float<Self>) -> Float<Self> {
+        plain::scale::<Self>(x, factor)
+    }
 }
 
 /// What the model asks for: both operations, differentiable where the backend is `Autodiff`.
@@ -289,6 +316,11 @@ pub fn adam<B: KernelBackend, const D: usize>(
 /// The sum of the squares of all values, `[1]`.
 pub fn sum_of_squares<B: KernelBackend, const D: usize>(x: Tensor<B, D>) -> Tensor<B, 1> {
     tensor(B::sum_of_squares(float(x)))
+}
+
+/// All values times a factor `[1]`, which need not leave the device.
+pub fn scale<B: KernelBackend, const D: usize>(x: Tensor<B, D>, factor: Tensor<B, 1>) -> Tensor<B, D> {
+    tensor(B::scale(float(x), float(factor)))
 }
 
 fn float<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Float<B> {

@@ -306,7 +306,7 @@ pub fn dropout<B: Backend>(x: Float<B>, dropout: Dropout) -> Float<B> {
     float(x * factors)
 }
 
-/// [`KernelBackend::adam`](super::KernelBackend::adam).
+/// See [`KernelBackend::adam`](super::KernelBackend::adam).
 pub fn adam<B: Backend>(
     parameter: Float<B>,
     gradient: Float<B>,
@@ -330,6 +330,12 @@ pub fn adam<B: Backend>(
 /// [`KernelBackend::sum_of_squares`](super::KernelBackend::sum_of_squares).
 pub fn sum_of_squares<B: Backend>(x: Float<B>) -> Float<B> {
     float(flat::<B>(x).square().sum())
+}
+
+/// See [`KernelBackend::scale`](super::KernelBackend::scale).
+pub fn scale<B: Backend>(x: Float<B>, factor: Float<B>) -> Float<B> {
+    let shape = x.shape();
+    B::float_reshape(float(flat::<B>(x) * tensor::<B, 1>(factor)), shape)
 }
 
 /// All values in one row.

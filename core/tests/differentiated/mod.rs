@@ -2,7 +2,8 @@
 
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Tensor, TensorData};
-use rand::Rng;
+use quickdraw_core::ops::{self, AdamStep, KernelBackend};
+use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 /// Sizes of an LSTM layer and its batch.
@@ -91,4 +92,45 @@ pub fn conv_by<B: AutodiffBackend>(
         flat(weight.grad(&gradients).unwrap()),
         flat(bias.grad(&gradients).unwrap()),
     ]
+}
+
+/// Parameter, gradient and both moments, and a step of Adam for them.
+pub fn adam_cases() -> Vec<([TensorData; 4], AdamStep)> {
+    let mut rng = ChaCha8Rng::seed_from_u64(6);
+    let mut cases = Vec::new();
+    for shape in [[1, 1], [7, 9], [300, 333]] {
+        let mut values = [(); 4].map(|()| random(&mut rng, shape));
+        // A mean of squares is not negative.
+        values[3] = TensorData::new(values[3].iter::<f32>().map(|value| value * value).collect(), shape);
+        for time in [1, 1000] {
+            let step = AdamStep {
+                learning_rate: 0.01,
+                beta_1: 0.9,
+                beta_2: 0.999,
+                epsilon: 1e-8,
+                weight_decay: 0.1,
+                time,
+            };
+            cases.push((values.clone(), step));
+        }
+    }
+    cases
+}
+
+/// Parameter and moments after a step of Adam, the gradient's sum of squares, and the gradient times that sum.
+pub fn adam_by<B: KernelBackend>(values: &[TensorData; 4], step: AdamStep) -> [Vec<f32>; 5] {
+    let [parameter, gradient, first, second] =
+        values.each_ref().map(|data| Tensor::<B, 2>::from_data(data.clone(), &Default::default()));
+    let (parameter, [first, second]) = ops::adam(parameter, gradient.clone(), [first, second], step);
+    let squares = ops::sum_of_squares(gradient.clone());
+    let scaled = ops::scale(gradient, squares.clone());
+    [flat(parameter), flat(first), flat(second), flat(squares), flat(scaled)]
+}
+
+/// Asks for the same of [`adam_by`], up to a tolerance.
+pub fn assert_adam_close(found: &[Vec<f32>; 5], expected: &[Vec<f32>; 5], tolerance: f32) {
+    let parts = ["parameter", "first moment", "second moment", "squares", "scaled gradient"];
+    for (what, (found, expected)) in parts.iter().zip(found.iter().zip(expected)) {
+        assert_close(&format!("{what} of {} values", expected.len()), found, expected, tolerance);
+    }
 }

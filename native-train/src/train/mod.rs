@@ -156,12 +156,12 @@ where
             devices.step(model, &mut optimizer, batches, learning_rate, rounds, config)?;
         model = better;
         state.step += 1;
-        window.push(state.step, losses, n_right, norm, config.drawings_per_step())?;
+        window.push(losses, n_right, norm, config.drawings_per_step());
         average = average.map(|average| average::update(average, &model, config.ema, state.step));
 
         let evaluates = state.step == config.steps || state.step.is_multiple_of(config.eval_every_steps);
         if window.ends_at(state.step) || evaluates {
-            let summary = window.read(learning_rate, loader.waited());
+            let summary = window.read(state.step, learning_rate, loader.waited())?;
             display.step(state.step, &summary);
             folder.train(state.step, &summary)?;
         }
@@ -192,6 +192,7 @@ where
             || (config.checkpoint_every_steps > 0
                 && state.step.is_multiple_of(config.checkpoint_every_steps));
         if finished || stops || due || is_best {
+            window.check(state.step)?;
             let contents = Contents {
                 model: to_bytes::<B>(model.clone().into_record())?,
                 average: average.clone().map(|average| to_bytes(average.into_record())).transpose()?,

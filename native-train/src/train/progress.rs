@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -15,11 +15,15 @@ use crate::evaluate::Evaluation;
 /// A window ends at steps divisible by this: losses of so many steps are read back from the device together.
 const WINDOW_STEPS: u64 = 20;
 
-/// The steps since the last summary.
+/// The steps since the last summary. What they gave is read back from the device together, so that it need not wait for
+/// this program after each.
 pub(super) struct Window<B: Backend> {
     losses: Vec<Tensor<B, 1>>,
     n_right: Vec<Tensor<B, 1, Int>>,
-    norms: Vec<f64>,
+    /// Of the steps that [`Window::check`] has not seen.
+    norms: Vec<Tensor<B, 1>>,
+    /// Of those that it has.
+    checked_norms: Vec<f64>,
     n_drawings: usize,
     since: Instant,
     waited_before: Duration,
@@ -45,32 +49,49 @@ pub struct Summary {
 impl<B: Backend> Window<B> {
     /// A new window, after the loader has been waited for so long in all.
     pub(super) fn new(waited: Duration) -> Self {
-        let (losses, n_right, norms) = (Vec::new(), Vec::new(), Vec::new());
-        Self { losses, n_right, norms, n_drawings: 0, since: Instant::now(), waited_before: waited }
+        Self {
+            losses: Vec::new(),
+            n_right: Vec::new(),
+            norms: Vec::new(),
+            checked_norms: Vec::new(),
+            n_drawings: 0,
+            since: Instant::now(),
+            waited_before: waited,
+        }
     }
 
     /// Adds a step.
-    ///
-    /// # Errors
-    /// When the gradients are no longer finite, by which a loss that is not shows at once.
     pub(super) fn push(
         &mut self,
-        step: u64,
         losses: Vec<Tensor<B, 1>>,
         n_right: Vec<Tensor<B, 1, Int>>,
-        norm: f64,
+        norm: Tensor<B, 1>,
         n_drawings: usize,
-    ) -> Result<()> {
+    ) {
         self.losses.extend(losses);
-        ensure!(
-            norm.is_finite(),
-            "at step {step} the loss is {} and the gradient's norm {norm}: training has diverged. The last checkpoint is \
-             kept; try a lower --learning-rate or --gradient-clipping-norm",
-            self.losses.pop().map_or(f64::NAN, read)
-        );
         self.n_right.extend(n_right);
         self.norms.push(norm);
         self.n_drawings += n_drawings;
+    }
+
+    /// Whether all is well up to `step`, which was pushed last: to be asked before anything of it is kept.
+    ///
+    /// # Errors
+    /// When the gradients are no longer finite, by which a loss that is not shows at once.
+    pub(super) fn check(&mut self, step: u64) -> Result<()> {
+        self.checked_norms.extend(read(std::mem::take(&mut self.norms)));
+        let n_steps = self.checked_norms.len();
+        if let Some(i) = self.checked_norms.iter().position(|norm| !norm.is_finite()) {
+            let losses_of_step = self.losses.len() / n_steps;
+            let loss = self.losses.swap_remove((i + 1) * losses_of_step - 1);
+            bail!(
+                "at step {} the loss is {} and the gradient's norm {}: training has diverged. The last checkpoint is \
+                 kept; try a lower --learning-rate or --gradient-clipping-norm",
+                step - (n_steps - 1 - i) as u64,
+                read(vec![loss])[0],
+                self.checked_norms[i]
+            );
+        }
         Ok(())
     }
 
@@ -79,31 +100,35 @@ impl<B: Backend> Window<B> {
         step.is_multiple_of(WINDOW_STEPS)
     }
 
-    /// Sums the window up and begins the next.
-    pub(super) fn read(&mut self, learning_rate: f64, waited: Duration) -> Summary {
-        let Self { losses, n_right, norms, n_drawings, since, waited_before } =
+    /// Sums the window up after `step`, which was pushed last, and begins the next.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check).
+    pub(super) fn read(&mut self, step: u64, learning_rate: f64, waited: Duration) -> Result<Summary> {
+        self.check(step)?;
+        let Self { losses, n_right, checked_norms, n_drawings, since, waited_before, .. } =
             std::mem::replace(self, Self::new(waited));
+        let n_right = Tensor::cat(n_right, 0).into_data().iter::<i64>().sum::<i64>();
+        let loss = mean(&read(losses));
         let seconds = since.elapsed().as_secs_f64();
-        let n_right: i64 = n_right.into_iter().map(|n| n.into_data().iter::<i64>().sum::<i64>()).sum();
-        Summary {
-            loss: mean(losses.into_iter().map(read)),
+        Ok(Summary {
+            loss,
             accuracy: n_right as f64 / n_drawings as f64,
             learning_rate,
-            gradient_norm: mean(norms.into_iter()),
+            gradient_norm: mean(&checked_norms),
             drawings_per_s: n_drawings as f64 / seconds,
             waiting: (waited - waited_before).as_secs_f64() / seconds,
-        }
+        })
     }
 }
 
-/// The value of a tensor of one.
-fn read<B: Backend>(tensor: Tensor<B, 1>) -> f64 {
-    tensor.into_data().iter::<f64>().sum()
+/// The values of tensors of one.
+fn read<B: Backend>(tensors: Vec<Tensor<B, 1>>) -> Vec<f64> {
+    if tensors.is_empty() { Vec::new() } else { Tensor::cat(tensors, 0).into_data().iter().collect() }
 }
 
-fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
-    let n = values.len() as f64;
-    values.sum::<f64>() / n
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
 }
 
 /// Progress for people: a bar on a terminal, plain lines elsewhere.

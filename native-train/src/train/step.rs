@@ -14,7 +14,7 @@ use burn::optim::adaptor::OptimizerAdaptor;
 use burn::optim::{GradientsAccumulator, GradientsParams, Optimizer, SimpleOptimizer};
 use burn::record::Record;
 use burn::tensor::backend::{AutodiffBackend, Backend};
-use burn::tensor::{ElementConversion, Int, Tensor, TensorData, activation};
+use burn::tensor::{Int, Tensor, TensorData, activation};
 use quickdraw_core::ops::{self, AdamStep, KernelBackend};
 use quickdraw_core::{InkBatch, Model, ModelBackend, weights};
 
@@ -121,8 +121,8 @@ pub struct Step<B: AutodiffBackend> {
     pub losses: Vec<Tensor<B::InnerBackend, 1>>,
     /// Drawings of each batch whose likeliest class was the right one, `[1]`, likewise.
     pub n_right: Vec<Tensor<B::InnerBackend, 1, Int>>,
-    /// The norm of the gradients over all parameters together, before clipping.
-    pub norm: f64,
+    /// The norm of the gradients over all parameters together, before clipping, `[1]`, likewise.
+    pub norm: Tensor<B::InnerBackend, 1>,
 }
 
 /// The devices of a run. The first holds the network and the optimiser and computes on the calling thread; each further
@@ -259,52 +259,51 @@ impl<B: AutodiffBackend> Drop for Worker<B> {
 }
 
 /// Multiplies all gradients by `scale`, and then so that their norm over all parameters together is at most `max_norm`;
-/// gives the norm between the two as well.
+/// gives the norm between the two as well, `[1]`. Nothing of it is read back from the device, which would wait for the
+/// whole step.
 fn clip_global_norm<B: AutodiffBackend>(
     model: &Model<B>,
     mut gradients: GradientsParams,
     scale: f64,
     max_norm: f64,
-) -> (GradientsParams, f64)
+) -> (GradientsParams, Tensor<B::InnerBackend, 1>)
 where
     B::InnerBackend: KernelBackend,
 {
-    struct SumOfSquares<'a, B: AutodiffBackend> {
+    struct Squares<'a, B: AutodiffBackend> {
         gradients: &'a GradientsParams,
-        sum: Option<Tensor<B::InnerBackend, 1>>,
+        sums: Vec<Tensor<B::InnerBackend, 1>>,
     }
-    impl<B: AutodiffBackend> ModuleVisitor<B> for SumOfSquares<'_, B>
+    impl<B: AutodiffBackend> ModuleVisitor<B> for Squares<'_, B>
     where
         B::InnerBackend: KernelBackend,
     {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
             if let Some(gradient) = self.gradients.get::<B::InnerBackend, D>(param.id) {
-                let squares = ops::sum_of_squares(gradient);
-                self.sum = Some(match self.sum.take() {
-                    Some(sum) => sum + squares,
-                    None => squares,
-                });
+                self.sums.push(ops::sum_of_squares(gradient));
             }
         }
     }
-    struct Scale<'a> {
+    struct Scale<'a, B: AutodiffBackend> {
         gradients: &'a mut GradientsParams,
-        scale: f64,
+        factor: Tensor<B::InnerBackend, 1>,
     }
-    impl<B: AutodiffBackend> ModuleVisitor<B> for Scale<'_> {
+    impl<B: AutodiffBackend> ModuleVisitor<B> for Scale<'_, B>
+    where
+        B::InnerBackend: KernelBackend,
+    {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
             if let Some(gradient) = self.gradients.remove::<B::InnerBackend, D>(param.id) {
-                let scaled = gradient.mul_scalar(self.scale);
+                let scaled = ops::scale(gradient, self.factor.clone());
                 self.gradients.register::<B::InnerBackend, D>(param.id, scaled);
             }
         }
     }
-    let mut squares = SumOfSquares::<B> { gradients: &gradients, sum: None };
+    let mut squares = Squares::<B> { gradients: &gradients, sums: Vec::new() };
     model.visit(&mut squares);
-    let norm = scale * squares.sum.map_or(0.0, |sum| sum.into_scalar().elem::<f64>()).sqrt();
-    let scale = if norm > max_norm { scale * max_norm / norm } else { scale };
-    if scale != 1.0 {
-        model.visit(&mut Scale { gradients: &mut gradients, scale });
-    }
+    let norm = Tensor::cat(squares.sums, 0).sum().sqrt() * scale;
+    // A norm of zero gives infinity here, and a factor of 1.
+    let factor = (norm.clone().recip() * max_norm).clamp_max(1.0) * scale;
+    model.visit(&mut Scale::<B> { gradients: &mut gradients, factor });
     (gradients, norm)
 }

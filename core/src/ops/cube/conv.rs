@@ -10,7 +10,7 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
 use super::rows::{PLACE_SIZE, Places, pack, sum_rows, unpack};
-use super::{array, dims, empty, product, zeros};
+use super::{array, dims, empty, product, product_over_rows, zeros};
 use crate::ops::{ConvWeights, Lengths, float, tensor};
 
 /// Sizes of a convolution.
@@ -76,13 +76,12 @@ where
         let (weight, bias) = (zeros(&x, [d_window, width]), zeros(&x, [width]));
         return (d_x, ConvWeights { weight, bias });
     }
-    let transposed = |matrix: CubeTensor<R>| float(tensor::<B, 2>(matrix).transpose());
     let windows = windows(x, sizes, &places);
     let d_rows = pack(d_output, &places);
-    let d_windows = product(d_rows.clone(), transposed(weights.weight));
+    let d_windows = product(d_rows.clone(), float(tensor::<B, 2>(weights.weight).transpose()));
     let d_x = sum_of_windows(d_windows, sizes, &places);
     let d_bias: Tensor<B, 1> = tensor::<B, 2>(sum_rows(d_rows.clone())).reshape([width]);
-    let d_weight = product(transposed(windows), d_rows);
+    let d_weight = product_over_rows::<B, R>(windows, d_rows);
     (d_x, ConvWeights { weight: d_weight, bias: float(d_bias) })
 }
 

@@ -1,23 +1,32 @@
 //! The operations as kernels for GPUs, in the language of CubeCL, for every backend of burn-cubecl.
 //!
 //! In and out: the tensors of [`KernelBackend`]. Matrix products are the backend's own; the kernels here are what it
-//! lacks: the walk through an LSTM's steps in one launch ([`lstm`]), the windows of a convolution ([`conv`]), and the way
-//! from padded batches to the rows that exist and back ([`rows`]).
+//! lacks: the walk through an LSTM's steps in one launch ([`lstm`]), the windows of a convolution ([`conv`]), the way
+//! from padded batches to the rows that exist and back ([`rows`]), and what would be many launches of few operations each
+//! ([`pool`], [`mod@dropout`], [`adam`]).
 
+mod adam;
 mod conv;
 mod devices;
+mod dropout;
 mod lstm;
+mod pool;
 mod precision;
 mod rows;
 
-use burn::tensor::{DType, Shape, TensorMetadata};
+use burn::tensor::backend::Backend;
+use burn::tensor::{DType, Shape, Tensor, TensorMetadata};
 use burn_cubecl::kernel::matmul::MatmulStrategy;
 use burn_cubecl::kernel::{cast, into_contiguous, matmul};
 use burn_cubecl::ops::numeric;
 use burn_cubecl::tensor::CubeTensor;
 use burn_cubecl::{BoolElement, CubeBackend, CubeRuntime};
+use cubecl::prelude::{ArrayArg, ComputeClient, CubeCount, CubeDim};
 
-use super::{ConvWeights, Float, KernelBackend, Lengths, LstmSaved, LstmWeights, plain};
+use super::{
+    AdamStep, ConvWeights, Dropout, Float, KernelBackend, Lengths, LstmSaved, LstmWeights, float, plain, tensor,
+};
+use crate::Pooling;
 #[cfg(feature = "cuda")]
 pub use devices::n_cuda_devices;
 #[cfg(feature = "wgpu")]
@@ -70,6 +79,42 @@ impl<R: CubeRuntime, Bool: BoolElement> KernelBackend for CubeBackend<R, f32, i3
     ) -> (Float<Self>, ConvWeights<Float<Self>>) {
         conv::backward::<Self, R>(d_output, x, weights, stride, lengths)
     }
+
+    fn pool_forward(x: Float<Self>, pooling: Pooling, lengths: &Lengths) -> Float<Self> {
+        pool::forward(x, pooling, lengths)
+    }
+
+    fn pool_backward(
+        d_output: Float<Self>,
+        x: Float<Self>,
+        pooling: Pooling,
+        lengths: &Lengths,
+    ) -> Float<Self> {
+        pool::backward(d_output, x, pooling, lengths)
+    }
+
+    fn dropout(x: Float<Self>, dropout: Dropout) -> Float<Self> {
+        dropout::dropout(x, dropout)
+    }
+
+    fn adam(
+        parameter: Float<Self>,
+        gradient: Float<Self>,
+        moments: [Float<Self>; 2],
+        step: AdamStep,
+    ) -> (Float<Self>, [Float<Self>; 2]) {
+        adam::step(parameter, gradient, moments, step)
+    }
+}
+
+/// Units in a cube of the kernels that are not laid out for a layer.
+const N_UNITS: u32 = 256;
+
+/// Cubes for a kernel that walks over so many values.
+fn flat_cubes<R: CubeRuntime>(client: &ComputeClient<R>, n_values: usize) -> (CubeCount, CubeDim) {
+    let max_cubes = client.properties().hardware.max_cube_count.0 as usize;
+    let n_cubes = n_values.div_ceil(N_UNITS as usize).clamp(1, max_cubes);
+    (CubeCount::Static(n_cubes as u32, 1, 1), CubeDim::new_1d(N_UNITS))
 }
 
 /// Values of a tensor that the kernels read or write, at most: they number them in 32 bits, and a loop steps once past the
@@ -107,8 +152,40 @@ fn product<R: CubeRuntime>(a: CubeTensor<R>, b: CubeTensor<R>) -> CubeTensor<R> 
         .unwrap_or_else(|error| panic!("the device has no kernel for this matrix product: {error:?}"))
 }
 
+/// Parts into which the rows of a product over rows are cut, at most, and rows of a part, at least.
+const MAX_PARTS: usize = 64;
+const MIN_ROWS_OF_PART: usize = 512;
+
+/// The product `[N, C]`ᵀ `[N, M]`, `[C, M]`, in the [`precision`] that was set. A batch has up to a million rows and few
+/// columns: as one product it would keep a few of a device's processors busy, so the rows are cut into parts whose products
+/// are summed up.
+fn product_over_rows<B, R: CubeRuntime>(a: CubeTensor<R>, b: CubeTensor<R>) -> CubeTensor<R>
+where
+    B: Backend<FloatTensorPrimitive = CubeTensor<R>>,
+{
+    let ([n_rows, c], [_, m]) = (dims(&a), dims(&b));
+    let n_parts = (n_rows / MIN_ROWS_OF_PART).clamp(1, MAX_PARTS);
+    let n_rows_of_part = n_rows / n_parts;
+    let n_cut = n_parts * n_rows_of_part;
+    let cut = |matrix: CubeTensor<R>, width: usize| {
+        let rows: Tensor<B, 2> = tensor::<B, 2>(matrix).narrow(0, 0, n_cut);
+        rows.reshape([n_parts, n_rows_of_part, width])
+    };
+    let rest = (n_cut < n_rows).then(|| {
+        let rest = |matrix: &CubeTensor<R>| tensor::<B, 2>(matrix.clone()).narrow(0, n_cut, n_rows - n_cut);
+        tensor::<B, 2>(product(float(rest(&a).transpose()), float(rest(&b))))
+    });
+    let products = product(float(cut(a, c).transpose()), float(cut(b, m))); // [parts, C, M]
+    let products: Tensor<B, 2> = tensor::<B, 3>(products).reshape([n_parts, c * m]);
+    let sum: Tensor<B, 2> = tensor::<B, 2>(rows::sum_rows(float(products))).reshape([c, m]);
+    float(match rest {
+        Some(rest) => sum + rest,
+        None => sum,
+    })
+}
+
 /// The tensor as a kernel's array: its values in order.
-fn array<R: CubeRuntime>(tensor: CubeTensor<R>) -> cubecl::prelude::ArrayArg<R> {
+fn array<R: CubeRuntime>(tensor: CubeTensor<R>) -> ArrayArg<R> {
     assert_numbered(&tensor.shape());
     into_contiguous(tensor).into_array_arg()
 }

@@ -8,15 +8,12 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 use cubecl::server::Handle;
 
-use super::{array, dims, empty};
+use super::{N_UNITS, array, dims, empty, flat_cubes};
 use crate::ops::Lengths;
 
 /// Numbers that a place has in the table on the device: drawing, packed rows, the first of them, and the drawing's length
 /// before the stride.
 pub(super) const PLACE_SIZE: usize = 4;
-
-/// Units in a cube of the kernels that copy and sum.
-const N_UNITS: u32 = 256;
 
 /// The drawings of a batch in the order in which kernels work on them, longest first, so that neighbours end alike.
 pub(super) struct Places<R: CubeRuntime> {
@@ -192,18 +189,17 @@ const N_ROWS_SUMMED: usize = 256;
 /// alone would leave a device idle.
 pub(super) fn sum_rows<R: CubeRuntime>(mut rows: CubeTensor<R>) -> CubeTensor<R> {
     let client = rows.client.clone();
-    let max_cubes = client.properties().hardware.max_cube_count.0 as usize;
     let [mut n_rows, width] = dims(&rows);
     while n_rows > 1 {
         let n_sums = n_rows.div_ceil(N_ROWS_SUMMED);
         let sums = empty(&rows, [n_sums, width]);
-        let n_cubes = (n_sums * width).div_ceil(N_UNITS as usize).min(max_cubes);
+        let (count, dim) = flat_cubes(&client, n_sums * width);
         // SAFETY: every sum is written once, from rows before the last.
         unsafe {
             sum_rows_kernel::launch_unchecked::<R>(
                 &client,
-                CubeCount::Static(n_cubes as u32, 1, 1),
-                CubeDim::new_1d(N_UNITS),
+                count,
+                dim,
                 array(rows),
                 sums.clone().into_array_arg(),
                 n_rows as u32,

@@ -38,10 +38,8 @@ impl WithSimd for Drop<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
         let Self { x, output, first, drawing_len, d_input, dropout } = self;
-        // Values with a hash below this are dropped.
-        let threshold = (dropout.probability * 4_294_967_296.0) as u32;
-        let scale = (1.0 / (1.0 - dropout.probability)) as f32;
-        let keep = |place: usize| if hash(place as u32, dropout.seed) < threshold { 0.0 } else { scale };
+        let (threshold, scale) = (dropout.threshold(), dropout.scale());
+        let keep = |place: usize| if dropout.hash(place as u32) < threshold { 0.0 } else { scale };
         if dropout.same_at_every_step {
             let drawings = x.chunks_exact(drawing_len).zip(output.chunks_exact_mut(drawing_len));
             for (b, (x, output)) in drawings.enumerate() {
@@ -59,15 +57,6 @@ impl WithSimd for Drop<'_> {
             }
         }
     }
-}
-
-/// Every bit of the result depends on every bit of the place and the seed (the constants are those of Wellons' lowbias32).
-#[inline(always)]
-fn hash(place: u32, seed: u64) -> u32 {
-    let mut x = place ^ seed as u32;
-    x = (x ^ (x >> 16)).wrapping_mul(0x7feb_352d);
-    x = (x ^ (x >> 15)).wrapping_add((seed >> 32) as u32).wrapping_mul(0x846c_a68b);
-    x ^ (x >> 16)
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::ir::DeviceProperties;
 
 use super::rows::{Places, pack, sum_rows, unpack};
-use super::{Precision, array, dims, empty, precision, product, zeros};
+use super::{Precision, array, dims, empty, precision, product, product_over_rows, zeros};
 use crate::ops::{Lengths, LstmSaved, LstmWeights, float, tensor};
 use kernels::{N_GATES, backward_kernel, forward_kernel, states_before_kernel};
 use plan::Plan;
@@ -147,8 +147,7 @@ impl Layer {
         let input = self.by_unit::<B>(weights.input, d_input);
         let d_x = product(d_gates.clone(), float(input.transpose()));
         let d_x = unpack(d_x, None, n_steps, &places);
-        let x = tensor::<B, 2>(pack(x, &places)).transpose();
-        let d_input = product(float(x), d_gates.clone());
+        let d_input = product_over_rows::<B, R>(pack(x, &places), d_gates.clone());
         let d_bias = tensor::<B, 2>(sum_rows(d_gates.clone()));
         let d_gates: Tensor<B, 2> = tensor(d_gates);
         let states: Tensor<B, 3> = tensor(states);
@@ -156,7 +155,7 @@ impl Layer {
             .map(|d| {
                 let states: Tensor<B, 2> = states.clone().narrow(0, d, 1).squeeze_dim(0);
                 let d_gates = d_gates.clone().narrow(1, d * N_GATES * h, N_GATES * h);
-                tensor::<B, 2>(product(float(states.transpose()), float(d_gates)))
+                tensor::<B, 2>(product_over_rows::<B, R>(float(states), float(d_gates)))
                     .reshape([1, h, h, N_GATES])
                     .permute([0, 1, 3, 2])
                     .reshape([1, h, N_GATES * h])
