@@ -3,11 +3,13 @@
 mod differentiated;
 
 use burn::backend::Autodiff;
-use burn::tensor::{Tensor, TensorData, TensorPrimitive};
+use burn::tensor::backend::AutodiffBackend;
+use burn::tensor::{Tensor, TensorData, TensorPrimitive, activation};
 use burn_flex::Flex;
 use burn_ndarray::NdArray;
 use differentiated::{
-    Case, PARTS, adam_by, adam_cases, assert_adam_close, assert_close, conv_by, flat, lstm_by, lstm_data, random,
+    Case, PARTS, adam_by, adam_cases, assert_adam_close, assert_close, assert_loss_close, conv_by, flat,
+    loss_by, loss_cases, lstm_by, lstm_data, random,
 };
 use quickdraw_core::Pooling;
 use quickdraw_core::ops::{
@@ -209,9 +211,9 @@ fn convolution_and_its_gradients_agree_with_the_plain_form_and_with_burns() {
             bias: Tensor::<Flex, 1>::from_data(data[2].clone(), &device).into_primitive().tensor(),
         };
         let output = plain::conv_forward::<Flex>(primitive(0), weights.clone(), stride, &of);
-        let (d_x, d) = plain::conv_backward::<Flex>(primitive(3), primitive(0), weights, stride, &of);
+        let (d_x, d) = plain::conv_backward::<Flex>(primitive(3), primitive(0), weights, stride, &of, true);
         let by_plain_kernels: Vec<Vec<f32>> =
-            [output, d_x, d.weight, d.bias].map(|t| t.into_data().to_vec().unwrap()).into();
+            [output, d_x.unwrap(), d.weight, d.bias].map(|t| t.into_data().to_vec().unwrap()).into();
         for (form, found) in [("flex", by_flex), ("ndarray", by_ndarray), ("plain kernels", by_plain_kernels)]
         {
             for (part, (found, expected)) in found.iter().zip(&expected).enumerate() {
@@ -334,7 +336,7 @@ fn plain_adam_by<B: KernelBackend>(values: &[TensorData; 4], step: AdamStep) -> 
     let [parameter, gradient, first, second] =
         values.each_ref().map(|data| float(data).into_primitive().tensor());
     let (parameter, [first, second]) = plain::adam::<B>(parameter, gradient.clone(), [first, second], step);
-    let squares = plain::sum_of_squares::<B>(gradient.clone());
+    let squares = plain::sum_of_squares::<B>(vec![gradient.clone(), first.clone()]);
     let scaled = plain::scale::<B>(gradient, squares.clone());
     let matrix = |x| flat(Tensor::<B, 2>::from_primitive(TensorPrimitive::Float(x)));
     let squares = flat(Tensor::<B, 1>::from_primitive(TensorPrimitive::Float(squares)));
@@ -351,6 +353,63 @@ fn a_step_of_the_optimiser_agrees_with_the_plain_form() {
         for (found, expected) in pairs {
             assert_adam_close(&found, &expected, 1e-5);
         }
+    }
+}
+
+#[test]
+fn a_convolution_of_what_needs_no_gradient_has_the_same_gradients_of_its_weights() {
+    let mut rng = ChaCha8Rng::seed_from_u64(8);
+    let of = Lengths::new(vec![5, 0, 9, 2]);
+    let [x, weight, bias, d_output] = [
+        random(&mut rng, [4, 9, 3]),
+        random(&mut rng, [15, 7]),
+        random(&mut rng, [7]),
+        random(&mut rng, [4, 5, 7]),
+    ];
+    let gradients = |tracked: bool| {
+        let device = Default::default();
+        let x = Tensor::<Differentiable, 3>::from_data(x.clone(), &device);
+        let x = if tracked { x.require_grad() } else { x };
+        let weight = Tensor::<Differentiable, 2>::from_data(weight.clone(), &device).require_grad();
+        let bias = Tensor::<Differentiable, 1>::from_data(bias.clone(), &device).require_grad();
+        let output = ops::conv(x.clone(), weight.clone(), bias.clone(), 2, &of);
+        let gradients = (output * Tensor::from_data(d_output.clone(), &device)).sum().backward();
+        let of_x = x.grad(&gradients).is_some();
+        (of_x, flat(weight.grad(&gradients).unwrap()), flat(bias.grad(&gradients).unwrap()))
+    };
+    let ((with, d_weight, d_bias), (without, ..)) = (gradients(true), gradients(false));
+    assert!(with && !without);
+    assert_eq!((false, d_weight, d_bias), gradients(false));
+}
+
+/// As [`loss_by`], by burn's operations and gradients alone.
+fn plain_loss_by<B: AutodiffBackend>([logits, targets]: &[TensorData; 2], labels: &[usize]) -> [Vec<f32>; 3] {
+    let device = Default::default();
+    let logits = Tensor::<B, 2>::from_data(logits.clone(), &device).require_grad();
+    let targets = Tensor::<B, 2>::from_data(targets.clone(), &device);
+    let n_right = flat(logits.clone().inner().argmax(1).float())
+        .iter()
+        .zip(labels)
+        .filter(|(guess, label)| **guess == **label as f32)
+        .count();
+    let loss = -(activation::log_softmax(logits.clone(), 1) * targets).sum() / labels.len() as f64;
+    let gradients = (loss.clone() * 3.0).backward();
+    [flat(loss), vec![n_right as f32], flat(logits.grad(&gradients).unwrap())]
+}
+
+#[test]
+fn the_loss_and_its_gradient_are_those_of_burn() {
+    for (values, labels) in loss_cases() {
+        let expected = plain_loss_by::<Differentiable>(&values, &labels);
+        assert_loss_close(&loss_by::<Differentiable>(&values, &labels), &expected, 1e-6);
+        assert_loss_close(&loss_by::<Autodiff<NdArray>>(&values, &labels), &expected, 1e-6);
+        let [logits, targets] = values.each_ref().map(|data| {
+            Tensor::<Flex, 2>::from_data(data.clone(), &Default::default()).into_primitive().tensor()
+        });
+        let plain = plain::cross_entropy::<Flex>(logits, targets, &labels);
+        let values = |x| flat(Tensor::<Flex, 1>::from_primitive(TensorPrimitive::Float(x)));
+        let d_logits = Tensor::<Flex, 2>::from_primitive(TensorPrimitive::Float(plain.d_logits)) * 3.0;
+        assert_loss_close(&[values(plain.loss), values(plain.n_right), flat(d_logits)], &expected, 1e-6);
     }
 }
 

@@ -11,7 +11,8 @@ use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Tensor, TensorData};
 use burn_flex::Flex;
 use differentiated::{
-    Case, PARTS, adam_by, adam_cases, assert_adam_close, assert_close, conv_by, flat, lstm_by, lstm_data, random,
+    Case, PARTS, adam_by, adam_cases, assert_adam_close, assert_close, assert_loss_close, conv_by, flat,
+    loss_by, loss_cases, lstm_by, lstm_data, random,
 };
 use quickdraw_core::ops::{self, Dropout, KernelBackend, Lengths};
 use quickdraw_core::weights::{self, WeightType};
@@ -168,6 +169,13 @@ where
     }
 }
 
+fn the_loss_and_its_gradient_agree_with_the_processor<B: AutodiffBackend + ModelBackend>() {
+    for (values, labels) in loss_cases() {
+        let (found, expected) = (loss_by::<B>(&values, &labels), loss_by::<OnHost>(&values, &labels));
+        assert_loss_close(&found, &expected, 1e-5);
+    }
+}
+
 /// The gradients of a network's parameters, in the order of its fields.
 struct Gradients<'a, B: AutodiffBackend> {
     of: &'a B::Gradients,
@@ -245,6 +253,7 @@ macro_rules! tests_on {
                 pooling_and_its_gradient_agree_with_the_processor,
                 dropout_and_its_gradient_drop_what_the_processor_drops,
                 a_step_of_the_optimiser_agrees_with_the_processor,
+                the_loss_and_its_gradient_agree_with_the_processor,
                 networks_and_their_gradients_agree_with_the_processor,
             );
         }

@@ -5,10 +5,13 @@ use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::tensor::backend::AutodiffBackend;
 
 use crate::Pooling;
 
-use super::{ConvWeights, Dropout, Float, KernelBackend, Lengths, LstmSaved, LstmWeights, ModelBackend};
+use super::{
+    ConvWeights, CrossEntropy, Dropout, Float, KernelBackend, Lengths, LstmSaved, LstmWeights, ModelBackend,
+};
 
 /// The backward step of an LSTM layer; parents: x, input weights, recurrent weights, bias.
 #[derive(Debug)]
@@ -56,10 +59,12 @@ impl<B: KernelBackend> Backward<B, 3> for ConvStep {
     fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
         let d_output = grads.consume::<B>(&ops.node);
         let ConvState { x, weights, stride, lengths } = ops.state;
-        let (d_x, d_weights) = B::conv_backward(d_output, x, weights, stride, &lengths);
-        let all = [d_x, d_weights.weight, d_weights.bias];
+        // The rows of a drawing, which the first convolution reads, have no use for a gradient.
+        let wants_d_x = ops.parents[0].is_some();
+        let (d_x, d_weights) = B::conv_backward(d_output, x, weights, stride, &lengths, wants_d_x);
+        let all = [d_x, Some(d_weights.weight), Some(d_weights.bias)];
         for (parent, gradient) in ops.parents.into_iter().zip(all) {
-            if let Some(parent) = parent {
+            if let (Some(parent), Some(gradient)) = (parent, gradient) {
                 grads.register::<B>(parent.id, gradient);
             }
         }
@@ -100,6 +105,21 @@ impl<B: KernelBackend> Backward<B, 1> for DropoutStep {
         let d_output = grads.consume::<B>(&ops.node);
         if let [Some(parent)] = ops.parents {
             grads.register::<B>(parent.id, B::dropout(d_output, ops.state));
+        }
+    }
+}
+
+/// The backward step of the loss; parent: logits. Its state is their gradient.
+#[derive(Debug)]
+struct LossStep;
+
+impl<B: KernelBackend> Backward<B, 1> for LossStep {
+    type State = Float<B>;
+
+    fn backward(self, ops: Ops<Float<B>, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let d_loss = grads.consume::<B>(&ops.node);
+        if let [Some(parent)] = ops.parents {
+            grads.register::<B>(parent.id, B::scale(ops.state, d_loss));
         }
     }
 }
@@ -156,5 +176,15 @@ impl<B: KernelBackend, C: CheckpointStrategy> ModelBackend for Autodiff<B, C> {
             OpsKind::Tracked(prep) => prep.finish(dropout, output),
             OpsKind::UnTracked(prep) => prep.finish(output),
         }
+    }
+
+    fn loss(logits: Float<Self>, targets: Float<Self>, labels: &[usize]) -> [Float<Self>; 2] {
+        let CrossEntropy { loss, d_logits, n_right } =
+            B::cross_entropy(logits.primitive, targets.primitive, labels);
+        let loss = match Backward::<B, 1>::prepare::<C>(LossStep, [logits.node]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish(d_logits, loss),
+            OpsKind::UnTracked(prep) => prep.finish(loss),
+        };
+        [loss, Self::from_inner(n_right)]
     }
 }

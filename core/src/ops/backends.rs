@@ -11,8 +11,10 @@ mod on_host {
     use burn::tensor::{Shape, TensorData, TensorMetadata};
 
     use crate::Pooling;
-    use crate::ops::host::{self, conv, lstm, pool};
-    use crate::ops::{AdamStep, ConvWeights, Dropout, Float, KernelBackend, Lengths, LstmSaved, LstmWeights};
+    use crate::ops::host::{self, conv, loss, lstm, pool};
+    use crate::ops::{
+        AdamStep, ConvWeights, CrossEntropy, Dropout, Float, KernelBackend, Lengths, LstmSaved, LstmWeights,
+    };
 
     /// A backend whose tensors lie in the machine's memory.
     pub(super) trait HostBackend: Backend {
@@ -194,8 +196,26 @@ mod on_host {
             (tensor(parameter), [tensor(first), tensor(second)])
         }
 
-        fn sum_of_squares_on_host(x: Float<Self>) -> Float<Self> {
-            Self::from_values(vec![host::adam::sum_of_squares(&Self::values(&x))], [1])
+        fn cross_entropy_on_host(
+            logits: Float<Self>,
+            targets: Float<Self>,
+            labels: &[usize],
+        ) -> CrossEntropy<Float<Self>> {
+            let [n_drawings, n_classes] = dims::<Self, 2>(&logits);
+            assert_eq!(labels.len(), n_drawings, "labels of a batch");
+            let found =
+                loss::cross_entropy(&Self::values(&logits), &Self::values(&targets), labels, n_classes);
+            CrossEntropy {
+                loss: Self::from_values(vec![found.loss], [1]),
+                d_logits: Self::from_values(found.d_logits, [n_drawings, n_classes]),
+                n_right: Self::from_values(vec![found.n_right as f32], [1]),
+            }
+        }
+
+        fn sum_of_squares_on_host(tensors: Vec<Float<Self>>) -> Float<Self> {
+            assert!(!tensors.is_empty(), "at least one tensor");
+            let sum = tensors.iter().map(|x| host::adam::sum_of_squares(&Self::values(x))).sum::<f64>();
+            Self::from_values(vec![sum as f32], [1])
         }
 
         fn scale_on_host(x: Float<Self>, factor: Float<Self>) -> Float<Self> {
@@ -210,7 +230,8 @@ mod on_host {
             weights: ConvWeights<Float<Self>>,
             stride: usize,
             lengths: &Lengths,
-        ) -> (Float<Self>, ConvWeights<Float<Self>>) {
+            wants_d_x: bool,
+        ) -> (Option<Float<Self>>, ConvWeights<Float<Self>>) {
             let shape = conv_shape::<Self>(&x, &weights, stride);
             let gradients = conv::backward(
                 &Self::values(&d_output),
@@ -218,10 +239,12 @@ mod on_host {
                 &Self::values(&weights.weight),
                 lengths.as_slice(),
                 shape,
+                wants_d_x,
             );
             let d_window = shape.kernel_len * shape.d_input;
+            let x_shape = [shape.n_drawings, shape.n_steps, shape.d_input];
             (
-                Self::from_values(gradients.x, [shape.n_drawings, shape.n_steps, shape.d_input]),
+                gradients.x.map(|d_x| Self::from_values(d_x, x_shape)),
                 ConvWeights {
                     weight: Self::from_values(gradients.weight, [d_window, shape.d_output]),
                     bias: Self::from_values(gradients.bias, [shape.d_output]),
@@ -266,8 +289,9 @@ mod on_host {
                     weights: ConvWeights<Float<Self>>,
                     stride: usize,
                     lengths: &Lengths,
-                ) -> (Float<Self>, ConvWeights<Float<Self>>) {
-                    Self::conv_backward_on_host(d_output, x, weights, stride, lengths)
+                    wants_d_x: bool,
+                ) -> (Option<Float<Self>>, ConvWeights<Float<Self>>) {
+                    Self::conv_backward_on_host(d_output, x, weights, stride, lengths, wants_d_x)
                 }
 
                 fn pool_forward(x: Float<Self>, pooling: Pooling, lengths: &Lengths) -> Float<Self> {
@@ -296,8 +320,16 @@ mod on_host {
                     Self::adam_on_host(parameter, gradient, moments, step)
                 }
 
-                fn sum_of_squares(x: Float<Self>) -> Float<Self> {
-                    Self::sum_of_squares_on_host(x)
+                fn cross_entropy(
+                    logits: Float<Self>,
+                    targets: Float<Self>,
+                    labels: &[usize],
+                ) -> CrossEntropy<Float<Self>> {
+                    Self::cross_entropy_on_host(logits, targets, labels)
+                }
+
+                fn sum_of_squares(tensors: Vec<Float<Self>>) -> Float<Self> {
+                    Self::sum_of_squares_on_host(tensors)
                 }
 
                 fn scale(x: Float<Self>, factor: Float<Self>) -> Float<Self> {

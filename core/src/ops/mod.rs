@@ -90,6 +90,17 @@ pub struct ConvWeights<T> {
     pub bias: T,
 }
 
+/// The mean cross-entropy of a batch and what else its rows tell.
+#[derive(Clone, Debug)]
+pub struct CrossEntropy<T> {
+    /// Mean over the drawings, `[1]`.
+    pub loss: T,
+    /// Its gradient, `[B, K]`.
+    pub d_logits: T,
+    /// Drawings whose likeliest class was the right one, `[1]`.
+    pub n_right: T,
+}
+
 /// Which values dropout sets to zero. The same choice gives the same values, in the forward and in the backward pass.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Dropout {
@@ -177,15 +188,16 @@ pub trait KernelBackend: Backend {
         plain::conv_forward::<Self>(x, weights, stride, lengths)
     }
 
-    /// The gradients of `x` and the weights, from that of the output.
+    /// The gradients of `x`, where it `wants_d_x`, and of the weights, from that of the output.
     fn conv_backward(
         d_output: Float<Self>,
         x: Float<Self>,
         weights: ConvWeights<Float<Self>>,
         stride: usize,
         lengths: &Lengths,
-    ) -> (Float<Self>, ConvWeights<Float<Self>>) {
-        plain::conv_backward::<Self>(d_output, x, weights, stride, lengths)
+        wants_d_x: bool,
+    ) -> (Option<Float<Self>>, ConvWeights<Float<Self>>) {
+        plain::conv_backward::<Self>(d_output, x, weights, stride, lengths, wants_d_x)
     }
 
     /// Pools `x` `[B, T, C]` over the steps that exist: `[B, C]`, or with [`Pooling::MeanMax`] `[B, 2C]`.
@@ -218,9 +230,25 @@ pub trait KernelBackend: Backend {
         plain::adam::<Self>(parameter, gradient, moments, step)
     }
 
-    /// The sum of the squares of all values, `[1]`.
-    fn sum_of_squares(x: Float<Self>) -> Float<Self> {
-        plain::sum_of_squares::<Self>(x)
+    /// The mean cross-entropy of the softmax of `logits` `[B, K]` and `targets` `[B, K]`, and how often the likeliest class is
+    /// the drawing's own.
+    ///
+    /// # Panics
+    /// Unless there are as many labels as rows.
+    fn cross_entropy(
+        logits: Float<Self>,
+        targets: Float<Self>,
+        labels: &[usize],
+    ) -> CrossEntropy<Float<Self>> {
+        plain::cross_entropy::<Self>(logits, targets, labels)
+    }
+
+    /// The sum of the squares of all values of some tensors of whichever shapes, `[1]`.
+    ///
+    /// # Panics
+    /// Without any tensor.
+    fn sum_of_squares(tensors: Vec<Float<Self>>) -> Float<Self> {
+        plain::sum_of_squares::<Self>(tensors)
     }
 
     /// All values times a factor `[1]`, which need not leave the device.
@@ -247,6 +275,9 @@ pub trait ModelBackend: Backend {
 
     /// See [`KernelBackend::dropout`].
     fn drop_values(x: Float<Self>, dropout: Dropout) -> Float<Self>;
+
+    /// See [`KernelBackend::cross_entropy`]; gives the loss, and the number of drawings that are recognised.
+    fn loss(logits: Float<Self>, targets: Float<Self>, labels: &[usize]) -> [Float<Self>; 2];
 }
 
 impl<B: KernelBackend> ModelBackend for B {
@@ -264,6 +295,11 @@ impl<B: KernelBackend> ModelBackend for B {
 
     fn drop_values(x: Float<B>, dropout: Dropout) -> Float<B> {
         B::dropout(x, dropout)
+    }
+
+    fn loss(logits: Float<B>, targets: Float<B>, labels: &[usize]) -> [Float<B>; 2] {
+        let CrossEntropy { loss, n_right, .. } = B::cross_entropy(logits, targets, labels);
+        [loss, n_right]
     }
 }
 
@@ -302,6 +338,19 @@ pub fn dropout<B: ModelBackend>(x: Tensor<B, 3>, dropout: Dropout) -> Tensor<B, 
     tensor(B::drop_values(float(x), dropout))
 }
 
+/// The mean cross-entropy of the softmax of `logits` `[B, K]` and `targets` `[B, K]`, `[1]`, and the number of drawings whose
+/// likeliest class is that of `labels`, `[1]`.
+///
+/// # Panics
+/// Unless there are as many labels as rows.
+pub fn cross_entropy<B: ModelBackend>(
+    logits: Tensor<B, 2>,
+    targets: Tensor<B, 2>,
+    labels: &[usize],
+) -> [Tensor<B, 1>; 2] {
+    B::loss(float(logits), float(targets), labels).map(tensor)
+}
+
 /// A step of Adam: the parameter and its moments after it.
 pub fn adam<B: KernelBackend, const D: usize>(
     parameter: Tensor<B, D>,
@@ -313,9 +362,12 @@ pub fn adam<B: KernelBackend, const D: usize>(
     (tensor(parameter), moments.map(tensor))
 }
 
-/// The sum of the squares of all values, `[1]`.
-pub fn sum_of_squares<B: KernelBackend, const D: usize>(x: Tensor<B, D>) -> Tensor<B, 1> {
-    tensor(B::sum_of_squares(float(x)))
+/// The sum of the squares of all values of some tensors, `[1]`.
+///
+/// # Panics
+/// Without any tensor.
+pub fn sum_of_squares<B: KernelBackend>(tensors: Vec<Float<B>>) -> Tensor<B, 1> {
+    tensor(B::sum_of_squares(tensors))
 }
 
 /// All values times a factor `[1]`, which need not leave the device.

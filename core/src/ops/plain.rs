@@ -3,11 +3,13 @@
 //! One small product a step makes the LSTM slow here; a backend that matters has its own kernels.
 
 use burn::tensor::backend::Backend;
-use burn::tensor::{Distribution, IndexingUpdateOp, Int, Tensor, TensorMetadata, activation};
+use burn::tensor::{Distribution, IndexingUpdateOp, Int, Tensor, TensorData, TensorMetadata, activation};
 
 use crate::Pooling;
 
-use super::{AdamStep, ConvWeights, Dropout, Float, Lengths, LstmSaved, LstmWeights, float, tensor};
+use super::{
+    AdamStep, ConvWeights, CrossEntropy, Dropout, Float, Lengths, LstmSaved, LstmWeights, float, tensor,
+};
 
 /// `x` `[B, T, C]` with zeros in the padding, whatever lay there: a product with the mask would leave what is no number.
 fn without_padding<B: Backend>(x: Tensor<B, 3>, lengths: &Lengths) -> Tensor<B, 3> {
@@ -210,7 +212,8 @@ pub fn conv_backward<B: Backend>(
     weights: ConvWeights<Float<B>>,
     stride: usize,
     lengths: &Lengths,
-) -> (Float<B>, ConvWeights<Float<B>>) {
+    wants_d_x: bool,
+) -> (Option<Float<B>>, ConvWeights<Float<B>>) {
     let (d_output, x): (Tensor<B, 3>, Tensor<B, 3>) = (tensor(d_output), tensor(x));
     let weight: Tensor<B, 2> = tensor(weights.weight);
     let device = x.device();
@@ -225,6 +228,10 @@ pub fn conv_backward<B: Backend>(
     let rows = n_drawings * n_output;
     let d_weight = windows.reshape([rows, d_window]).transpose().matmul(d_rows.clone().reshape([rows, n]));
     let d_bias: Tensor<B, 1> = d_rows.clone().reshape([rows, n]).sum_dim(0).reshape([n]);
+    let d_weights = ConvWeights { weight: float(d_weight), bias: float(d_bias) };
+    if !wants_d_x {
+        return (None, d_weights);
+    }
 
     // Each tap's gradient goes back to the rows that the tap read.
     let d_windows: Tensor<B, 3> = d_rows.matmul(weight.transpose().unsqueeze());
@@ -241,7 +248,7 @@ pub fn conv_backward<B: Backend>(
         d_x = d_x + Tensor::cat(parts.into_iter().flatten().collect(), 1);
     }
     let d_x = d_x.narrow(1, left, n_steps) * lengths.mask::<B>(n_steps, &device);
-    (float(d_x), ConvWeights { weight: float(d_weight), bias: float(d_bias) })
+    (Some(float(d_x)), d_weights)
 }
 
 /// See [`KernelBackend::pool_forward`](super::KernelBackend::pool_forward).
@@ -327,9 +334,28 @@ pub fn adam<B: Backend>(
     (back(parameter), [back(first), back(second)])
 }
 
-/// [`KernelBackend::sum_of_squares`](super::KernelBackend::sum_of_squares).
-pub fn sum_of_squares<B: Backend>(x: Float<B>) -> Float<B> {
-    float(flat::<B>(x).square().sum())
+/// See [`KernelBackend::cross_entropy`](super::KernelBackend::cross_entropy).
+pub fn cross_entropy<B: Backend>(
+    logits: Float<B>,
+    targets: Float<B>,
+    labels: &[usize],
+) -> CrossEntropy<Float<B>> {
+    let (logits, targets): (Tensor<B, 2>, Tensor<B, 2>) = (tensor(logits), tensor(targets));
+    let [n_drawings, _] = logits.dims();
+    assert_eq!(labels.len(), n_drawings, "labels of a batch");
+    let labels: Vec<i32> = labels.iter().map(|&label| label as i32).collect();
+    let labels = Tensor::from_data(TensorData::new(labels, [n_drawings, 1]), &logits.device());
+    let n_right: Tensor<B, 1> = logits.clone().argmax(1).equal(labels).float().sum();
+    let log_softmax = activation::log_softmax(logits, 1);
+    let loss: Tensor<B, 1> = -(log_softmax.clone() * targets.clone()).sum() / n_drawings as f64;
+    let d_logits = (log_softmax.exp() * targets.clone().sum_dim(1) - targets) / n_drawings as f64;
+    CrossEntropy { loss: float(loss), d_logits: float(d_logits), n_right: float(n_right) }
+}
+
+/// See [`KernelBackend::sum_of_squares`](super::KernelBackend::sum_of_squares).
+pub fn sum_of_squares<B: Backend>(tensors: Vec<Float<B>>) -> Float<B> {
+    let squares = tensors.into_iter().map(|x| flat::<B>(x).square().sum());
+    float(squares.reduce(|sum, squares| sum + squares).expect("at least one tensor"))
 }
 
 /// See [`KernelBackend::scale`](super::KernelBackend::scale).

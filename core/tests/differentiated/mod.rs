@@ -2,6 +2,7 @@
 
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Tensor, TensorData};
+use quickdraw_core::ModelBackend;
 use quickdraw_core::ops::{self, AdamStep, KernelBackend};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -117,12 +118,14 @@ pub fn adam_cases() -> Vec<([TensorData; 4], AdamStep)> {
     cases
 }
 
-/// Parameter and moments after a step of Adam, the gradient's sum of squares, and the gradient times that sum.
+/// Parameter and moments after a step of Adam, the sum of the squares of gradient and first moment, and the gradient times
+/// that sum.
 pub fn adam_by<B: KernelBackend>(values: &[TensorData; 4], step: AdamStep) -> [Vec<f32>; 5] {
     let [parameter, gradient, first, second] =
         values.each_ref().map(|data| Tensor::<B, 2>::from_data(data.clone(), &Default::default()));
     let (parameter, [first, second]) = ops::adam(parameter, gradient.clone(), [first, second], step);
-    let squares = ops::sum_of_squares(gradient.clone());
+    let float = |x: Tensor<B, 2>| x.into_primitive().tensor();
+    let squares = ops::sum_of_squares::<B>(vec![float(gradient.clone()), float(first.clone())]);
     let scaled = ops::scale(gradient, squares.clone());
     [flat(parameter), flat(first), flat(second), flat(squares), flat(scaled)]
 }
@@ -132,5 +135,45 @@ pub fn assert_adam_close(found: &[Vec<f32>; 5], expected: &[Vec<f32>; 5], tolera
     let parts = ["parameter", "first moment", "second moment", "squares", "scaled gradient"];
     for (what, (found, expected)) in parts.iter().zip(found.iter().zip(expected)) {
         assert_close(&format!("{what} of {} values", expected.len()), found, expected, tolerance);
+    }
+}
+
+/// Logits, targets and labels: peaked and flat, targets that sum to 1 and to less, more rows than a thread takes at a time.
+pub fn loss_cases() -> Vec<([TensorData; 2], Vec<usize>)> {
+    let mut rng = ChaCha8Rng::seed_from_u64(7);
+    let mut cases = Vec::new();
+    for (n_drawings, n_classes, height) in [(1, 1, 1.0), (3, 7, 0.1), (150, 345, 30.0)] {
+        let logits: Vec<f32> =
+            (0..n_drawings * n_classes).map(|_| rng.random_range(-1.0..1.0) * height).collect();
+        let labels: Vec<usize> = (0..n_drawings).map(|_| rng.random_range(0..n_classes)).collect();
+        let mut targets = vec![0.0; logits.len()];
+        for (row, &label) in targets.chunks_exact_mut(n_classes).zip(&labels) {
+            row[label] += 0.7;
+            row[rng.random_range(0..n_classes)] += rng.random_range(0.0..0.3);
+        }
+        let shape = [n_drawings, n_classes];
+        cases.push(([TensorData::new(logits, shape), TensorData::new(targets, shape)], labels));
+    }
+    cases
+}
+
+/// The loss, the number of drawings that are recognised, and the gradient of the logits for three times the loss.
+pub fn loss_by<B: AutodiffBackend + ModelBackend>(
+    [logits, targets]: &[TensorData; 2],
+    labels: &[usize],
+) -> [Vec<f32>; 3] {
+    let device = Default::default();
+    let logits = Tensor::<B, 2>::from_data(logits.clone(), &device).require_grad();
+    let targets = Tensor::<B, 2>::from_data(targets.clone(), &device);
+    let [loss, n_right] = ops::cross_entropy(logits.clone(), targets, labels);
+    let gradients = (loss.clone() * 3.0).backward();
+    [flat(loss), flat(n_right), flat(logits.grad(&gradients).unwrap())]
+}
+
+/// Asks for the same of [`loss_by`], up to a tolerance.
+pub fn assert_loss_close(found: &[Vec<f32>; 3], expected: &[Vec<f32>; 3], tolerance: f32) {
+    for (what, (found, expected)) in ["loss", "recognised", "gradient"].iter().zip(found.iter().zip(expected))
+    {
+        assert_close(&format!("{what} of {} logits", expected.len()), found, expected, tolerance);
     }
 }

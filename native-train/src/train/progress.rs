@@ -5,8 +5,8 @@ use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
+use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use burn::tensor::{Int, Tensor};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +19,7 @@ const WINDOW_STEPS: u64 = 20;
 /// this program after each.
 pub(super) struct Window<B: Backend> {
     losses: Vec<Tensor<B, 1>>,
-    n_right: Vec<Tensor<B, 1, Int>>,
+    n_right: Vec<Tensor<B, 1>>,
     /// Of the steps that [`Window::check`] has not seen.
     norms: Vec<Tensor<B, 1>>,
     /// Of those that it has.
@@ -64,7 +64,7 @@ impl<B: Backend> Window<B> {
     pub(super) fn push(
         &mut self,
         losses: Vec<Tensor<B, 1>>,
-        n_right: Vec<Tensor<B, 1, Int>>,
+        n_right: Vec<Tensor<B, 1>>,
         norm: Tensor<B, 1>,
         n_drawings: usize,
     ) {
@@ -108,12 +108,12 @@ impl<B: Backend> Window<B> {
         self.check(step)?;
         let Self { losses, n_right, checked_norms, n_drawings, since, waited_before, .. } =
             std::mem::replace(self, Self::new(waited));
-        let n_right = Tensor::cat(n_right, 0).into_data().iter::<i64>().sum::<i64>();
+        let n_right = read(n_right).iter().sum::<f64>();
         let loss = mean(&read(losses));
         let seconds = since.elapsed().as_secs_f64();
         Ok(Summary {
             loss,
-            accuracy: n_right as f64 / n_drawings as f64,
+            accuracy: n_right / n_drawings as f64,
             learning_rate,
             gradient_norm: mean(&checked_norms),
             drawings_per_s: n_drawings as f64 / seconds,

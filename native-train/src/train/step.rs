@@ -14,7 +14,7 @@ use burn::optim::adaptor::OptimizerAdaptor;
 use burn::optim::{GradientsAccumulator, GradientsParams, Optimizer, SimpleOptimizer};
 use burn::record::Record;
 use burn::tensor::backend::{AutodiffBackend, Backend};
-use burn::tensor::{Int, Tensor, TensorData, activation};
+use burn::tensor::{Tensor, TensorData};
 use quickdraw_core::ops::{self, AdamStep, KernelBackend};
 use quickdraw_core::{InkBatch, Model, ModelBackend, weights};
 
@@ -87,7 +87,7 @@ pub struct Gradients<B: AutodiffBackend> {
     /// The mean cross-entropy, `[1]`.
     pub loss: Tensor<B::InnerBackend, 1>,
     /// Drawings whose likeliest class was the right one, `[1]`.
-    pub n_right: Tensor<B::InnerBackend, 1, Int>,
+    pub n_right: Tensor<B::InnerBackend, 1>,
 }
 
 /// Forward, cross-entropy and backward.
@@ -101,15 +101,11 @@ pub fn gradients<B: AutodiffBackend + ModelBackend>(
     device: &B::Device,
 ) -> Result<Gradients<B>> {
     let PreparedBatch { inks, targets, labels, .. } = batch;
-    let n_drawings = labels.len();
     let logits = model.forward_training(&InkBatch::new(&inks, device)?, dropout_seed)?; // [B, K]
-    let labels: Vec<i32> = labels.into_iter().map(|label| label as i32).collect();
-    let labels = Tensor::from_data(TensorData::new(labels, [n_drawings, 1]), device);
-    let n_right = logits.clone().inner().argmax(1).equal(labels).int().sum(); // [1]
-    let targets = Tensor::<B, 2>::from_data(TensorData::new(targets, logits.shape()), device);
-    let loss = -(activation::log_softmax(logits, 1) * targets).sum() / n_drawings as f64; // [1]
+    let targets = Tensor::from_data(TensorData::new(targets, logits.shape()), device);
+    let [loss, n_right] = ops::cross_entropy(logits, targets, &labels);
     let gradients = GradientsParams::from_grads(loss.backward(), model);
-    Ok(Gradients { gradients, loss: loss.inner(), n_right })
+    Ok(Gradients { gradients, loss: loss.inner(), n_right: n_right.inner() })
 }
 
 /// What a step gives.
@@ -120,7 +116,7 @@ pub struct Step<B: AutodiffBackend> {
     /// The mean cross-entropy of each batch before it, `[1]`, still on its device.
     pub losses: Vec<Tensor<B::InnerBackend, 1>>,
     /// Drawings of each batch whose likeliest class was the right one, `[1]`, likewise.
-    pub n_right: Vec<Tensor<B::InnerBackend, 1, Int>>,
+    pub n_right: Vec<Tensor<B::InnerBackend, 1>>,
     /// The norm of the gradients over all parameters together, before clipping, `[1]`, likewise.
     pub norm: Tensor<B::InnerBackend, 1>,
 }
@@ -270,18 +266,14 @@ fn clip_global_norm<B: AutodiffBackend>(
 where
     B::InnerBackend: KernelBackend,
 {
-    struct Squares<'a, B: AutodiffBackend> {
+    struct Collect<'a, B: AutodiffBackend> {
         gradients: &'a GradientsParams,
-        sums: Vec<Tensor<B::InnerBackend, 1>>,
+        found: Vec<ops::Float<B::InnerBackend>>,
     }
-    impl<B: AutodiffBackend> ModuleVisitor<B> for Squares<'_, B>
-    where
-        B::InnerBackend: KernelBackend,
-    {
+    impl<B: AutodiffBackend> ModuleVisitor<B> for Collect<'_, B> {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
-            if let Some(gradient) = self.gradients.get::<B::InnerBackend, D>(param.id) {
-                self.sums.push(ops::sum_of_squares(gradient));
-            }
+            let gradient = self.gradients.get::<B::InnerBackend, D>(param.id);
+            self.found.extend(gradient.map(|gradient| gradient.into_primitive().tensor()));
         }
     }
     struct Scale<'a, B: AutodiffBackend> {
@@ -299,9 +291,9 @@ where
             }
         }
     }
-    let mut squares = Squares::<B> { gradients: &gradients, sums: Vec::new() };
-    model.visit(&mut squares);
-    let norm = Tensor::cat(squares.sums, 0).sum().sqrt() * scale;
+    let mut all = Collect::<B> { gradients: &gradients, found: Vec::new() };
+    model.visit(&mut all);
+    let norm = ops::sum_of_squares::<B::InnerBackend>(all.found).sqrt() * scale;
     // A norm of zero gives infinity here, and a factor of 1.
     let factor = (norm.clone().recip() * max_norm).clamp_max(1.0) * scale;
     model.visit(&mut Scale::<B> { gradients: &mut gradients, factor });

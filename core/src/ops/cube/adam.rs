@@ -1,11 +1,12 @@
-//! The optimiser's step: each value is read and written once, in one launch for a parameter.
+//! The optimiser's step, each value read and written once in one launch for a parameter, and the norm of all gradients and
+//! their scaling before it.
 
 use burn::tensor::TensorMetadata;
 use burn_cubecl::CubeRuntime;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-use super::{array, empty, flat_cubes};
+use super::{N_UNITS, array, empty, flat_cubes};
 use crate::ops::AdamStep;
 
 /// See [`KernelBackend::adam`](crate::ops::KernelBackend::adam).
@@ -76,5 +77,109 @@ fn adam_kernel(
         let root = (mean_square * correction).sqrt() + epsilon;
         new_parameter[at] = parameter[at] * kept - rate * mean / root;
         i += CUBE_COUNT_X * CUBE_DIM_X;
+    }
+}
+
+/// See [`KernelBackend::scale`](crate::ops::KernelBackend::scale).
+pub(super) fn scale<R: CubeRuntime>(x: CubeTensor<R>, factor: CubeTensor<R>) -> CubeTensor<R> {
+    let n_values = x.shape().num_elements();
+    let scaled = empty(&x, x.shape());
+    let client = x.client.clone();
+    let (count, dim) = flat_cubes(&client, n_values);
+    // SAFETY: both tensors have so many values.
+    unsafe {
+        scale_kernel::launch_unchecked::<R>(
+            &client,
+            count,
+            dim,
+            array(x),
+            array(factor),
+            scaled.clone().into_array_arg(),
+            n_values as u32,
+        );
+    }
+    scaled
+}
+
+#[cube(launch_unchecked)]
+fn scale_kernel(x: &Array<f32>, factor: &Array<f32>, scaled: &mut Array<f32>, n_values: u32) {
+    let factor = factor[0];
+    let mut i = ABSOLUTE_POS_X;
+    while i < n_values {
+        scaled[i as usize] = x[i as usize] * factor;
+        i += CUBE_COUNT_X * CUBE_DIM_X;
+    }
+}
+
+/// Values of a tensor for which there is a cube of [`squares_kernel`], and cubes at most.
+const VALUES_OF_CUBE: usize = 4096;
+const MAX_CUBES: usize = 64;
+
+/// See [`KernelBackend::sum_of_squares`](crate::ops::KernelBackend::sum_of_squares). The order of the sums is always the same.
+pub(super) fn sum_of_squares<R: CubeRuntime>(tensors: Vec<CubeTensor<R>>) -> CubeTensor<R> {
+    let n_cubes = |x: &CubeTensor<R>| x.shape().num_elements().div_ceil(VALUES_OF_CUBE).clamp(1, MAX_CUBES);
+    let like = tensors.first().expect("at least one tensor");
+    let client = like.client.clone();
+    let n_parts = tensors.iter().map(n_cubes).sum::<usize>();
+    let (parts, sum) = (empty(like, [n_parts]), empty(like, [1]));
+    let launch = |x: ArrayArg<R>, n_values, squares, first, n_cubes, sums: &CubeTensor<R>| {
+        // SAFETY: each cube writes one sum, of which there is room for so many from `first` on.
+        unsafe {
+            squares_kernel::launch_unchecked::<R>(
+                &client,
+                CubeCount::Static(n_cubes as u32, 1, 1),
+                CubeDim::new_1d(N_UNITS),
+                x,
+                sums.clone().into_array_arg(),
+                n_values as u32,
+                first as u32,
+                squares,
+            );
+        }
+    };
+    let mut first = 0;
+    for x in tensors {
+        let (n_cubes, n_values) = (n_cubes(&x), x.shape().num_elements());
+        launch(array(x), n_values, true, first, n_cubes, &parts);
+        first += n_cubes;
+    }
+    launch(array(parts), n_parts, false, 0, 1, &sum);
+    sum
+}
+
+/// The sum of all values, or of their squares: cube i's part into `sums[first + i]`.
+#[cube(launch_unchecked)]
+fn squares_kernel(
+    x: &Array<f32>,
+    sums: &mut Array<f32>,
+    n_values: u32,
+    first: u32,
+    #[comptime] squares: bool,
+) {
+    let mut parts = SharedMemory::<f32>::new(comptime!(N_UNITS as usize));
+    let mut sum = 0.0f32;
+    let mut i = ABSOLUTE_POS_X;
+    while i < n_values {
+        let value = x[i as usize];
+        if comptime!(squares) {
+            sum += value * value;
+        } else {
+            sum += value;
+        }
+        i += CUBE_COUNT_X * CUBE_DIM_X;
+    }
+    parts[UNIT_POS_X as usize] = sum;
+    sync_cube();
+    let mut width = comptime!(N_UNITS / 2).runtime();
+    while width > 0 {
+        if UNIT_POS_X < width {
+            let other = parts[(UNIT_POS_X + width) as usize];
+            parts[UNIT_POS_X as usize] += other;
+        }
+        sync_cube();
+        width /= 2;
+    }
+    if UNIT_POS_X == 0 {
+        sums[(first + CUBE_POS_X) as usize] = parts[0];
     }
 }

@@ -9,7 +9,7 @@ use burn_cubecl::CubeRuntime;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-use super::rows::{PLACE_SIZE, Places, pack, sum_rows, unpack};
+use super::rows::{PLACE_SIZE, Places, clear_rest, pack, sum_rows, unpack};
 use super::{array, dims, empty, product, product_over_rows, zeros};
 use crate::ops::{ConvWeights, Lengths, float, tensor};
 
@@ -50,7 +50,7 @@ pub(super) fn forward<R: CubeRuntime>(
 ) -> CubeTensor<R> {
     let sizes = Sizes::of(&x, &weights.weight, stride);
     let places = Places::new(lengths, stride, 1, &x);
-    if places.n_rows == 0 {
+    if places.n_used == 0 {
         return zeros(&x, [sizes.n_drawings, sizes.n_output_steps(), sizes.d_output]);
     }
     let rows = product(windows(x, sizes, &places), weights.weight);
@@ -64,24 +64,27 @@ pub(super) fn backward<B, R: CubeRuntime>(
     weights: ConvWeights<CubeTensor<R>>,
     stride: usize,
     lengths: &Lengths,
-) -> (CubeTensor<R>, ConvWeights<CubeTensor<R>>)
+    wants_d_x: bool,
+) -> (Option<CubeTensor<R>>, ConvWeights<CubeTensor<R>>)
 where
     B: Backend<FloatTensorPrimitive = CubeTensor<R>>,
 {
     let sizes = Sizes::of(&x, &weights.weight, stride);
     let Sizes { n_drawings, n_steps, d_input, d_window, d_output: width, .. } = sizes;
     let places = Places::new(lengths, stride, 1, &x);
-    if places.n_rows == 0 {
-        let d_x = zeros(&x, [n_drawings, n_steps, d_input]);
+    if places.n_used == 0 {
+        let d_x = wants_d_x.then(|| zeros(&x, [n_drawings, n_steps, d_input]));
         let (weight, bias) = (zeros(&x, [d_window, width]), zeros(&x, [width]));
         return (d_x, ConvWeights { weight, bias });
     }
     let windows = windows(x, sizes, &places);
     let d_rows = pack(d_output, &places);
-    let d_windows = product(d_rows.clone(), float(tensor::<B, 2>(weights.weight).transpose()));
-    let d_x = sum_of_windows(d_windows, sizes, &places);
+    let d_x = wants_d_x.then(|| {
+        let weight = float(tensor::<B, 2>(weights.weight).transpose());
+        sum_of_windows(product(d_rows.clone(), weight), sizes, &places)
+    });
     let d_bias: Tensor<B, 1> = tensor::<B, 2>(sum_rows(d_rows.clone())).reshape([width]);
-    let d_weight = product_over_rows::<B, R>(windows, d_rows);
+    let d_weight = product_over_rows::<B, R>(windows, d_rows, &places);
     (d_x, ConvWeights { weight: d_weight, bias: float(d_bias) })
 }
 
@@ -100,6 +103,8 @@ fn windows<R: CubeRuntime>(x: CubeTensor<R>, sizes: Sizes, places: &Places<R>) -
             places.table(),
             windows.clone().into_array_arg(),
             sizes.n_drawings as u32,
+            places.n_used as u32,
+            places.n_rows as u32,
             sizes.n_steps as u32,
             sizes.d_input as u32,
             sizes.d_window as u32,
@@ -117,19 +122,24 @@ fn windows_kernel(
     places: &Array<u32>,
     windows: &mut Array<f32>,
     n_drawings: u32,
+    n_used: u32,
+    n_rows: u32,
     n_steps: u32,
     d_input: u32,
     d_window: u32,
     left: u32,
     stride: u32,
 ) {
+    if CUBE_POS_Y == 0 {
+        clear_rest(windows, n_used, n_rows, d_window);
+    }
     let mut place = CUBE_POS_Y;
     while place < n_drawings {
         let entry = place as usize * PLACE_SIZE;
-        let (drawing, n_rows) = (places[entry], places[entry + 1]);
+        let (drawing, n_windows) = (places[entry], places[entry + 1]);
         let (first_row, length) = (places[entry + 2], places[entry + 3]);
         let mut i = ABSOLUTE_POS_X;
-        while i < n_rows * d_window {
+        while i < n_windows * d_window {
             let column = i % d_window;
             // One row of the padding before the drawing is row 0 here, so that nothing is below zero.
             let shifted = i / d_window * stride + column / d_input;

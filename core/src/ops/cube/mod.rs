@@ -3,12 +3,13 @@
 //! In and out: the tensors of [`KernelBackend`]. Matrix products are the backend's own; the kernels here are what it
 //! lacks: the walk through an LSTM's steps in one launch ([`lstm`]), the windows of a convolution ([`conv`]), the way
 //! from padded batches to the rows that exist and back ([`rows`]), and what would be many launches of few operations each
-//! ([`pool`], [`mod@dropout`], [`adam`]).
+//! ([`pool`], [`mod@dropout`], [`loss`], [`adam`]).
 
 mod adam;
 mod conv;
 mod devices;
 mod dropout;
+mod loss;
 mod lstm;
 mod pool;
 mod precision;
@@ -21,10 +22,11 @@ use burn_cubecl::kernel::{cast, into_contiguous, matmul};
 use burn_cubecl::ops::numeric;
 use burn_cubecl::tensor::CubeTensor;
 use burn_cubecl::{BoolElement, CubeBackend, CubeRuntime};
-use cubecl::prelude::{ArrayArg, ComputeClient, CubeCount, CubeDim};
+use cubecl::prelude::{ArrayArg, ComputeClient, CubeCount, CubeDim, CubeElement};
 
 use super::{
-    AdamStep, ConvWeights, Dropout, Float, KernelBackend, Lengths, LstmSaved, LstmWeights, float, plain, tensor,
+    AdamStep, ConvWeights, CrossEntropy, Dropout, Float, KernelBackend, Lengths, LstmSaved, LstmWeights,
+    float, plain, tensor,
 };
 use crate::Pooling;
 #[cfg(feature = "cuda")]
@@ -76,8 +78,9 @@ impl<R: CubeRuntime, Bool: BoolElement> KernelBackend for CubeBackend<R, f32, i3
         weights: ConvWeights<Float<Self>>,
         stride: usize,
         lengths: &Lengths,
-    ) -> (Float<Self>, ConvWeights<Float<Self>>) {
-        conv::backward::<Self, R>(d_output, x, weights, stride, lengths)
+        wants_d_x: bool,
+    ) -> (Option<Float<Self>>, ConvWeights<Float<Self>>) {
+        conv::backward::<Self, R>(d_output, x, weights, stride, lengths, wants_d_x)
     }
 
     fn pool_forward(x: Float<Self>, pooling: Pooling, lengths: &Lengths) -> Float<Self> {
@@ -104,6 +107,22 @@ impl<R: CubeRuntime, Bool: BoolElement> KernelBackend for CubeBackend<R, f32, i3
         step: AdamStep,
     ) -> (Float<Self>, [Float<Self>; 2]) {
         adam::step(parameter, gradient, moments, step)
+    }
+
+    fn cross_entropy(
+        logits: Float<Self>,
+        targets: Float<Self>,
+        labels: &[usize],
+    ) -> CrossEntropy<Float<Self>> {
+        loss::cross_entropy(logits, targets, labels)
+    }
+
+    fn sum_of_squares(tensors: Vec<Float<Self>>) -> Float<Self> {
+        adam::sum_of_squares(tensors)
+    }
+
+    fn scale(x: Float<Self>, factor: Float<Self>) -> Float<Self> {
+        adam::scale(x, factor)
     }
 }
 
@@ -152,36 +171,34 @@ fn product<R: CubeRuntime>(a: CubeTensor<R>, b: CubeTensor<R>) -> CubeTensor<R> 
         .unwrap_or_else(|error| panic!("the device has no kernel for this matrix product: {error:?}"))
 }
 
-/// Parts into which the rows of a product over rows are cut, at most, and rows of a part, at least.
-const MAX_PARTS: usize = 64;
-const MIN_ROWS_OF_PART: usize = 512;
-
 /// The product `[N, C]`ᵀ `[N, M]`, `[C, M]`, in the [`precision`] that was set. A batch has up to a million rows and few
-/// columns: as one product it would keep a few of a device's processors busy, so the rows are cut into parts whose products
-/// are summed up.
-fn product_over_rows<B, R: CubeRuntime>(a: CubeTensor<R>, b: CubeTensor<R>) -> CubeTensor<R>
+/// columns: as one product it would keep a few of a device's processors busy, so the rows are cut into parts
+/// ([`rows::Places`]) whose products are summed up.
+fn product_over_rows<B, R: CubeRuntime>(
+    a: CubeTensor<R>,
+    b: CubeTensor<R>,
+    places: &rows::Places<R>,
+) -> CubeTensor<R>
 where
     B: Backend<FloatTensorPrimitive = CubeTensor<R>>,
 {
-    let ([n_rows, c], [_, m]) = (dims(&a), dims(&b));
-    let n_parts = (n_rows / MIN_ROWS_OF_PART).clamp(1, MAX_PARTS);
-    let n_rows_of_part = n_rows / n_parts;
-    let n_cut = n_parts * n_rows_of_part;
-    let cut = |matrix: CubeTensor<R>, width: usize| {
-        let rows: Tensor<B, 2> = tensor::<B, 2>(matrix).narrow(0, 0, n_cut);
-        rows.reshape([n_parts, n_rows_of_part, width])
+    let ([_, c], [_, m]) = (dims(&a), dims(&b));
+    let n_parts = places.n_parts;
+    let cut = |matrix: CubeTensor<R>, width: usize| -> Tensor<B, 3> {
+        tensor::<B, 2>(matrix).reshape([n_parts, places.n_rows / n_parts, width])
     };
-    let rest = (n_cut < n_rows).then(|| {
-        let rest = |matrix: &CubeTensor<R>| tensor::<B, 2>(matrix.clone()).narrow(0, n_cut, n_rows - n_cut);
-        tensor::<B, 2>(product(float(rest(&a).transpose()), float(rest(&b))))
-    });
     let products = product(float(cut(a, c).transpose()), float(cut(b, m))); // [parts, C, M]
     let products: Tensor<B, 2> = tensor::<B, 3>(products).reshape([n_parts, c * m]);
-    let sum: Tensor<B, 2> = tensor::<B, 2>(rows::sum_rows(float(products))).reshape([c, m]);
-    float(match rest {
-        Some(rest) => sum + rest,
-        None => sum,
-    })
+    let sum: Tensor<B, 2> = tensor(rows::sum_rows(float(products)));
+    float(sum.reshape([c, m]))
+}
+
+/// Numbers below 2^32 as a kernel's array of `u32`.
+fn indices<R: CubeRuntime>(client: &ComputeClient<R>, numbers: &[usize]) -> ArrayArg<R> {
+    let numbers: Vec<u32> = numbers.iter().map(|&number| number as u32).collect();
+    let handle = client.create_from_slice(u32::as_bytes(&numbers));
+    // SAFETY: this is the number of values that the buffer was made of.
+    unsafe { ArrayArg::from_raw_parts(handle, numbers.len()) }
 }
 
 /// The tensor as a kernel's array: its values in order.

@@ -3,9 +3,8 @@
 use burn_cubecl::CubeRuntime;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
-use cubecl::server::Handle;
 
-use super::{array, dims, empty, flat_cubes};
+use super::{array, dims, empty, flat_cubes, indices};
 use crate::Pooling;
 use crate::ops::Lengths;
 
@@ -26,7 +25,7 @@ pub(super) fn forward<R: CubeRuntime>(
             count,
             dim,
             array(x),
-            table(&client, lengths),
+            indices(&client, lengths.as_slice()),
             output.clone().into_array_arg(),
             n_drawings as u32,
             n_steps as u32,
@@ -56,7 +55,7 @@ pub(super) fn backward<R: CubeRuntime>(
             dim,
             array(d_output),
             array(x),
-            table(&client, lengths),
+            indices(&client, lengths.as_slice()),
             d_x.clone().into_array_arg(),
             n_drawings as u32,
             n_steps as u32,
@@ -65,14 +64,6 @@ pub(super) fn backward<R: CubeRuntime>(
         );
     }
     d_x
-}
-
-/// The lengths as a kernel's array of `u32`.
-fn table<R: CubeRuntime>(client: &ComputeClient<R>, lengths: &Lengths) -> ArrayArg<R> {
-    let lengths: Vec<u32> = lengths.as_slice().iter().map(|&length| length as u32).collect();
-    let handle: Handle = client.create_from_slice(u32::as_bytes(&lengths));
-    // SAFETY: this is the number of values that the buffer was made of.
-    unsafe { ArrayArg::from_raw_parts(handle, lengths.len()) }
 }
 
 #[cube(launch_unchecked)]

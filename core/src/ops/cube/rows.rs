@@ -1,7 +1,8 @@
 //! From padded batches `[B, T, C]` to the rows that exist, "packed" `[N, C]`, and back.
 //!
-//! A drawing's packed rows lie one after the other. Matrix products see packed rows alone: padding costs no arithmetic,
-//! and what lies in it (which may be anything, even no number) reaches nothing.
+//! A drawing's packed rows lie one after the other, those of the last drawing followed by rows of zeros up to a number that
+//! can be cut into equal parts. Matrix products see packed rows alone: padding costs no arithmetic, and what lies in it
+//! (which may be anything, even no number) reaches nothing.
 
 use burn_cubecl::CubeRuntime;
 use burn_cubecl::tensor::CubeTensor;
@@ -15,6 +16,12 @@ use crate::ops::Lengths;
 /// before the stride.
 pub(super) const PLACE_SIZE: usize = 4;
 
+/// Parts into which the rows of a product over rows are cut, at most; rows of a part, at least; and what their number is a
+/// multiple of, so that the products can read several values at once.
+const MAX_PARTS: usize = 64;
+const MIN_ROWS_OF_PART: usize = 512;
+const PART_ALIGNMENT: usize = 8;
+
 /// The drawings of a batch in the order in which kernels work on them, longest first, so that neighbours end alike.
 pub(super) struct Places<R: CubeRuntime> {
     table: Handle,
@@ -22,8 +29,12 @@ pub(super) struct Places<R: CubeRuntime> {
     client: ComputeClient<R>,
     /// Drawings, B.
     pub n_drawings: usize,
-    /// Packed rows, N.
+    /// Packed rows that drawings have.
+    pub n_used: usize,
+    /// Packed rows, N: with those of zeros at the end, a multiple of the parts.
     pub n_rows: usize,
+    /// Equal parts into which a product over rows cuts them.
+    pub n_parts: usize,
 }
 
 impl<R: CubeRuntime> Places<R> {
@@ -31,22 +42,25 @@ impl<R: CubeRuntime> Places<R> {
     /// multiple of `tile`.
     pub(super) fn new(lengths: &Lengths, stride: usize, tile: usize, like: &CubeTensor<R>) -> Self {
         let lengths = lengths.as_slice();
-        let mut n_rows = 0;
+        let mut n_used = 0;
         let mut places: Vec<[u32; PLACE_SIZE]> = Vec::with_capacity(lengths.len().next_multiple_of(tile));
         for (drawing, &length) in lengths.iter().enumerate() {
             let n = length.div_ceil(stride);
-            places.push([drawing, n, n_rows, length].map(|number| number as u32));
-            n_rows += n;
+            places.push([drawing, n, n_used, length].map(|number| number as u32));
+            n_used += n;
         }
         places.sort_by_key(|&[_, n, ..]| std::cmp::Reverse(n));
         places.resize(lengths.len().next_multiple_of(tile), [0; PLACE_SIZE]);
         let table = places.as_flattened();
+        let n_parts = (n_used / MIN_ROWS_OF_PART).clamp(1, MAX_PARTS);
         Self {
             table: like.client.create_from_slice(u32::as_bytes(table)),
             n_entries: table.len(),
             client: like.client.clone(),
             n_drawings: lengths.len(),
-            n_rows,
+            n_used,
+            n_rows: n_used.next_multiple_of(n_parts * PART_ALIGNMENT),
+            n_parts,
         }
     }
 
@@ -62,6 +76,16 @@ impl<R: CubeRuntime> Places<R> {
         let x = n_values.div_ceil(N_UNITS as usize).clamp(1, max_x as usize) as u32;
         let y = self.n_drawings.clamp(1, max_y as usize) as u32;
         (CubeCount::Static(x, y, 1), CubeDim::new_1d(N_UNITS))
+    }
+}
+
+/// Sets the rows that belong to no drawing to zero; to be called by all units of a flat kernel, or of one row of its cubes.
+#[cube]
+pub(super) fn clear_rest(packed: &mut Array<f32>, n_used: u32, n_rows: u32, width: u32) {
+    let mut i = n_used * width + ABSOLUTE_POS_X;
+    while i < n_rows * width {
+        packed[i as usize] = 0.0;
+        i += CUBE_COUNT_X * CUBE_DIM_X;
     }
 }
 
@@ -81,6 +105,8 @@ pub(super) fn pack<R: CubeRuntime>(padded: CubeTensor<R>, places: &Places<R>) ->
             places.table(),
             packed.clone().into_array_arg(),
             places.n_drawings as u32,
+            places.n_used as u32,
+            places.n_rows as u32,
             n_steps as u32,
             width as u32,
         );
@@ -89,14 +115,20 @@ pub(super) fn pack<R: CubeRuntime>(padded: CubeTensor<R>, places: &Places<R>) ->
 }
 
 #[cube(launch_unchecked)]
+#[allow(clippy::too_many_arguments)]
 fn pack_kernel(
     padded: &Array<f32>,
     places: &Array<u32>,
     packed: &mut Array<f32>,
     n_drawings: u32,
+    n_used: u32,
+    n_rows: u32,
     n_steps: u32,
     width: u32,
 ) {
+    if CUBE_POS_Y == 0 {
+        clear_rest(packed, n_used, n_rows, width);
+    }
     let mut place = CUBE_POS_Y;
     while place < n_drawings {
         let entry = place as usize * PLACE_SIZE;

@@ -63,9 +63,9 @@ impl WithSimd for Chunk<'_> {
 }
 
 /// The sum of the squares of all values.
-pub fn sum_of_squares(values: &[f32]) -> f32 {
+pub fn sum_of_squares(values: &[f32]) -> f64 {
     let sums = for_each(values.chunks(CHUNK_VALUES).collect(), |chunk| Arch::new().dispatch(Squares(chunk)));
-    sums.iter().sum::<f64>() as f32
+    sums.iter().sum()
 }
 
 struct Squares<'a>(&'a [f32]);

@@ -72,8 +72,8 @@ impl Shape {
 
 /// Gradients of the convolution's input and parameters, in their shapes.
 pub struct Gradients {
-    /// `[B, T, C]`.
-    pub x: Vec<f32>,
+    /// `[B, T, C]`, where it was wanted.
+    pub x: Option<Vec<f32>>,
     /// `[K * C, N]`.
     pub weight: Vec<f32>,
     /// `[N]`.
@@ -81,15 +81,16 @@ pub struct Gradients {
 }
 
 /// Cuts a batch into pieces of some drawings: their lengths, and what belongs to them of `input` (`[B, input_len]`)
-/// and `output` (`[B, output_len]`).
+/// and `output` (`[B, output_len]`, or nothing).
 fn pieces<'a>(
     lengths: &'a [usize],
     (input, input_len): (&'a [f32], usize),
     (output, output_len): (&'a mut [f32], usize),
 ) -> Vec<(&'a [usize], &'a [f32], &'a mut [f32])> {
     let inputs = input.chunks((CHUNK_DRAWINGS * input_len).max(1));
-    let outputs = output.chunks_mut((CHUNK_DRAWINGS * output_len).max(1));
-    lengths.chunks(CHUNK_DRAWINGS).zip(inputs.zip(outputs)).map(|(lengths, (x, y))| (lengths, x, y)).collect()
+    let mut outputs = output.chunks_mut((CHUNK_DRAWINGS * output_len).max(1));
+    let pieces = lengths.chunks(CHUNK_DRAWINGS).zip(inputs);
+    pieces.map(|(lengths, input)| (lengths, input, outputs.next().unwrap_or_default())).collect()
 }
 
 /// Convolves `x` `[B, T, C]` with `weight` `[K * C, N]`; gives `[B, ceil(T / stride), N]`, zero past the end
@@ -117,14 +118,24 @@ pub fn forward(x: &[f32], weight: &[f32], bias: &[f32], lengths: &[usize], shape
     output
 }
 
-/// Takes the gradient of the output, `[B, ceil(T / stride), N]`, back to the input and the parameters.
-pub fn backward(d_output: &[f32], x: &[f32], weight: &[f32], lengths: &[usize], shape: Shape) -> Gradients {
+/// Takes the gradient of the output, `[B, ceil(T / stride), N]`, back to the parameters and, where it `wants_d_x`, to the
+/// input.
+pub fn backward(
+    d_output: &[f32],
+    x: &[f32],
+    weight: &[f32],
+    lengths: &[usize],
+    shape: Shape,
+    wants_d_x: bool,
+) -> Gradients {
     let (width, c, d_window) = (shape.d_output, shape.d_input, shape.d_window());
     let n_steps = shape.n_output_steps();
     let weight = Packed::new(Matrix::new(weight, d_window, width).transposed());
-    let mut d_x = vec![0.0; shape.n_drawings * shape.n_steps * c];
+    // Without a gradient of the input each piece of it is empty.
+    let d_x_len = if wants_d_x { shape.n_steps * c } else { 0 };
+    let mut d_x = vec![0.0; shape.n_drawings * d_x_len];
     let d_outputs = d_output.chunks((CHUNK_DRAWINGS * n_steps * width).max(1));
-    let pieces = pieces(lengths, (x, shape.n_steps * c), (&mut d_x, shape.n_steps * c));
+    let pieces = pieces(lengths, (x, shape.n_steps * c), (&mut d_x, d_x_len));
     let parts = for_each(pieces.into_iter().zip(d_outputs).collect(), |((lengths, x, d_x), d_output)| {
         let windows = shape.windows(x, lengths);
         let n = windows.len() / d_window;
@@ -134,20 +145,23 @@ pub fn backward(d_output: &[f32], x: &[f32], weight: &[f32], lengths: &[usize], 
             }
         });
         let mut d_weight = Scratch::zeros(d_window * width);
-        let mut d_windows = Scratch::any(n * d_window);
         let bias = sum_rows(&d_rows, width);
         let d_rows = Matrix::new(&d_rows, n, width);
         let windows = Matrix::new(&windows, n, d_window);
         add_transposed_products([(&mut d_weight, windows)], d_rows);
-        product(&mut d_windows, d_window, false, d_rows, &weight);
-        for ((b, t, length), window) in shape.rows(lengths).zip(d_windows.chunks_exact(d_window)) {
-            let (row, taps) = shape.taps(t, length);
-            let target = &mut d_x[(b * shape.n_steps + row) * c..][..taps.len() * c];
-            add(target, &window[taps.start * c..]);
+        if wants_d_x {
+            let mut d_windows = Scratch::any(n * d_window);
+            product(&mut d_windows, d_window, false, d_rows, &weight);
+            for ((b, t, length), window) in shape.rows(lengths).zip(d_windows.chunks_exact(d_window)) {
+                let (row, taps) = shape.taps(t, length);
+                let target = &mut d_x[(b * shape.n_steps + row) * c..][..taps.len() * c];
+                add(target, &window[taps.start * c..]);
+            }
         }
         (d_weight, bias)
     });
-    let mut gradients = Gradients { x: d_x, weight: vec![0.0; d_window * width], bias: vec![0.0; width] };
+    let x = wants_d_x.then_some(d_x);
+    let mut gradients = Gradients { x, weight: vec![0.0; d_window * width], bias: vec![0.0; width] };
     for (d_weight, d_bias) in parts {
         add(&mut gradients.weight, &d_weight);
         add(&mut gradients.bias, &d_bias);

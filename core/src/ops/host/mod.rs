@@ -8,6 +8,7 @@ pub mod adam;
 pub mod conv;
 pub mod dropout;
 pub(crate) mod gates;
+pub mod loss;
 pub mod lstm;
 pub mod pool;
 mod product;

@@ -228,6 +228,8 @@ pub(super) fn backward_kernel<W: Float>(
     places: &Array<u32>,
     d_gates: &mut Array<Gates<f32>>,
     n_steps: u32,
+    n_used: u32,
+    n_rows: u32,
     #[comptime] plan: Plan,
 ) {
     let h = comptime!(plan.d_hidden);
@@ -361,6 +363,21 @@ pub(super) fn backward_kernel<W: Float>(
         }
         sync_cube();
     }
+
+    // The rows that belong to no drawing.
+    if CUBE_POS_X == 0 {
+        let mut row = n_used + UNIT_POS_Y;
+        while row < n_rows {
+            #[unroll]
+            for pass in 0..plan.n_passes {
+                let unit = unit_of(pass, plan);
+                if unit < h {
+                    d_gates[(row as usize * n_directions + direction) * h + unit] = Gates::new(0.0);
+                }
+            }
+            row += CUBE_DIM_Y;
+        }
+    }
 }
 
 /// `output` `[B, T, D * H]` -> the output before each packed row on its direction's walk, zero where a drawing begins:
@@ -373,10 +390,20 @@ pub(super) fn states_before_kernel(
     states: &mut Array<f32>,
     n_drawings: u32,
     n_steps: u32,
+    n_used: u32,
     n_rows: u32,
     n_directions: u32,
     d_hidden: u32,
 ) {
+    if CUBE_POS_Y == 0 {
+        for direction in 0..n_directions {
+            let mut i = (direction * n_rows + n_used) * d_hidden + ABSOLUTE_POS_X;
+            while i < (direction + 1) * n_rows * d_hidden {
+                states[i as usize] = 0.0;
+                i += CUBE_COUNT_X * CUBE_DIM_X;
+            }
+        }
+    }
     let width = n_directions * d_hidden;
     let mut place = CUBE_POS_Y;
     while place < n_drawings {

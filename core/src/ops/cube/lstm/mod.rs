@@ -74,7 +74,7 @@ impl Layer {
         let plan = self.forward_plan(x.client.properties()).expect("a layer that fits");
         let places = Places::new(lengths, 1, plan.tile(), &x);
         let n_rows = places.n_rows;
-        if n_rows == 0 {
+        if places.n_used == 0 {
             return LstmSaved {
                 output: zeros(&x, [n_drawings, n_steps, n_directions * h]),
                 gates: zeros(&x, [1]),
@@ -132,7 +132,7 @@ impl Layer {
         let Self { n_drawings, n_steps, d_input, d_hidden: h, n_directions } = self;
         let plan = self.backward_plan(x.client.properties()).expect("a layer that fits");
         let places = Places::new(lengths, 1, plan.tile(), &x);
-        if places.n_rows == 0 {
+        if places.n_used == 0 {
             let d_weights = LstmWeights {
                 input: zeros(&x, [d_input, self.width()]),
                 recurrent: zeros(&x, [n_directions, h, N_GATES * h]),
@@ -147,7 +147,7 @@ impl Layer {
         let input = self.by_unit::<B>(weights.input, d_input);
         let d_x = product(d_gates.clone(), float(input.transpose()));
         let d_x = unpack(d_x, None, n_steps, &places);
-        let d_input = product_over_rows::<B, R>(pack(x, &places), d_gates.clone());
+        let d_input = product_over_rows::<B, R>(pack(x, &places), d_gates.clone(), &places);
         let d_bias = tensor::<B, 2>(sum_rows(d_gates.clone()));
         let d_gates: Tensor<B, 2> = tensor(d_gates);
         let states: Tensor<B, 3> = tensor(states);
@@ -155,7 +155,7 @@ impl Layer {
             .map(|d| {
                 let states: Tensor<B, 2> = states.clone().narrow(0, d, 1).squeeze_dim(0);
                 let d_gates = d_gates.clone().narrow(1, d * N_GATES * h, N_GATES * h);
-                tensor::<B, 2>(product_over_rows::<B, R>(float(states), float(d_gates)))
+                tensor::<B, 2>(product_over_rows::<B, R>(float(states), float(d_gates), &places))
                     .reshape([1, h, h, N_GATES])
                     .permute([0, 1, 3, 2])
                     .reshape([1, h, N_GATES * h])
@@ -213,6 +213,7 @@ impl Layer {
                 states.clone().into_array_arg(),
                 n_drawings as u32,
                 n_steps as u32,
+                places.n_used as u32,
                 places.n_rows as u32,
                 n_directions as u32,
                 d_hidden as u32,
@@ -256,6 +257,8 @@ impl Layer {
                 places.table(),
                 d_gates.clone().into_array_arg(),
                 self.n_steps as u32,
+                places.n_used as u32,
+                places.n_rows as u32,
                 plan,
             );
         }

@@ -9,14 +9,17 @@ use super::kernels::{N_GATES, N_LANES};
 use crate::ops::cube::precision;
 use crate::ops::cube::rows::Places;
 
-/// Units of a cube, at most: more would leave each too few registers.
-const MAX_UNITS: usize = 512;
+/// Units of a cube, at most: more would leave each too few registers, of which the kernels take about 70.
+const MAX_UNITS: usize = 768;
 
 /// Units of a cube along the layer's units, at most: a wider layer gives each several, for which a state is read once.
 const MAX_UNITS_ALONG: usize = 256;
 
 /// Units of the layer that one unit of the device works on, at most: they are unrolled.
 const MAX_PASSES: usize = 8;
+
+/// What a step costs besides the products of its groups (waiting for memory and for all units), in such groups.
+const STEP_COST_IN_GROUPS: usize = 1;
 
 /// Processors of a device that does not say how many it has.
 const USUAL_PROCESSORS: usize = 32;
@@ -58,10 +61,14 @@ impl Plan {
         if n_passes > MAX_PASSES || max_groups == 0 {
             return None;
         }
-        // Small tiles until every processor has one, then larger ones, which read the weights less often.
+        // A processor has room for one cube. It takes a step of a tile in a time that grows with the tile, and there are as many
+        // rounds of tiles as it takes until every tile had a processor.
         let n_processors = hardware.num_streaming_multiprocessors.map_or(USUAL_PROCESSORS, |n| n as usize);
-        let wanted = (n_drawings * n_directions).div_ceil(N_LANES * n_processors);
-        let n_groups = wanted.next_power_of_two().min(max_groups);
+        let time = |n_groups: usize| {
+            let n_cubes = n_drawings.div_ceil(n_groups * N_LANES) * n_directions;
+            n_cubes.div_ceil(n_processors) * (n_groups + STEP_COST_IN_GROUPS)
+        };
+        let n_groups = (1..=max_groups).min_by_key(|&n_groups| time(n_groups)).unwrap_or(1);
         if n_drawings.div_ceil(n_groups * N_LANES) > hardware.max_cube_count.0 as usize {
             return None;
         }

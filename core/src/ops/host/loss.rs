@@ -1,0 +1,49 @@
+//! The softmax and its cross-entropy on slices, value and gradient in one pass over the rows.
+
+use super::{for_each, unwritten};
+
+/// Rows that one thread takes at a time.
+const CHUNK_ROWS: usize = 64;
+
+/// What [`cross_entropy`] finds.
+pub struct CrossEntropy {
+    /// Mean over the rows.
+    pub loss: f32,
+    /// Its gradient, `[B, K]`.
+    pub d_logits: Vec<f32>,
+    /// Rows whose first largest logit is that of their label.
+    pub n_right: usize,
+}
+
+/// The mean cross-entropy of the softmax of `logits` `[B, K]` and `targets` `[B, K]`.
+pub fn cross_entropy(logits: &[f32], targets: &[f32], labels: &[usize], n_classes: usize) -> CrossEntropy {
+    let chunk_len = CHUNK_ROWS * n_classes;
+    let share = 1.0 / labels.len() as f32;
+    let mut d_logits = unwritten(logits.len());
+    let inputs = logits.chunks(chunk_len).zip(targets.chunks(chunk_len)).zip(labels.chunks(CHUNK_ROWS));
+    let chunks: Vec<_> = inputs.zip(d_logits.chunks_mut(chunk_len)).collect();
+    let sums = for_each(chunks, |(((logits, targets), labels), d_logits)| {
+        let (mut loss, mut n_right) = (0.0f64, 0);
+        let rows = logits.chunks_exact(n_classes).zip(targets.chunks_exact(n_classes)).zip(labels);
+        for (((logits, targets), &label), d_logits) in rows.zip(d_logits.chunks_exact_mut(n_classes)) {
+            let max = logits.iter().fold(f32::NEG_INFINITY, |max, &logit| max.max(logit));
+            n_right += usize::from(logits.iter().position(|&logit| logit == max) == Some(label));
+            let (mut sum, mut target_sum, mut product) = (0.0, 0.0, 0.0);
+            for ((exp, &logit), &target) in d_logits.iter_mut().zip(logits).zip(targets) {
+                *exp = (logit - max).exp();
+                sum += *exp;
+                target_sum += target;
+                product += target * (logit - max);
+            }
+            loss += f64::from(sum.ln() * target_sum - product);
+            let scale = target_sum / sum;
+            for (d_logit, &target) in d_logits.iter_mut().zip(targets) {
+                *d_logit = (*d_logit * scale - target) * share;
+            }
+        }
+        (loss, n_right)
+    });
+    let loss = sums.iter().map(|&(loss, _)| loss).sum::<f64>() / labels.len() as f64;
+    let n_right = sums.iter().map(|&(_, n_right)| n_right).sum();
+    CrossEntropy { loss: loss as f32, d_logits, n_right }
+}
