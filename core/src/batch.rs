@@ -32,7 +32,11 @@ impl<B: Backend> InkBatch<B> {
         for (padded, ink) in rows.chunks_exact_mut(n_steps * n_columns).zip(inks) {
             padded[..ink.rows().len()].copy_from_slice(ink.rows());
         }
-        let rows = Tensor::from_data(TensorData::new(rows, [inks.len(), n_steps, n_columns]), device);
+        // As one long row: a GPU's memory has the rows of a matrix at a distance from each other, and so many short copies take
+        // longer than a step of training.
+        let n_values = rows.len();
+        let rows = Tensor::<B, 1>::from_data(TensorData::new(rows, [n_values]), device);
+        let rows = rows.reshape([inks.len(), n_steps, n_columns]);
         Ok(Self { rows, lengths: Lengths::new(lengths), format })
     }
 

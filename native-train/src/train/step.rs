@@ -102,7 +102,9 @@ pub fn gradients<B: AutodiffBackend + ModelBackend>(
 ) -> Result<Gradients<B>> {
     let PreparedBatch { inks, targets, labels, .. } = batch;
     let logits = model.forward_training(&InkBatch::new(&inks, device)?, dropout_seed)?; // [B, K]
-    let targets = Tensor::from_data(TensorData::new(targets, logits.shape()), device);
+    let n_targets = targets.len();
+    let targets = Tensor::<B, 1>::from_data(TensorData::new(targets, [n_targets]), device);
+    let targets = targets.reshape(logits.shape());
     let [loss, n_right] = ops::cross_entropy(logits, targets, &labels);
     let gradients = GradientsParams::from_grads(loss.backward(), model);
     Ok(Gradients { gradients, loss: loss.inner(), n_right: n_right.inner() })
