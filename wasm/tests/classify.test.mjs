@@ -95,6 +95,23 @@ test("packed strokes are the same strokes, also as a view of a larger buffer", (
   assert.deepEqual(probabilities({ points, offsets: Uint32Array.of(0, 5) }), expected);
 });
 
+test("packed strokes are copied once: into the recogniser's memory", () => {
+  const points = Float32Array.of(0, 0, 200, 0, 200, 200);
+  const { set } = Float32Array.prototype;
+  const copied = [];
+  Float32Array.prototype.set = function (source, ...rest) {
+    copied.push(source);
+    return set.call(this, source, ...rest);
+  };
+  try {
+    classifier.classify({ points, offsets: Uint32Array.of(0) });
+  } finally {
+    Float32Array.prototype.set = set;
+  }
+  assert.equal(copied.filter((source) => source === points).length, 1);
+  assert.equal(copied.length, 1);
+});
+
 test("probabilities are those of classify, in the order of the labels", () => {
   const found = classifier.probabilities(square);
   assert.ok(found instanceof Float32Array);

@@ -2,6 +2,8 @@
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, describe, test } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 
 import { Classifier, QuickdrawError } from "quickdraw-rnn";
 
@@ -132,6 +134,23 @@ describe("objects that do things when they are read", () => {
     assert.throws(() => classifier.classify([[other]]), { code: "invalid-strokes", message: /NaN/ });
   });
 
+  test("offsets that transfer, shrink or grow the points while they are read", () => {
+    const changes = [
+      (buffer) => structuredClone(buffer, { transfer: [buffer] }),
+      (buffer) => buffer.resize(8),
+      (buffer) => buffer.resize(64_000_000),
+    ];
+    for (const call of ["classify", "probabilities", "embed", "simplify"]) {
+      for (const change of changes) {
+        const points = new Float32Array(new ArrayBuffer(16, { maxByteLength: 64_000_000 }));
+        points.set([0, 0, 9, 9]);
+        const offsets = [0];
+        Object.defineProperty(offsets, 0, { get: () => (change(points.buffer), 0) });
+        assert.throws(() => classifier[call]({ points, offsets }), { code: "invalid-strokes", message: /changed its length/ });
+      }
+    }
+  });
+
   test("lists that grow and values that change while they are read", () => {
     const growing = [{ x: 0, y: 0 }];
     growing.push({
@@ -239,14 +258,21 @@ describe("model folders", () => {
 });
 
 test("a hundred thousand guesses need no more memory than a thousand", async () => {
+  // For this test alone: garbage is collected when it says so.
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc");
+  const heapBytes = () => (collect(), collect(), process.memoryUsage().heapUsed);
   const random = generator(3);
   const drawings = Array.from({ length: 50 }, (_, index) => [
     Array.from({ length: 2 + (index % 10) }, () => ({ x: random() * 300, y: random() * 300 })),
   ]);
   for (let round = 0; round < 1000; round++) classifier.classify(drawings[round % drawings.length]);
-  const before = memoryBytes();
+  const [before, heapBefore] = [memoryBytes(), heapBytes()];
   for (let round = 0; round < 100_000; round++) classifier.classify(drawings[round % drawings.length]);
   assert.equal(memoryBytes(), before);
+  // A number for each guess would be 800 kB.
+  const grown = heapBytes() - heapBefore;
+  assert.ok(grown < 400_000, `the heap grew by ${grown} bytes`);
 });
 
 test("classifiers that are loaded and disposed need no more memory", async () => {

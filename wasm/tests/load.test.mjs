@@ -1,7 +1,7 @@
 // Model folders at the door: the shipped one, others, and everything that is no model folder.
 
 import assert from "node:assert/strict";
-import { cp, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -213,6 +213,33 @@ describe("another model", () => {
   });
 });
 
+test("the threshold is the one that the model was calibrated to", async () => {
+  const shipped = await Classifier.load();
+  const card = JSON.parse(await readFile(new URL("../model/model.json", import.meta.url), "utf8"));
+  assert.equal(shipped.threshold, Math.fround(card.calibration.threshold));
+
+  const { modelJson, weights } = await fixtureFiles();
+  const calibrated = async (calibration) => {
+    const json = JSON.stringify({ ...JSON.parse(new TextDecoder().decode(modelJson)), ...(calibration && { calibration }) });
+    return Classifier.load({ model: { modelJson: new TextEncoder().encode(json), weights } });
+  };
+  const plain = await calibrated(undefined);
+  const sharp = await calibrated({ temperature: 0.25, threshold: 0.75 });
+  assert.equal(plain.threshold, undefined);
+  assert.equal(sharp.threshold, 0.75);
+  for (const [classifier, least] of [[plain, 0.5], [sharp, 0.75]]) {
+    for (const [probability, expected] of [[least, false], [least - 0.01, true]]) {
+      assert.equal(classifier.isUncertain([{ label: "cat", probability }]), expected);
+    }
+  }
+  // The probabilities are those of the temperature: more extreme, in the same order.
+  const [one, other] = [plain.classify(zigzag), sharp.classify(zigzag)];
+  assert.deepEqual(other.map(({ label }) => label), one.map(({ label }) => label));
+  assert.ok(other[0].probability > one[0].probability);
+  plain.dispose();
+  sharp.dispose();
+});
+
 describe("a model folder with", () => {
   let modelJson;
   let weights;
@@ -239,6 +266,13 @@ describe("a model folder with", () => {
   test("weights cut short anywhere", async () => {
     for (const length of [1, 8, 40, weights.length >> 1, weights.length - 1]) {
       await refused({ weights: weights.subarray(0, length) }, /weights\.safetensors/);
+    }
+  });
+  test("files whose buffers were transferred", async () => {
+    for (const detached of [Uint8Array.from(weights), Uint8Array.from(weights).buffer]) {
+      structuredClone(detached, { transfer: [detached.buffer ?? detached] });
+      await refused({ weights: detached }, /weights\.safetensors: it is empty, or its buffer was transferred/);
+      await refused({ modelJson: detached }, /model\.json: it is empty, or its buffer was transferred/);
     }
   });
   test("weights that are something else", () => refused({ weights: modelJson }, /weights\.safetensors/));

@@ -2,8 +2,11 @@
 // must leave the next attempt free to succeed.
 
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
-import { test } from "node:test";
+import { createServer } from "node:http";
+import { after, before, describe, test } from "node:test";
+import { promisify } from "node:util";
 
 test("what is no module of this package is refused, and the next attempt succeeds", async () => {
   let calls = 0;
@@ -56,4 +59,91 @@ test("what is no module of this package is refused, and the next attempt succeed
   ]);
   assert.equal(calls, before + 1, "all share one instance");
   for (const classifier of classifiers) assert.ok(classifier.classify([[{ x: 0, y: 0 }]]).length > 0);
+});
+
+// Each of these has a process of its own, and in it the package for the first time.
+describe("the module comes from", () => {
+  const own = new URL("../pkg/quickdraw_wasm_bg.wasm", import.meta.url);
+  let server;
+  let address;
+  before(async () => {
+    const bytes = await readFile(own);
+    server = createServer((request, response) => {
+      response.setHeader("content-type", request.url.endsWith(".txt") ? "text/plain" : "text/html");
+      if (request.url.startsWith("/module")) return response.end(bytes);
+      if (request.url === "/cut") return response.writeHead(200, { "content-length": 100 }).write("\0asm", () => response.destroy());
+      if (request.url === "/page") return response.end("<!DOCTYPE html><title>An app</title>");
+      response.writeHead(404).end("<!DOCTYPE html><title>Not here</title>");
+    });
+    await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+    address = `http://127.0.0.1:${server.address().port}`;
+  });
+  after(() => server.close());
+
+  /** What a program prints that has `own`, `address` and `readFile`. */
+  async function printed(program) {
+    const text = `
+      import { readFile } from "node:fs/promises";
+      import { Classifier } from "quickdraw-rnn";
+      const own = new URL(${JSON.stringify(own.href)});
+      const address = ${JSON.stringify(address)};
+      const strokes = [[{ x: 0, y: 0 }, { x: 90, y: 10 }]];
+      ${program}`;
+    const cwd = new URL("..", import.meta.url);
+    return (await promisify(execFile)(process.execPath, ["--input-type=module", "-e", text], { cwd })).stdout.trim();
+  }
+
+  for (const [name, source] of Object.entries({
+    "a file's address": "own.href",
+    "a server, whatever it calls the file": "`${address}/module.txt`",
+    "a URL": "new URL('/module', address)",
+    "an answer": "await fetch(`${address}/module`)",
+    "an answer on its way": "fetch(`${address}/module`)",
+    "bytes": "await readFile(own)",
+    "a buffer": "Uint8Array.from(await readFile(own)).buffer",
+    "a compiled module": "await WebAssembly.compile(await readFile(own))",
+  })) {
+    test(name, async () => {
+      const program = `
+        let nAsked = 0;
+        const { fetch, WebAssembly: { compile } } = globalThis;
+        const wasm = ${source};
+        globalThis.fetch = (...call) => (nAsked++, fetch(...call));
+        const classifier = await Classifier.load({ wasm });
+        console.log(classifier.classify(strokes).length, nAsked);`;
+      const asks = /^`|^new URL/.test(source);
+      assert.equal(await printed(program), `5 ${asks ? 1 : 0}`);
+    });
+  }
+
+  test("nowhere, and it is said why; the next load succeeds", async () => {
+    const program = `
+      for (const wasm of ["/none", "/page", "/cut"]) {
+        for (const source of [address + wasm, fetch(address + wasm)]) {
+          await Classifier.load({ wasm: source }).then(
+            () => console.log("loaded"),
+            ({ code, message }) => console.log(code, message.replaceAll(address, "")),
+          );
+        }
+      }
+      console.log((await Classifier.load()).classify(strokes).length);`;
+    const lines = (await printed(program)).split("\n");
+    const expected = [/none could not be fetched: the server answered 404/, /page is a web page/, /cut could not be fetched/];
+    for (const [index, message] of expected.entries()) {
+      for (const line of lines.slice(2 * index, 2 * index + 2)) {
+        assert.match(line, /^load-failed /);
+        assert.match(line, message);
+      }
+    }
+    assert.deepEqual(lines.slice(6), ["5"]);
+  });
+
+  test("an answer that does not come after all, but the module was there already", async () => {
+    const program = `
+      await Classifier.load();
+      const later = await Classifier.load({ wasm: Promise.reject(new Error("offline")) });
+      await new Promise((resolve) => setTimeout(resolve));
+      console.log(later.classify(strokes).length);`;
+    assert.equal(await printed(program), "5");
+  });
 });

@@ -9,6 +9,7 @@ import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
 
 import { Classifier } from "quickdraw-rnn";
+import { CustomClasses } from "quickdraw-rnn/custom-classes";
 import { QuickdrawError, createWorkerClassifier } from "quickdraw-rnn/worker";
 
 import { fixtureFiles, fixtureFolder } from "./fixture.mjs";
@@ -55,6 +56,18 @@ test("only the newest of the drawings that wait is classified", async () => {
   }
 });
 
+test("categories of one's own are the same on a worker's classifier", async () => {
+  const [one, other] = [new CustomClasses(there), new CustomClasses(here)];
+  for (const custom of [one, other]) {
+    await Promise.all([custom.add("zigzag", zigzag), custom.add("line", line)]);
+  }
+  for (const among of ["beside", "instead"]) {
+    assert.deepEqual(await one.classify(zigzag, { among }), await other.classify(zigzag, { among }));
+  }
+  assert.equal((await one.classify(zigzag, { among: "instead" }))[0].label, "zigzag");
+  assert.deepEqual((await CustomClasses.fromJSON(JSON.stringify(one), there)).classes, other.classes);
+});
+
 test("other calls are all answered, also beside drawings that are classified", async () => {
   const guess = there.classify(zigzag);
   const found = await Promise.all(Array.from({ length: 20 }, () => there.probabilities(line)));
@@ -99,6 +112,14 @@ describe("a load that fails", () => {
     rejects({ model: path.join(tmpdir(), "no model here") }, { code: "load-failed", message: /no%20model%20here/ }));
   test("names what is no model", () =>
     rejects({ model: { modelJson: new Uint8Array(3), weights: new Uint8Array(3) } }, { code: "invalid-model" }));
+  test("names files whose buffers were transferred", async () => {
+    const { modelJson, weights } = await fixtureFiles();
+    for (const detached of [Uint8Array.from(weights), Uint8Array.from(weights).buffer]) {
+      structuredClone(detached, { transfer: [detached.buffer ?? detached] });
+      await rejects({ model: { modelJson, weights: detached } }, { code: "invalid-model", message: /transferred/ });
+      await rejects({ model: fixtureFolder, wasm: detached }, { code: "invalid-wasm" });
+    }
+  });
   test("names what is no worker", async () => {
     await rejects({ worker: new URL("none.js", import.meta.url) }, { code: "load-failed", message: /worker.*none\.js/ });
     await rejects({ worker: 7 }, { code: "invalid-options", message: /option `worker`/ });
@@ -123,6 +144,12 @@ test("a disposed classifier rejects what waits and what comes", async () => {
   classifier.dispose();
   classifier.dispose();
   for (const { reason } of await Promise.allSettled(waiting)) assert.equal(reason.code, "disposed");
+  await assert.rejects(classifier.classify(line), { code: "disposed" });
+});
+
+test("a classifier is disposed at the end of a block", { skip: typeof Symbol.dispose !== "symbol" }, async () => {
+  const classifier = await createWorkerClassifier({ model: fixtureFolder });
+  classifier[Symbol.dispose]();
   await assert.rejects(classifier.classify(line), { code: "disposed" });
 });
 

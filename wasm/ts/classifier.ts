@@ -258,6 +258,10 @@ async function readModel(
     readSource(model.modelJson, modelJson, signal),
     readSource(model.weights, weights, signal),
   ]);
+  for (const [file, bytes] of [["model.json", modelJsonBytes], ["weights.safetensors", weightsBytes]] as const) {
+    if (bytes.length > 0) continue;
+    throw new QuickdrawError("invalid-model", `the given model: ${file}: it is empty, or its buffer was transferred`);
+  }
   return { name: "the given model", modelJson: modelJsonBytes, weights: weightsBytes };
 }
 

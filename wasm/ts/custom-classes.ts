@@ -1,7 +1,8 @@
 /* Categories of a user's own, from a few drawings each, beside those that the model was trained on or instead of them. */
 
 import type { Prediction } from "./classifier.js";
-import { QuickdrawError, messageOf } from "./error.js";
+import { QuickdrawError } from "./error.js";
+import { parseJson } from "./json.js";
 import { type ClassifyOptions, type EmbedOptions, type ProbabilityOptions, invalid, readClassifyOptions } from "./options.js";
 import type { Strokes } from "./strokes.js";
 
@@ -54,6 +55,8 @@ const MAX_EXAMPLES = 100_000;
 const MAX_LABEL_LENGTH = 200;
 /** Of an embedding; models have some hundred. */
 const MAX_WIDTH = 8192;
+/** Of a text of saved categories; the largest that can be written fit, with 12 characters a number. */
+const MAX_LENGTH = 12 * MAX_CLASSES * (MAX_WIDTH + MAX_LABEL_LENGTH);
 
 /*
  * A category's score is the cosine between the drawing's embedding and the mean of its examples. What it is worth was
@@ -265,14 +268,8 @@ function checkLabel(label: unknown, error: (expected: string) => QuickdrawError)
 
 /** Saved categories, every value checked and copied. */
 function readJson(json: unknown): { fingerprint: number[] | undefined; classes: Map<string, Kept> } {
-  let value = json;
-  if (typeof json === "string") {
-    try {
-      value = JSON.parse(json);
-    } catch (cause) {
-      throw damaged(`not JSON: ${messageOf(cause).slice(0, 200)}`);
-    }
-  }
+  if (typeof json === "string" && json.length > MAX_LENGTH) throw damaged(`longer than ${MAX_LENGTH} characters`);
+  const value = typeof json === "string" ? parseJson(json, damaged) : json;
   if (typeof value !== "object" || value === null) throw damaged("expected the object that `toJSON` gave");
   const { format, fingerprint, classes } = value as { [field: string]: unknown };
   if (format !== 1) throw damaged(`format: found ${shown(format)}, expected 1`);

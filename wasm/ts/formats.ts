@@ -1,6 +1,7 @@
 /* Drawings to and from text: lines of the Quick, Draw! data set, and SVG pictures. No model is needed for any of it. */
 
-import { QuickdrawError, messageOf } from "./error.js";
+import { QuickdrawError } from "./error.js";
+import { parseJson } from "./json.js";
 import { checkObject, invalid } from "./options.js";
 import { MAX_POINTS, type Strokes, isList, readStrokes } from "./strokes.js";
 
@@ -42,9 +43,6 @@ export interface ParseNdjsonOptions {
  * of which takes more than 25 characters with its comma.
  */
 const MAX_LINE_LENGTH = 80 * MAX_POINTS;
-
-/** How deep lists may lie within each other in a line; a drawing needs 4 levels with its record. */
-const MAX_DEPTH = 64;
 
 /**
  * Reads lines of the Quick, Draw! data set, simplified or raw, one after the other as they are asked for.
@@ -124,13 +122,7 @@ function* lines(parts: Iterable<string>): Generator<string | undefined, void, un
 
 function readLine(line: string | undefined): DrawingRecord {
   if (line === undefined) throw bad(`it is longer than ${MAX_LINE_LENGTH} characters`);
-  checkDepth(line);
-  let value: unknown;
-  try {
-    value = JSON.parse(line);
-  } catch (cause) {
-    throw bad(`not JSON: ${messageOf(cause).slice(0, 200)}`);
-  }
+  const value = parseJson(line, bad);
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw bad(`found ${shown(value)}, expected a record { word, drawing }`);
   }
@@ -178,29 +170,6 @@ function checkTimes(times: unknown, nPoints: number, stroke: number): void {
   for (let point = 0; point < nPoints; point++) {
     if (!Number.isFinite(times[point])) {
       throw bad(`stroke ${stroke}, point ${point} (counted from 0): the time is ${shown(times[point])}, expected a number`);
-    }
-  }
-}
-
-/**
- * Refuses lines whose lists lie too deep within each other: reading millions of levels takes gigabytes in some engines
- * and overflows the stack in others.
- */
-function checkDepth(line: string): void {
-  let depth = 0;
-  let isString = false;
-  for (let index = 0; index < line.length; index++) {
-    const character = line.charCodeAt(index);
-    if (isString) {
-      if (character === 0x5c /* \ */) index += 1;
-      else if (character === 0x22 /* " */) isString = false;
-    } else if (character === 0x22) {
-      isString = true;
-    } else if (character === 0x5b /* [ */ || character === 0x7b /* { */) {
-      depth += 1;
-      if (depth > MAX_DEPTH) throw bad(`lists lie more than ${MAX_DEPTH} levels deep within each other`);
-    } else if (character === 0x5d /* ] */ || character === 0x7d /* } */) {
-      depth -= 1;
     }
   }
 }

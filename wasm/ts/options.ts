@@ -95,6 +95,11 @@ export function readLoadOptions(options: LoadOptions): LoadOptions {
   if (onProgress !== undefined && typeof onProgress !== "function") {
     throw invalid("onProgress", onProgress, "a function");
   }
+  // Not every load needs every answer: one that does not come is no unhandled rejection.
+  const files = model === undefined || isAddress(model) ? [] : [model.modelJson, model.weights];
+  for (const source of [wasm, ...files]) {
+    if (isAnswer(source)) Promise.resolve(source).catch(() => undefined);
+  }
   return { model, wasm, arithmetic, signal, onProgress } as LoadOptions;
 }
 

@@ -53,6 +53,8 @@ export async function readSource(
 ): Promise<Uint8Array> {
   if (isAnswer(source)) return (await readResponse(source, progress, signal)).bytes;
   progress.finish(source.byteLength);
+  // A buffer that was transferred looks empty, and can neither be read nor sent.
+  if (source.byteLength === 0) return new Uint8Array();
   return source instanceof Uint8Array ? source : new Uint8Array(source);
 }
 

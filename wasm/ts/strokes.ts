@@ -146,6 +146,8 @@ function readPacked(strokes: unknown): Packed {
     }
     starts[stroke] = start;
   }
+  // What reads as a list of numbers may run a program of its own.
+  if (points.length !== nValues) throw invalid("strokes.points changed its length while strokes.offsets was read");
   for (let stroke = 0, point = 0; point < nPoints; point++) {
     while (point === starts[stroke + 1]) stroke += 1;
     coordinate(points[2 * point], "x", stroke, point - starts[stroke]!);
