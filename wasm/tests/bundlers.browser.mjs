@@ -27,15 +27,20 @@ const types = {
   ".wasm": "application/wasm",
 };
 
-/** What every page does: one drawing, recognised on the page and in the package's worker. */
+/** What every page does: one drawing, recognised on the page and in the package's worker, and as a category of one's own. */
 const page = (options, workerOptions = options) => `
   import { Classifier } from "quickdraw-rnn";
+  import { CustomClasses } from "quickdraw-rnn/custom-classes";
+  import { parseSvg, toSvg } from "quickdraw-rnn/formats";
   import { createWorkerClassifier } from "quickdraw-rnn/worker";
   const strokes = [[{ x: 0, y: 0 }, { x: 90, y: 10 }, { x: 40, y: 80 }]];
   const run = async () => {
     const here = await Classifier.load(${options});
     const there = await createWorkerClassifier(${workerOptions});
-    const found = { here: here.classify(strokes), there: await there.classify(strokes) };
+    const custom = new CustomClasses(there);
+    await custom.add("mine", strokes);
+    const [{ label }] = await custom.classify(parseSvg(toSvg(strokes)), { among: "instead" });
+    const found = { here: here.classify(strokes), there: await there.classify(strokes), label };
     there.dispose();
     return found;
   };
@@ -60,14 +65,22 @@ after(async () => {
   if (folder !== undefined) await rm(folder, { recursive: true });
 });
 
-/** Serves a folder; gives its origin. */
-async function serve(root, policy = STRICT_POLICY) {
+/**
+ * Serves a folder; gives its origin.
+ *
+ * @param {string} root
+ * @param {string} [policy]
+ * @param {Map<string, [status: number, type: string, body?: string]>} [faults] other answers, by the end of the path
+ */
+async function serve(root, policy = STRICT_POLICY, faults = new Map()) {
   const server = createServer(async (request, response) => {
     const { pathname } = new URL(request.url, "http://server");
+    const fault = [...faults].find(([end]) => pathname.endsWith(end))?.[1];
+    if (fault?.[2] !== undefined) return response.writeHead(fault[0], { "content-type": fault[1] }).end(fault[2]);
     const file = path.join(root, pathname.endsWith("/") ? `${pathname}index.html` : pathname);
     try {
       const body = await readFile(file);
-      const type = types[path.extname(file)] ?? "application/octet-stream";
+      const type = fault?.[1] ?? types[path.extname(file)] ?? "application/octet-stream";
       response.writeHead(200, { "content-type": type, "content-security-policy": policy }).end(body);
     } catch {
       response.writeHead(404, { "content-type": "text/html" }).end("<!doctype html>nothing here");
@@ -81,8 +94,13 @@ async function serve(root, policy = STRICT_POLICY) {
   return `http://127.0.0.1:${server.address().port}`;
 }
 
-/** Opens a page and gives what it found; what went wrong on the way is in the message. */
-async function visit(address) {
+/**
+ * Opens a page and gives what it found; what went wrong on the way is in the message.
+ *
+ * @param {string} address
+ * @param {(tab: import("playwright-core").Page) => Promise<any>} [find] by default what the page puts into `found`
+ */
+async function visit(address, find = found) {
   const context = await browser.newContext();
   const tab = await context.newPage();
   const complaints = [];
@@ -91,13 +109,16 @@ async function visit(address) {
   tab.on("requestfailed", (request) => complaints.push(`${request.url()}: ${request.failure()?.errorText}`));
   try {
     await tab.goto(address);
-    const found = await (await tab.waitForFunction(() => window.found, undefined, { timeout: 60_000 })).jsonValue();
-    return { found, complaints };
+    return { found: await find(tab), complaints };
   } catch (error) {
     throw new Error(`${error}\n${complaints.join("\n")}`);
   } finally {
     await context.close();
   }
+}
+
+async function found(tab) {
+  return (await tab.waitForFunction(() => window.found, undefined, { timeout: 60_000 })).jsonValue();
 }
 
 async function assertRecognises(address, places = ["here", "there"]) {
@@ -110,6 +131,7 @@ async function assertRecognises(address, places = ["here", "there"]) {
       place,
     );
   }
+  if (places.includes("there") && "label" in found) assert.equal(found.label, "mine");
   // A page's icon is not there, and Chromium says so.
   assert.deepEqual(complaints.filter((complaint) => !/404|favicon/.test(complaint)), []);
 }
@@ -123,15 +145,119 @@ async function writeApp(name, files) {
   return app;
 }
 
+/** The first block of code of a language in a document, or the one that begins with a comment. */
+function block(document, language, comment = "") {
+  const found = [...document.matchAll(/```(\w+)\n([^]*?)```/g)].find(
+    ([, name, text]) => name === language && text.replace(/^\W+/, "").startsWith(comment),
+  );
+  assert.ok(found, `no ${language} that begins with ${comment}`);
+  return found[2];
+}
+
 const html = (script) => `<!doctype html><meta charset="utf-8"><title>Test</title><script type="module" src="${script}"></script>`;
 
-test("a plain module script, under a strict policy", { timeout: 120_000 }, async () => {
-  const text = page("")
-    .replace('"quickdraw-rnn/worker"', '"/quickdraw-rnn/dist/worker.js"')
-    .replace('"quickdraw-rnn"', '"/quickdraw-rnn/dist/index.js"');
-  const app = await writeApp("plain", { "index.html": html("app.js"), "app.js": text });
+/** A program that names the package's files instead of the package. */
+const unbundled = (program) =>
+  program
+    .replaceAll('"quickdraw-rnn"', '"/quickdraw-rnn/dist/index.js"')
+    .replaceAll(/"quickdraw-rnn\/([a-z-]+)"/g, '"/quickdraw-rnn/dist/$1.js"');
+
+async function writePlainApp(name, files) {
+  const app = await writeApp(name, files);
   await cp(path.join(folder, "node_modules/quickdraw-rnn"), path.join(app, "quickdraw-rnn"), { recursive: true });
+  return app;
+}
+
+test("a plain module script, under a strict policy", { timeout: 120_000 }, async () => {
+  const app = await writePlainApp("plain", { "index.html": html("app.js"), "app.js": unbundled(page("")) });
   await assertRecognises(`${await serve(app)}/`);
+});
+
+/** What an application offers its test: both ways to load, and what they tell. */
+const loaders = unbundled(`
+  import { Classifier } from "quickdraw-rnn";
+  import { createWorkerClassifier } from "quickdraw-rnn/worker";
+  const strokes = [[{ x: 0, y: 0 }, { x: 90, y: 10 }, { x: 40, y: 80 }]];
+  const loaders = { here: (options) => Classifier.load(options), there: (options) => createWorkerClassifier(options) };
+  window.load = async (place) => {
+    const seen = [];
+    try {
+      window[place] = await loaders[place]({ onProgress: (progress) => seen.push(progress) });
+    } catch ({ code, message }) {
+      return { code, message };
+    }
+    return seen.at(-1);
+  };
+  window.recognise = (place) => window[place].classify(strokes);
+  window.found = true;
+`);
+
+test("what the server answers instead of a file is named, and the next load succeeds", { timeout: 120_000 }, async () => {
+  const app = await writePlainApp("faults", { "index.html": html("app.js"), "app.js": loaders });
+  const faults = new Map();
+  const missing = [404, "text/html", "<!doctype html>not here"];
+  const fallback = [200, "text/html", "<!doctype html><title>An app</title>"];
+  await visit(`${await serve(app, STRICT_POLICY, faults)}/`, async (tab) => {
+    await found(tab);
+    const load = (place) => tab.evaluate((place) => window.load(place), place);
+    for (const file of ["quickdraw_wasm_bg.wasm", "model.json", "weights.safetensors"]) {
+      for (const [fault, message] of [[missing, "could not be fetched: the server answered 404"], [fallback, "is a web page"]]) {
+        faults.set(file, fault);
+        for (const place of ["here", "there"]) {
+          const error = await load(place);
+          assert.equal(error.code, "load-failed", `${place}: ${JSON.stringify(error)}`);
+          assert.ok(error.message.includes(`/${file} ${message}`), error.message);
+        }
+        faults.clear();
+      }
+    }
+    // A worker's program must be JavaScript.
+    for (const fault of [missing, fallback, [200, "text/plain"]]) {
+      faults.set("worker-thread.js", fault);
+      const error = await load("there");
+      assert.equal(error.code, "load-failed");
+      assert.match(error.message, /worker could not be started/);
+      faults.clear();
+    }
+    // The module may come as anything.
+    faults.set("quickdraw_wasm_bg.wasm", [200, "text/plain"]);
+    for (const place of ["here", "there"]) {
+      const progress = await load(place);
+      assert.ok(progress.loadedBytes > 2e6, JSON.stringify(progress));
+      const labels = (await tab.evaluate((place) => window.recognise(place), place)).map(({ label }) => label);
+      assert.deepEqual(labels, expected.map(({ label }) => label));
+    }
+  });
+});
+
+test("once loaded, nothing is asked of any server", { timeout: 120_000 }, async () => {
+  const app = await writePlainApp("offline", { "index.html": html("app.js"), "app.js": loaders });
+  await visit(`${await serve(app)}/`, async (tab) => {
+    await found(tab);
+    const asked = [];
+    for (const place of ["here", "there"]) await tab.evaluate((place) => window.load(place), place);
+    await tab.context().setOffline(true);
+    tab.context().on("request", (request) => asked.push(request.url()));
+    for (const place of ["here", "there"]) {
+      const labels = (await tab.evaluate((place) => window.recognise(place), place)).map(({ label }) => label);
+      assert.deepEqual(labels, expected.map(({ label }) => label));
+    }
+    assert.deepEqual(asked.filter((address) => !address.endsWith("favicon.ico")), []);
+  });
+});
+
+test("in Chromium's worker too, the newest drawing comes first and those before it are dropped", { timeout: 120_000 }, async () => {
+  const app = await writePlainApp("newest", { "index.html": html("app.js"), "app.js": loaders });
+  await visit(`${await serve(app)}/`, async (tab) => {
+    await found(tab);
+    const [first, ...others] = await tab.evaluate(async () => {
+      await window.load("there");
+      const calls = Array.from({ length: 20 }, () => window.recognise("there"));
+      return (await Promise.allSettled(calls)).map(({ reason }) => reason?.code ?? "recognised");
+    });
+    assert.deepEqual([first, others.at(-1)], ["recognised", "recognised"]);
+    assert.deepEqual(new Set(others.slice(0, -1)), new Set(["superseded"]));
+  });
 });
 
 test("a module worker and a service worker of the application", { timeout: 120_000 }, async () => {
@@ -168,28 +294,43 @@ test("a module worker and a service worker of the application", { timeout: 120_0
   await assertRecognises(`${await serve(app)}/`);
 });
 
-const viteConfig = (root) => ({
-  root,
-  configFile: false,
-  logLevel: "error",
-  optimizeDeps: { exclude: ["quickdraw-rnn"] },
-  worker: { format: "es" },
-  build: { target: "es2022" },
-});
+/** Vite without any configuration, and with the one that the package's README has for older versions. */
+const viteConfigs = {
+  "as it comes": () => "export default {};",
+  "as the README sets it up": (readme) => block(readme, "js", "vite.config.js"),
+};
 
-test("Vite's build", { timeout: 120_000 }, async () => {
-  const app = await writeApp("vite-build", { "index.html": html("/app.js"), "app.js": page("") });
-  await vite.build(viteConfig(app));
-  await assertRecognises(`${await serve(path.join(app, "dist"))}/`);
-});
+async function writeViteApp(name, config) {
+  const readme = await readFile(path.join(folder, "node_modules/quickdraw-rnn/README.md"), "utf8");
+  const files = { "index.html": html("/app.js"), "app.js": page(""), "vite.config.js": config(readme), "package.json": '{ "type": "module" }' };
+  return { root: await writeApp(name, files), logLevel: "error" };
+}
 
-test("Vite's development server", { timeout: 120_000 }, async () => {
-  const app = await writeApp("vite-dev", { "index.html": html("/app.js"), "app.js": page("") });
-  const fs = { allow: [folder] };
-  const server = await vite.createServer({ ...viteConfig(app), server: { host: "127.0.0.1", port: 0, fs } });
-  await server.listen();
-  closers.push(() => server.close());
-  await assertRecognises(`http://127.0.0.1:${server.httpServer.address().port}/`);
+for (const [name, config] of Object.entries(viteConfigs)) {
+  test(`Vite's build, ${name}`, { timeout: 120_000 }, async () => {
+    const app = await writeViteApp(`vite-build-${name.length}`, config);
+    await vite.build(app);
+    await assertRecognises(`${await serve(path.join(app.root, "dist"))}/`);
+  });
+
+  test(`Vite's development server, ${name}`, { timeout: 120_000 }, async () => {
+    const app = await writeViteApp(`vite-dev-${name.length}`, config);
+    const server = await vite.createServer({ ...app, server: { host: "127.0.0.1", port: 0, fs: { allow: [folder] } } });
+    await server.listen();
+    closers.push(() => server.close());
+    await assertRecognises(`http://127.0.0.1:${server.httpServer.address().port}/`);
+  });
+}
+
+test("Vite below a folder, with the addresses of the files", { timeout: 120_000 }, async () => {
+  const imports = `
+    import wasm from "quickdraw-rnn/quickdraw_wasm_bg.wasm?url";
+    import modelJson from "quickdraw-rnn/model/model.json?url";
+    import weights from "quickdraw-rnn/model/weights.safetensors?url";`;
+  const files = `{ wasm, model: { modelJson: fetch(modelJson), weights: fetch(weights) } }`;
+  const root = await writeApp("vite-below", { "index.html": html("/app.js"), "app.js": `${imports}${page(files)}` });
+  await vite.build({ root, configFile: false, logLevel: "error", base: "/below/it/", build: { outDir: "dist/below/it" } });
+  await assertRecognises(`${await serve(path.join(root, "dist"))}/below/it/`);
 });
 
 test("webpack", { timeout: 120_000 }, async () => {
