@@ -26,7 +26,8 @@ for (let round = 0; round < ROUNDS; round++) {
 const nSimplified = (await classifier.simplify(strokes)).reduce((sum, [x]) => sum + x.length, 0);
 classifier.dispose();
 
-const at = (values, share) => values.toSorted((a, b) => a - b)[Math.floor(share * (values.length - 1))].toFixed(2);
+/** @param {number[]} values @param {number} share */
+const at = (values, share) => [...values].sort((a, b) => a - b)[Math.floor(share * (values.length - 1))]?.toFixed(2);
 console.log(`${strokes.flat().length} points, ${nSimplified} when simplified; milliseconds, median (95 of 100):`);
 console.log(`on the page's thread  ${at(onPage, 0.5)} (${at(onPage, 0.95)})`);
 console.log(`until the guess       ${at(answered, 0.5)} (${at(answered, 0.95)})`);

@@ -1,4 +1,8 @@
-/* Categories of a user's own, from a few drawings each, beside those that the model was trained on or instead of them. */
+/**
+ * Categories of a user's own, from a few drawings each, beside those that the model was trained on or instead of them.
+ *
+ * @packageDocumentation
+ */
 
 import type { Prediction } from "./classifier.js";
 import { QuickdrawError } from "./error.js";
@@ -8,13 +12,17 @@ import type { Strokes } from "./strokes.js";
 
 /** What {@link CustomClasses} needs of a classifier: `Classifier` has it, and so has the one in a worker. */
 export interface EmbeddingClassifier {
+  /** The categories that the model knows. */
   readonly labels: readonly string[];
+  /** The vector before the network's last layer, now or later. */
   embed(strokes: Strokes, options?: EmbedOptions): Float32Array | Promise<Float32Array>;
+  /** The probability of each label, in the order of `labels`, now or later. */
   probabilities(strokes: Strokes, options?: ProbabilityOptions): Float32Array | Promise<Float32Array>;
 }
 
 /** A category of one's own. */
 export interface CustomClass {
+  /** Its name. */
   readonly label: string;
   /** How many drawings it was shown. */
   readonly nExamples: number;
@@ -28,18 +36,23 @@ export interface CustomClassifyOptions extends ClassifyOptions {
 
 /** A prediction that may be a category of one's own. */
 export interface CustomPrediction extends Prediction {
+  /** Whether the label is one of one's own categories. */
   readonly isCustom: boolean;
 }
 
 /** Saved categories: plain JSON. */
 export interface CustomClassesJson {
+  /** The version of this form. */
   readonly format: 1;
   /** What the model makes of a certain drawing, so that another model is noticed; null if there are no categories. */
   readonly fingerprint: readonly number[] | null;
+  /** The categories in the order in which they were added. */
   readonly classes: readonly {
+    /** Its name. */
     readonly label: string;
+    /** How many drawings it was shown. */
     readonly nExamples: number;
-    /** The sum of its drawings' vectors, each of length {@link UNIT}. */
+    /** The sum of its drawings' vectors, each of length 10,000. */
     readonly sum: readonly number[];
   }[];
 }

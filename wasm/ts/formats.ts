@@ -1,4 +1,8 @@
-/* Drawings to and from text: lines of the Quick, Draw! data set, and SVG pictures. No model is needed for any of it. */
+/**
+ * Drawings to and from text: lines of the Quick, Draw! data set, and SVG pictures. No model is needed for any of it.
+ *
+ * @packageDocumentation
+ */
 
 import { QuickdrawError } from "./error.js";
 import { parseJson } from "./json.js";
@@ -26,6 +30,7 @@ export interface DrawingRecord {
 
 /** What {@link toNdjson} writes: a record whose drawing may have any form of strokes. */
 export interface NewRecord extends Omit<DrawingRecord, "drawing"> {
+  /** The drawing, in any form of strokes. */
   readonly drawing: Strokes;
 }
 

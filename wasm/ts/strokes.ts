@@ -4,7 +4,9 @@ import { QuickdrawError, messageOf } from "./error.js";
 
 /** A point of a stroke; y points down, as on a screen. Any unit will do. */
 export interface Point {
+  /** To the right. */
   readonly x: number;
+  /** Down. */
   readonly y: number;
 }
 
