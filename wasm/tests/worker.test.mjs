@@ -7,6 +7,8 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 
 import { Classifier } from "quickdraw-rnn";
 import { CustomClasses } from "quickdraw-rnn/custom-classes";
@@ -129,6 +131,17 @@ describe("a load that fails", () => {
     await rejects({ wasm: 7 }, { code: "invalid-options", message: /option `wasm`/ });
     await rejects(null, { code: "invalid-options" });
   });
+  test("names what the worker lacks", async () => {
+    const folder = await mkdtemp(path.join(tmpdir(), "quickdraw-worker-"));
+    try {
+      const thread = new URL("../dist/worker-thread.js", import.meta.url).href;
+      const worker = path.join(folder, "old.mjs");
+      await writeFile(worker, `WebAssembly.validate = () => false; await import(${JSON.stringify(thread)});`);
+      await rejects({ worker }, { code: "unsupported", message: /SIMD/ });
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
   test("ends with the reason of its signal", async () => {
     const controller = new AbortController();
     const loading = createWorkerClassifier({ model: fixtureFolder, signal: controller.signal });
@@ -145,6 +158,24 @@ test("a disposed classifier rejects what waits and what comes", async () => {
   classifier.dispose();
   for (const { reason } of await Promise.allSettled(waiting)) assert.equal(reason.code, "disposed");
   await assert.rejects(classifier.classify(line), { code: "disposed" });
+});
+
+test("answered calls leave nothing behind", async () => {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc");
+  const heapBytes = () => (collect(), collect(), process.memoryUsage().heapUsed);
+  const ask = async (n) => {
+    for (let round = 0; round < n; round++) {
+      // One of them is superseded.
+      await Promise.allSettled([there.classify(line), there.classify(zigzag), there.classify(line)]);
+    }
+  };
+  await ask(500);
+  const before = heapBytes();
+  await ask(3000);
+  // A number for each call would be 72 kB, its strokes above a megabyte.
+  const grown = heapBytes() - before;
+  assert.ok(grown < 400_000, `the heap grew by ${grown} bytes`);
 });
 
 test("a classifier is disposed at the end of a block", { skip: typeof Symbol.dispose !== "symbol" }, async () => {
