@@ -51,6 +51,8 @@ test("the package's version is that of the Rust code, and its licences travel wi
   const manifest = JSON.parse(await readFile(path.join(installed, "package.json"), "utf8"));
   const cargo = await readFile(new URL("../../Cargo.toml", import.meta.url), "utf8");
   assert.equal(manifest.version, /\[workspace\.package\]\s+version = "([^"]+)"/.exec(cargo)?.[1]);
+  const named = (await readFile(path.join(installed, "README.md"), "utf8")).match(/\bquickdraw-rnn-\d[\d.]*\d\.tgz/g);
+  assert.deepEqual(new Set(named), new Set([`quickdraw-rnn-${manifest.version}.tgz`]));
   assert.match(await readFile(path.join(installed, "LICENSE"), "utf8"), /MIT License/);
   const attribution = /made available by Google, Inc\. under the Creative Commons Attribution 4\.0/;
   assert.match((await readFile(path.join(installed, "model/LICENSE"), "utf8")).replace(/\s+/g, " "), attribution);

@@ -9,6 +9,7 @@ import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
+import { Worker } from "node:worker_threads";
 
 import { Classifier } from "quickdraw-rnn";
 import { CustomClasses } from "quickdraw-rnn/custom-classes";
@@ -79,9 +80,30 @@ test("other calls are all answered, also beside drawings that are classified", a
 
 test("the strokes are those at the time of the call", async () => {
   const points = Float32Array.of(0, 0, 90, 10);
-  const first = there.probabilities({ points, offsets: [0] });
+  const offsets = Uint32Array.of(0);
+  const first = there.probabilities({ points, offsets });
+  assert.deepEqual([points.length, offsets.length], [4, 1]);
   points.fill(NaN);
+  offsets.fill(7);
   assert.deepEqual(await first, here.probabilities(line));
+  assert.deepEqual([points.length, offsets.length], [4, 1]);
+});
+
+test("strokes are copied once, and their copy changes hands", async () => {
+  const { postMessage } = Worker.prototype;
+  const sent = [];
+  Worker.prototype.postMessage = function (message, ...others) {
+    postMessage.call(this, message, ...others);
+    sent.push(message.strokes);
+  };
+  try {
+    for (const strokes of [line, zigzag, { points: new Float32Array(100).subarray(2, 6), offsets: [0] }]) {
+      assert.equal((await there.classify(strokes)).length, here.classify(strokes).length);
+    }
+  } finally {
+    Worker.prototype.postMessage = postMessage;
+  }
+  assert.deepEqual(sent.map(({ points, offsets }) => points.byteLength + offsets.byteLength), [0, 0, 0]);
 });
 
 test("what is wrong is said as by a classifier, and the worker stays", async () => {

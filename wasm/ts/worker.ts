@@ -191,7 +191,7 @@ export class WorkerClassifier implements Disposable {
     const checked = readClassifyOptions(options);
     allowedLabels(this.labels, checked);
     const { points, offsets } = readStrokes(strokes);
-    // A view of a larger buffer would be sent with all of it.
+    // The caller keeps the points; their copy changes hands when it is sent.
     const packed = { points: new Float32Array(points), offsets };
     const { allow, deny, ...others } = checked;
     const sent = { ...others, ...(allow !== undefined && { allow }), ...(deny !== undefined && { deny }) };
@@ -220,7 +220,8 @@ export class WorkerClassifier implements Disposable {
     this.#thread ??= this.#restart();
     this.#thread.then(
       (thread) => {
-        if (this.#underWay.has(request.id)) thread.send(request);
+        const { points, offsets } = request.strokes;
+        if (this.#underWay.has(request.id)) thread.send(request, [points.buffer, offsets.buffer] as ArrayBuffer[]);
       },
       // `#restart` has told.
       () => undefined,
@@ -293,7 +294,7 @@ class Thread {
   /** Called once, also if the worker dies before anybody asks it anything. */
   onDeath: (message: string) => void = () => undefined;
 
-  readonly send: (request: Request) => void;
+  readonly send: (request: Request, transfer?: ArrayBuffer[]) => void;
   readonly terminate: () => void;
 
   private constructor(send: Thread["send"], terminate: () => void) {
@@ -321,7 +322,7 @@ class Thread {
           : // Bundlers look for exactly this form.
             new Worker(new URL("./worker-thread.js", import.meta.url), { type: "module", name: "quickdraw-rnn" });
     const thread: Thread = new Thread(
-      (request) => worker.postMessage(request),
+      (request, transfer = []) => worker.postMessage(request, transfer),
       () => worker.terminate(),
     );
     worker.onmessage = ({ data }: MessageEvent<Answer>) => thread.onAnswer(data);
@@ -342,7 +343,7 @@ class Thread {
     // Options of the program, such as --eval, are not the worker's.
     const worker = new Worker(url, { execArgv: [] });
     const thread: Thread = new Thread(
-      (request) => worker.postMessage(request),
+      (request, transfer = []) => worker.postMessage(request, transfer),
       () => void worker.terminate(),
     );
     let isDead = false;
