@@ -127,6 +127,7 @@ async function compileTypeScript() {
     entryPoints: ENTRY_POINTS.map((name) => path.join(here, "ts", `${name}.ts`)),
     outdir: dist,
     bundle: true,
+    inject: [path.join(here, "ts", "text.ts")],
     splitting: true,
     chunkNames: "shared-[hash]",
     format: "esm",

@@ -79,12 +79,18 @@ test("importing the package touches nothing and leaves nothing", async () => {
   const program = path.join(folder, "import.mjs");
   await writeFile(
     program,
-    `for (const name of ["fetch", "WebAssembly", "Worker", "self", "window", "document", "location", "navigator", "process", "localStorage"]) {
+    `import { writeSync } from "node:fs";
+     import { runInNewContext } from "node:vm";
+     const names = "Object.getOwnPropertyNames(globalThis)";
+     const ofTheLanguage = runInNewContext(names);
+     const ofThePlatform = eval(names).filter((name) => !ofTheLanguage.includes(name));
+     for (const name of [...ofThePlatform, "WebAssembly", "Worker", "self", "window", "document", "location", "localStorage"]) {
        Object.defineProperty(globalThis, name, { configurable: true, get: () => { throw new Error(name + " was touched"); } });
      }
      const before = Object.getOwnPropertyNames(globalThis).join();
      for (const path of ["", "/worker", "/formats", "/custom-classes"]) await import("quickdraw-rnn" + path);
-     console.log(Object.getOwnPropertyNames(globalThis).join() === before ? "imported" : "something is left");`,
+     const after = Object.getOwnPropertyNames(globalThis).join();
+     writeSync(1, after === before ? "imported" : "something is left");`,
   );
   const { stdout } = await execute(process.execPath, [program], { cwd: folder });
   assert.equal(stdout.trim(), "imported");
