@@ -13,6 +13,7 @@ import { build as bundle } from "esbuild";
 
 import { Problem, run, runMain } from "../../.ci/command.mjs";
 import { WASM_TARGET, checkNode, checkRust } from "../../.ci/tools.mjs";
+import { notices } from "./notices.mjs";
 
 const here = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
 const pkg = path.join(here, "pkg");
@@ -36,6 +37,9 @@ const WASM_FEATURES = [
 
 /** -Oz takes seven times as long and -O3 ten times; both come out larger once they are compressed. */
 const OPTIMISATION = "-O2";
+
+/** What the authors of the crates in the module ask to travel with it. */
+const NOTICES = "THIRD-PARTY-LICENSES.txt";
 
 async function build() {
   checkNode();
@@ -89,7 +93,7 @@ async function bindAndOptimise(compiled, bindgen) {
     .digest("hex");
 
   const stamp = path.join(pkg, "inputs.sha256");
-  const outputs = ["quickdraw_wasm.js", "quickdraw_wasm.d.ts", "quickdraw_wasm_bg.wasm"];
+  const outputs = ["quickdraw_wasm.js", "quickdraw_wasm.d.ts", "quickdraw_wasm_bg.wasm", NOTICES];
   const isBuilt = outputs.every((name) => existsSync(path.join(pkg, name)));
   if (isBuilt && (await readFile(stamp, "utf8").catch(() => "")) === inputs) {
     return console.log("pkg/ is up to date");
@@ -103,6 +107,7 @@ async function bindAndOptimise(compiled, bindgen) {
   const module = path.join(fresh, "quickdraw_wasm_bg.wasm");
   const start = Date.now();
   await run(process.execPath, [wasmOpt, ...options, module, "-o", module]);
+  await writeFile(path.join(fresh, NOTICES), await notices());
   await writeFile(path.join(fresh, "inputs.sha256"), inputs);
   await rm(pkg, { recursive: true, force: true });
   await rename(fresh, pkg);

@@ -39,6 +39,7 @@ test("the package holds its face, its module and its model, and no sources of th
     "model/model.json",
     "model/weights.safetensors",
     "package.json",
+    "pkg/THIRD-PARTY-LICENSES.txt",
     "pkg/quickdraw_wasm_bg.wasm",
   ]) {
     assert.ok(files.includes(needed), `${needed} is missing among ${files.join(", ")}`);
@@ -56,6 +57,18 @@ test("the package's version is that of the Rust code, and its licences travel wi
   assert.match(await readFile(path.join(installed, "LICENSE"), "utf8"), /MIT License/);
   const attribution = /made available by Google, Inc\. under the Creative Commons Attribution 4\.0/;
   assert.match((await readFile(path.join(installed, "model/LICENSE"), "utf8")).replace(/\s+/g, " "), attribution);
+});
+
+test("the licences of the crates that the module is compiled from travel with it", async () => {
+  const notices = await readFile(path.join(installed, "pkg/THIRD-PARTY-LICENSES.txt"), "utf8");
+  const lock = await readFile(new URL("../../Cargo.lock", import.meta.url), "utf8");
+  for (const crate of ["burn-ndarray", "ndarray", "wasm-bindgen", "safetensors", "serde_json"]) {
+    const version = new RegExp(`name = "${crate}"\nversion = "([^"]+)"`).exec(lock)?.[1];
+    assert.ok(notices.includes(`\n${crate} ${version}: `), `${crate} ${version}`);
+  }
+  // What only builds the module, or only trains, is not in it.
+  for (const crate of ["serde_derive", "clap", "burn-cuda"]) assert.ok(!notices.includes(`\n${crate} `), crate);
+  for (const text of [/Permission is hereby granted, free of charge/, /Apache License/]) assert.match(notices, text);
 });
 
 test("the package could be published as it is", async () => {
