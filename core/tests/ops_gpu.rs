@@ -125,10 +125,13 @@ fn pooling_and_its_gradient_agree_with_the_processor<B: AutodiffBackend + ModelB
         [flat(output), flat(x.grad(&gradients).unwrap())]
     }
     let mut rng = ChaCha8Rng::seed_from_u64(4);
-    let lengths = Lengths::new(vec![3, 7, 0, 1, 4]);
+    let of = [3, 7, 0, 1, 4];
+    let lengths = Lengths::new(of.to_vec());
     for (pooling, n_parts) in [(Pooling::Sum, 1), (Pooling::MeanMax, 2)] {
-        let data = [random(&mut rng, [5, 7, 13]), random(&mut rng, [5, n_parts * 13])];
+        // Longer than every drawing.
+        let mut data = [random(&mut rng, [5, 9, 13]), random(&mut rng, [5, n_parts * 13])];
         let expected = pool_by::<OnHost>(&data, pooling, &lengths);
+        data[0] = with_nan_padding(&data[0], &of);
         let found = pool_by::<B>(&data, pooling, &lengths);
         for (part, (found, expected)) in ["output", "d_x"].iter().zip(found.iter().zip(&expected)) {
             assert_close(&format!("{pooling:?}, {part}"), found, expected, tolerance::<B>());
@@ -170,7 +173,13 @@ where
 }
 
 fn the_loss_and_its_gradient_agree_with_the_processor<B: AutodiffBackend + ModelBackend>() {
-    for (values, labels) in loss_cases() {
+    let mut cases = loss_cases();
+    // More rows than a launch has cubes.
+    let n = 70_000;
+    let mut rng = ChaCha8Rng::seed_from_u64(9);
+    let values = [(); 2].map(|()| random(&mut rng, [n, 3]));
+    cases.push((values, (0..n).map(|row| row % 3).collect()));
+    for (values, labels) in cases {
         let (found, expected) = (loss_by::<B>(&values, &labels), loss_by::<OnHost>(&values, &labels));
         assert_loss_close(&found, &expected, 1e-5);
     }

@@ -166,8 +166,11 @@ def main():
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
+    # As our products of float32 are made.
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
-    cases = GPU_CASES if arguments.device == "cuda" else CPU_CASES
+    on_gpu = arguments.device == "cuda"
+    machine = torch.cuda.get_device_name() if on_gpu else platform.processor() or platform.machine()
+    cases = GPU_CASES if on_gpu else CPU_CASES
     if unknown := set(arguments.case or []) - set(cases):
         parser.error(f"no case {', '.join(sorted(unknown))}; there are {', '.join(cases)}")
 
@@ -195,9 +198,10 @@ def main():
             }
         )
     found = {
-        "machine": torch.cuda.get_device_name() if arguments.device == "cuda" else platform.processor(),
+        "machine": machine,
         "threads": arguments.threads,
         "precision": arguments.precision,
+        "native_train_precision": "f32" if arguments.precision == "f32" else "bf16",
         "pytorch": torch.__version__,
         "rounds": arguments.rounds,
         "rows": rows,

@@ -287,7 +287,7 @@ fn accumulated_batches_count_as_one_large_batch() {
             step.losses.into_iter().map(|loss| loss.into_data().iter::<f64>().sum()).collect();
         let n_right: Vec<i64> = step.n_right.into_iter().map(|n| n.into_data().iter::<i64>().sum()).collect();
         let mean_loss = losses.iter().sum::<f64>() / losses.len() as f64;
-        (mean_loss, n_right.iter().sum::<i64>(), step.norm)
+        (mean_loss, n_right.iter().sum::<i64>(), step.norm.into_data().iter::<f64>().sum::<f64>())
     };
     let (one, several) = (step(vec![whole]), step(parts));
     assert!((one.0 - several.0).abs() < 1e-5, "{one:?} {several:?}");
@@ -584,18 +584,30 @@ fn a_run_that_cannot_be_resumed_says_why() {
 #[test]
 fn a_loss_that_is_no_number_stops_the_run_and_keeps_the_checkpoint() {
     let folder = tempfile::tempdir().unwrap();
-    let out = folder.path().join("run");
-    run(&job(&out, 2), false).unwrap();
-    let mut wild = job(&out, 60);
-    wild.resume = true;
-    wild.config.learning_rate = 1e38;
-    wild.config.schedule = Schedule::Constant;
-    wild.config.checkpoint_every_steps = 1;
-    let message = refusal(&wild);
-    assert!(message.contains("diverged"), "{message}");
+    let diverges = |name: &str, checkpoint_every_steps, accumulate| {
+        let out = folder.path().join(name);
+        let mut tame = job(&out, 2);
+        tame.config.accumulate = accumulate;
+        run(&tame, false).unwrap();
+        let kept = weights(&out);
+        let mut wild = job(&out, 60);
+        wild.resume = true;
+        wild.config.accumulate = accumulate;
+        wild.config.learning_rate = 1e38;
+        wild.config.schedule = Schedule::Constant;
+        wild.config.checkpoint_every_steps = checkpoint_every_steps;
+        let message = refusal(&wild);
+        assert!(message.contains("diverged"), "{message}");
+        assert!(message.contains("the loss is NaN") || message.contains("the loss is inf"), "{message}");
+        assert_eq!(weights(&out), kept, "the model of a run that diverged");
+        (message, Checkpoint::newest(&out).unwrap().unwrap().state.step)
+    };
+    let (message, newest) = diverges("each", 1, 1);
     // What is kept as the last checkpoint is from before: its step can be told from the message.
-    let newest = Checkpoint::newest(&out).unwrap().unwrap().state.step;
-    assert!(message.contains(&format!("at step {}", newest + 1)), "{message}, kept step {newest}");
+    assert!(message.contains(&format!("at step {} ", newest + 1)), "{message}, kept step {newest}");
+    // Steps whose losses are read together: the same is told, and nothing of them was kept.
+    assert_eq!(diverges("together", 0, 1), (message, 2));
+    assert_eq!(diverges("accumulated", 0, 2).1, 2);
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! The network's operations over batches of drawings of different lengths: the 1-d convolution, the bidirectional LSTM
-//! layer, pooling over time and dropout, each ONE operation with its own gradient.
+//! layer, pooling over time, dropout and the loss, each ONE operation with its own gradient; and the optimiser's arithmetic.
 //!
 //! In: padded batches `[B, T, C]` with [`Lengths`]. Out: padded batches, zero past each drawing's length.
 //! [`KernelBackend`] is what a backend gives: its defaults are the plain form in tensor operations
@@ -234,7 +234,7 @@ pub trait KernelBackend: Backend {
     /// the drawing's own.
     ///
     /// # Panics
-    /// Unless there are as many labels as rows.
+    /// Unless targets have the shape of logits, and there are as many labels as rows.
     fn cross_entropy(
         logits: Float<Self>,
         targets: Float<Self>,
@@ -257,7 +257,7 @@ pub trait KernelBackend: Backend {
     }
 }
 
-/// What the model asks for: both operations, differentiable where the backend is `Autodiff`.
+/// What the model and its training ask for, differentiable where the backend is `Autodiff`.
 pub trait ModelBackend: Backend {
     /// See [`KernelBackend::lstm_forward`].
     fn lstm(x: Float<Self>, weights: LstmWeights<Float<Self>>, lengths: &Lengths) -> Float<Self>;
@@ -341,8 +341,10 @@ pub fn dropout<B: ModelBackend>(x: Tensor<B, 3>, dropout: Dropout) -> Tensor<B, 
 /// The mean cross-entropy of the softmax of `logits` `[B, K]` and `targets` `[B, K]`, `[1]`, and the number of drawings whose
 /// likeliest class is that of `labels`, `[1]`.
 ///
+/// Targets get no gradient.
+///
 /// # Panics
-/// Unless there are as many labels as rows.
+/// Unless targets have the shape of logits, and there are as many labels as rows.
 pub fn cross_entropy<B: ModelBackend>(
     logits: Tensor<B, 2>,
     targets: Tensor<B, 2>,

@@ -343,6 +343,7 @@ pub fn cross_entropy<B: Backend>(
     let (logits, targets): (Tensor<B, 2>, Tensor<B, 2>) = (tensor(logits), tensor(targets));
     let [n_drawings, _] = logits.dims();
     assert_eq!(labels.len(), n_drawings, "labels of a batch");
+    assert_eq!(targets.dims(), logits.dims(), "targets of a batch");
     let labels: Vec<i32> = labels.iter().map(|&label| label as i32).collect();
     let labels = Tensor::from_data(TensorData::new(labels, [n_drawings, 1]), &logits.device());
     let n_right: Tensor<B, 1> = logits.clone().argmax(1).equal(labels).float().sum();

@@ -138,7 +138,8 @@ pub fn assert_adam_close(found: &[Vec<f32>; 5], expected: &[Vec<f32>; 5], tolera
     }
 }
 
-/// Logits, targets and labels: peaked and flat, targets that sum to 1 and to less, more rows than a thread takes at a time.
+/// Logits, targets and labels: peaked, flat and equal, targets that sum to 1, to less and to more, more rows than a thread
+/// takes at a time.
 pub fn loss_cases() -> Vec<([TensorData; 2], Vec<usize>)> {
     let mut rng = ChaCha8Rng::seed_from_u64(7);
     let mut cases = Vec::new();
@@ -154,6 +155,10 @@ pub fn loss_cases() -> Vec<([TensorData; 2], Vec<usize>)> {
         let shape = [n_drawings, n_classes];
         cases.push(([TensorData::new(logits, shape), TensorData::new(targets, shape)], labels));
     }
+    // All classes alike: the first is the guess. Targets that sum to more than 1.
+    let alike = TensorData::new(vec![2.0f32; 6], [2, 3]);
+    let targets = TensorData::new(vec![0.5f32, 0.5, 0.5, 0.0, 1.0, 0.5], [2, 3]);
+    cases.push(([alike, targets], vec![0, 1]));
     cases
 }
 

@@ -42,7 +42,8 @@ pub struct Summary {
     pub gradient_norm: f64,
     /// Drawings a second.
     pub drawings_per_s: f64,
-    /// Share of the time that was spent waiting for batches, 0 to 1.
+    /// Share of the time that was spent waiting for batches, 0 to 1. A GPU computes on meanwhile, so there it is the most
+    /// that the waiting can have cost.
     pub waiting: f64,
 }
 
@@ -83,12 +84,12 @@ impl<B: Backend> Window<B> {
         let n_steps = self.checked_norms.len();
         if let Some(i) = self.checked_norms.iter().position(|norm| !norm.is_finite()) {
             let losses_of_step = self.losses.len() / n_steps;
-            let loss = self.losses.swap_remove((i + 1) * losses_of_step - 1);
+            let losses = self.losses.drain(i * losses_of_step..(i + 1) * losses_of_step).collect();
             bail!(
                 "at step {} the loss is {} and the gradient's norm {}: training has diverged. The last checkpoint is \
                  kept; try a lower --learning-rate or --gradient-clipping-norm",
                 step - (n_steps - 1 - i) as u64,
-                read(vec![loss])[0],
+                mean(&read(losses)),
                 self.checked_norms[i]
             );
         }

@@ -115,7 +115,7 @@ pub fn gradients<B: AutodiffBackend + ModelBackend>(
 pub struct Step<B: AutodiffBackend> {
     /// The network after it.
     pub model: Model<B>,
-    /// The mean cross-entropy of each batch before it, `[1]`, still on its device.
+    /// The mean cross-entropy of each batch before it, `[1]`, still on the first device.
     pub losses: Vec<Tensor<B::InnerBackend, 1>>,
     /// Drawings of each batch whose likeliest class was the right one, `[1]`, likewise.
     pub n_right: Vec<Tensor<B::InnerBackend, 1>>,
@@ -195,8 +195,9 @@ where
                 }
                 device => self.further[device - 1].finish(i)?,
             };
-            losses.push(found.loss);
-            n_right.push(found.n_right);
+            // They are read back together, from one device.
+            losses.push(found.loss.to_device(&self.first));
+            n_right.push(found.n_right.to_device(&self.first));
             match n_devices {
                 1 => sum.accumulate(&model, found.gradients),
                 _ => sum.accumulate(&model, found.gradients.to_device(&self.first, &model)),

@@ -18,6 +18,11 @@ pub(super) fn step<R: CubeRuntime>(
 ) -> (CubeTensor<R>, [CubeTensor<R>; 2]) {
     let AdamStep { learning_rate, beta_1, beta_2, epsilon, weight_decay, time } = step;
     let n_values = parameter.shape().num_elements();
+    let all = moments.iter().chain([&gradient]);
+    assert!(
+        all.map(CubeTensor::shape).all(|shape| shape == parameter.shape()),
+        "a parameter's gradient and moments"
+    );
     let out = || empty(&parameter, parameter.shape());
     let (new_parameter, new_moments) = (out(), [out(), out()]);
     let client = parameter.client.clone();
@@ -82,6 +87,7 @@ fn adam_kernel(
 
 /// See [`KernelBackend::scale`](crate::ops::KernelBackend::scale).
 pub(super) fn scale<R: CubeRuntime>(x: CubeTensor<R>, factor: CubeTensor<R>) -> CubeTensor<R> {
+    assert_eq!(factor.shape().num_elements(), 1, "values of a factor");
     let n_values = x.shape().num_elements();
     let scaled = empty(&x, x.shape());
     let client = x.client.clone();

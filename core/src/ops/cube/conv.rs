@@ -9,7 +9,7 @@ use burn_cubecl::CubeRuntime;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-use super::rows::{PLACE_SIZE, Places, clear_rest, pack, sum_rows, unpack};
+use super::rows::{PLACE_SIZE, Places, clear, pack, sum_rows, unpack};
 use super::{array, dims, empty, product, product_over_rows, zeros};
 use crate::ops::{ConvWeights, Lengths, float, tensor};
 
@@ -131,7 +131,7 @@ fn windows_kernel(
     stride: u32,
 ) {
     if CUBE_POS_Y == 0 {
-        clear_rest(windows, n_used, n_rows, d_window);
+        clear(windows, n_used * d_window, n_rows * d_window);
     }
     let mut place = CUBE_POS_Y;
     while place < n_drawings {

@@ -20,6 +20,7 @@ pub(super) fn cross_entropy<R: CubeRuntime>(
 ) -> CrossEntropy<CubeTensor<R>> {
     let [n_drawings, n_classes] = dims(&logits);
     assert_eq!(labels.len(), n_drawings, "labels of a batch");
+    assert_eq!(dims(&targets), [n_drawings, n_classes], "targets of a batch");
     let client = logits.client.clone();
     let d_logits = empty(&logits, [n_drawings, n_classes]);
     let (losses, right) = (empty(&logits, [n_drawings, 1]), empty(&logits, [n_drawings, 1]));

@@ -79,12 +79,12 @@ impl<R: CubeRuntime> Places<R> {
     }
 }
 
-/// Sets the rows that belong to no drawing to zero; to be called by all units of a flat kernel, or of one row of its cubes.
+/// Sets the values from `first` to `end` to zero; to be called by all units of a row of cubes.
 #[cube]
-pub(super) fn clear_rest(packed: &mut Array<f32>, n_used: u32, n_rows: u32, width: u32) {
-    let mut i = n_used * width + ABSOLUTE_POS_X;
-    while i < n_rows * width {
-        packed[i as usize] = 0.0;
+pub(super) fn clear(values: &mut Array<f32>, first: u32, end: u32) {
+    let mut i = first + ABSOLUTE_POS_X;
+    while i < end {
+        values[i as usize] = 0.0;
         i += CUBE_COUNT_X * CUBE_DIM_X;
     }
 }
@@ -127,7 +127,7 @@ fn pack_kernel(
     width: u32,
 ) {
     if CUBE_POS_Y == 0 {
-        clear_rest(packed, n_used, n_rows, width);
+        clear(packed, n_used * width, n_rows * width);
     }
     let mut place = CUBE_POS_Y;
     while place < n_drawings {

@@ -16,7 +16,12 @@ pub struct CrossEntropy {
 }
 
 /// The mean cross-entropy of the softmax of `logits` `[B, K]` and `targets` `[B, K]`.
+///
+/// # Panics
+/// When the sizes do not fit together.
 pub fn cross_entropy(logits: &[f32], targets: &[f32], labels: &[usize], n_classes: usize) -> CrossEntropy {
+    assert_eq!(logits.len(), labels.len() * n_classes, "labels of a batch");
+    assert_eq!(targets.len(), logits.len(), "targets of a batch");
     let chunk_len = CHUNK_ROWS * n_classes;
     let share = 1.0 / labels.len() as f32;
     let mut d_logits = unwritten(logits.len());

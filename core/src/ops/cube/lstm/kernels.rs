@@ -12,7 +12,7 @@
 use cubecl::prelude::*;
 
 use super::plan::Plan;
-use crate::ops::cube::rows::PLACE_SIZE;
+use crate::ops::cube::rows::{PLACE_SIZE, clear};
 
 /// Gates of a unit: input, forget, candidate, output.
 pub(super) const N_GATES: usize = 4;
@@ -217,7 +217,8 @@ pub(super) fn forward_kernel<W: Float>(
 }
 
 /// The walk back. `d_output` is `[B, T, D * H]`, `recurrent` `[D, H, H]` has the gates of (unit, state), `gates` and `cells`
-/// are those of the walk forward; `d_gates` `[N, D, H]`, the gradient before the activation, is written.
+/// are those of the walk forward; `d_gates` `[N, D, H]`, the gradient before the activation, is written, and zero from row
+/// `n_used` on, as those rows belong to no drawing.
 #[cube(launch_unchecked)]
 #[allow(clippy::too_many_arguments)]
 pub(super) fn backward_kernel<W: Float>(
@@ -381,7 +382,7 @@ pub(super) fn backward_kernel<W: Float>(
 }
 
 /// `output` `[B, T, D * H]` -> the output before each packed row on its direction's walk, zero where a drawing begins:
-/// `states` `[D, N, H]`.
+/// `states` `[D, N, H]`, zero from row `n_used` on.
 #[cube(launch_unchecked)]
 #[allow(clippy::too_many_arguments)]
 pub(super) fn states_before_kernel(
@@ -397,11 +398,8 @@ pub(super) fn states_before_kernel(
 ) {
     if CUBE_POS_Y == 0 {
         for direction in 0..n_directions {
-            let mut i = (direction * n_rows + n_used) * d_hidden + ABSOLUTE_POS_X;
-            while i < (direction + 1) * n_rows * d_hidden {
-                states[i as usize] = 0.0;
-                i += CUBE_COUNT_X * CUBE_DIM_X;
-            }
+            let first = direction * n_rows;
+            clear(states, (first + n_used) * d_hidden, (first + n_rows) * d_hidden);
         }
     }
     let width = n_directions * d_hidden;

@@ -60,7 +60,7 @@ impl Layer {
     }
 
     /// See [`KernelBackend::lstm_forward`](crate::ops::KernelBackend::lstm_forward). Saves gates `[N, D, H, 4]` and cells
-    /// `[N, D, H]` of the packed rows.
+    /// `[N, D, H]` of the packed rows; those of the rows that belong to no drawing are not written, and nothing may read them.
     pub(super) fn forward<B, R: CubeRuntime>(
         self,
         x: CubeTensor<R>,
