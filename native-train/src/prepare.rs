@@ -1,9 +1,10 @@
 //! Files of drawings in any published form in, shuffled shards of drawings to train on and to evaluate on out.
 //!
 //! This is what the tutorial's `create_dataset.py` does, its names and its layout included, for data of any size. Everything
-//! is read once: threads read ahead and judge, the drawings that may be kept go into one of 256 buckets on the disk, and
+//! is read once: threads take turns to read and judge what each has read, the drawings that may be kept go into one of 256 buckets on the disk, and
 //! their fingerprints beside them. Then duplicates are found where equal fingerprints lie together, and each bucket is put
-//! in order in memory and written on. So the memory is that of a part of a bucket for each thread, and of a bit a drawing.
+//! in order in memory and written on. So the memory is that of a few parts of a file on their way, which serve again and again, then
+//! that of a part of a bucket for each thread, and of a bit a drawing.
 //!
 //! What happens to a drawing follows from itself: the side, training or evaluation, from a hash of its `key_id` (of its points
 //! where it has none), so that it stays the same when the data grows and for every seed; its place from that hash
@@ -16,29 +17,31 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::{self, Write as _};
 use std::fs::{self, File, TryLockError};
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, BufWriter, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use anyhow::{Context, Result, bail, ensure};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use indicatif::{ProgressBar, ProgressStyle};
-use quickdraw_core::{Drawing, Record};
+use quickdraw_core::Drawing;
 use rayon::prelude::*;
 use ring::digest::{Context as Digest, SHA256, digest};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::data::inputs::{STANDARD_INPUT, find_inputs};
-use crate::data::records::{Batch, Entry, Records, stem};
+use crate::data::records::{Batch, Found, Records, stem};
+use crate::data::simplified::{self, Fields};
 use crate::data::{DataSet, examples, mix, store};
 use crate::spool::{
-    Bits, Finished, Mark, N_PRINT_FILES, PRINT_BYTES, Seen, Spool, find_repeated, print_bytes, print_file,
-    read_next,
+    Bits, Finished, Mark, N_PRINT_STREAMS, PRINT_BYTES, Reader, Seen, Spool, find_repeated, print_bytes,
+    print_stream,
 };
 use crate::tfrecord;
 
@@ -149,19 +152,26 @@ const PROGRESS: &str = "progress.json";
 /// Drawings after which, at the end of a file, progress is noted.
 const NOTED_EVERY: usize = 10_000;
 
+/// What is put aside between reading and writing.
+const SPOOL: &str = "spool";
+
+/// Streams of that: buckets of drawings, their fingerprints, and the list of all.
 const N_BUCKETS: usize = 256;
+const PRINTS: Range<usize> = N_BUCKETS..N_BUCKETS + N_PRINT_STREAMS;
+const CANDIDATES: usize = PRINTS.end;
+const N_STREAMS: usize = CANDIDATES + 1;
 
 /// Groups of shards that threads write, each group from its buckets: few enough that not many buckets are read for two.
 const MAX_GROUPS: usize = 64;
 
 /// Bytes of a bucket that a thread has in memory together.
-const MAX_BUCKET_BYTES: u64 = 8 << 20;
+const MAX_BUCKET_BYTES: u64 = 2 << 20;
 
 /// The most points of a drawing in simplified form; real ones have a few dozen, and a thousandth of them 300.
 const MAX_POINTS: usize = 2000;
 
-/// Batches that a reader may be ahead.
-const BATCHES_AHEAD: usize = 16;
+/// Parts of files on their way, for each thread that reads: one at work, and one that waits for those before it.
+const PARTS_PER_READER: usize = 2;
 
 /// Bad lines that are shown.
 const MAX_EXAMPLES: usize = 10;
@@ -348,10 +358,8 @@ fn run(inputs: &[PathBuf], out: &Path, options: &Options, quiet: bool, is_resume
     bar.set_message("writing");
     let files = write_shards(&workplace.folder, &mut gathered, options)?;
     let summary = Summary { n_resumed, ..gathered.summary };
-    for spool in gathered.buckets.iter().chain(&gathered.prints).chain([&gathered.candidates]) {
-        fs::remove_file(&spool.path)
-            .with_context(|| format!("{}: cannot be removed", spool.path.display()))?;
-    }
+    let spool = &gathered.spool.path;
+    fs::remove_file(spool).with_context(|| format!("{}: cannot be removed", spool.display()))?;
     let manifest = json!({
         "version": MANIFEST_VERSION,
         "program": concat!("native-train ", env!("CARGO_PKG_VERSION")),
@@ -528,8 +536,7 @@ struct Progress {
     summary: Summary,
     /// By class, drawings that are certainly no duplicates, and no more than the class may have.
     certain: Vec<ClassCount>,
-    /// Buckets, fingerprints, candidates.
-    marks: Vec<Mark>,
+    spool: Mark,
 }
 
 impl Progress {
@@ -578,9 +585,29 @@ fn write_synced(path: &Path, bytes: &[u8]) -> Result<()> {
     write().with_context(|| format!("{}: cannot be written", path.display()))
 }
 
+/// A part of a file on its way: what was read, and then what became of it. When it is done with it takes the next part, so that
+/// the memory is that of a few, however many there are.
+#[derive(Default)]
+struct Part {
+    batch: Batch,
+    judged: Vec<Judged>,
+    /// Of a file of lines.
+    n_lines: u64,
+    drawings: Drawings,
+}
+
+/// Drawings of a part that passed everything that can be told of them alone.
+#[derive(Default)]
+struct Drawings {
+    /// Their words, one after the other wherever it changes.
+    words: Vec<String>,
+    /// Themselves, as [`pack`] makes them, one after the other.
+    packed: Vec<u8>,
+}
+
 /// What a thread made of an entry of a file.
-enum Found {
-    Drawing(Box<Kept>),
+enum Judged {
+    Drawing(Kept),
     Bad { number: u64, message: String },
     OtherClass,
     NotRecognized,
@@ -589,107 +616,191 @@ enum Found {
     Absurd,
 }
 
-/// A drawing that passed everything that can be told of it alone.
+/// One of the [`Drawings`] of a part.
 struct Kept {
-    word: String,
+    /// Index of its word.
+    word: usize,
     /// Hash of `key_id`, or of the points where there is none.
     identity: u64,
     /// Hash of the points.
     content: u64,
     has_key: bool,
     was_simplified: bool,
-    /// As [`pack`] makes it.
-    packed: Vec<u8>,
+    /// Where it is.
+    packed: Range<usize>,
 }
 
-/// What comes from a file, in its order.
+/// What comes from the files, in their order.
 enum Message {
-    /// Entries, as soon as a thread has judged them.
-    Entries(Receiver<Vec<Found>>),
+    /// A part of a file, as soon as a thread has judged it.
+    Part(Receiver<Part>),
     /// The file is over, or cannot be read on.
     End(Result<()>),
 }
 
-/// Reads the files `first`, `first + step`, ..., lets other threads judge what is in them, and sends that in its order. A file
-/// whose index is below `enough` is not read on.
-fn read_ahead<'scope>(
-    files: &[PathBuf],
-    first: usize,
-    step: usize,
-    options: &'scope Options,
-    enough: &AtomicUsize,
-    judges: &rayon::Scope<'scope>,
-    to: &SyncSender<Message>,
-) {
-    for (index, path) in files.iter().enumerate().skip(first).step_by(step) {
-        let read = || -> Result<bool> {
-            let mut records = Records::open(path)?;
-            let unreadable = || format!("{}: cannot be read to its end", path.display());
-            while enough.load(Ordering::Relaxed) <= index
-                && let Some(batch) = records.next_batch().with_context(unreadable)?
-            {
-                let (answer, judged) = sync_channel(1);
-                if to.send(Message::Entries(judged)).is_err() {
-                    return Ok(false);
+/// The files, of which threads read one part after the other.
+struct Source<'a> {
+    files: &'a [PathBuf],
+    index: usize,
+    /// Of the file that was begun.
+    records: Option<Records>,
+    /// A file whose index is below is not read on.
+    enough: &'a AtomicUsize,
+    /// Parts that are done with.
+    spare: Receiver<Part>,
+    to: Sender<Message>,
+}
+
+impl Source<'_> {
+    /// The next part, and where to send it when it is judged. Nothing at the end, and when nobody listens any more: then the run has
+    /// failed.
+    fn next(&mut self) -> Option<(Part, SyncSender<Part>)> {
+        let mut part = self.spare.recv().ok()?;
+        while let Some(path) = self.files.get(self.index) {
+            let end = match self.read(path, &mut part.batch) {
+                Ok(true) => {
+                    let (answer, judged) = sync_channel(1);
+                    self.to.send(Message::Part(judged)).ok()?;
+                    return Some((part, answer));
                 }
-                judges.spawn(move |_| {
-                    let mut found = Vec::with_capacity(Batch::SIZE);
-                    batch.for_each(|entry| found.push(judge(entry, options)));
-                    // If nobody listens any more, the run has failed.
-                    let _ = answer.send(found);
-                });
-            }
-            Ok(true)
-        };
-        let end = match read() {
-            Ok(true) => Ok(()),
-            // Nobody listens any more.
-            Ok(false) => return,
-            Err(error) => Err(error),
-        };
-        if to.send(Message::End(end)).is_err() {
-            return;
+                Ok(false) => Ok(()),
+                Err(error) => Err(error),
+            };
+            self.records = None;
+            self.index += 1;
+            self.to.send(Message::End(end)).ok()?;
         }
+        None
+    }
+
+    /// The next part of a file; false at its end.
+    fn read(&mut self, path: &Path, batch: &mut Batch) -> Result<bool> {
+        if self.index < self.enough.load(Ordering::Relaxed) {
+            return Ok(false);
+        }
+        let records = match self.records.take() {
+            Some(records) => records,
+            None => Records::open(path)?,
+        };
+        let read = self.records.insert(records).next_batch(batch);
+        read.with_context(|| format!("{}: cannot be read to its end", path.display()))
     }
 }
 
-/// What can be told of an entry alone.
-fn judge(Entry { number, record }: Entry, options: &Options) -> Found {
-    let record = match record {
-        Ok(record) => record,
-        Err(message) => return Found::Bad { number, message },
-    };
-    if options.classes.as_ref().is_some_and(|classes| !classes.contains(&record.word)) {
-        return Found::OtherClass;
+/// Where parts come from, and where they go when they are done with.
+struct Line {
+    messages: Receiver<Message>,
+    done_with: Sender<Part>,
+}
+
+/// Reads parts of the files and judges them, in turns with other threads.
+fn read_and_judge(source: &Mutex<Source<'_>>, options: &Options) {
+    loop {
+        // Another reader's panic ends all of them.
+        let next = source.lock().ok().and_then(|mut source| source.next());
+        let Some((mut part, answer)) = next else { return };
+        part.judge(options);
+        // If nobody listens any more, the run has failed.
+        let _ = answer.send(part);
     }
-    if options.recognized_only && record.recognized != Some(true) {
-        return Found::NotRecognized;
+}
+
+impl Part {
+    /// With room for what most parts hold, so that nothing is copied while it grows.
+    fn new() -> Self {
+        let mut part = Self::default();
+        part.judged.reserve(Batch::BYTES / 256);
+        part.drawings.packed.reserve(Batch::BYTES / 2);
+        part
+    }
+
+    /// Finds out what can be told of each entry alone.
+    fn judge(&mut self, options: &Options) {
+        let Self { batch, judged, n_lines, drawings } = self;
+        judged.clear();
+        drawings.words.clear();
+        drawings.packed.clear();
+        let mut strokes = Vec::new();
+        *n_lines = batch.for_each(|number, found| {
+            judged.push(match found {
+                Found::Simplified(fields, strokes) => match unwanted(&fields, options) {
+                    Some(reason) => reason,
+                    None => drawings.add(&fields, strokes, false, options),
+                },
+                Found::Record(mut record) => {
+                    let soft = record.soft.take();
+                    let fields = Fields::of(&record, soft);
+                    match unwanted(&fields, options) {
+                        Some(reason) => reason,
+                        None => {
+                            let simplified = store::simplified(&record.drawing);
+                            let drawing = simplified.as_ref().unwrap_or(&record.drawing);
+                            if drawing.n_points() > MAX_POINTS {
+                                Judged::Absurd
+                            } else {
+                                strokes.clear();
+                                simplified::pack(drawing, &mut strokes);
+                                drawings.add(&fields, &strokes, simplified.is_some(), options)
+                            }
+                        }
+                    }
+                }
+                Found::Bad(message) => Judged::Bad { number, message },
+            });
+        });
+    }
+}
+
+/// Why a drawing is not kept, as far as that is told by what is said of it.
+fn unwanted(fields: &Fields<'_>, options: &Options) -> Option<Judged> {
+    if options.classes.as_ref().is_some_and(|classes| !classes.iter().any(|class| class == fields.word)) {
+        return Some(Judged::OtherClass);
+    }
+    if options.recognized_only && fields.recognized != Some(true) {
+        return Some(Judged::NotRecognized);
     }
     if let Some(countries) = &options.countries
-        && !record.countrycode.as_ref().is_some_and(|country| countries.contains(country))
+        && !fields.countrycode.is_some_and(|country| countries.contains(country))
     {
-        return Found::OtherCountry;
+        return Some(Judged::OtherCountry);
     }
-    let simplified = store::simplified(&record.drawing);
-    let drawing = simplified.as_ref().unwrap_or(&record.drawing);
-    if drawing.n_points() > MAX_POINTS {
-        return Found::Absurd;
+    None
+}
+
+impl Drawings {
+    /// Adds a drawing that has this in simplified form.
+    fn add(
+        &mut self,
+        fields: &Fields<'_>,
+        strokes: &[u8],
+        was_simplified: bool,
+        options: &Options,
+    ) -> Judged {
+        let points = || simplified::packed_strokes(strokes).flat_map(|stroke| stroke.chunks_exact(2));
+        if points().count() > MAX_POINTS {
+            return Judged::Absurd;
+        }
+        let mut others = points();
+        let first = others.next();
+        if others.all(|point| Some(point) == first) {
+            return Judged::Empty;
+        }
+        let content = content_hash(strokes);
+        let key = fields.key_id.map(|key_id| fnv(FNV_OFFSET, key_id.as_bytes()));
+        if self.words.last().is_none_or(|last| last != fields.word) {
+            self.words.push(fields.word.to_owned());
+        }
+        let start = self.packed.len();
+        pack(fields, strokes, options.format, &mut self.packed);
+        Judged::Drawing(Kept {
+            word: self.words.len() - 1,
+            identity: key.unwrap_or(content),
+            content,
+            has_key: key.is_some(),
+            was_simplified,
+            packed: start..self.packed.len(),
+        })
     }
-    let first = drawing.strokes()[0][0];
-    if drawing.strokes().iter().flatten().all(|&point| point == first) {
-        return Found::Empty;
-    }
-    let content = content_hash(drawing);
-    let key = record.key_id.as_ref().map(|key_id| fnv(FNV_OFFSET, key_id.as_bytes()));
-    let packed = pack(drawing, &record, options.format);
-    Found::Drawing(Box::new(Kept {
-        word: record.word,
-        identity: key.unwrap_or(content),
-        content,
-        has_key: key.is_some(),
-        was_simplified: simplified.is_some(),
-        packed,
-    }))
 }
 
 const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
@@ -700,59 +811,41 @@ fn fnv(hash: u64, bytes: &[u8]) -> u64 {
 }
 
 /// A hash of the points of a drawing in simplified form, and of which strokes they are.
-fn content_hash(drawing: &Drawing) -> u64 {
-    let mut hash = FNV_OFFSET;
-    for stroke in drawing.strokes() {
-        hash = fnv(hash, &(stroke.len() as u32).to_le_bytes());
-        for point in stroke {
-            hash = fnv(hash, &point.map(|value| value as u8));
-        }
-    }
-    hash
+fn content_hash(strokes: &[u8]) -> u64 {
+    simplified::packed_strokes(strokes).fold(FNV_OFFSET, |hash, points| {
+        let n = (points.len() / 2) as u32;
+        fnv(fnv(hash, &n.to_le_bytes()), points)
+    })
 }
 
-/// The fields of a line of JSON besides `word` and `drawing`, and the strokes: length of the fields, fields, then for each
-/// stroke its length and its points.
-fn pack(drawing: &Drawing, record: &Record, format: Format) -> Vec<u8> {
-    let mut fields = String::new();
+/// Appends the fields of a line of JSON besides `word` and `drawing`, and the strokes: length of the fields, fields, strokes.
+fn pack(fields: &Fields<'_>, strokes: &[u8], format: Format, packed: &mut Vec<u8>) {
+    let mut text = String::new();
     if format != Format::Tfrecord {
         let mut add = |name: &str, value: Option<Value>| {
             if let Some(value) = value {
                 // Writing into a String cannot fail.
-                let _ = write!(fields, "\"{name}\":{value},");
+                let _ = write!(text, "\"{name}\":{value},");
             }
         };
-        add("countrycode", record.countrycode.as_deref().map(Value::from));
-        add("timestamp", record.timestamp.as_deref().map(Value::from));
-        add("recognized", record.recognized.map(Value::from));
-        add("key_id", record.key_id.as_deref().map(Value::from));
-        add("soft", record.soft.as_ref().map(|soft| json!(soft)));
+        add("countrycode", fields.countrycode.map(Value::from));
+        add("timestamp", fields.timestamp.map(Value::from));
+        add("recognized", fields.recognized.map(Value::from));
+        add("key_id", fields.key_id.map(Value::from));
+        add("soft", fields.soft.as_ref().map(|soft| json!(soft)));
     }
-    let mut packed =
-        Vec::with_capacity(4 + fields.len() + 2 * drawing.n_points() + 2 * drawing.strokes().len());
-    packed.extend((fields.len() as u32).to_le_bytes());
-    packed.extend(fields.as_bytes());
-    for stroke in drawing.strokes() {
-        packed.extend((stroke.len() as u16).to_le_bytes());
-        packed.extend(stroke.iter().flat_map(|point| point.map(|value| value as u8)));
-    }
-    packed
+    packed.extend((text.len() as u32).to_le_bytes());
+    packed.extend(text.as_bytes());
+    packed.extend(strokes);
 }
 
 /// What [`pack`] was given.
 fn unpack(packed: &[u8]) -> Result<(&str, Drawing)> {
     let damaged = || "a bucket is damaged";
     let (n, rest) = packed.split_first_chunk::<4>().with_context(damaged)?;
-    let (fields, mut rest) = rest.split_at_checked(u32::from_le_bytes(*n) as usize).with_context(damaged)?;
-    let mut strokes = Vec::new();
-    while let Some((n, points)) = rest.split_first_chunk::<2>() {
-        let n = 2 * usize::from(u16::from_le_bytes(*n));
-        let (points, others) = points.split_at_checked(n).with_context(damaged)?;
-        strokes
-            .push(points.chunks_exact(2).map(|point| [f32::from(point[0]), f32::from(point[1])]).collect());
-        rest = others;
-    }
-    Ok((std::str::from_utf8(fields).with_context(damaged)?, Drawing::from_strokes(strokes)?))
+    let (fields, strokes) = rest.split_at_checked(u32::from_le_bytes(*n) as usize).with_context(damaged)?;
+    let fields = std::str::from_utf8(fields).with_context(damaged)?;
+    Ok((fields, simplified::unpack(strokes).with_context(damaged)?))
 }
 
 /// What was read: drawings in buckets, and everything about them.
@@ -760,9 +853,7 @@ struct Gathered {
     summary: Summary,
     /// In the order in which they were met, which is what the buckets count by.
     words: Vec<String>,
-    buckets: Vec<Finished>,
-    prints: Vec<Finished>,
-    candidates: Finished,
+    spool: Finished,
     /// By number, the candidates that are not kept.
     left_out: Bits,
 }
@@ -772,57 +863,63 @@ fn gather(files: &[PathBuf], mut gatherer: Gatherer<'_>, bar: &ProgressBar) -> R
     let options = gatherer.options;
     bar.set_position(gatherer.progress.n_files as u64);
     let files = &files[gatherer.progress.n_files..];
-    let n_readers = thread::available_parallelism().map_or(1, usize::from).min(files.len());
+    let n_readers = thread::available_parallelism().map_or(1, usize::from);
     let enough = AtomicUsize::new(0);
-    rayon::in_place_scope(|judges| {
-        thread::scope(|readers| {
-            let receivers: Vec<Receiver<Message>> = (0..n_readers)
-                .map(|first| {
-                    let (to, from) = sync_channel(BATCHES_AHEAD);
-                    let enough = &enough;
-                    readers.spawn(move || read_ahead(files, first, n_readers, options, enough, judges, &to));
-                    from
-                })
-                .collect();
-            for (index, path) in files.iter().enumerate() {
-                gather_file(index, path, &receivers[index % n_readers], &mut gatherer, &enough, bar)?;
-                gatherer.end_file()?;
-                bar.inc(1);
-            }
-            gatherer.finish()
-        })
+    let (to, messages) = channel();
+    let (done_with, spare) = channel();
+    for _ in 0..PARTS_PER_READER * n_readers {
+        done_with.send(Part::new()).context("no reader")?;
+    }
+    let source = Arc::new(Mutex::new(Source { files, index: 0, records: None, enough: &enough, spare, to }));
+    thread::scope(|readers| {
+        for _ in 0..n_readers {
+            let source = Arc::clone(&source);
+            readers.spawn(move || read_and_judge(&source, options));
+        }
+        // It is the readers' alone, so that nobody waits for more when they have ended.
+        drop(source);
+        // Dropped here: readers end when nobody listens any more.
+        let line = Line { messages, done_with };
+        for (index, path) in files.iter().enumerate() {
+            gather_file(index, path, &line, &mut gatherer, &enough, bar)?;
+            gatherer.end_file()?;
+            bar.inc(1);
+        }
+        gatherer.finish()
     })
 }
 
 fn gather_file(
     index: usize,
     path: &Path,
-    messages: &Receiver<Message>,
+    line: &Line,
     gatherer: &mut Gatherer<'_>,
     enough: &AtomicUsize,
     bar: &ProgressBar,
 ) -> Result<()> {
     let own = stem(path);
     let mut is_complete = false;
+    let mut n_lines = 0;
     let lost = || format!("{}: its reader ended", path.display());
     loop {
-        let judged = match messages.recv().with_context(lost)? {
-            Message::Entries(judged) => judged,
+        let judged = match line.messages.recv().with_context(lost)? {
+            Message::Part(judged) => judged,
             Message::End(end) => return end,
         };
-        // How much its reader had ready before it was told differs from run to run.
-        if is_complete {
-            continue;
+        let mut part = judged.recv().with_context(lost)?;
+        // How much was read before the readers were told differs from run to run.
+        if !is_complete {
+            gatherer.add(&mut part, path, n_lines)?;
+            n_lines += part.n_lines;
+            bar.set_message(format!("{} drawings", gatherer.progress.summary.read));
+            // The data set's own files are named after their one word: nothing else can follow.
+            is_complete = own.as_ref().is_some_and(|own| gatherer.is_complete(own));
+            if is_complete {
+                enough.fetch_max(index + 1, Ordering::Relaxed);
+            }
         }
-        for entry in judged.recv().with_context(lost)? {
-            gatherer.add(entry, path)?;
-        }
-        bar.set_message(format!("{} drawings", gatherer.progress.summary.read));
-        // The data set's own files are named after their one word: nothing else can follow.
-        is_complete = own.as_ref().is_some_and(|own| gatherer.is_complete(own));
-        if is_complete {
-            enough.fetch_max(index + 1, Ordering::Relaxed);
-        }
+        // At the end nobody needs it any more.
+        let _ = line.done_with.send(part);
     }
 }
 
@@ -833,9 +930,7 @@ fn gather_file(
 struct Gatherer<'a> {
     options: &'a Options,
     folder: &'a Path,
-    buckets: Vec<Spool>,
-    prints: Vec<Spool>,
-    candidates: Spool,
+    spool: Spool,
     seen: Seen,
     indices: HashMap<String, usize>,
     progress: Progress,
@@ -846,62 +941,70 @@ impl<'a> Gatherer<'a> {
     fn new(folder: &'a Path, options: &'a Options, asked: &Value, mut progress: Progress) -> Result<Self> {
         progress.asked = asked.clone();
         let mut seen = Seen::new();
-        let mut marks = std::mem::take(&mut progress.marks).into_iter();
-        let mut open = |name: String, each: &mut dyn FnMut(&[u8])| {
-            Spool::open(folder.join(name), marks.next().unwrap_or_default(), each)
-                .context("it cannot be resumed; start from the beginning without --resume")
-        };
-        let buckets = (0..N_BUCKETS).map(|index| open(format!("bucket-{index:03}"), &mut |_| {}));
-        let buckets = buckets.collect::<Result<_>>()?;
-        let mut add = |bytes: &[u8]| {
-            for print in bytes.chunks_exact(PRINT_BYTES) {
-                seen.insert(u64::from_le_bytes(std::array::from_fn(|i| print[i])));
+        let spool = Spool::open(folder.join(SPOOL), N_STREAMS, progress.spool, |stream, bytes| {
+            if PRINTS.contains(&stream) {
+                for print in bytes.chunks_exact(PRINT_BYTES) {
+                    seen.insert(u64::from_le_bytes(std::array::from_fn(|i| print[i])));
+                }
             }
-        };
-        let prints = (0..N_PRINT_FILES).map(|index| open(format!("prints-{index:02}"), &mut add));
-        let prints = prints.collect::<Result<_>>()?;
-        let candidates = open("candidates".to_owned(), &mut |_| {})?;
+        });
+        let spool = spool.context("it cannot be resumed; start from the beginning without --resume")?;
         let indices = progress.certain.iter().enumerate();
         let indices = indices.map(|(index, class)| (class.name.clone(), index)).collect();
         let n_noted = progress.summary.read;
-        Ok(Self { options, folder, buckets, prints, candidates, seen, indices, progress, n_noted })
+        Ok(Self { options, folder, spool, seen, indices, progress, n_noted })
     }
 
-    fn add(&mut self, found: Found, path: &Path) -> Result<()> {
-        let summary = &mut self.progress.summary;
-        summary.read += 1;
-        let left_out = &mut summary.left_out;
-        let kept = match found {
-            Found::Drawing(kept) => kept,
-            Found::Bad { number, message } => {
-                let place = format!("{}:{number}: {message}", path.display());
-                ensure!(!self.options.strict, "{place}");
-                left_out.bad_lines += 1;
-                if summary.examples.len() < MAX_EXAMPLES {
-                    summary.examples.push(place);
+    /// Takes what a part of a file holds that comes after `n_lines` of its lines.
+    fn add(&mut self, part: &mut Part, path: &Path, n_lines: u64) -> Result<()> {
+        let words = &part.drawings.words;
+        let indices = words.iter().map(|word| self.index_of(word)).collect::<Result<Vec<_>>>()?;
+        for judged in part.judged.drain(..) {
+            let summary = &mut self.progress.summary;
+            summary.read += 1;
+            let left_out = &mut summary.left_out;
+            match judged {
+                Judged::Drawing(kept) => {
+                    let packed = &part.drawings.packed[kept.packed.clone()];
+                    self.keep(&kept, indices[kept.word], &words[kept.word], packed)?;
                 }
-                return Ok(());
+                Judged::Bad { number, message } => {
+                    let place = format!("{}:{}: {message}", path.display(), n_lines + number);
+                    ensure!(!self.options.strict, "{place}");
+                    left_out.bad_lines += 1;
+                    if summary.examples.len() < MAX_EXAMPLES {
+                        summary.examples.push(place);
+                    }
+                }
+                Judged::OtherClass => left_out.other_class += 1,
+                Judged::NotRecognized => left_out.not_recognized += 1,
+                Judged::OtherCountry => left_out.other_country += 1,
+                Judged::Empty => left_out.empty += 1,
+                Judged::Absurd => left_out.absurd += 1,
             }
-            Found::OtherClass => return count(&mut left_out.other_class),
-            Found::NotRecognized => return count(&mut left_out.not_recognized),
-            Found::OtherCountry => return count(&mut left_out.other_country),
-            Found::Empty => return count(&mut left_out.empty),
-            Found::Absurd => return count(&mut left_out.absurd),
-        };
-        let index = match self.indices.get(&kept.word) {
-            Some(&index) => index,
-            None => {
-                let index = self.progress.certain.len();
-                ensure!(index < DataSet::MAX_CLASSES, "{:?} is one class too many", kept.word);
-                self.progress.certain.push(ClassCount { name: kept.word.clone(), ..ClassCount::default() });
-                self.indices.insert(kept.word.clone(), index);
-                index
-            }
-        };
+        }
+        Ok(())
+    }
+
+    /// The index of a class, in the order in which they are met.
+    fn index_of(&mut self, word: &str) -> Result<usize> {
+        if let Some(&index) = self.indices.get(word) {
+            return Ok(index);
+        }
+        let index = self.progress.certain.len();
+        ensure!(index < DataSet::MAX_CLASSES, "{word:?} is one class too many");
+        self.progress.certain.push(ClassCount { name: word.to_owned(), ..ClassCount::default() });
+        self.indices.insert(word.to_owned(), index);
+        Ok(index)
+    }
+
+    /// Puts a drawing into its bucket, if its class has room.
+    fn keep(&mut self, kept: &Kept, index: usize, word: &str, packed: &[u8]) -> Result<()> {
         let is_eval = self.options.is_eval(kept.identity);
         let certain = &mut self.progress.certain[index];
         if !has_room(certain, is_eval, self.options) {
-            return count(&mut left_out.over_limit);
+            self.progress.summary.left_out.over_limit += 1;
+            return Ok(());
         }
         let number = self.progress.n_candidates;
         let mut is_new = true;
@@ -911,18 +1014,17 @@ impl<'a> Gatherer<'a> {
             let key = kept.has_key.then_some(!kept.identity);
             for print in [Some(kept.content), key].into_iter().flatten().map(|hash| mix(hash ^ class)) {
                 is_new &= self.seen.insert(print);
-                self.prints[print_file(print)].append(&print_bytes(print, number))?;
+                self.spool.append(PRINTS.start + print_stream(print), &[&print_bytes(print, number)])?;
             }
         }
         *side(certain, is_eval) += usize::from(is_new);
         self.progress.n_candidates += 1;
         let candidate = Candidate { index, is_eval, was_simplified: kept.was_simplified };
-        self.candidates.append(&candidate.to_bytes())?;
+        self.spool.append(CANDIDATES, &[&candidate.to_bytes()])?;
 
-        let order = mix(fnv(kept.identity ^ mix(self.options.seed), kept.word.as_bytes()));
-        let bucket = &mut self.buckets[bucket_of(u128::from(order))];
-        bucket.append(&bucket_header(kept.packed.len(), order, number, &candidate))?;
-        bucket.append(&kept.packed)
+        let order = mix(fnv(kept.identity ^ mix(self.options.seed), word.as_bytes()));
+        let header = bucket_header(packed.len(), order, number, &candidate);
+        self.spool.append(bucket_of(u128::from(order)), &[&header, packed])
     }
 
     /// Whether nothing of the class is taken any more.
@@ -940,47 +1042,46 @@ impl<'a> Gatherer<'a> {
             return Ok(());
         }
         self.n_noted = self.progress.summary.read;
-        let spools = self.buckets.iter_mut().chain(&mut self.prints).chain([&mut self.candidates]);
-        self.progress.marks = spools.map(Spool::flush).collect::<Result<_>>()?;
+        self.progress.spool = self.spool.flush()?;
         self.progress.write(self.folder)
     }
 
     /// Decides what is kept: in the order of the files what is no duplicate, as many as a class may have.
     fn finish(self) -> Result<Gathered> {
-        let finished = |spools: Vec<Spool>| spools.into_iter().map(Spool::finish).collect::<Result<Vec<_>>>();
-        let (buckets, prints) = (finished(self.buckets)?, finished(self.prints)?);
-        let candidates = self.candidates.finish()?;
+        let spool = self.spool.finish()?;
+        drop(self.seen);
         let mut left_out = Bits::default();
-        find_repeated(&prints, |number| left_out.set(number))?;
+        find_repeated(&spool, PRINTS, |number| left_out.set(number))?;
 
         let mut summary = self.progress.summary;
         let words: Vec<String> = self.progress.certain.into_iter().map(|class| class.name).collect();
         let empty = |name: &String| ClassCount { name: name.clone(), ..ClassCount::default() };
         summary.classes = words.iter().map(empty).collect();
-        let mut input = candidates.read()?;
-        let mut bytes = [0; Candidate::BYTES];
         let mut number = 0;
-        while read_next(&mut input, &mut bytes, &candidates.path)? {
-            let Candidate { index, is_eval, was_simplified } = Candidate::from_bytes(bytes);
-            let class = summary.classes.get_mut(index).context("the list of candidates is damaged")?;
-            if !has_room(class, is_eval, self.options) {
-                left_out.set(number);
-                summary.left_out.over_limit += 1;
-            } else if left_out.get(number) {
-                summary.left_out.duplicate += 1;
-            } else {
-                *side(class, is_eval) += 1;
-                summary.simplified += usize::from(was_simplified);
+        spool.reader()?.read(CANDIDATES, |bytes| {
+            for &bytes in bytes.as_chunks().0 {
+                let Candidate { index, is_eval, was_simplified } = Candidate::from_bytes(bytes);
+                let class = summary.classes.get_mut(index).context("the list of candidates is damaged")?;
+                if !has_room(class, is_eval, self.options) {
+                    left_out.set(number);
+                    summary.left_out.over_limit += 1;
+                } else if left_out.get(number) {
+                    summary.left_out.duplicate += 1;
+                } else {
+                    *side(class, is_eval) += 1;
+                    summary.simplified += usize::from(was_simplified);
+                }
+                number += 1;
             }
-            number += 1;
-        }
+            Ok(())
+        })?;
         ensure!(number == self.progress.n_candidates, "the list of candidates is damaged");
         summary.train = summary.classes.iter().map(|class| class.train).sum();
         summary.eval = summary.classes.iter().map(|class| class.eval).sum();
         if summary.train + summary.eval == 0 {
             bail!("no drawing is left to write: {summary}");
         }
-        Ok(Gathered { summary, words, buckets, prints, candidates, left_out })
+        Ok(Gathered { summary, words, spool, left_out })
     }
 }
 
@@ -1004,11 +1105,6 @@ impl Candidate {
         let value = u32::from_le_bytes(bytes);
         Self { index: (value >> 2) as usize, is_eval: value & 1 != 0, was_simplified: value & 2 != 0 }
     }
-}
-
-fn count(n: &mut usize) -> Result<()> {
-    *n += 1;
-    Ok(())
 }
 
 /// The number of a side.
@@ -1087,12 +1183,13 @@ fn write_group(
     if options.eval_observations_per_class > 0 {
         sides.push(Side::new(folder, "eval", shards, options));
     }
-    let mut bytes = Vec::new();
-    let mut places = Vec::new();
-    for bucket in &gathered.buckets[bucket_of(orders.start)..=bucket_of(orders.end - 1)] {
-        let n_parts = bucket.n_parts(MAX_BUCKET_BYTES);
+    let (mut bytes, mut places) = (Vec::with_capacity(MAX_BUCKET_BYTES as usize), Vec::new());
+    let mut reader = gathered.spool.reader()?;
+    for bucket in bucket_of(orders.start)..=bucket_of(orders.end - 1) {
+        let n_parts = gathered.spool.n_parts(bucket, MAX_BUCKET_BYTES);
         for part in 0..n_parts {
-            read_part(bucket, part, n_parts, &orders, &gathered.left_out, &mut bytes, &mut places)?;
+            let left_out = &gathered.left_out;
+            read_part(&mut reader, bucket, (part, n_parts), &orders, left_out, &mut bytes, &mut places)?;
             for &Place { order, at, end, index, is_eval } in &places {
                 let side = sides.get_mut(usize::from(is_eval)).context("a bucket is damaged")?;
                 let (fields, drawing) = unpack(&bytes[at..end])?;
@@ -1121,9 +1218,9 @@ struct Place {
 /// Reads one of `n_parts` of a bucket, those of the bits of the order that follow the bucket's: what of it is of these `orders`
 /// and not left out.
 fn read_part(
-    bucket: &Finished,
-    part: u64,
-    n_parts: u64,
+    reader: &mut Reader<'_>,
+    bucket: usize,
+    (part, n_parts): (u64, u64),
     orders: &Range<u128>,
     left_out: &Bits,
     bytes: &mut Vec<u8>,
@@ -1131,25 +1228,27 @@ fn read_part(
 ) -> Result<()> {
     bytes.clear();
     places.clear();
-    let mut input = bucket.read()?;
-    let mut header = [0; BUCKET_HEADER];
-    while read_next(&mut input, &mut header, &bucket.path)? {
-        let u64_at = |at| u64::from_le_bytes(std::array::from_fn(|i| header[at + i]));
-        let length = u64::from(u32::from_le_bytes([header[0], header[1], header[2], header[3]]));
-        let (order, number) = (u64_at(4), u64_at(12));
-        let is_here = (u128::from(order << 8) * u128::from(n_parts)) >> 64 == u128::from(part);
-        if !is_here || !orders.contains(&u128::from(order)) || left_out.get(number) {
-            input.seek_relative(length as i64)?;
-            continue;
+    reader.read(bucket, |mut rest| {
+        while !rest.is_empty() {
+            let damaged = || "a bucket is damaged";
+            let (header, others) = rest.split_first_chunk::<BUCKET_HEADER>().with_context(damaged)?;
+            let u64_at = |at| u64::from_le_bytes(std::array::from_fn(|i| header[at + i]));
+            let length = u32::from_le_bytes(std::array::from_fn(|i| header[i])) as usize;
+            let (packed, others) = others.split_at_checked(length).with_context(damaged)?;
+            rest = others;
+            let (order, number) = (u64_at(4), u64_at(12));
+            let is_here = (u128::from(order << 8) * u128::from(n_parts)) >> 64 == u128::from(part);
+            if !is_here || !orders.contains(&u128::from(order)) || left_out.get(number) {
+                continue;
+            }
+            let at = bytes.len();
+            bytes.extend_from_slice(packed);
+            let candidate = Candidate::from_bytes(std::array::from_fn(|i| header[20 + i]));
+            let Candidate { index, is_eval, .. } = candidate;
+            places.push(Place { order, at, end: bytes.len(), index, is_eval });
         }
-        let at = bytes.len();
-        let read = input.by_ref().take(length).read_to_end(bytes);
-        let n = read.with_context(|| format!("{}: cannot be read", bucket.path.display()))?;
-        ensure!(n as u64 == length, "{}: is damaged", bucket.path.display());
-        let candidate = Candidate::from_bytes(std::array::from_fn(|i| header[20 + i]));
-        let Candidate { index, is_eval, .. } = candidate;
-        places.push(Place { order, at, end: bytes.len(), index, is_eval });
-    }
+        Ok(())
+    })?;
     // Stable: duplicates, if they are kept, stay in the order of the files.
     places.sort_by_key(|place| place.order);
     Ok(())
@@ -1245,14 +1344,13 @@ impl<'a> Side<'a> {
     fn write(&mut self, order: u64, drawing: &Drawing, fields: &str, word: &str, class: usize) -> Result<()> {
         let shard = (u128::from(order) * self.options.output_shards as u128) >> 64;
         self.go_to(shard as usize)?;
-        let shown = self.file_name(shard as usize);
-        let Some((out, n_records)) = &mut self.current else { bail!("{shown}: not open") };
+        let Some((out, n_records)) = &mut self.current else { bail!("no shard is open") };
         *n_records += 1;
         let written = match self.options.format {
             Format::Tfrecord => tfrecord::write_record(out, &examples::encode(drawing, class)),
             Format::Ndjson | Format::NdjsonGz => out.write_all(line(drawing, fields, word).as_bytes()),
         };
-        written.with_context(|| format!("{shown}: cannot be written"))
+        written.with_context(|| format!("{}: cannot be written", self.file_name(shard as usize)))
     }
 
     /// Finishes the shards before this one, also those that have no drawing.
@@ -1333,9 +1431,10 @@ mod tests {
     /// A bucket too large to be in memory as a whole gives the same drawings in the same order.
     #[test]
     fn a_bucket_is_read_in_parts() {
-        const N: u64 = 6000;
+        const N: u64 = 1500;
         let folder = TempDir::new().expect("a folder");
-        let mut spool = Spool::open(folder.path().join("bucket"), Mark::default(), |_| {}).expect("a file");
+        let path = folder.path().join(SPOOL);
+        let mut spool = Spool::open(path, N_STREAMS, Mark::default(), |_, _| {}).expect("a file");
         let mut left_out = Bits::default();
         let mut expected = Vec::new();
         let half = 0x7f << 56 | 1 << 55;
@@ -1344,8 +1443,8 @@ mod tests {
             let content = number.to_le_bytes().repeat(500);
             let candidate =
                 Candidate { index: number as usize % 7, is_eval: number % 3 == 0, was_simplified: false };
-            spool.append(&bucket_header(content.len(), order, number, &candidate)).expect("room on the disk");
-            spool.append(&content).expect("room on the disk");
+            let header = bucket_header(content.len(), order, number, &candidate);
+            spool.append(0x7f, &[&header, &content]).expect("room on the disk");
             if number % 10 == 0 {
                 left_out.set(number);
             } else if order >= half {
@@ -1353,13 +1452,15 @@ mod tests {
             }
         }
         expected.sort();
-        let bucket = spool.finish().expect("room on the disk");
-        let n_parts = bucket.n_parts(MAX_BUCKET_BYTES);
+        let spool = spool.finish().expect("room on the disk");
+        let mut reader = spool.reader().expect("a file");
+        let n_parts = spool.n_parts(0x7f, MAX_BUCKET_BYTES);
         assert_eq!(n_parts, 4);
         let (mut bytes, mut places, mut found) = (Vec::new(), Vec::new(), Vec::new());
         let orders = u128::from(half)..1 << 64;
         for part in 0..n_parts {
-            read_part(&bucket, part, n_parts, &orders, &left_out, &mut bytes, &mut places)
+            let part = (part, n_parts);
+            read_part(&mut reader, 0x7f, part, &orders, &left_out, &mut bytes, &mut places)
                 .expect("a whole bucket");
             assert!(bytes.len() as u64 <= MAX_BUCKET_BYTES);
             found.extend(

@@ -439,10 +439,19 @@ fn run_prepare(args: &PrepareArgs) -> Result<()> {
         Some(text) => Some(text.split(',').map(|name| name.trim().to_owned()).collect()),
         None => None,
     };
+    without_huge_pages();
     let prepare = if args.resume { prepare::resume } else { prepare::prepare };
     let summary = prepare(&args.inputs, &args.out, &args.options(classes), args.quiet)?;
     println!("{}: {summary}", args.out.display());
     Ok(())
+}
+
+/// Asks the system for memory in small pages only. The allocator wants huge ones, which help tensors; but of each that a few kilobytes
+/// are used of all two megabytes count, and which those are differs from run to run.
+fn without_huge_pages() {
+    // Where that cannot be asked for, only more memory is used.
+    #[cfg(target_os = "linux")]
+    let _ = nix::sys::prctl::set_thp_disable(true);
 }
 
 fn run_stats(args: &StatsArgs) -> Result<()> {

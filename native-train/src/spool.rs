@@ -1,10 +1,13 @@
 //! What `prepare` puts aside on the disk between reading and writing, so that its memory does not grow with the data.
 //!
-//! Files are only appended to. So a state is known by their lengths, and an interrupted run goes on from it by cutting
-//! off what came later. Sums tell whether the disk still holds what was written.
+//! It is one file, because hundreds take longer to make and to remove than a small data set takes to read. Records of many streams
+//! are gathered in memory, each stream by itself, and appended to the file in chunks of whole records. Nothing is ever written over: so a state is
+//! known by the file's length, an interrupted run goes on from it by cutting off what came later, and a sum tells whether the disk still
+//! holds what was written.
 
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::io::{BufReader, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
@@ -19,97 +22,173 @@ pub(crate) struct Mark {
     crc32c: u32,
 }
 
-/// A file that is appended to.
+impl Mark {
+    fn add(&mut self, bytes: &[u8]) {
+        self.bytes += bytes.len() as u64;
+        self.crc32c = crc32c::crc32c_append(self.crc32c, bytes);
+    }
+}
+
+/// Bytes of a stream that are gathered in memory; a chunk has more only if a single record has.
+const CHUNK_BYTES: usize = 1 << 15;
+
+/// Bytes before a chunk's records: the number of its stream, and the length of the records.
+const CHUNK_HEADER: usize = 4 + 4;
+
+/// Where the records of a chunk are.
+#[derive(Clone, Copy)]
+struct Chunk {
+    at: u64,
+    n_bytes: u32,
+}
+
+/// Streams of records on their way into a file.
 pub(crate) struct Spool {
     path: PathBuf,
-    file: BufWriter<File>,
+    file: File,
     mark: Mark,
+    /// By stream, room for a header and the records that are not written yet.
+    buffers: Vec<Vec<u8>>,
+    /// By stream, what is written.
+    chunks: Vec<Vec<Chunk>>,
 }
 
 impl Spool {
-    /// Opens a file at its state `mark`, and hands all bytes before it to `each`; a new one at its beginning.
-    pub(crate) fn open(path: PathBuf, mark: Mark, mut each: impl FnMut(&[u8])) -> Result<Self> {
+    /// Opens the file of so many streams at its state `mark`, and hands all chunks before it to `each` with the numbers of their
+    /// streams; a new one at its beginning.
+    pub(crate) fn open(
+        path: PathBuf,
+        n_streams: usize,
+        mark: Mark,
+        mut each: impl FnMut(usize, &[u8]),
+    ) -> Result<Self> {
         let unwritable = || format!("{}: cannot be written", path.display());
+        let damaged = || format!("{}: is damaged", path.display());
         let file = File::options().create(true).truncate(false).read(true).write(true).open(&path);
-        let file = file.with_context(unwritable)?;
+        let mut file = file.with_context(unwritable)?;
+        let mut chunks = vec![Vec::new(); n_streams];
         let mut found = Mark::default();
-        let mut bytes = vec![0; 1 << 16];
+        let mut input = BufReader::with_capacity(1 << 18, &file);
+        let mut bytes = Vec::new();
         while found.bytes < mark.bytes {
-            let n = (mark.bytes - found.bytes).min(bytes.len() as u64) as usize;
-            let read = (&file).read_exact(&mut bytes[..n]);
-            read.with_context(|| format!("{}: is shorter than it was", path.display()))?;
-            found = Mark {
-                bytes: found.bytes + n as u64,
-                crc32c: crc32c::crc32c_append(found.crc32c, &bytes[..n]),
-            };
-            each(&bytes[..n]);
+            bytes.resize(CHUNK_HEADER, 0);
+            let too_short = || format!("{}: is shorter than it was", path.display());
+            input.read_exact(&mut bytes).with_context(too_short)?;
+            let [stream, n_bytes] =
+                [0, 4].map(|at| u32::from_le_bytes(std::array::from_fn(|i| bytes[at + i])));
+            let at = found.bytes + CHUNK_HEADER as u64;
+            ensure!(at + u64::from(n_bytes) <= mark.bytes, damaged());
+            bytes.resize(CHUNK_HEADER + n_bytes as usize, 0);
+            input.read_exact(&mut bytes[CHUNK_HEADER..]).with_context(too_short)?;
+            found.add(&bytes);
+            chunks.get_mut(stream as usize).with_context(damaged)?.push(Chunk { at, n_bytes });
+            each(stream as usize, &bytes[CHUNK_HEADER..]);
         }
-        ensure!(found == mark, "{}: is damaged", path.display());
-        // The place to write is where reading ended.
+        ensure!(found == mark, damaged());
         file.set_len(mark.bytes).with_context(unwritable)?;
-        let file = BufWriter::with_capacity(1 << 15, file);
-        Ok(Self { path, file, mark })
+        file.seek(SeekFrom::End(0)).with_context(unwritable)?;
+        let buffer = |_| {
+            let mut buffer = Vec::with_capacity(CHUNK_BYTES);
+            buffer.resize(CHUNK_HEADER, 0);
+            buffer
+        };
+        Ok(Self { path, file, mark, buffers: (0..n_streams).map(buffer).collect(), chunks })
     }
 
-    pub(crate) fn append(&mut self, bytes: &[u8]) -> Result<()> {
-        self.file.write_all(bytes).with_context(|| format!("{}: cannot be written", self.path.display()))?;
-        self.mark.bytes += bytes.len() as u64;
-        self.mark.crc32c = crc32c::crc32c_append(self.mark.crc32c, bytes);
+    /// Appends a record of several parts to a stream.
+    pub(crate) fn append(&mut self, stream: usize, record: &[&[u8]]) -> Result<()> {
+        let n_bytes: usize = record.iter().map(|part| part.len()).sum();
+        if self.buffers[stream].len() + n_bytes > CHUNK_BYTES {
+            self.write(stream)?;
+        }
+        let buffer = &mut self.buffers[stream];
+        record.iter().for_each(|part| buffer.extend_from_slice(part));
+        Ok(())
+    }
+
+    /// Writes what a stream has gathered.
+    fn write(&mut self, stream: usize) -> Result<()> {
+        let buffer = &mut self.buffers[stream];
+        let n_bytes = (buffer.len() - CHUNK_HEADER) as u32;
+        if n_bytes > 0 {
+            buffer[..4].copy_from_slice(&(stream as u32).to_le_bytes());
+            buffer[4..CHUNK_HEADER].copy_from_slice(&n_bytes.to_le_bytes());
+            let written = self.file.write_all(buffer);
+            written.with_context(|| format!("{}: cannot be written", self.path.display()))?;
+            self.chunks[stream].push(Chunk { at: self.mark.bytes + CHUNK_HEADER as u64, n_bytes });
+            self.mark.add(buffer);
+            buffer.truncate(CHUNK_HEADER);
+        }
         Ok(())
     }
 
     /// Hands over to the system what was appended, and tells the state.
     pub(crate) fn flush(&mut self) -> Result<Mark> {
-        self.file.flush().with_context(|| format!("{}: cannot be written", self.path.display()))?;
+        (0..self.buffers.len()).try_for_each(|stream| self.write(stream))?;
         Ok(self.mark)
     }
 
     /// Ends the writing.
     pub(crate) fn finish(mut self) -> Result<Finished> {
-        let Mark { bytes, .. } = self.flush()?;
-        Ok(Finished { path: self.path, bytes })
+        self.flush()?;
+        Ok(Finished { path: self.path, chunks: self.chunks })
     }
 }
 
 /// A file that is complete.
 pub(crate) struct Finished {
     pub(crate) path: PathBuf,
-    pub(crate) bytes: u64,
+    chunks: Vec<Vec<Chunk>>,
 }
 
 impl Finished {
-    pub(crate) fn read(&self) -> Result<BufReader<File>> {
-        let file =
-            File::open(&self.path).with_context(|| format!("{}: cannot be read", self.path.display()))?;
-        Ok(BufReader::with_capacity(1 << 16, file))
+    /// In how many parts a stream is to be read so that each takes about `limit` bytes at most: a power of two.
+    pub(crate) fn n_parts(&self, stream: usize, limit: u64) -> u64 {
+        let n_bytes: u64 = self.chunks[stream].iter().map(|chunk| u64::from(chunk.n_bytes)).sum();
+        n_bytes.div_ceil(limit).next_power_of_two()
     }
 
-    /// In how many parts it is to be read so that each takes about `limit` bytes at most: a power of two.
-    pub(crate) fn n_parts(&self, limit: u64) -> u64 {
-        self.bytes.div_ceil(limit).next_power_of_two()
+    /// What reads it; each thread has its own.
+    pub(crate) fn reader(&self) -> Result<Reader<'_>> {
+        let file =
+            File::open(&self.path).with_context(|| format!("{}: cannot be read", self.path.display()))?;
+        Ok(Reader { path: &self.path, chunks: &self.chunks, file, bytes: Vec::new() })
     }
 }
 
-/// The next bytes; false at the end of the file.
-pub(crate) fn read_next(input: &mut impl Read, bytes: &mut [u8], path: &Path) -> Result<bool> {
-    match input.read_exact(bytes) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
-        Err(error) => Err(error).with_context(|| format!("{}: cannot be read", path.display())),
+/// Reads streams of a file that is complete.
+pub(crate) struct Reader<'a> {
+    path: &'a Path,
+    chunks: &'a [Vec<Chunk>],
+    file: File,
+    bytes: Vec<u8>,
+}
+
+impl Reader<'_> {
+    /// Hands out a stream in pieces of whole records.
+    pub(crate) fn read(&mut self, stream: usize, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        for chunk in &self.chunks[stream] {
+            self.bytes.resize(chunk.n_bytes as usize, 0);
+            let read =
+                self.file.seek(SeekFrom::Start(chunk.at)).and_then(|_| self.file.read_exact(&mut self.bytes));
+            read.with_context(|| format!("{}: cannot be read", self.path.display()))?;
+            each(&self.bytes)?;
+        }
+        Ok(())
     }
 }
 
 /// A fingerprint and the number of its drawing.
 pub(crate) const PRINT_BYTES: usize = 16;
 
-/// Files that fingerprints are divided among by their first bits.
-pub(crate) const N_PRINT_FILES: usize = 64;
+/// Streams that fingerprints are divided among by their first bits.
+pub(crate) const N_PRINT_STREAMS: usize = 64;
 
 /// Bytes of fingerprints that are looked at together.
-const MAX_PRINTS_BYTES: u64 = 4 << 20;
+const MAX_PRINTS_BYTES: u64 = 1 << 20;
 
-/// The file that a fingerprint belongs into.
-pub(crate) fn print_file(print: u64) -> usize {
+/// The one of those streams that a fingerprint belongs into.
+pub(crate) fn print_stream(print: u64) -> usize {
     (print >> 58) as usize
 }
 
@@ -118,22 +197,21 @@ pub(crate) fn print_bytes(print: u64, number: u64) -> [u8; PRINT_BYTES] {
 }
 
 /// Tells `each` the number of every drawing one of whose fingerprints a drawing before it has. Equal fingerprints are
-/// in the same file, and of that only a part is in memory at a time.
-pub(crate) fn find_repeated(files: &[Finished], mut each: impl FnMut(u64)) -> Result<()> {
-    let mut prints: Vec<(u64, u64)> = Vec::new();
-    for file in files {
-        let n_parts = file.n_parts(MAX_PRINTS_BYTES);
+/// in the same of the `streams`, and of that only a part is in memory at a time.
+pub(crate) fn find_repeated(file: &Finished, streams: Range<usize>, mut each: impl FnMut(u64)) -> Result<()> {
+    let mut reader = file.reader()?;
+    let mut prints: Vec<(u64, u64)> = Vec::with_capacity(MAX_PRINTS_BYTES as usize / PRINT_BYTES);
+    for stream in streams {
+        let n_parts = file.n_parts(stream, MAX_PRINTS_BYTES);
         for part in 0..n_parts {
             prints.clear();
-            let mut input = file.read()?;
-            let mut bytes = [0; PRINT_BYTES];
-            while read_next(&mut input, &mut bytes, &file.path)? {
-                let both = u128::from_le_bytes(bytes);
-                let (print, number) = (both as u64, (both >> 64) as u64);
-                if print & (n_parts - 1) == part {
-                    prints.push((print, number));
-                }
-            }
+            reader.read(stream, |bytes| {
+                let (found, _) = bytes.as_chunks::<PRINT_BYTES>();
+                let both = found.iter().map(|&bytes| u128::from_le_bytes(bytes));
+                let both = both.map(|both| (both as u64, (both >> 64) as u64));
+                prints.extend(both.filter(|(print, _)| print & (n_parts - 1) == part));
+                Ok(())
+            })?;
             prints.sort_unstable();
             for pair in prints.windows(2) {
                 if pair[0].0 == pair[1].0 && pair[0].1 != pair[1].1 {
@@ -192,12 +270,16 @@ mod tests {
 
     use super::*;
 
-    /// More fingerprints in one file than are looked at together.
+    fn new(path: &Path, n_streams: usize) -> Spool {
+        Spool::open(path.to_owned(), n_streams, Mark::default(), |_, _| {}).expect("a file")
+    }
+
+    /// More fingerprints in one stream than are looked at together.
     #[test]
-    fn equal_fingerprints_are_found_in_a_file_of_several_parts() {
-        const N: u64 = 600_000;
+    fn equal_fingerprints_are_found_in_a_stream_of_several_parts() {
+        const N: u64 = 150_000;
         let folder = TempDir::new().expect("a folder");
-        let mut spool = Spool::open(folder.path().join("prints"), Mark::default(), |_| {}).expect("a file");
+        let mut spool = new(&folder.path().join("spool"), 3);
         // Every 1000th drawing has the fingerprint of the one 500 before it, and every 5000th that of the one 2500 before.
         let original = |number: u64| match number % 1000 {
             500 if number % 5000 == 2500 => number - 2500,
@@ -206,40 +288,89 @@ mod tests {
         };
         let print = |number: u64| mix(original(number)) >> 6;
         for number in 0..N {
-            assert_eq!(print_file(print(number)), 0);
-            spool.append(&print_bytes(print(number), number)).expect("room on the disk");
+            assert_eq!(print_stream(print(number)), 0);
+            spool.append(1, &[&print_bytes(print(number), number)]).expect("room on the disk");
         }
         let file = spool.finish().expect("room on the disk");
-        assert_eq!(file.n_parts(MAX_PRINTS_BYTES), 4);
+        assert_eq!(file.n_parts(1, MAX_PRINTS_BYTES), 4);
         let mut found = Vec::new();
-        find_repeated(&[file], |number| found.push(number)).expect("a whole file");
+        find_repeated(&file, 1..3, |number| found.push(number)).expect("a whole file");
         found.sort_unstable();
         let expected: Vec<u64> = (0..N).filter(|&number| original(number) != number).collect();
         assert_eq!(found, expected);
     }
 
     #[test]
+    fn a_stream_is_what_was_appended_to_it() {
+        let folder = TempDir::new().expect("a folder");
+        let mut spool = new(&folder.path().join("spool"), 4);
+        // Of all lengths, among them none and more than a chunk has.
+        let record =
+            |number: usize| vec![number as u8; number * number % 997 + number / 4999 * 3 * CHUNK_BYTES];
+        let mut expected = vec![Vec::new(); 4];
+        for number in 0..5000 {
+            let (stream, record) = (number % 3, record(number));
+            let (first, second) = record.split_at(record.len() / 2);
+            spool.append(stream, &[first, second]).expect("room on the disk");
+            expected[stream].extend(record);
+            if number % 1000 == 0 {
+                spool.flush().expect("room on the disk");
+            }
+        }
+        let file = spool.finish().expect("room on the disk");
+        let mut reader = file.reader().expect("a file");
+        for (stream, expected) in expected.iter().enumerate() {
+            let mut found: Vec<u8> = Vec::new();
+            reader
+                .read(stream, |bytes| {
+                    found.extend(bytes);
+                    Ok(())
+                })
+                .expect("a whole file");
+            assert!(found == *expected, "stream {stream}");
+        }
+    }
+
+    #[test]
     fn a_file_goes_on_from_its_mark_and_is_refused_when_it_was_changed() {
         let folder = TempDir::new().expect("a folder");
-        let path = folder.path().join("bucket");
-        let mut spool = Spool::open(path.clone(), Mark::default(), |_| {}).expect("a file");
-        spool.append(&[7; 100_000]).expect("room on the disk");
+        let path = folder.path().join("spool");
+        let mut spool = new(&path, 2);
+        for _ in 0..1000 {
+            spool.append(0, &[&[7; 60], &[8; 40]]).expect("room on the disk");
+            spool.append(1, &[&[9; 10]]).expect("room on the disk");
+        }
         let mark = spool.flush().expect("room on the disk");
-        spool.append(b"lost").expect("room on the disk");
+        spool.append(1, &[b"lost"]).expect("room on the disk");
         spool.flush().expect("room on the disk");
 
-        let mut n_bytes = 0;
-        let spool = Spool::open(path.clone(), mark, |bytes| n_bytes += bytes.len()).expect("the same file");
-        assert_eq!((n_bytes, spool.finish().expect("nothing to write").bytes), (100_000, 100_000));
-        assert_eq!(path.metadata().expect("a file").len(), 100_000);
+        let mut n_bytes = [0; 2];
+        let mut spool = Spool::open(path.clone(), 2, mark, |stream, bytes| n_bytes[stream] += bytes.len())
+            .expect("the same file");
+        assert_eq!(n_bytes, [100_000, 10_000]);
+        assert_eq!(path.metadata().expect("a file").len(), mark.bytes);
+        spool.append(1, &[b"found"]).expect("room on the disk");
+        let file = spool.finish().expect("room on the disk");
+        let mut found = Vec::new();
+        let mut reader = file.reader().expect("a file");
+        reader
+            .read(1, |bytes| {
+                found.extend_from_slice(bytes);
+                Ok(())
+            })
+            .expect("a whole file");
+        assert_eq!(found, [&[9; 10_000][..], b"found"].concat());
 
-        let mut bytes = std::fs::read(&path).expect("a file");
-        bytes[50_000] ^= 1;
-        std::fs::write(&path, &bytes).expect("room on the disk");
-        let error = Spool::open(path.clone(), mark, |_| {}).err().expect("a damaged file").to_string();
-        assert!(error.contains("bucket: is damaged"), "{error}");
-        std::fs::write(&path, &bytes[..99_999]).expect("room on the disk");
-        let error = Spool::open(path, mark, |_| {}).err().expect("a short file").to_string();
-        assert!(error.contains("bucket: is shorter than it was"), "{error}");
+        let open = || Spool::open(path.clone(), 2, mark, |_, _| {}).err().expect("a bad file").to_string();
+        let good = std::fs::read(&path).expect("a file");
+        // Of a header, of a record.
+        for at in [0, 5, 50_000] {
+            let mut bytes = good.clone();
+            bytes[at] ^= 0x40;
+            std::fs::write(&path, &bytes).expect("room on the disk");
+            assert!(open().contains("spool: is damaged"), "{}", open());
+        }
+        std::fs::write(&path, &good[..mark.bytes as usize - 1]).expect("room on the disk");
+        assert!(open().contains("spool: is shorter than it was"), "{}", open());
     }
 }

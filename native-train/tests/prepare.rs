@@ -343,6 +343,88 @@ fn bad_lines_are_told_and_stop_nothing_unless_that_is_asked_for() {
     assert_eq!(manifest(&out)["summary"]["examples"].as_array().unwrap().len(), 4);
 }
 
+/// A file is read in parts of 256 KiB; where they end is no matter.
+#[test]
+fn lines_are_whole_and_counted_from_the_beginning_of_the_file() {
+    let mut text = String::new();
+    let mut bad = Vec::new();
+    for number in 1..=6000_usize {
+        match number {
+            // Longer than a part, and good.
+            1200 => text += &line("cat", "long", 1200).replacen(',', &format!(",{}", " ".repeat(700_000)), 1),
+            // Longer than any line may be, and longer than that by a little.
+            2500 | 2501 => {
+                bad.push(number);
+                text += &("[".repeat((8 << 20) + 1 + (number - 2500) * 300_000) + "\n");
+            }
+            _ if number % 997 == 0 => {
+                bad.push(number);
+                text += "{\"word\":\"cat\"}\r\n";
+            }
+            // Empty ones are none, and count.
+            3000 => text += "\n \r\n".repeat(100).as_str(),
+            _ => text += &line("cat", &format!("cat{number}"), number),
+        }
+    }
+    let expected: Vec<usize> =
+        bad.iter().map(|&number| if number > 3000 { number + 199 } else { number }).collect();
+    let text = text.trim_end();
+    assert!(text.len() > 16 << 20 && expected.len() <= 10);
+
+    let place = TempDir::new().unwrap();
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(text.as_bytes()).unwrap();
+    for (name, bytes) in [("plain", text.as_bytes()), ("packed", &gzip.finish().unwrap())] {
+        let path = place.path().join(format!("{name}.ndjson"));
+        fs::write(&path, bytes).unwrap();
+        let summary = run(&path, &place.path().join(name), &small());
+        let prefix = format!("{}:", path.display());
+        let number = |place: &String| place.strip_prefix(&prefix)?.split(':').next()?.parse().ok();
+        let found: Vec<usize> = summary.examples.iter().filter_map(number).collect();
+        assert_eq!(found, expected, "{name}: {summary}");
+        assert_eq!(summary.read, 6000 - 1, "{name}");
+        assert_eq!(summary.left_out.bad_lines, expected.len(), "{name}");
+        assert!(summary.examples[2].contains("the line is longer than 8 MiB"), "{name}: {summary}");
+    }
+}
+
+/// The most memory that preparing needs, in kB.
+#[cfg(target_os = "linux")]
+fn peak(input: &Path, out: &Path) -> u64 {
+    let arguments = ["prepare", input.to_str().unwrap(), "--quiet", "--out", out.to_str().unwrap()];
+    let mut child = program(&arguments).args(["--train-observations-per-class", "1000000"]).spawn().unwrap();
+    let mut peak = 0;
+    loop {
+        let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
+        peak = peak.max(line.map_or(0, |kb| kb.parse().unwrap()));
+        if let Some(status) = child.try_wait().unwrap() {
+            assert!(status.success());
+            return peak;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_memory_does_not_grow_with_drawings_and_files() {
+    let place = TempDir::new().unwrap();
+    let peak_of = |name: &str, n_files: usize| {
+        let input = place.path().join(name);
+        fs::create_dir(&input).unwrap();
+        for file in 0..n_files {
+            let lines: String =
+                (0..10_000).map(|i| line("cat", &format!("{file}-{i}"), 10_000 * file + i)).collect();
+            fs::write(input.join(format!("{file}.ndjson")), lines).unwrap();
+        }
+        peak(&input, &place.path().join(format!("{name}-out")))
+    };
+    let (few, many) = (peak_of("few", 2), peak_of("many", 16));
+    assert!(few > 5_000, "{few} kB");
+    assert!(many < few + few / 2, "{few} kB for 20,000 drawings, and {many} kB for 160,000");
+}
+
 #[test]
 fn a_file_that_is_not_whole_is_an_error_and_leaves_nothing() {
     let input = animals(200);
@@ -554,14 +636,14 @@ fn what_an_interrupted_run_left_is_checked_before_it_is_used() {
     }
     child.kill().unwrap();
     child.wait().unwrap();
-    let bucket = partial.join("bucket-007");
-    let mut bytes = fs::read(&bucket).unwrap();
+    let spool = partial.join("spool");
+    let mut bytes = fs::read(&spool).unwrap();
     bytes[100] ^= 1;
-    fs::write(&bucket, bytes).unwrap();
+    fs::write(&spool, bytes).unwrap();
     let files = [input.path().to_owned()];
     let error = native_train::prepare::resume(&files, &out, &Options::default(), true);
     let error = format!("{:#}", error.expect_err("a bit is wrong"));
-    assert!(error.contains("bucket-007: is damaged") && error.contains("without --resume"), "{error}");
+    assert!(error.contains("spool: is damaged") && error.contains("without --resume"), "{error}");
     assert!(!out.exists());
 
     let standard_input = program(&["prepare", "-", "--resume", "--out"]).arg(&out).output().unwrap();

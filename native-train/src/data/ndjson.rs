@@ -11,7 +11,7 @@ use std::io::{self, BufRead, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
-use memchr::memchr;
+use memchr::{memchr, memrchr};
 use rayon::prelude::*;
 
 use super::inputs::find_inputs;
@@ -285,8 +285,9 @@ fn abbreviate(labels: &[String]) -> String {
     if labels.len() > N_SHOWN { format!("{shown}, ...") } else { shown }
 }
 
-/// The lines in `text`, after `number` others.
-pub(crate) fn copied_lines(mut text: &[u8], mut number: u64) -> impl Iterator<Item = Line<'_>> {
+/// The lines of a text, with their numbers from 1.
+pub(crate) fn lines_of(mut text: &[u8]) -> impl Iterator<Item = Line<'_>> {
+    let mut number = 0;
     std::iter::from_fn(move || {
         if text.is_empty() {
             return None;
@@ -294,7 +295,7 @@ pub(crate) fn copied_lines(mut text: &[u8], mut number: u64) -> impl Iterator<It
         let (line, rest) = text.split_at(memchr(b'\n', text).map_or(text.len(), |end| end + 1));
         text = rest;
         number += 1;
-        let is_too_long = line.len() > MAX_LINE_BYTES + 1;
+        let is_too_long = line.strip_suffix(b"\n").unwrap_or(line).len() > MAX_LINE_BYTES;
         let end = line.iter().rposition(|byte| !b"\r\n".contains(byte)).map_or(0, |last| last + 1);
         Some(Line { number, bytes: &line[..end], is_too_long })
     })
@@ -316,7 +317,12 @@ pub(crate) struct Line<'a> {
     is_too_long: bool,
 }
 
-impl Line<'_> {
+impl<'a> Line<'a> {
+    /// What it is made of, if it is not too long.
+    pub(crate) fn bytes(&self) -> Option<&'a [u8]> {
+        (!self.is_too_long).then_some(self.bytes)
+    }
+
     /// The text, or what is wrong with it.
     pub(crate) fn text(&self) -> Result<&str, String> {
         if self.is_too_long {
@@ -331,26 +337,34 @@ impl<R: BufRead> Lines<R> {
         Self { reader, buffer: Vec::new(), number: 0 }
     }
 
-    /// Appends up to `n` lines to `text`, for [`copied_lines`], or fewer if they are more than `n_bytes`.
-    pub(crate) fn copy_lines(&mut self, text: &mut Vec<u8>, n: usize, n_bytes: usize) -> io::Result<()> {
-        for _ in 0..n {
-            let start = text.len();
-            let limit = MAX_LINE_BYTES as u64 + 1;
-            if self.reader.by_ref().take(limit).read_until(b'\n', text)? == 0 {
-                break;
+    /// Reads whole lines of about `n_bytes` into `text`, for [`lines_of`], and tells how many bytes of it they are: none at the end.
+    /// It keeps the beginning of the line after them, so that [`next_line`](Self::next_line) cannot go on from there.
+    pub(crate) fn read_text(&mut self, text: &mut Vec<u8>, n_bytes: usize) -> io::Result<usize> {
+        let mut n = self.buffer.len();
+        let mut size = n_bytes.max(n);
+        // What a text before left behind is written over; it would take time to make it zeros.
+        text.resize(text.len().max(size), 0);
+        text[..n].copy_from_slice(&self.buffer);
+        self.buffer.clear();
+        loop {
+            let start = n;
+            n += read_up_to(&mut self.reader, &mut text[n..size])?;
+            if n < size {
+                return Ok(n);
             }
-            self.number += 1;
-            let is_too_long = text.len() - start > MAX_LINE_BYTES && text.last() != Some(&b'\n');
-            if is_too_long {
+            if let Some(last) = memrchr(b'\n', &text[start..n]) {
+                let end = start + last + 1;
+                self.buffer.extend_from_slice(&text[end..n]);
+                return Ok(end);
+            }
+            if n > MAX_LINE_BYTES {
                 self.reader.skip_until(b'\n')?;
                 // What is left tells as well that it is too long.
-                text.push(b'\n');
+                return Ok(n);
             }
-            if text.len() > n_bytes {
-                break;
-            }
+            size += n_bytes;
+            text.resize(text.len().max(size), 0);
         }
-        Ok(())
     }
 
     pub(crate) fn next_line(&mut self) -> io::Result<Option<Line<'_>>> {
@@ -369,4 +383,18 @@ impl<R: BufRead> Lines<R> {
         }
         Ok(Some(Line { number: self.number, bytes: &self.buffer, is_too_long }))
     }
+}
+
+/// Fills `bytes`, unless the input ends before, and tells how many there are.
+fn read_up_to(input: &mut impl Read, bytes: &mut [u8]) -> io::Result<usize> {
+    let mut n = 0;
+    while n < bytes.len() {
+        match input.read(&mut bytes[n..]) {
+            Ok(0) => break,
+            Ok(more) => n += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(n)
 }

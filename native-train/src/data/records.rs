@@ -17,13 +17,16 @@ use ruzstd::decoding::StreamingDecoder;
 use super::archive::{Archive, ClassLists};
 use super::examples;
 use super::inputs::STANDARD_INPUT;
-use super::ndjson::{Line, Lines, copied_lines};
+use super::ndjson::{Line, Lines, lines_of};
 use super::npz::{Npz, Source};
-use super::simplified;
+use super::simplified::{self, Fields};
 use crate::tfrecord;
 
 /// Bytes at the beginning by which a form is told.
 const FIRST_BYTES: usize = 1024;
+
+/// Bytes of a file that are read together by whoever does not ask for more.
+const INPUT_BUFFER: usize = 1 << 16;
 
 /// The largest zip archive that is read from where one cannot seek: its table is at its end.
 const MAX_ZIP_IN_MEMORY: u64 = 256 << 20;
@@ -42,28 +45,50 @@ pub(crate) struct Entry {
     pub(crate) record: Result<Record, String>,
 }
 
-/// Consecutive entries, which may not have been looked at yet.
-pub(crate) enum Batch {
-    /// Lines after `number` others.
-    Lines {
-        text: Vec<u8>,
-        number: u64,
-    },
-    Entries(Vec<Entry>),
+/// Consecutive entries, which may not have been looked at yet. The memory of one batch serves for the next.
+#[derive(Default)]
+pub(crate) struct Batch {
+    /// Lines, and what is left of longer batches before.
+    text: Vec<u8>,
+    n_bytes: usize,
+    /// Of files that are not read line by line.
+    entries: Vec<Entry>,
+}
+
+/// An entry as it comes from a batch.
+pub(crate) enum Found<'a> {
+    /// A drawing in the data set's own form, and its strokes, [packed](simplified::pack).
+    Simplified(Fields<'a>, &'a [u8]),
+    Record(Record),
+    Bad(String),
 }
 
 impl Batch {
-    /// Entries of most batches, and never more.
-    pub(crate) const SIZE: usize = 512;
-    /// Bytes of lines after which a batch has no more of them.
-    const BYTES: usize = 1 << 20;
+    /// Bytes of lines, and rarely more.
+    pub(crate) const BYTES: usize = 1 << 18;
+    /// Entries of other files.
+    const SIZE: usize = 512;
 
-    /// Hands out the entries; all of the work that can be done apart from the file is done here.
-    pub(crate) fn for_each(self, each: impl FnMut(Entry)) {
-        match self {
-            Self::Lines { text, number } => copied_lines(&text, number).filter_map(entry_of).for_each(each),
-            Self::Entries(entries) => entries.into_iter().for_each(each),
+    /// Hands out the entries with their numbers, those of lines counted from 1 in each batch; all of the work that can be done apart from the file is done here.
+    /// Tells how many lines there were.
+    pub(crate) fn for_each(&mut self, mut each: impl FnMut(u64, Found<'_>)) -> u64 {
+        let mut n_lines = 0;
+        let mut packed = Vec::new();
+        for line in lines_of(&self.text[..self.n_bytes]) {
+            n_lines = line.number;
+            match line.bytes().and_then(|bytes| simplified::quick(bytes, &mut packed)) {
+                Some(fields) => each(n_lines, Found::Simplified(fields, &packed)),
+                None => {
+                    if let Some(Entry { number, record }) = entry_of(line) {
+                        each(number, record.map_or_else(Found::Bad, Found::Record));
+                    }
+                }
+            }
         }
+        for Entry { number, record } in self.entries.drain(..) {
+            each(number, record.map_or_else(Found::Bad, Found::Record));
+        }
+        n_lines
     }
 }
 
@@ -173,10 +198,10 @@ pub(crate) fn parse_classes(text: &str) -> Vec<String> {
 fn open_file(path: &Path) -> Result<(Input, bool)> {
     let shown = path.display();
     let input: Input = if path.as_os_str() == STANDARD_INPUT {
-        Box::new(BufReader::with_capacity(1 << 18, io::stdin()))
+        Box::new(BufReader::with_capacity(INPUT_BUFFER, io::stdin()))
     } else {
         let file = File::open(path).with_context(|| format!("{shown}: cannot be opened"))?;
-        Box::new(BufReader::with_capacity(1 << 18, file))
+        Box::new(BufReader::with_capacity(INPUT_BUFFER, file))
     };
     unpacked(input).with_context(|| format!("{shown}: cannot be read"))
 }
@@ -185,12 +210,12 @@ fn open_file(path: &Path) -> Result<(Input, bool)> {
 fn unpacked(input: Input) -> Result<(Input, bool)> {
     let (first, input) = peek(input)?;
     if first.starts_with(GZIP) {
-        return Ok((Box::new(BufReader::with_capacity(1 << 18, MultiGzDecoder::new(input))), true));
+        return Ok((Box::new(BufReader::with_capacity(INPUT_BUFFER, MultiGzDecoder::new(input))), true));
     }
     if first.starts_with(ZSTANDARD) {
         let decoder = StreamingDecoder::new(input);
         let decoder = decoder.map_err(|error| anyhow::anyhow!("not a Zstandard file: {error}"))?;
-        return Ok((Box::new(BufReader::with_capacity(1 << 18, decoder)), true));
+        return Ok((Box::new(BufReader::with_capacity(INPUT_BUFFER, decoder)), true));
     }
     Ok((input, false))
 }
@@ -269,20 +294,19 @@ impl Records {
         Ok(Self::Lines(Lines::new(input)))
     }
 
-    /// The next records, none at the end.
-    pub(crate) fn next_batch(&mut self) -> io::Result<Option<Batch>> {
+    /// Puts the next records into `batch`; false at the end.
+    pub(crate) fn next_batch(&mut self, batch: &mut Batch) -> io::Result<bool> {
+        batch.n_bytes = 0;
         if let Self::Lines(lines) = self {
-            let (mut text, number) = (Vec::new(), lines.number);
-            lines.copy_lines(&mut text, Batch::SIZE, Batch::BYTES)?;
-            return Ok((!text.is_empty()).then_some(Batch::Lines { text, number }));
+            batch.n_bytes = lines.read_text(&mut batch.text, Batch::BYTES)?;
+            return Ok(batch.n_bytes > 0);
         }
-        let mut entries = Vec::new();
-        while entries.len() < Batch::SIZE
+        while batch.entries.len() < Batch::SIZE
             && let Some(entry) = self.next_entry()?
         {
-            entries.push(entry);
+            batch.entries.push(entry);
         }
-        Ok((!entries.is_empty()).then_some(Batch::Entries(entries)))
+        Ok(!batch.entries.is_empty())
     }
 
     /// The next record; empty lines are none.
