@@ -462,7 +462,7 @@ pub struct PredictArgs {
     /// Model folder: model.json and weights.safetensors
     #[arg(long, value_name = "DIR")]
     pub model: PathBuf,
-    /// File of ndjson lines; - is standard input
+    /// File of drawings in any form that train reads, or of lists of strokes, one a line; - is standard input
     #[arg(default_value = "-")]
     pub file: PathBuf,
     /// Print one JSON object a drawing

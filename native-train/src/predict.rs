@@ -1,16 +1,17 @@
 //! Drawings from a file or standard input, guesses on standard output.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{self, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use quickdraw_core::{Classifier, Drawing, ModelBackend, Record};
 use serde_json::json;
 
-use crate::data::ndjson::Lines;
+use crate::data::inputs::STANDARD_INPUT;
+use crate::data::records::{Entry, Records};
 
-/// Recognises every line; `json` prints an object for each, in which `logits` adds those of all classes; a line that is no drawing is reported on standard error with its place, and the rest goes on.
+/// Recognises every drawing of a file of any published form, also compressed, or of standard input (`-`); a line may also be a bare
+/// list of strokes. `json` prints an object for each, in which `logits` adds those of all classes; a line that is no drawing is reported on standard error with its place, and the rest goes on.
 ///
 /// # Errors
 /// When the file cannot be read, the output cannot be written, or, at the end, when lines were bad.
@@ -22,17 +23,16 @@ pub fn predict<B: ModelBackend>(
     max_results: usize,
     out: &mut impl Write,
 ) -> Result<()> {
-    let (name, input): (String, Box<dyn BufRead>) = if file == Path::new("-") {
-        ("standard input".to_owned(), Box::new(std::io::stdin().lock()))
-    } else {
-        let opened = File::open(file).with_context(|| format!("cannot read {}", file.display()))?;
-        (file.display().to_string(), Box::new(BufReader::new(opened)))
+    let name = match file.as_os_str() == STANDARD_INPUT {
+        true => "standard input".to_owned(),
+        false => file.display().to_string(),
     };
     let mut n_bad = 0usize;
-    let mut lines = Lines::new(input);
-    while let Some(line) = lines.next_line().with_context(|| format!("cannot read {name}"))? {
-        let number = line.number;
-        let (word, drawing) = match line.text().map_err(anyhow::Error::msg).and_then(parse) {
+    let mut n_lines = 0;
+    let mut records = Records::open(file)?;
+    while let Some((number, parsed)) = next(&mut records).with_context(|| format!("cannot read {name}"))? {
+        n_lines = number;
+        let (word, drawing) = match parsed {
             Ok(None) => continue,
             Ok(Some(parsed)) => parsed,
             Err(error) => {
@@ -56,7 +56,6 @@ pub fn predict<B: ModelBackend>(
             writeln!(out, "{number}{word}: {}", guesses.join(", "))?;
         }
     }
-    let n_lines = lines.number;
     match (n_lines, n_bad) {
         (0, _) => bail!("{name} is empty; ndjson lines of drawings were expected"),
         (_, 0) => Ok(()),
@@ -64,8 +63,24 @@ pub fn predict<B: ModelBackend>(
     }
 }
 
+/// The word, where there is one, and the drawing.
+type Parsed = (Option<String>, Drawing);
+
+/// The next line or drawing with its number. Nothing of an empty line.
+fn next(records: &mut Records) -> io::Result<Option<(u64, Result<Option<Parsed>>)>> {
+    if let Records::Lines(lines) = records {
+        let line = lines.next_line()?;
+        return Ok(line.map(|line| (line.number, line.text().map_err(anyhow::Error::msg).and_then(parse))));
+    }
+    let entry = records.next_entry()?;
+    Ok(entry.map(|Entry { number, record }| {
+        let parsed = record.map(|record| Some((Some(record.word), record.drawing)));
+        (number, parsed.map_err(anyhow::Error::msg))
+    }))
+}
+
 /// An ndjson line of the data set, or a bare list of strokes; the word where there is one. Nothing of an empty line.
-fn parse(line: &str) -> Result<Option<(Option<String>, Drawing)>> {
+fn parse(line: &str) -> Result<Option<Parsed>> {
     let text = line.trim();
     if text.is_empty() {
         return Ok(None);

@@ -1,7 +1,7 @@
 //! The program as it is typed: what it prints, what it leaves behind, and how it refuses what it cannot use.
 
 use std::fs;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::LazyLock;
@@ -380,6 +380,61 @@ fn predict_passes_over_a_line_without_end() {
     assert_eq!(run.code, 1);
     assert!(run.stderr.contains("standard input:1: the line is longer than 8 MiB"), "{}", run.stderr);
     assert!(run.stdout.starts_with("2 (circle): "), "{}", run.stdout);
+}
+
+#[test]
+fn predict_reads_what_train_reads() {
+    let place = TempDir::new().unwrap();
+    let text = format!("{CIRCLE}\n{LINE}\n");
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    gzip.write_all(text.as_bytes()).unwrap();
+    let gzip = gzip.finish().unwrap();
+    let zstandard =
+        ruzstd::encoding::compress_to_vec(text.as_bytes(), ruzstd::encoding::CompressionLevel::Fastest);
+    let strokes = |line: &str| line.split_once("\"drawing\":").unwrap().1.trim_end_matches('}').to_owned();
+    let table =
+        format!("word,drawing\ncircle,\"{}\"\nline,\"{}\"\n", strokes(CIRCLE), strokes(LINE)).into_bytes();
+    let model = PLACE.join("model");
+    let guesses = |name: &str, bytes: &[u8]| {
+        fs::write(place.path().join(name), bytes).unwrap();
+        let run = run(place.path(), &format!("predict --model {} {name}", model.display()));
+        assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{name}");
+        run.stdout
+    };
+    let expected = guesses("plain.ndjson", text.as_bytes());
+    assert!(expected.starts_with("1 (circle): ") && expected.contains("\n2 (line): "), "{expected}");
+    // The name does not matter.
+    for (name, bytes) in [("a.ndjson.gz", &gzip), ("b.ndjson", &gzip), ("c.ndjson.zst", &zstandard)] {
+        assert_eq!(guesses(name, bytes), expected, "{name}");
+    }
+    // Lines of a table count from its head.
+    let of_table = expected.replace("2 (line)", "3 (line)").replace("1 (circle)", "2 (circle)");
+    assert_eq!(guesses("d.csv", &table), of_table);
+    let run = run_with_input(&PLACE, "predict --model model", &gzip);
+    assert_eq!((run.code, run.stdout), (0, expected), "{}", run.stderr);
+
+    fs::write(place.path().join("e.ndjson.gz"), &gzip[..gzip.len() - 9]).unwrap();
+    let cut = refusal(place.path(), &format!("predict --model {} e.ndjson.gz", model.display()), 1);
+    assert!(cut.contains("cannot read e.ndjson.gz"), "{cut}");
+}
+
+#[test]
+fn predict_answers_each_line_before_the_next_is_there() {
+    let mut child = program(&PLACE, "predict --model model")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut input = child.stdin.take().expect("piped");
+    let mut output = BufReader::new(child.stdout.take().expect("piped"));
+    for (number, line) in [CIRCLE, "[[[0,255],[20,0]]]"].into_iter().enumerate() {
+        writeln!(input, "{line}").expect("the program reads its input");
+        let mut answer = String::new();
+        output.read_line(&mut answer).expect("the program prints text");
+        assert!(answer.starts_with(&(number + 1).to_string()), "{answer}");
+    }
+    drop(input);
+    assert!(child.wait().expect("the program ends").success());
 }
 
 #[test]

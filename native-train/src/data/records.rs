@@ -11,6 +11,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
 use flate2::bufread::MultiGzDecoder;
+use memchr::memchr;
 use quickdraw_core::{Drawing, Record};
 use ruzstd::decoding::StreamingDecoder;
 
@@ -222,10 +223,24 @@ fn unpacked(input: Input) -> Result<(Input, bool)> {
 
 /// The first bytes, and the input with them.
 fn peek(mut input: Input) -> io::Result<(Vec<u8>, Input)> {
-    let mut first = Vec::new();
-    // A pipe may hand over less at a time than is needed.
-    input.by_ref().take(FIRST_BYTES as u64).read_to_end(&mut first)?;
+    let (mut first, mut n) = (vec![0; FIRST_BYTES], 0);
+    // A pipe may hand over less at a time than is needed; but whoever writes one line may wait for what becomes of it.
+    while n < FIRST_BYTES && !begins_with_line_of_json(&first[..n]) {
+        match input.read(&mut first[n..]) {
+            Ok(0) => break,
+            Ok(more) => n += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    first.truncate(n);
     Ok((first.clone(), Box::new(Cursor::new(first).chain(input))))
+}
+
+/// Whether these first bytes are a line of text and begin as JSON does.
+fn begins_with_line_of_json(first: &[u8]) -> bool {
+    let Some(end) = memchr(b'\n', first) else { return false };
+    matches!(first[0], b'{' | b'[') && !first[..end].contains(&0)
 }
 
 impl Records {
