@@ -1,9 +1,9 @@
 //! Inks in, one padded tensor with lengths out.
 
+use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use burn::tensor::{Tensor, TensorData};
 
-use crate::ops::Lengths;
+use crate::ops::{Lengths, from_values};
 use crate::{Error, Ink, InkFormat};
 
 /// Inks of different lengths as one tensor.
@@ -32,11 +32,7 @@ impl<B: Backend> InkBatch<B> {
         for (padded, ink) in rows.chunks_exact_mut(n_steps * n_columns).zip(inks) {
             padded[..ink.rows().len()].copy_from_slice(ink.rows());
         }
-        // As one long row: a GPU's memory has the rows of a matrix at a distance from each other, and so many short copies take
-        // longer than a step of training.
-        let n_values = rows.len();
-        let rows = Tensor::<B, 1>::from_data(TensorData::new(rows, [n_values]), device);
-        let rows = rows.reshape([inks.len(), n_steps, n_columns]);
+        let rows = from_values(rows, [inks.len(), n_steps, n_columns], device);
         Ok(Self { rows, lengths: Lengths::new(lengths), format })
     }
 

@@ -29,7 +29,7 @@ use anyhow::{Context, Result, bail, ensure};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use indicatif::{ProgressBar, ProgressStyle};
-use quickdraw_core::Drawing;
+use quickdraw_core::{Drawing, Record};
 use rayon::prelude::*;
 use ring::digest::{Context as Digest, SHA256, digest};
 use serde::{Deserialize, Serialize};
@@ -727,24 +727,7 @@ impl Part {
                     Some(reason) => reason,
                     None => drawings.add(&fields, strokes, false, options),
                 },
-                Found::Record(mut record) => {
-                    let soft = record.soft.take();
-                    let fields = Fields::of(&record, soft);
-                    match unwanted(&fields, options) {
-                        Some(reason) => reason,
-                        None => {
-                            let simplified = store::simplified(&record.drawing);
-                            let drawing = simplified.as_ref().unwrap_or(&record.drawing);
-                            if drawing.n_points() > MAX_POINTS {
-                                Judged::Absurd
-                            } else {
-                                strokes.clear();
-                                simplified::pack(drawing, &mut strokes);
-                                drawings.add(&fields, &strokes, simplified.is_some(), options)
-                            }
-                        }
-                    }
-                }
+                Found::Record(record) => drawings.add_record(record, &mut strokes, options),
                 Found::Bad(message) => Judged::Bad { number, message },
             });
         });
@@ -768,6 +751,23 @@ fn unwanted(fields: &Fields<'_>, options: &Options) -> Option<Judged> {
 }
 
 impl Drawings {
+    /// Adds the drawing of a record, if it is wanted, through `strokes`, whose memory serves again.
+    fn add_record(&mut self, mut record: Record, strokes: &mut Vec<u8>, options: &Options) -> Judged {
+        let soft = record.soft.take();
+        let fields = Fields::of(&record, soft);
+        if let Some(reason) = unwanted(&fields, options) {
+            return reason;
+        }
+        let simplified = store::simplified(&record.drawing);
+        let drawing = simplified.as_ref().unwrap_or(&record.drawing);
+        if drawing.n_points() > MAX_POINTS {
+            return Judged::Absurd;
+        }
+        strokes.clear();
+        simplified::pack(drawing, strokes);
+        self.add(&fields, strokes, simplified.is_some(), options)
+    }
+
     /// Adds a drawing that has this in simplified form.
     fn add(
         &mut self,

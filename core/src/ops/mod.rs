@@ -53,8 +53,22 @@ impl Lengths {
         for (row, &length) in mask.chunks_exact_mut(n_steps.max(1)).zip(self.0.iter()) {
             row[..length].fill(1.0);
         }
-        Tensor::from_data(TensorData::new(mask, [self.0.len(), n_steps, 1]), device)
+        from_values(mask, [self.0.len(), n_steps, 1], device)
     }
+}
+
+/// A tensor of these values, row-major, brought to the device in one piece: a GPU's memory has the rows of a matrix at a
+/// distance from each other, and a copy for each row of a batch takes longer than a step of training.
+///
+/// # Panics
+/// Unless there are as many values as the shape has.
+pub fn from_values<B: Backend, const D: usize>(
+    values: Vec<f32>,
+    shape: [usize; D],
+    device: &B::Device,
+) -> Tensor<B, D> {
+    let n_values = values.len();
+    Tensor::<B, 1>::from_data(TensorData::new(values, [n_values]), device).reshape(shape)
 }
 
 /// Parameters of a bidirectional LSTM layer (D directions of width H over rows of width I), or their gradients.
@@ -149,6 +163,23 @@ pub struct AdamStep {
     pub weight_decay: f32,
     /// Number of the step, the first of which is 1.
     pub time: i32,
+}
+
+impl AdamStep {
+    /// What a parameter is multiplied by: weight decay takes the rest.
+    pub(crate) fn kept(&self) -> f32 {
+        (1.0 - self.learning_rate * f64::from(self.weight_decay)) as f32
+    }
+
+    /// The learning rate with the correction of the mean of the gradients, which began at zero.
+    pub(crate) fn rate(&self) -> f32 {
+        self.learning_rate as f32 / (1.0 - self.beta_1.powi(self.time))
+    }
+
+    /// The correction of the mean of their squares.
+    pub(crate) fn correction(&self) -> f32 {
+        1.0 / (1.0 - self.beta_2.powi(self.time))
+    }
 }
 
 /// What a backend gives: forward and backward of the operations and the optimiser's step, without a gradient graph.

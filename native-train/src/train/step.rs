@@ -13,8 +13,8 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::adaptor::OptimizerAdaptor;
 use burn::optim::{GradientsAccumulator, GradientsParams, Optimizer, SimpleOptimizer};
 use burn::record::Record;
+use burn::tensor::Tensor;
 use burn::tensor::backend::{AutodiffBackend, Backend};
-use burn::tensor::{Tensor, TensorData};
 use quickdraw_core::ops::{self, AdamStep, KernelBackend};
 use quickdraw_core::{InkBatch, Model, ModelBackend, weights};
 
@@ -102,9 +102,7 @@ pub fn gradients<B: AutodiffBackend + ModelBackend>(
 ) -> Result<Gradients<B>> {
     let PreparedBatch { inks, targets, labels, .. } = batch;
     let logits = model.forward_training(&InkBatch::new(&inks, device)?, dropout_seed)?; // [B, K]
-    let n_targets = targets.len();
-    let targets = Tensor::<B, 1>::from_data(TensorData::new(targets, [n_targets]), device);
-    let targets = targets.reshape(logits.shape());
+    let targets = ops::from_values(targets, logits.dims(), device);
     let [loss, n_right] = ops::cross_entropy(logits, targets, &labels);
     let gradients = GradientsParams::from_grads(loss.backward(), model);
     Ok(Gradients { gradients, loss: loss.inner(), n_right: n_right.inner() })

@@ -16,7 +16,6 @@ pub(super) fn step<R: CubeRuntime>(
     moments: [CubeTensor<R>; 2],
     step: AdamStep,
 ) -> (CubeTensor<R>, [CubeTensor<R>; 2]) {
-    let AdamStep { learning_rate, beta_1, beta_2, epsilon, weight_decay, time } = step;
     let n_values = parameter.shape().num_elements();
     let all = moments.iter().chain([&gradient]);
     assert!(
@@ -42,12 +41,12 @@ pub(super) fn step<R: CubeRuntime>(
             new_moments[0].clone().into_array_arg(),
             new_moments[1].clone().into_array_arg(),
             n_values as u32,
-            beta_1,
-            beta_2,
-            epsilon,
-            (1.0 - learning_rate * f64::from(weight_decay)) as f32,
-            learning_rate as f32 / (1.0 - beta_1.powi(time)),
-            1.0 / (1.0 - beta_2.powi(time)),
+            step.beta_1,
+            step.beta_2,
+            step.epsilon,
+            step.kept(),
+            step.rate(),
+            step.correction(),
         );
     }
     (new_parameter, new_moments)

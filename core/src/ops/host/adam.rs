@@ -44,10 +44,8 @@ impl WithSimd for Chunk<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        let AdamStep { learning_rate, beta_1, beta_2, epsilon, weight_decay, time } = *self.step;
-        let kept = (1.0 - learning_rate * f64::from(weight_decay)) as f32;
-        let rate = learning_rate as f32 / (1.0 - beta_1.powi(time));
-        let correction = 1.0 / (1.0 - beta_2.powi(time));
+        let AdamStep { beta_1, beta_2, epsilon, .. } = *self.step;
+        let (kept, rate, correction) = (self.step.kept(), self.step.rate(), self.step.correction());
         let n = self.out[0].len();
         let [out, first_out, second_out] = self.out.map(|out| &mut out[..n]);
         let (parameter, gradient) = (&self.parameter[..n], &self.gradient[..n]);
