@@ -16,6 +16,8 @@ pub mod redraw;
 pub mod samples;
 pub(crate) mod simplified;
 pub mod store;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod vectors;
 
 pub use augment::Augmentation;
 pub use inputs::{Inputs, find_inputs};

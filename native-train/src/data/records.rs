@@ -20,7 +20,7 @@ use super::examples;
 use super::inputs::STANDARD_INPUT;
 use super::ndjson::{Line, Lines, lines_of};
 use super::npz::{Npz, Source};
-use super::simplified::{self, Fields};
+use super::simplified::{self, Fields, Strokes};
 use crate::tfrecord;
 
 /// Bytes at the beginning by which a form is told.
@@ -74,11 +74,11 @@ impl Batch {
     /// Tells how many lines there were.
     pub(crate) fn for_each(&mut self, mut each: impl FnMut(u64, Found<'_>)) -> u64 {
         let mut n_lines = 0;
-        let mut packed = Vec::new();
+        let mut strokes = Strokes::default();
         for line in lines_of(&self.text[..self.n_bytes]) {
             n_lines = line.number;
-            match line.bytes().and_then(|bytes| simplified::quick(bytes, &mut packed)) {
-                Some(fields) => each(n_lines, Found::Simplified(fields, &packed)),
+            match line.bytes().and_then(|bytes| simplified::quick(bytes, &mut strokes)) {
+                Some(fields) => each(n_lines, Found::Simplified(fields, &strokes.packed)),
                 None => {
                     if let Some(Entry { number, record }) = entry_of(line) {
                         each(number, record.map_or_else(Found::Bad, Found::Record));

@@ -3,14 +3,26 @@
 //! Such a line has no white space between its values, text without escapes, strokes of two lists of whole numbers from 0 to
 //! 255, and no fields but the known ones and text. Any other line, and one with an error, is left to [`Record::parse`]. So what is
 //! read is the same, only several times as fast. Nothing is allocated: text stays where it is, and strokes are packed into
-//! memory that the caller uses again.
+//! memory that the caller uses again. Strokes are nearly all of a line; where the processor has vectors, [those](super::vectors) read them.
 
 use std::collections::BTreeMap;
 
 use quickdraw_core::{Drawing, Error, Record};
 
-/// The most points of a stroke.
+#[cfg(target_arch = "x86_64")]
+use super::vectors;
+
+/// The most points of a stroke where there are no [vectors](super::vectors).
 const MAX_POINTS: usize = 512;
+
+/// The strokes of a line, in memory that is used again for the next.
+#[derive(Default)]
+pub(crate) struct Strokes {
+    /// As [`pack`] packs them.
+    pub(crate) packed: Vec<u8>,
+    #[cfg(target_arch = "x86_64")]
+    numbers: Vec<u8>,
+}
 
 /// What a line says besides its strokes.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,9 +54,9 @@ impl<'a> Fields<'a> {
 /// # Errors
 /// Those of [`Record::parse`].
 pub(crate) fn parse(line: &str) -> Result<Record, Error> {
-    let mut packed = Vec::with_capacity(256);
-    quick(line.as_bytes(), &mut packed)
-        .and_then(|fields| record(fields, &packed))
+    let mut strokes = Strokes::default();
+    quick(line.as_bytes(), &mut strokes)
+        .and_then(|fields| record(fields, &strokes.packed))
         .map_or_else(|| Record::parse(line), Ok)
 }
 
@@ -94,9 +106,9 @@ pub(crate) fn unpack(packed: &[u8]) -> Option<Drawing> {
     Drawing::from_strokes(strokes).ok()
 }
 
-/// What a line of the form that is read here says; its strokes are put into `packed`.
-pub(crate) fn quick<'a>(line: &'a [u8], packed: &mut Vec<u8>) -> Option<Fields<'a>> {
-    packed.clear();
+/// What a line of the form that is read here says, and in place of those before its strokes.
+pub(crate) fn quick<'a>(line: &'a [u8], strokes: &mut Strokes) -> Option<Fields<'a>> {
+    strokes.packed.clear();
     let mut rest = Rest(line);
     let (mut word, mut has_drawing, mut recognized, mut soft) = (None, false, None, None);
     let (mut key_id, mut countrycode, mut timestamp) = (None, None, None);
@@ -111,7 +123,7 @@ pub(crate) fn quick<'a>(line: &'a [u8], packed: &mut Vec<u8>) -> Option<Fields<'
             b"key_id" => key_id.replace(rest.text()?).is_none(),
             b"recognized" => recognized.replace(rest.truth()?).is_none(),
             b"drawing" => {
-                rest.strokes(packed)?;
+                rest.strokes(strokes)?;
                 !std::mem::replace(&mut has_drawing, true)
             }
             b"soft" => soft.replace(rest.probabilities()?).is_none(),
@@ -177,7 +189,16 @@ impl<'a> Rest<'a> {
     }
 
     /// `[[[x...],[y...]],...]`
-    fn strokes(&mut self, packed: &mut Vec<u8>) -> Option<()> {
+    fn strokes(&mut self, to: &mut Strokes) -> Option<()> {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(simd) = pulp::x86::V3::try_new() {
+            self.0 = vectors::read(simd, self.0, &mut to.numbers, &mut to.packed)?;
+            return Some(());
+        }
+        self.strokes_one_by_one(&mut to.packed)
+    }
+
+    fn strokes_one_by_one(&mut self, packed: &mut Vec<u8>) -> Option<()> {
         let (mut x, mut y) = ([0; MAX_POINTS], [0; MAX_POINTS]);
         self.skip(b'[')?;
         loop {
@@ -272,8 +293,39 @@ mod tests {
     ];
 
     fn quickly(line: &str) -> Option<Record> {
-        let mut packed = vec![7; 9];
-        quick(line.as_bytes(), &mut packed).and_then(|fields| record(fields, &packed))
+        let mut strokes = Strokes { packed: vec![7; 9], ..Strokes::default() };
+        quick(line.as_bytes(), &mut strokes).and_then(|fields| record(fields, &strokes.packed))
+    }
+
+    /// A line whose strokes have so many points.
+    fn line_of(lengths: impl IntoIterator<Item = usize>, rng: &mut ChaCha8Rng) -> String {
+        let mut list = |n| {
+            let most = [9, 99, 255][rng.random_range(0..3)];
+            let numbers: Vec<String> = (0..n).map(|_| rng.random_range(0..=most).to_string()).collect();
+            format!("[{}]", numbers.join(","))
+        };
+        let strokes: Vec<String> =
+            lengths.into_iter().map(|n| format!("[{},{}]", list(n), list(n))).collect();
+        format!(r#"{{"word":"cat","drawing":[{}]}}"#, strokes.join(","))
+    }
+
+    /// The strokes of a line that begin at `[[[`, and how long the rest is.
+    fn strokes_of(
+        line: &str,
+        read: impl Fn(&mut Rest<'_>, &mut Strokes) -> Option<()>,
+    ) -> Option<(Vec<u8>, usize)> {
+        let mut rest = Rest(&line.as_bytes()[line.find("[[[")?..]);
+        let mut strokes = Strokes::default();
+        read(&mut rest, &mut strokes)?;
+        Some((strokes.packed, rest.0.len()))
+    }
+
+    /// What vectors read, where the processor has some, and what is read without them.
+    fn both(line: &str) -> [Option<(Vec<u8>, usize)>; 2] {
+        [
+            strokes_of(line, |rest, to| rest.strokes(to)),
+            strokes_of(line, |rest, to| rest.strokes_one_by_one(&mut to.packed)),
+        ]
     }
 
     #[test]
@@ -314,9 +366,26 @@ mod tests {
         ] {
             assert_eq!(quickly(line), None, "{line}");
         }
-        let long = format!(r#"{{"word":"cat","drawing":[[[{0}1],[{0}2]]]}}"#, "1,".repeat(MAX_POINTS));
-        assert_eq!(quickly(&long), None);
-        assert!(parse(&long).is_ok());
+    }
+
+    #[test]
+    fn strokes_of_any_length_are_read() {
+        let mut rng = ChaCha8Rng::seed_from_u64(2);
+        for n in (0..300).chain([MAX_POINTS - 1, MAX_POINTS, MAX_POINTS + 1, 20_000]) {
+            // Lists begin and end at every place of a block.
+            for lengths in [vec![n], vec![1 + n % 7; 1 + n / 7], vec![n, 1, n]] {
+                let line = line_of(lengths, &mut rng);
+                let expected = Record::parse(&line);
+                assert_eq!(parse(&line), expected, "{line}");
+                let [vectors, one_by_one] = both(&line);
+                if n <= MAX_POINTS {
+                    assert_eq!(vectors, one_by_one, "{line}");
+                    assert_eq!(one_by_one.is_some(), expected.is_ok(), "{line}");
+                }
+            }
+        }
+        let too_long = line_of([usize::from(u16::MAX) + 1], &mut rng);
+        assert_eq!(quickly(&too_long), None);
     }
 
     #[test]
@@ -328,9 +397,11 @@ mod tests {
             let line = line(&value.to_string());
             let expected = Record::parse(&line).expect("a valid line");
             assert_eq!(quickly(&line), (value < 256).then_some(expected), "{line}");
+            assert_eq!(both(&line).map(|read| read.is_some()), [value < 256; 2], "{line}");
         }
-        for value in ["00", "007", "012", "0255", "", "-1", "1e1", "1 ", " 1"] {
+        for value in ["00", "007", "012", "0255", "", "-1", "1e1", "1 ", " 1", "1/", "1:"] {
             assert_eq!(quickly(&line(value)), None, "{value:?}");
+            assert_eq!(both(&line(value)), [None, None], "{value:?}");
         }
     }
 
@@ -350,9 +421,11 @@ mod tests {
     fn nothing_is_read_otherwise() {
         const BYTES: &[u8] = br#"[]{}",:\ 0123456789.-+eEtfn"#;
         let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let mut lines = LINES.map(str::to_owned).to_vec();
+        lines.extend([line_of([40, 7, 12], &mut rng), line_of([3, 8, 1, 20, 5, 5, 2], &mut rng)]);
         let mut n_quick = 0;
-        for round in 0..40_000 {
-            let mut line = LINES[round % LINES.len()].as_bytes().to_vec();
+        for round in 0..60_000 {
+            let mut line = lines[round % lines.len()].as_bytes().to_vec();
             for _ in 0..rng.random_range(1..=3) {
                 let at = rng.random_range(0..line.len());
                 let byte = BYTES[rng.random_range(0..BYTES.len())];
@@ -368,6 +441,8 @@ mod tests {
                 }
             }
             let Ok(line) = String::from_utf8(line) else { continue };
+            let [vectors, one_by_one] = both(&line);
+            assert_eq!(vectors, one_by_one, "{line}");
             if let Some(record) = quickly(&line) {
                 n_quick += 1;
                 assert_eq!(Record::parse(&line), Ok(record), "{line}");
