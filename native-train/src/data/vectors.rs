@@ -186,9 +186,9 @@ fn block(simd: V3, text: &[u8; BEFORE + N]) -> Block {
     for (half, values) in values.iter_mut().enumerate() {
         // The bytes that stand so many places before.
         let load = |before: usize| -> __m256i {
-            let (start, bytes) = (BEFORE + HALF * half - before, text);
-            let bytes: [u8; HALF] = std::array::from_fn(|index| bytes[start + index]);
-            pulp::cast(bytes)
+            let bytes: &[u8; HALF] =
+                text[BEFORE + HALF * half - before..].first_chunk().expect("enough bytes");
+            pulp::cast(*bytes)
         };
         let digit = |bytes| avx2._mm256_sub_epi8(bytes, all(b'0'));
         let is_digit = |digit| equal(avx2._mm256_min_epu8(digit, all(9)), digit);
