@@ -114,8 +114,8 @@ pub struct TrainArgs {
     #[arg(long, requires = "out", help_heading = "Run")]
     pub resume: bool,
     /// Begin with the weights of this model folder instead of random ones; if it knows other categories, all but its
-    /// last layer
-    #[arg(long, value_name = "DIR", conflicts_with = "resume", help_heading = "Run")]
+    /// last layer. A run that is resumed has its own
+    #[arg(long, value_name = "DIR", help_heading = "Run")]
     pub init_from: Option<PathBuf>,
     /// Where to compute: auto, cpu, cuda, cuda:N, wgpu, or several GPUs as cuda:0,1,2,3 (cpu:2 tries that
     /// without one)

@@ -125,6 +125,18 @@ fn an_interrupt_leaves_a_checkpoint_and_says_how_to_go_on() {
 }
 
 #[test]
+fn a_run_that_began_with_other_weights_goes_on_by_the_same_command() {
+    let folder = tempdir().unwrap();
+    let run = |flags: &str| succeeds(&program(folder.path(), flags).output().unwrap());
+    let weights = |out: &str| fs::read(folder.path().join(out).join("weights.safetensors")).unwrap();
+    run("--steps 2 --out first");
+    run("--steps 5 --schedule constant --init-from first --out whole");
+    run("--steps 3 --schedule constant --init-from first --out pieces");
+    run("--steps 5 --schedule constant --init-from first --out pieces --resume");
+    assert!(weights("pieces") == weights("whole"));
+}
+
+#[test]
 fn a_checkpoint_that_cannot_be_written_leaves_the_one_before() {
     let folder = tempdir().unwrap();
     let out = folder.path().join("run");

@@ -54,7 +54,7 @@ pub struct Job {
     /// Go on with the run in that folder.
     pub resume: bool,
     /// Model folder whose weights the network begins with, instead of random ones; the last layer only if it knows the
-    /// same classes.
+    /// same classes. It does not matter to a run that is resumed.
     pub init_from: Option<PathBuf>,
     /// No display.
     pub quiet: bool,
