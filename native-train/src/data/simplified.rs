@@ -116,7 +116,7 @@ pub(crate) fn quick<'a>(line: &'a [u8], strokes: &mut Strokes) -> Option<Fields<
     loop {
         let name = rest.quoted()?;
         rest.skip(b':')?;
-        let is_first = match name {
+        let is_first = match name.bytes {
             b"word" => word.replace(rest.text()?).is_none(),
             b"countrycode" => countrycode.replace(rest.text()?).is_none(),
             b"timestamp" => timestamp.replace(rest.text()?).is_none(),
@@ -128,7 +128,7 @@ pub(crate) fn quick<'a>(line: &'a [u8], strokes: &mut Strokes) -> Option<Fields<
             }
             b"soft" => soft.replace(rest.probabilities()?).is_none(),
             // Other fields count for nothing, however often they come.
-            _ => std::str::from_utf8(name).is_ok() && rest.text().is_some(),
+            _ => name.text().is_some() && rest.text().is_some(),
         };
         if !is_first {
             return None;
@@ -141,6 +141,22 @@ pub(crate) fn quick<'a>(line: &'a [u8], strokes: &mut Strokes) -> Option<Fields<
     }
     let word = word.filter(|word| has_drawing && !word.trim().is_empty())?;
     Some(Fields { word, key_id, countrycode, timestamp, recognized, soft })
+}
+
+/// What is between two quotes.
+struct Quoted<'a> {
+    bytes: &'a [u8],
+    is_ascii: bool,
+}
+
+impl<'a> Quoted<'a> {
+    fn text(self) -> Option<&'a str> {
+        if self.is_ascii {
+            // SAFETY: bytes without the highest bit are UTF-8.
+            return Some(unsafe { std::str::from_utf8_unchecked(self.bytes) });
+        }
+        std::str::from_utf8(self.bytes).ok()
+    }
 }
 
 /// What of a line is not read yet. Every step is nothing where the line has another form.
@@ -158,16 +174,33 @@ impl<'a> Rest<'a> {
     }
 
     fn text(&mut self) -> Option<&'a str> {
-        std::str::from_utf8(self.quoted()?).ok()
+        self.quoted()?.text()
     }
 
-    fn quoted(&mut self) -> Option<&'a [u8]> {
+    /// Eight bytes at a time, up to one of `"`, `\\` and control characters, of which only the first may end a text.
+    fn quoted(&mut self) -> Option<Quoted<'a>> {
+        const ONES: u64 = u64::from_le_bytes([1; 8]);
+        const HIGHEST: u64 = ONES << 7;
         self.skip(b'"')?;
-        let end = self.0.iter().position(|&byte| byte == b'"' || byte == b'\\' || byte < b' ')?;
-        let (text, rest) = self.0.split_at(end);
+        let (mut n, mut highest) = (0, 0);
+        loop {
+            let eight = first_eight(self.0.get(n..)?);
+            // The highest bit of each byte that is less than `most`, which is 128 at the most. What is borrowed comes from one and spoils only those after it.
+            let less = |eight: u64, most: u8| eight.wrapping_sub(ONES * u64::from(most)) & !eight & HIGHEST;
+            let equal = |byte: u8| less(eight ^ (ONES * u64::from(byte)), 1);
+            let ends = equal(b'"') | equal(b'\\') | less(eight, b' ');
+            // Of the bytes before the first end.
+            highest |= eight & HIGHEST & ((ends & ends.wrapping_neg()) >> 7).wrapping_sub(1);
+            if ends != 0 {
+                n += ends.trailing_zeros() as usize / 8;
+                break;
+            }
+            n += 8;
+        }
+        let (bytes, rest) = self.0.split_at_checked(n)?;
         self.0 = rest;
         self.skip(b'"')?;
-        Some(text)
+        Some(Quoted { bytes, is_ascii: highest == 0 })
     }
 
     fn truth(&mut self) -> Option<bool> {
@@ -365,6 +398,26 @@ mod tests {
             r#"{"word":"cat","drawing":[[[1],[2"#,
         ] {
             assert_eq!(quickly(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn text_of_any_length_and_only_whole_characters_are_read() {
+        for n in 0..40 {
+            for text in ["", "é", "이", "🐱", "é ~\u{7f}"] {
+                let word = format!("{}{text}{}", "a".repeat(n), "b".repeat(n % 3 + 1));
+                let line = format!(r#"{{"word":"{word}","drawing":[[[1],[2]]],"{word}":"{word}"}}"#);
+                assert_eq!(quickly(&line), Some(Record::parse(&line).expect("a valid line")), "{line}");
+                for bad in [&b"\xff"[..], b"\xc3", b"\x80", b"\xe1\x84"] {
+                    for part in [["\"word\":\"", ""], ["\"", "\":\"x\","]] {
+                        let start =
+                            [b"{", part[0].as_bytes(), word.as_bytes(), bad, part[1].as_bytes()].concat();
+                        let rest: &[u8] = if part[1].is_empty() { b"\"," } else { b"\"word\":\"cat\"," };
+                        let line = [&start, rest, b"\"drawing\":[[[1],[2]]]}"].concat();
+                        assert!(quick(&line, &mut Strokes::default()).is_none(), "{}", line.escape_ascii());
+                    }
+                }
+            }
         }
     }
 
