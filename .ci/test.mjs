@@ -21,6 +21,14 @@ const steps = [
     check: () => run("cargo", ["clippy", "--locked", "-p", "quickdraw-wasm", "--target", WASM_TARGET, ...denyWarnings]),
   },
   {
+    name: "clippy, fuzzing",
+    check: () =>
+      run("cargo", [
+        ...["clippy", "--locked", "--manifest-path", "core/fuzz/Cargo.toml", "--target-dir", "target/fuzz"],
+        ...["--no-default-features", ...denyWarnings],
+      ]),
+  },
+  {
     name: "Rust tests",
     check: () => run("cargo", ["test", "--locked", "-p", "quickdraw-core", "-p", "native-train"]),
   },
