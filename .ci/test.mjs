@@ -7,6 +7,8 @@ import { checkNode, checkRust, installNpmDependencies, WASM_TARGET } from "./too
 import { findChromium } from "./chromium.mjs";
 
 const native = ["quickdraw-core", "native-train", "quickdraw-bindgen"].flatMap((name) => ["-p", name]);
+// A workspace of its own; without its default features it needs no compiler of C++.
+const fuzzing = ["--manifest-path", "core/fuzz/Cargo.toml", "--target-dir", "target/fuzz", "--no-default-features"];
 const denyWarnings = ["--", "-D", "warnings"];
 
 /** @type {{ name: string, check: () => Promise<unknown> }[]} */
@@ -22,11 +24,7 @@ const steps = [
   },
   {
     name: "clippy, fuzzing",
-    check: () =>
-      run("cargo", [
-        ...["clippy", "--locked", "--manifest-path", "core/fuzz/Cargo.toml", "--target-dir", "target/fuzz"],
-        ...["--no-default-features", ...denyWarnings],
-      ]),
+    check: () => run("cargo", ["clippy", "--locked", ...fuzzing, ...denyWarnings]),
   },
   {
     name: "Rust tests",

@@ -15,6 +15,9 @@ use super::vectors;
 /// The most points of a stroke where there are no [vectors](super::vectors).
 const MAX_POINTS: usize = 512;
 
+/// Numbers that are moved, and points that are packed, together.
+pub(crate) const GROUP: usize = 8;
+
 /// The strokes of a line, in memory that is used again for the next.
 #[derive(Default)]
 pub(crate) struct Strokes {
@@ -82,6 +85,24 @@ pub(crate) fn pack(drawing: &Drawing, packed: &mut Vec<u8>) {
     }
 }
 
+/// Appends the stroke of the first `n` of `x` and of `y`, which go on to a multiple of [`GROUP`] at least; nothing if it has too many points.
+#[inline(always)]
+pub(crate) fn pack_stroke(x: &[u8], y: &[u8], n: usize, packed: &mut Vec<u8>) -> Option<()> {
+    packed.extend_from_slice(&u16::try_from(n).ok()?.to_le_bytes());
+    let end = packed.len() + 2 * n;
+    let (x, y) = (x.as_chunks::<GROUP>().0, y.as_chunks::<GROUP>().0);
+    for (x, y) in x.iter().zip(y).take(n.div_ceil(GROUP)) {
+        let mut points = [0; 2 * GROUP];
+        for index in 0..GROUP {
+            points[2 * index] = x[index];
+            points[2 * index + 1] = y[index];
+        }
+        packed.extend_from_slice(&points);
+    }
+    packed.truncate(end);
+    Some(())
+}
+
 /// The points of each stroke that was packed, two bytes each.
 pub(crate) fn packed_strokes(mut packed: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::from_fn(move || {
@@ -106,7 +127,7 @@ pub(crate) fn unpack(packed: &[u8]) -> Option<Drawing> {
     Drawing::from_strokes(strokes).ok()
 }
 
-/// What a line of the form that is read here says, and in place of those before its strokes.
+/// What a line of the form that is read here says; its strokes replace those of the line before.
 pub(crate) fn quick<'a>(line: &'a [u8], strokes: &mut Strokes) -> Option<Fields<'a>> {
     strokes.packed.clear();
     let mut rest = Rest(line);
@@ -242,12 +263,7 @@ impl<'a> Rest<'a> {
                 return None;
             }
             self.skip(b']')?;
-            packed.extend((n as u16).to_le_bytes());
-            let start = packed.len();
-            packed.resize(start + 2 * n, 0);
-            for (point, (&x, &y)) in packed[start..].chunks_exact_mut(2).zip(x.iter().zip(&y)) {
-                point.copy_from_slice(&[x, y]);
-            }
+            pack_stroke(&x, &y, n, packed)?;
             match self.next()? {
                 b',' => {}
                 b']' => return Some(()),

@@ -9,14 +9,13 @@ use std::arch::x86_64::__m256i;
 
 use pulp::x86::V3;
 
+use super::simplified::{GROUP, pack_stroke};
+
 /// Bytes that are looked at together.
 const N: usize = 64;
 
 /// Bytes before one that tell what ends there: three digits.
 const BEFORE: usize = 3;
-
-/// Numbers that are moved together, and points that are packed together.
-const GROUP: usize = 8;
 
 /// For each set of bits of a byte, where they are, from the first on.
 const PLACES: [[u8; GROUP]; 256] = {
@@ -109,7 +108,7 @@ fn read_inlined<'a>(
                 if n_points != y_start - x_start {
                     return None;
                 }
-                pack(&numbers[x_start..], &numbers[y_start..], n_points, packed)?;
+                pack_stroke(&numbers[x_start..], &numbers[y_start..], n_points, packed)?;
                 x_start = end;
                 if after.starts_with(b"]]") {
                     let is_right = wrong & up_to_here == 0 && (others ^ between as u64) & up_to_here == 0;
@@ -129,24 +128,6 @@ fn read_inlined<'a>(
         between >>= N;
         at += N;
     }
-}
-
-/// Appends a stroke of `n` points, of which `x` and `y` have some more.
-#[inline(always)]
-fn pack(x: &[u8], y: &[u8], n: usize, packed: &mut Vec<u8>) -> Option<()> {
-    packed.extend_from_slice(&u16::try_from(n).ok()?.to_le_bytes());
-    let end = packed.len() + 2 * n;
-    let (x, y) = (x.as_chunks::<GROUP>().0, y.as_chunks::<GROUP>().0);
-    for (x, y) in x.iter().zip(y).take(n.div_ceil(GROUP)) {
-        let mut points = [0; 2 * GROUP];
-        for index in 0..GROUP {
-            points[2 * index] = x[index];
-            points[2 * index + 1] = y[index];
-        }
-        packed.extend_from_slice(&points);
-    }
-    packed.truncate(end);
-    Some(())
 }
 
 /// What the bytes of a text are. Bits have the first byte lowest.
