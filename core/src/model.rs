@@ -392,6 +392,24 @@ impl<B: Backend> Model<B> {
         }
         Ok(Self { dense: if same_classes { other.dense } else { dense }, config, ..other })
     }
+
+    /// This network with `shift` `[K]` added to the logits of every drawing, by way of the last layer's bias.
+    ///
+    /// # Errors
+    /// When `shift` does not have a number for each class.
+    pub fn with_shifted_logits(mut self, shift: &[f32]) -> Result<Self, Error> {
+        let n_classes = self.config.n_classes;
+        if shift.len() != n_classes {
+            let message =
+                format!("found {} numbers, expected one for each of {n_classes} classes", shift.len());
+            return Err(Error::InvalidConfig { field: "shift", message });
+        }
+        self.dense.bias = self.dense.bias.map(|bias| {
+            let shift = Tensor::from_floats(shift, &bias.device());
+            bias + shift
+        });
+        Ok(self)
+    }
 }
 
 impl<B: ModelBackend> Model<B> {

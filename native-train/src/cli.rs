@@ -454,6 +454,10 @@ pub struct CalibrateArgs {
     /// Folder of .ndjson files: drawings that the model was neither trained nor is judged on
     #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
+    /// Change the last layer, too, so that each category is guessed about as often as the data has it: for float32 weights,
+    /// and data in which all categories are as frequent as in use
+    #[arg(long)]
+    pub class_biases: bool,
 }
 
 /// Flags of `predict`.

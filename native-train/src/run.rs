@@ -18,7 +18,7 @@ use quickdraw_core::{Classifier, ModelBackend, ModelCard, QuantizedModel};
 use serde_json::{Map, Value, json};
 
 use crate::calibrate::{self, Calibrated};
-use crate::checkpoint::write_atomic;
+use crate::checkpoint::{write_all_atomic, write_atomic};
 use crate::cli::{
     BenchArgs, CalibrateArgs, Cli, Command, DownloadArgs, EvalArgs, ExportArgs, ExportFormat, ExportType,
     PredictArgs, PrepareArgs, StatsArgs, TrainArgs,
@@ -327,12 +327,41 @@ fn print_summary(out: &mut impl Write, summary: &Summary) -> Result<()> {
 
 fn run_calibrate(args: &CalibrateArgs) -> Result<()> {
     let classifier = model_folder::open::<Flex>(&args.model, &Default::default())?;
-    let (found, report) = calibrate::calibrate(&classifier, &args.data, &Default::default())?;
+    let weights_path = args.model.join("weights.safetensors");
+    if args.class_biases {
+        ensure!(
+            !weights::are_int8(&fs::read(&weights_path)?)?,
+            "{}: these weights are in 8 bits; --class-biases wants the model before its export",
+            weights_path.display()
+        );
+    }
+    let (found, report) =
+        calibrate::calibrate(&classifier, &args.data, args.class_biases, &Default::default())?;
     eprintln!("{report}");
-    let Calibrated { calibration, n, loss, ece, share_above } = found;
+    let Calibrated { calibration, shift, n, balanced_top1, loss, ece, share_above } = found;
     let mut card = classifier.card().clone();
     card.calibration = Some(calibration);
-    write_card(&args.model, &card)?;
+    let card_path = args.model.join("model.json");
+    let card = card_text(&card)?;
+    if let Some(shift) = &shift {
+        let model = classifier.model().clone().with_shifted_logits(shift)?;
+        let bytes = weights::save(&model, WeightType::F32)?;
+        write_all_atomic(&[(&weights_path, &bytes), (&card_path, card.as_bytes())])?;
+        let [lowest, highest] =
+            [f32::min, f32::max].map(|best| shift.iter().copied().reduce(best).unwrap_or(0.0));
+        println!(
+            "biases of {} categories, {lowest:.2} to {highest:.2}, added to the last layer",
+            shift.len()
+        );
+        println!("each of the following figures is of drawings that the biases were not found on");
+        println!(
+            "class-balanced top-1 {:.2} % (before {:.2} %)",
+            100.0 * balanced_top1.after,
+            100.0 * balanced_top1.before
+        );
+    } else {
+        write_atomic(&card_path, card.as_bytes())?;
+    }
     println!("temperature {:.4}, found on {n} drawings", calibration.temperature);
     println!("loss {:.4} (before {:.4})", loss.after, loss.before);
     println!("expected calibration error {:.2} % (before {:.2} %)", 100.0 * ece.after, 100.0 * ece.before);
@@ -422,8 +451,11 @@ fn make_folder(path: &Path) -> Result<()> {
 }
 
 fn write_card(folder: &Path, card: &ModelCard) -> Result<()> {
-    let text = serde_json::to_string_pretty(card)? + "\n";
-    write_atomic(&folder.join("model.json"), text.as_bytes())
+    write_atomic(&folder.join("model.json"), card_text(card)?.as_bytes())
+}
+
+fn card_text(card: &ModelCard) -> Result<String> {
+    Ok(serde_json::to_string_pretty(card)? + "\n")
 }
 
 fn run_download(args: &DownloadArgs) -> Result<()> {

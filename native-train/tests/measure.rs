@@ -396,6 +396,60 @@ fn calibration_finds_the_temperature_that_logits_were_spoilt_by() {
     );
 }
 
+#[test]
+fn class_biases_undo_a_last_layer_that_favours_a_category() {
+    let folder = PLACE.join("favouring");
+    let weights = |name: &str| fs::read(PLACE.join(name).join("weights.safetensors")).unwrap();
+    let open = || model_folder::open::<Flex>(&folder, &Default::default()).unwrap();
+    let model = model_folder::open::<Flex>(&PLACE.join("model"), &Default::default()).unwrap();
+    let mut favour = vec![0.0; 10];
+    favour[4] = 3.0;
+    let favouring = model.model().clone().with_shifted_logits(&favour).unwrap();
+    assert!(model.model().clone().with_shifted_logits(&favour[1..]).is_err());
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("model.json"), serde_json::to_vec(model.card()).unwrap()).unwrap();
+    let bytes = quickdraw_core::weights::save(&favouring, quickdraw_core::weights::WeightType::F32).unwrap();
+    fs::write(folder.join("weights.safetensors"), &bytes).unwrap();
+
+    let (data, _) = read_folder(&PLACE.join("data"), &Default::default()).unwrap();
+    // How many drawings of each category the model expects among all, and their mean cross-entropy.
+    let measured = |classifier: &Classifier<Flex>| {
+        let (mut expected, mut loss) = (vec![0.0; 10], 0.0);
+        for index in 0..data.len() {
+            let probabilities = classifier.probabilities(&data.drawing(index)).unwrap();
+            expected.iter_mut().zip(&probabilities).for_each(|(sum, p)| *sum += f64::from(*p));
+            loss -= f64::from(probabilities[data.label(index)].ln()) / data.len() as f64;
+        }
+        (expected, loss)
+    };
+    let calibrate = |arguments: &[&str]| {
+        output(&PLACE, &[&["calibrate", "--model", "favouring", "--data", "data"], arguments].concat())
+    };
+    calibrate(&[]);
+    let off_by = |expected: &[f64]| expected.iter().map(|n| (n - 12.0).abs()).sum::<f64>();
+    let (before, without) = measured(&open());
+    assert!(before[4] > 20.0, "there are 12 drawings of each category: {before:?}");
+    let printed = calibrate(&["--class-biases"]);
+    assert!(printed.contains("biases of 10 categories"), "{printed}");
+    let (expected, with) = measured(&open());
+    assert!(with < without - 0.1, "{with} {without}");
+    assert!(expected[4] < 16.0 && off_by(&expected) < off_by(&before) / 2.0, "{before:?} {expected:?}");
+    assert_eq!(open().labels(), model.labels());
+    // The file has them: without the flag its weights stay as they are.
+    let shifted = weights("favouring");
+    assert_ne!(shifted, bytes);
+    calibrate(&[]);
+    assert_eq!(weights("favouring"), shifted);
+
+    // Weights that are already rounded are not rounded again.
+    output(&PLACE, &["export", "--model", "favouring", "--out", "favouring-int8", "--weights", "int8"]);
+    let before = weights("favouring-int8");
+    let refused =
+        refusal(&PLACE, &["calibrate", "--model", "favouring-int8", "--data", "data", "--class-biases"]);
+    assert!(refused.contains("weights.safetensors: these weights are in 8 bits"), "{refused}");
+    assert_eq!(weights("favouring-int8"), before);
+}
+
 /// Multiplies the last layer.
 struct LastLayer(f64);
 
