@@ -405,8 +405,9 @@ impl<B: Backend> Model<B> {
             return Err(Error::InvalidConfig { field: "shift", message });
         }
         self.dense.bias = self.dense.bias.map(|bias| {
+            let requires_grad = bias.is_require_grad();
             let shift = Tensor::from_floats(shift, &bias.device());
-            bias + shift
+            (bias.detach() + shift).set_require_grad(requires_grad)
         });
         Ok(self)
     }

@@ -448,14 +448,14 @@ pub struct EvalArgs {
 /// Flags of `calibrate`.
 #[derive(Args, Debug)]
 pub struct CalibrateArgs {
-    /// Model folder, whose model.json is changed
+    /// Model folder, whose model.json is changed, and with --class-biases the weights
     #[arg(long, value_name = "DIR")]
     pub model: PathBuf,
     /// Folder of .ndjson files: drawings that the model was neither trained nor is judged on
     #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
-    /// Change the last layer, too, so that each category is guessed about as often as the data has it: for float32 weights,
-    /// and data in which all categories are as frequent as in use
+    /// Change the last layer, too, so that each category is guessed about as often as the data has it, which should be as often
+    /// as in use: once for a model, before its export to 8 bits
     #[arg(long)]
     pub class_biases: bool,
 }

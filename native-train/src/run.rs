@@ -341,6 +341,9 @@ fn run_calibrate(args: &CalibrateArgs) -> Result<()> {
     let Calibrated { calibration, shift, n, balanced_top1, loss, ece, share_above } = found;
     let mut card = classifier.card().clone();
     card.calibration = Some(calibration);
+    if shift.is_some() {
+        card.figures.clear(); // those of other weights
+    }
     let card_path = args.model.join("model.json");
     let card = card_text(&card)?;
     if let Some(shift) = &shift {

@@ -431,14 +431,29 @@ fn class_biases_undo_a_last_layer_that_favours_a_category() {
     assert!(before[4] > 20.0, "there are 12 drawings of each category: {before:?}");
     let printed = calibrate(&["--class-biases"]);
     assert!(printed.contains("biases of 10 categories"), "{printed}");
+    // What it says of drawings that the biases were not found on.
+    let line = printed.lines().find(|line| line.starts_with("class-balanced top-1")).unwrap();
+    let shares: Vec<f64> = line.split([' ', '(']).filter_map(|word| word.parse().ok()).collect();
+    assert!(shares[0] > shares[1] + 5.0, "{line}");
     let (expected, with) = measured(&open());
     assert!(with < without - 0.1, "{with} {without}");
     assert!(expected[4] < 16.0 && off_by(&expected) < off_by(&before) / 2.0, "{before:?} {expected:?}");
     assert_eq!(open().labels(), model.labels());
+    assert!(open().card().figures.is_empty(), "figures of other weights");
     // The file has them: without the flag its weights stay as they are.
     let shifted = weights("favouring");
     assert_ne!(shifted, bytes);
     calibrate(&[]);
+    assert_eq!(weights("favouring"), shifted);
+
+    // A category without drawings would never be guessed again.
+    fs::create_dir_all(PLACE.join("nine")).unwrap();
+    for label in &model.labels()[1..] {
+        let file = format!("{label}.ndjson");
+        fs::copy(PLACE.join("data").join(&file), PLACE.join("nine").join(&file)).unwrap();
+    }
+    let refused = refusal(&PLACE, &["calibrate", "--model", "favouring", "--data", "nine", "--class-biases"]);
+    assert!(refused.contains(&format!("nine: 0 drawings of {}", model.labels()[0])), "{refused}");
     assert_eq!(weights("favouring"), shifted);
 
     // Weights that are already rounded are not rounded again.
