@@ -72,13 +72,13 @@ struct Logits {
     rows: Vec<Vec<f32>>,
 }
 
-/// Finds the temperature of the least cross-entropy on the drawings of a folder, of which it chooses 20,000, and the least probability
-/// from which on first guesses are right 95 of 100 times (1 if they nowhere are). With `with_class_biases` also the bias of
+/// Finds the temperature of the least cross-entropy on the drawings of a folder, on 20,000 of them chosen at random where there
+/// are more, and the least probability from which on first guesses are right 95 of 100 times (1 if they nowhere are). With `with_class_biases` also the bias of
 /// each category with which it is guessed about as often as it is drawn; temperature, threshold and figures are then those of
 /// drawings with the biases found on others of the folder, in five parts.
 ///
 /// # Errors
-/// As [`ndjson::for_each_part`]; when there are no drawings, or, with `with_class_biases`, less than two of a category.
+/// As [`ndjson::for_each_part`]; when there are no drawings, or, with `with_class_biases`, fewer than two of a category.
 pub fn calibrate<B: ModelBackend>(
     classifier: &Classifier<B>,
     folder: &Path,
@@ -96,20 +96,19 @@ pub fn calibrate<B: ModelBackend>(
             device,
             |index, row| {
                 n_seen += 1;
-                let (label, row) = (data.label(index), row.to_vec());
                 if n_seen <= MAX_DRAWINGS {
-                    logits.labels.push(label);
-                    logits.rows.push(row);
+                    logits.labels.push(data.label(index));
+                    logits.rows.push(row.to_vec());
                 } else if let place @ 0..MAX_DRAWINGS = rng.random_range(0..n_seen) {
-                    (logits.labels[place], logits.rows[place]) = (label, row);
+                    logits.labels[place] = data.label(index);
+                    logits.rows[place].copy_from_slice(row);
                 }
             },
         )
     })?;
     ensure!(!logits.rows.is_empty(), "{}: there are no drawings", folder.display());
     if with_class_biases {
-        for (class, name) in classifier.labels().iter().enumerate() {
-            let n = logits.labels.iter().filter(|&&label| label == class).count();
+        for (n, name) in logits.n_drawings().into_iter().zip(classifier.labels()) {
             ensure!(
                 n >= 2,
                 "{}: {n} drawings of {name}; class biases want two or more of each category",
@@ -144,26 +143,32 @@ impl Logits {
         self.rows.first().map_or(0, Vec::len)
     }
 
+    /// Drawings of each category.
+    fn n_drawings(&self) -> Vec<usize> {
+        let mut n_drawings = vec![0; self.n_classes()];
+        self.labels.iter().for_each(|&label| n_drawings[label] += 1);
+        n_drawings
+    }
+
     /// The shift of each category's logits that makes the labels likeliest, at the best temperature without it: what the
     /// network expects to see of a category is brought to what there is of it, by steps of Newton's method that take the
     /// categories for independent.
     fn best_shift(&self) -> Vec<f32> {
         let temperature = self.best_temperature();
-        let mut seen = vec![0.0; self.n_classes()];
-        self.labels.iter().for_each(|&label| seen[label] += 1.0);
+        let seen = self.n_drawings();
         let mut biases = vec![0.0; self.n_classes()];
         let mut shift = vec![0.0; self.n_classes()];
         for _ in 0..BIAS_ROUNDS {
             let mut expected = vec![0.0; self.n_classes()];
             for row in &self.rows {
-                let shifted: Vec<f32> = row.iter().zip(&shift).map(|(value, shift)| value + shift).collect();
-                for (sum, log_probability) in expected.iter_mut().zip(scaled(&shifted, temperature)) {
+                let log_probabilities = scaled(&shifted(row, &shift), temperature);
+                for (sum, log_probability) in expected.iter_mut().zip(log_probabilities) {
                     *sum += f64::from(log_probability.exp());
                 }
             }
             let mut farthest = 0.0f64;
-            for (bias, (seen, expected)) in biases.iter_mut().zip(seen.iter().zip(&expected)) {
-                let step = (seen - expected - BIAS_PRECISION * *bias) / (expected + BIAS_PRECISION);
+            for (bias, (&seen, expected)) in biases.iter_mut().zip(seen.iter().zip(&expected)) {
+                let step = (seen as f64 - expected - BIAS_PRECISION * *bias) / (expected + BIAS_PRECISION);
                 let step = step.clamp(-1.0, 1.0); // where nothing is expected, the second derivative says little
                 *bias += step;
                 farthest = farthest.max(step.abs());
@@ -186,7 +191,7 @@ impl Logits {
                 (seen[label] - 1) % FOLDS
             })
             .collect();
-        let mut shifted = self.clone();
+        let mut judged = self.clone();
         for part in 0..FOLDS {
             let of_others = || (0..self.rows.len()).filter(|&i| parts[i] != part);
             let others = Self {
@@ -194,11 +199,11 @@ impl Logits {
                 rows: of_others().map(|i| self.rows[i].clone()).collect(),
             };
             let shift = others.best_shift();
-            for (row, _) in shifted.rows.iter_mut().zip(&parts).filter(|(_, of)| **of == part) {
-                row.iter_mut().zip(&shift).for_each(|(value, shift)| *value += shift);
+            for i in (0..self.rows.len()).filter(|&i| parts[i] == part) {
+                judged.rows[i] = shifted(&self.rows[i], &shift);
             }
         }
-        shifted
+        judged
     }
 
     fn log_probabilities(&self, temperature: f32) -> impl Iterator<Item = (usize, Vec<f32>)> + '_ {
@@ -245,6 +250,10 @@ impl Logits {
         }
         found
     }
+}
+
+fn shifted(row: &[f32], shift: &[f32]) -> Vec<f32> {
+    row.iter().zip(shift).map(|(value, shift)| value + shift).collect()
 }
 
 /// Log-probabilities at another temperature.

@@ -341,15 +341,14 @@ fn run_calibrate(args: &CalibrateArgs) -> Result<()> {
     let Calibrated { calibration, shift, n, balanced_top1, loss, ece, share_above } = found;
     let mut card = classifier.card().clone();
     card.calibration = Some(calibration);
-    if shift.is_some() {
-        card.figures.clear(); // those of other weights
-    }
-    let card_path = args.model.join("model.json");
-    let card = card_text(&card)?;
     if let Some(shift) = &shift {
+        card.figures.clear(); // those of other weights
         let model = classifier.model().clone().with_shifted_logits(shift)?;
         let bytes = weights::save(&model, WeightType::F32)?;
-        write_all_atomic(&[(&weights_path, &bytes), (&card_path, card.as_bytes())])?;
+        write_all_atomic(&[
+            (&weights_path, &bytes),
+            (&args.model.join("model.json"), card_text(&card)?.as_bytes()),
+        ])?;
         let [lowest, highest] =
             [f32::min, f32::max].map(|best| shift.iter().copied().reduce(best).unwrap_or(0.0));
         println!(
@@ -363,7 +362,7 @@ fn run_calibrate(args: &CalibrateArgs) -> Result<()> {
             100.0 * balanced_top1.before
         );
     } else {
-        write_atomic(&card_path, card.as_bytes())?;
+        write_card(&args.model, &card)?;
     }
     println!("temperature {:.4}, found on {n} drawings", calibration.temperature);
     println!("loss {:.4} (before {:.4})", loss.after, loss.before);
