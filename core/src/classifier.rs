@@ -31,19 +31,42 @@ pub struct Calibration {
     pub temperature: f32,
     /// First guesses of at least this probability were right 95 of 100 times.
     pub threshold: f32,
+    /// Both for a drawing whose [pen is down](Drawing::is_pen_down): a part of a drawing often looks like a whole one of
+    /// something else. Absent: as for others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pen_down: Option<PenDownCalibration>,
+}
+
+/// [`Calibration`] for drawings whose pen is down.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PenDownCalibration {
+    /// As [`Calibration::temperature`].
+    pub temperature: f32,
+    /// As [`Calibration::threshold`].
+    pub threshold: f32,
 }
 
 impl Calibration {
-    /// Checks that the temperature is a size and the threshold a probability.
+    /// Checks that temperatures are sizes and thresholds probabilities.
     fn validate(&self) -> Result<(), Error> {
         let invalid = |field, message| Err(Error::InvalidConfig { field, message });
-        if !(self.temperature.is_finite() && self.temperature > 0.0) {
-            return invalid("temperature", format!("found {}, expected more than 0", self.temperature));
-        }
-        if !(0.0..=1.0).contains(&self.threshold) {
-            return invalid("threshold", format!("found {}, expected 0 to 1", self.threshold));
+        for is_pen_down in [false, true] {
+            let PenDownCalibration { temperature, threshold } = self.when(is_pen_down);
+            if !(temperature.is_finite() && temperature > 0.0) {
+                return invalid("temperature", format!("found {temperature}, expected more than 0"));
+            }
+            if !(0.0..=1.0).contains(&threshold) {
+                return invalid("threshold", format!("found {threshold}, expected 0 to 1"));
+            }
         }
         Ok(())
+    }
+
+    /// Temperature and threshold for drawings whose pen is down or not.
+    pub fn when(&self, is_pen_down: bool) -> PenDownCalibration {
+        let Self { temperature, threshold, pen_down } = *self;
+        pen_down.filter(|_| is_pen_down).unwrap_or(PenDownCalibration { temperature, threshold })
     }
 }
 
@@ -102,8 +125,13 @@ impl ModelCard {
     }
 
     /// What logits are divided by before the softmax; 1 without calibration.
-    pub fn temperature(&self) -> f32 {
-        self.calibration.map_or(1.0, |calibration| calibration.temperature)
+    pub fn temperature(&self, is_pen_down: bool) -> f32 {
+        self.calibration.map_or(1.0, |calibration| calibration.when(is_pen_down).temperature)
+    }
+
+    /// The probability from which on a first guess is right 95 of 100 times; nothing without calibration.
+    pub fn threshold(&self, is_pen_down: bool) -> Option<f32> {
+        self.calibration.map(|calibration| calibration.when(is_pen_down).threshold)
     }
 
     /// The likeliest classes, best first, at most `max_results`; those of equal probability in the labels' order.
@@ -185,7 +213,7 @@ impl<B: ModelBackend> Classifier<B> {
     /// None that a [`Drawing`] can cause; the signature leaves room for the network's.
     pub fn probabilities(&self, drawing: &Drawing) -> Result<Vec<f32>, Error> {
         let logits = self.forward(std::slice::from_ref(drawing))?;
-        Ok(values(activation::softmax(logits / self.card.temperature(), 1)))
+        Ok(values(activation::softmax(logits / self.card.temperature(drawing.is_pen_down()), 1)))
     }
 
     /// The likeliest classes of a drawing in the data set's simplified form, best first, at most `max_results`.
@@ -266,7 +294,7 @@ impl QuantizedClassifier {
     /// # Errors
     /// As [`Classifier::probabilities`].
     pub fn probabilities(&mut self, drawing: &Drawing) -> Result<Vec<f32>, Error> {
-        let temperature = self.card.temperature();
+        let temperature = self.card.temperature(drawing.is_pen_down());
         Ok(softmax(self.logits(drawing)?, temperature))
     }
 

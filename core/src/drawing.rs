@@ -21,6 +21,7 @@ const LARGEST_COORDINATE: f32 = 1e7;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Drawing {
     strokes: Vec<Vec<[f32; 2]>>,
+    is_pen_down: bool,
 }
 
 impl Drawing {
@@ -44,12 +45,22 @@ impl Drawing {
                 return Err(Error::InvalidCoordinate { stroke, point, x, y });
             }
         }
-        Ok(Self { strokes })
+        Ok(Self { strokes, is_pen_down: false })
     }
 
-    /// Makes a drawing of strokes that are known to be valid.
-    pub(crate) fn from_checked(strokes: Vec<Vec<[f32; 2]>>) -> Self {
-        Self { strokes }
+    /// Other strokes, known to be valid, with the pen as it is.
+    pub(crate) fn with_checked_strokes(&self, strokes: Vec<Vec<[f32; 2]>>) -> Self {
+        Self { strokes, is_pen_down: self.is_pen_down }
+    }
+
+    /// Says whether the pen is still on the paper, so that the last stroke goes on: somebody is drawing.
+    pub fn with_pen_down(self, is_pen_down: bool) -> Self {
+        Self { is_pen_down, ..self }
+    }
+
+    /// Whether the pen is still on the paper; false unless somebody said so.
+    pub fn is_pen_down(&self) -> bool {
+        self.is_pen_down
     }
 
     /// The strokes in the order in which they were drawn, each a list of points `[x, y]`.
@@ -62,21 +73,26 @@ impl Drawing {
         self.strokes.iter().map(Vec::len).sum()
     }
 
-    /// The drawing as it was after `n_points` points; at least one is kept.
+    /// The drawing as it was after `n_points` points; at least one is kept. Within a stroke the pen was down.
     pub fn first_points(mut self, n_points: usize) -> Self {
-        keep_first_points(&mut self.strokes, n_points);
+        if n_points < self.n_points() {
+            self.is_pen_down = keep_first_points(&mut self.strokes, n_points);
+        }
         self
     }
 }
 
-/// Cuts strokes off after `n_points` points in all, at least one.
-pub fn keep_first_points(strokes: &mut Vec<Vec<[f32; 2]>>, n_points: usize) {
+/// Cuts strokes off after `n_points` points in all, at least one. Returns whether the last one that is left went on.
+pub fn keep_first_points(strokes: &mut Vec<Vec<[f32; 2]>>, n_points: usize) -> bool {
     let mut room = n_points.max(1);
+    let mut went_on = false;
     strokes.retain_mut(|stroke| {
+        went_on |= room > 0 && stroke.len() > room;
         stroke.truncate(room);
         room -= stroke.len();
         !stroke.is_empty()
     });
+    went_on
 }
 
 /// One line of a Quick, Draw! ndjson file: a drawing and what is known about it.

@@ -53,7 +53,8 @@ impl Ink {
     /// Turns a drawing into ink.
     ///
     /// The `stroke_end` of a row is 1 where its point is the last of a stroke and 0 elsewhere, so that the first row
-    /// after a 1 is the jump of the lifted pen. In the [`Tutorial`](InkFormat::Tutorial) format a drawing of one point
+    /// after a 1 is the jump of the lifted pen. With the [pen down](Drawing::is_pen_down) the last row has a 0 too: its stroke
+    /// goes on. In the [`Tutorial`](InkFormat::Tutorial) format a drawing of one point
     /// gives no row, and a first stroke of one point leaves no `stroke_end`.
     pub fn from_drawing(drawing: &Drawing, format: InkFormat) -> Self {
         let bounds = Bounds::of(drawing);
@@ -101,9 +102,13 @@ impl Bounds {
 
 /// All points in order, each with its `stroke_end`.
 fn points(drawing: &Drawing) -> impl Iterator<Item = ([f32; 2], f32)> {
-    drawing.strokes().iter().flat_map(|stroke| {
-        let last = stroke.len() - 1;
-        stroke.iter().enumerate().map(move |(index, point)| (*point, if index == last { 1.0 } else { 0.0 }))
+    let unfinished = drawing.is_pen_down().then(|| drawing.strokes().len() - 1);
+    drawing.strokes().iter().enumerate().flat_map(move |(stroke_index, stroke)| {
+        let last = (unfinished != Some(stroke_index)).then(|| stroke.len() - 1);
+        stroke
+            .iter()
+            .enumerate()
+            .map(move |(index, point)| (*point, f32::from(u8::from(last == Some(index)))))
     })
 }
 

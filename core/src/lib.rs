@@ -22,7 +22,9 @@ mod simplify;
 pub mod weights;
 
 pub use batch::InkBatch;
-pub use classifier::{Calibration, Classifier, MODEL_FORMAT, ModelCard, Prediction, QuantizedClassifier};
+pub use classifier::{
+    Calibration, Classifier, MODEL_FORMAT, ModelCard, PenDownCalibration, Prediction, QuantizedClassifier,
+};
 pub use drawing::{Drawing, Record, keep_first_points};
 pub use error::Error;
 pub use ink::{Ink, InkFormat};

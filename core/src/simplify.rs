@@ -64,7 +64,7 @@ impl Drawing {
                 corners.map(|(&[x, y], _)| [x.round_ties_even() as f32, y.round_ties_even() as f32]).collect()
             })
             .collect();
-        Drawing::from_checked(strokes)
+        self.with_checked_strokes(strokes)
     }
 }
 

@@ -208,6 +208,20 @@ fn the_first_points_of_a_drawing_end_within_a_stroke_or_between_two() {
 }
 
 #[test]
+fn the_pen_is_down_within_a_stroke_and_up_between_two() {
+    let stroke = |n: usize| (0..n).map(|i| [i as f32, 0.0]).collect::<Vec<_>>();
+    let drawing = Drawing::from_strokes(vec![stroke(3), stroke(2), stroke(4)]).unwrap();
+    let down: Vec<bool> = (1..=10).map(|n| drawing.clone().first_points(n).is_pen_down()).collect();
+    assert_eq!(down, [true, true, false, true, false, true, true, true, false, false]);
+    // Nothing is cut off: the pen stays as it is.
+    let live = drawing.clone().with_pen_down(true);
+    assert!(live.clone().first_points(9).is_pen_down() && !live.clone().first_points(5).is_pen_down());
+    assert_ne!(live, drawing);
+    assert!(live.simplify().is_pen_down() && !drawing.simplify().is_pen_down());
+    assert_eq!(live.simplify().strokes(), drawing.simplify().strokes());
+}
+
+#[test]
 fn a_line_that_is_cut_short_or_damaged_never_panics() {
     let cat = CAT.trim_end();
     for end in 0..cat.len() {

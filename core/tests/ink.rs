@@ -171,6 +171,24 @@ fn rows_stroke_ends_and_ranges_are_right_for_every_drawing() {
 }
 
 #[test]
+fn only_the_last_stroke_end_tells_that_the_pen_is_down() {
+    let mut random = ChaCha8Rng::seed_from_u64(5);
+    for _ in 0..100 {
+        let drawing = random_drawing(&mut random);
+        for format in FORMATS {
+            let up = Ink::from_drawing(&drawing, format);
+            let down = Ink::from_drawing(&drawing.clone().with_pen_down(true), format);
+            let mut expected = up.rows().to_vec();
+            let n_columns = format.n_columns();
+            if let Some(last) = expected.chunks_mut(n_columns).last() {
+                assert_eq!(std::mem::replace(&mut last[2], 0.0), 1.0);
+            }
+            assert_eq!(down.rows(), expected);
+        }
+    }
+}
+
+#[test]
 fn ink_is_finite_at_the_limits_of_the_coordinates() {
     let tiny = f32::from_bits(1);
     for points in [

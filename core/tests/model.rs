@@ -8,7 +8,8 @@ use burn_ndarray::NdArray;
 use quickdraw_core::weights::{self, WeightType};
 use quickdraw_core::{
     Activation, Calibration, CellType, Classifier, Drawing, Error, Ink, InkBatch, InkFormat, MODEL_FORMAT,
-    Model, ModelCard, ModelConfig, Pooling, QuantizedClassifier, QuantizedModel, Record, Workspace,
+    Model, ModelCard, ModelConfig, PenDownCalibration, Pooling, QuantizedClassifier, QuantizedModel, Record,
+    Workspace,
 };
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -248,24 +249,40 @@ fn a_model_folder_classifies_as_its_network_does() {
 #[test]
 fn calibration_divides_the_logits_of_both_forms() {
     let (card, bytes) = folder();
-    let calibration = Some(Calibration { temperature: 0.25, threshold: 0.8 });
-    let card = serde_json::to_vec(&ModelCard { calibration, ..card }).unwrap();
-    let classifier = open(&card, &bytes).unwrap();
-    let mut quantized = QuantizedClassifier::from_bytes(&card, &bytes).unwrap();
-    for drawing in scribbles(4, &[20, 50]) {
-        let logits = &classifier.logits(std::slice::from_ref(&drawing)).unwrap()[0];
-        let sum: f32 = logits.iter().map(|x| (4.0 * x).exp()).sum();
-        let expected: Vec<f32> = logits.iter().map(|x| (4.0 * x).exp() / sum).collect();
-        assert_close("calibrated", &classifier.probabilities(&drawing).unwrap(), &expected, 1e-6);
-        assert_close("quantized", &quantized.probabilities(&drawing).unwrap(), &expected, 0.02);
-    }
-    let refusal = |temperature, threshold| {
-        let calibration = Some(Calibration { temperature, threshold });
-        open(&serde_json::to_vec(&ModelCard { calibration, ..folder().0 }).unwrap(), &bytes).unwrap_err()
+    let both = |temperature, threshold| PenDownCalibration { temperature, threshold };
+    let with = |up: PenDownCalibration, pen_down| {
+        let calibration =
+            Some(Calibration { temperature: up.temperature, threshold: up.threshold, pen_down });
+        ModelCard { calibration, ..card.clone() }
     };
-    assert!(matches!(refusal(0.0, 0.5), Error::InvalidConfig { field: "temperature", .. }));
-    assert!(matches!(refusal(-1.0, 0.5), Error::InvalidConfig { field: "temperature", .. }));
-    assert!(matches!(refusal(1.0, 1.5), Error::InvalidConfig { field: "threshold", .. }));
+    for (pen_down, factor, threshold) in [(None, 4.0, 0.8), (Some(both(0.5, 0.9)), 2.0, 0.9)] {
+        let card = with(both(0.25, 0.8), pen_down);
+        assert_eq!((card.threshold(false), card.threshold(true)), (Some(0.8), Some(threshold)));
+        let card = serde_json::to_vec(&card).unwrap();
+        let classifier = open(&card, &bytes).unwrap();
+        let mut quantized = QuantizedClassifier::from_bytes(&card, &bytes).unwrap();
+        for drawing in scribbles(4, &[20, 50]) {
+            for (drawing, factor) in [(drawing.clone(), 4.0), (drawing.with_pen_down(true), factor)] {
+                let logits = &classifier.logits(std::slice::from_ref(&drawing)).unwrap()[0];
+                let sum: f32 = logits.iter().map(|x| (factor * x).exp()).sum();
+                let expected: Vec<f32> = logits.iter().map(|x| (factor * x).exp() / sum).collect();
+                assert_close("calibrated", &classifier.probabilities(&drawing).unwrap(), &expected, 1e-6);
+                assert_close("quantized", &quantized.probabilities(&drawing).unwrap(), &expected, 0.02);
+            }
+        }
+    }
+    let refusal = |card| open(&serde_json::to_vec(&card).unwrap(), &bytes).unwrap_err();
+    for (temperature, threshold, wrong) in
+        [(0.0, 0.5, "temperature"), (-1.0, 0.5, "temperature"), (1.0, 1.5, "threshold")]
+    {
+        let cards = [
+            with(both(temperature, threshold), None),
+            with(both(1.0, 0.5), Some(both(temperature, threshold))),
+        ];
+        for card in cards {
+            assert!(matches!(refusal(card), Error::InvalidConfig { field, .. } if field == wrong));
+        }
+    }
 }
 
 #[test]

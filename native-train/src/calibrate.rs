@@ -4,12 +4,12 @@
 use std::path::Path;
 
 use anyhow::{Result, ensure};
-use quickdraw_core::{Calibration, Classifier, ModelBackend};
+use quickdraw_core::{Calibration, Classifier, Drawing, ModelBackend, PenDownCalibration};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::data::{ReadReport, ndjson};
-use crate::evaluate::{Network, for_each_drawing};
+use crate::evaluate::{Network, for_each_drawing, log_softmax};
 use crate::tally::Tally;
 
 /// How often first guesses above the threshold are right.
@@ -24,6 +24,9 @@ const MIN_SURE: usize = 20;
 /// The temperatures that are considered, and how near to the best one the search ends (as logarithms).
 const LOG_TEMPERATURES: [f32; 2] = [-3.0, 3.0];
 const TOLERANCE: f32 = 1e-4;
+
+/// Shares of a drawing's points that are drawn at the moments for which the pen-down calibration is found.
+const UNFINISHED: std::ops::Range<f32> = 0.15..1.0;
 
 /// How strongly the biases of categories are held near 0: a bias costs as much likelihood as if it had this precision, the
 /// inverse of a variance, beforehand.
@@ -63,6 +66,10 @@ pub struct Calibrated {
     pub ece: Change,
     /// Share of the drawings whose first guess is above the threshold, 0 to 1.
     pub share_above: f64,
+    /// `ece` of drawings whose pen is down.
+    pub pen_down_ece: Change,
+    /// `share_above` of drawings whose pen is down.
+    pub pen_down_share_above: f64,
 }
 
 /// Labels and logits `[K]` of drawings.
@@ -72,8 +79,40 @@ struct Logits {
     rows: Vec<Vec<f32>>,
 }
 
+/// [`Logits`] of so many drawings at most, each of all that were added as likely as another.
+#[derive(Debug)]
+struct Reservoir {
+    kept: Logits,
+    n_seen: usize,
+    rng: ChaCha8Rng,
+}
+
+impl Reservoir {
+    fn new(seed: u64) -> Self {
+        Self { kept: Logits::default(), n_seen: 0, rng: ChaCha8Rng::seed_from_u64(seed) }
+    }
+
+    fn add(&mut self, label: usize, row: &[f32]) {
+        self.n_seen += 1;
+        if self.n_seen <= MAX_DRAWINGS {
+            self.kept.labels.push(label);
+            self.kept.rows.push(row.to_vec());
+        } else if let place @ 0..MAX_DRAWINGS = self.rng.random_range(0..self.n_seen) {
+            self.kept.labels[place] = label;
+            self.kept.rows[place].copy_from_slice(row);
+        }
+    }
+}
+
+/// The drawing at some moment at which the pen was down, as a browser sees it.
+fn with_pen_down(drawing: Drawing, rng: &mut impl Rng) -> Drawing {
+    let n_points = (drawing.n_points() as f32 * rng.random_range(UNFINISHED)).ceil() as usize;
+    drawing.first_points(n_points).with_pen_down(true).simplify()
+}
+
 /// Finds the temperature of the least cross-entropy on the drawings of a folder, on 20,000 of them chosen at random where there
-/// are more, and the least probability from which on first guesses are right 95 of 100 times (1 if they nowhere are). With `with_class_biases` also the bias of
+/// are more, and the least probability from which on first guesses are right 95 of 100 times (1 if they nowhere are); both also for a
+/// moment of each drawing, chosen at random, at which the pen was down. With `with_class_biases` also the bias of
 /// each category with which it is guessed about as often as it is drawn; temperature, threshold and figures are then those of
 /// drawings with the biases found on others of the folder, in five parts.
 ///
@@ -85,27 +124,33 @@ pub fn calibrate<B: ModelBackend>(
     with_class_biases: bool,
     device: &B::Device,
 ) -> Result<(Calibrated, ReadReport)> {
-    let mut logits = Logits::default();
-    let (mut n_seen, mut rng) = (0, ChaCha8Rng::seed_from_u64(0));
+    let [mut whole, mut pen_down] = [0, 1].map(Reservoir::new);
+    let mut rng = ChaCha8Rng::seed_from_u64(2);
+    let network = Network::Float(classifier.model());
     let report = ndjson::for_each_part(folder, classifier.labels(), |data| {
         for_each_drawing(
-            Network::Float(classifier.model()),
-            1.0,
+            network,
+            |_| 1.0,
             data,
             |drawing| drawing,
             device,
             |index, row| {
-                n_seen += 1;
-                if n_seen <= MAX_DRAWINGS {
-                    logits.labels.push(data.label(index));
-                    logits.rows.push(row.to_vec());
-                } else if let place @ 0..MAX_DRAWINGS = rng.random_range(0..n_seen) {
-                    logits.labels[place] = data.label(index);
-                    logits.rows[place].copy_from_slice(row);
-                }
+                whole.add(data.label(index), row);
+            },
+        )?;
+        let view = |drawing| with_pen_down(drawing, &mut rng);
+        for_each_drawing(
+            network,
+            |_| 1.0,
+            data,
+            view,
+            device,
+            |index, row| {
+                pen_down.add(data.label(index), row);
             },
         )
     })?;
+    let [mut logits, mut pen_down] = [whole, pen_down].map(|reservoir| reservoir.kept);
     ensure!(!logits.rows.is_empty(), "{}: there are no drawings", folder.display());
     if with_class_biases {
         for (n, name) in logits.n_drawings().into_iter().zip(classifier.labels()) {
@@ -117,23 +162,40 @@ pub fn calibrate<B: ModelBackend>(
         }
     }
     let before = logits.tally(1.0);
+    let pen_down_before = pen_down.tally(1.0);
     let shift = with_class_biases.then(|| {
         let shift = logits.best_shift();
         logits = logits.cross_shifted();
+        pen_down.rows.iter_mut().for_each(|row| *row = shifted(row, &shift));
         shift
     });
     let temperature = logits.best_temperature();
     let after = logits.tally(temperature);
     let (threshold, share_above) = logits.threshold(temperature);
     let change = |figure: fn(&Tally) -> f64| Change { before: figure(&before), after: figure(&after) };
+    let pen_down_temperature = pen_down.best_temperature();
+    let (pen_down_threshold, pen_down_share_above) = pen_down.threshold(pen_down_temperature);
+    let pen_down_after = pen_down.tally(pen_down_temperature);
     let calibrated = Calibrated {
-        calibration: Calibration { temperature, threshold },
+        calibration: Calibration {
+            temperature,
+            threshold,
+            pen_down: Some(PenDownCalibration {
+                temperature: pen_down_temperature,
+                threshold: pen_down_threshold,
+            }),
+        },
         shift,
         n: logits.rows.len(),
         balanced_top1: change(|tally| tally.figures().balanced_top1),
         loss: change(|tally| tally.figures().loss),
         ece: change(Tally::expected_calibration_error),
         share_above,
+        pen_down_ece: Change {
+            before: pen_down_before.expected_calibration_error(),
+            after: pen_down_after.expected_calibration_error(),
+        },
+        pen_down_share_above,
     };
     Ok((calibrated, report))
 }
@@ -161,7 +223,7 @@ impl Logits {
         for _ in 0..BIAS_ROUNDS {
             let mut expected = vec![0.0; self.n_classes()];
             for row in &self.rows {
-                let log_probabilities = scaled(&shifted(row, &shift), temperature);
+                let log_probabilities = log_softmax(&shifted(row, &shift), temperature);
                 for (sum, log_probability) in expected.iter_mut().zip(log_probabilities) {
                     *sum += f64::from(log_probability.exp());
                 }
@@ -207,7 +269,7 @@ impl Logits {
     }
 
     fn log_probabilities(&self, temperature: f32) -> impl Iterator<Item = (usize, Vec<f32>)> + '_ {
-        self.labels.iter().zip(&self.rows).map(move |(&label, row)| (label, scaled(row, temperature)))
+        self.labels.iter().zip(&self.rows).map(move |(&label, row)| (label, log_softmax(row, temperature)))
     }
 
     fn tally(&self, temperature: f32) -> Tally {
@@ -254,13 +316,4 @@ impl Logits {
 
 fn shifted(row: &[f32], shift: &[f32]) -> Vec<f32> {
     row.iter().zip(shift).map(|(value, shift)| value + shift).collect()
-}
-
-/// Log-probabilities at another temperature.
-fn scaled(row: &[f32], temperature: f32) -> Vec<f32> {
-    let row: Vec<f32> = row.iter().map(|value| value / temperature).collect();
-    let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let sum: f32 = row.iter().map(|value| (value - largest).exp()).sum();
-    let shift = largest + sum.ln();
-    row.into_iter().map(|value| value - shift).collect()
 }

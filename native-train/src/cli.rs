@@ -431,6 +431,9 @@ pub struct EvalArgs {
     /// Measure each drawing a second time, drawn anew as a browser gets it: other sizes, dense and shaky events
     #[arg(long)]
     pub redraw: bool,
+    /// Do not tell the model that the pen is down where a drawing is seen in part and ends within a stroke
+    #[arg(long)]
+    pub pen_up: bool,
     /// Folder of .ndjson files with drawings of things that the model does not know, to see whether it is less sure of them
     #[arg(long, value_name = "DIR")]
     pub unknown: Option<PathBuf>,

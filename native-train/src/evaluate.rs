@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use anyhow::{Result, ensure};
-use burn::tensor::activation;
-use quickdraw_core::{Drawing, Ink, InkBatch, Model, ModelBackend, ModelConfig, QuantizedModel, Workspace};
+use quickdraw_core::{
+    Calibration, Drawing, Ink, InkBatch, Model, ModelBackend, ModelConfig, QuantizedModel, Workspace,
+};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
@@ -87,9 +88,16 @@ impl Evaluation {
 pub fn evaluate<B: ModelBackend>(model: &Model<B>, data: &DataSet, device: &B::Device) -> Result<Evaluation> {
     ensure!(!data.is_empty(), "there are no drawings to evaluate on");
     let mut tally = Tally::new(model.config().n_classes);
-    for_each_drawing(Network::Float(model), 1.0, data, whole, device, |index, row| {
-        tally.add(data.label(index), row);
-    })?;
+    for_each_drawing(
+        Network::Float(model),
+        |_| 1.0,
+        data,
+        whole,
+        device,
+        |index, row| {
+            tally.add(data.label(index), row);
+        },
+    )?;
     Ok(Evaluation::of(&tally, data.labels()))
 }
 
@@ -118,23 +126,17 @@ impl<B: ModelBackend> Network<'_, B> {
         }
     }
 
-    /// Log-probabilities `[B, K]`, row-major.
-    fn log_probabilities(&self, inks: &[Ink], temperature: f32, device: &B::Device) -> Result<Vec<f32>> {
+    /// Logits `[B, K]`, row-major.
+    fn logits(&self, inks: &[Ink], device: &B::Device) -> Result<Vec<f32>> {
         match self {
             Self::Float(model) => {
-                let logits = model.forward(&InkBatch::new(inks, device)?)? / temperature; // [B, K]
-                Ok(activation::log_softmax(logits, 1).into_data().iter::<f32>().collect())
+                let logits = model.forward(&InkBatch::new(inks, device)?)?; // [B, K]
+                Ok(logits.into_data().iter::<f32>().collect())
             }
             Self::Quantized(model) => {
                 let rows = inks.par_iter().map_init(Workspace::default, |work, ink| {
                     let embedding = model.embedding(ink, work)?;
-                    let mut logits = model.logits(&embedding, work);
-                    logits.iter_mut().for_each(|logit| *logit /= temperature);
-                    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-                    let sum: f32 = logits.iter().map(|logit| (logit - largest).exp()).sum();
-                    let shift = largest + sum.ln();
-                    logits.iter_mut().for_each(|logit| *logit -= shift);
-                    Ok(logits)
+                    Ok(model.logits(&embedding, work))
                 });
                 Ok(rows.collect::<Result<Vec<_>>>()?.concat())
             }
@@ -146,11 +148,20 @@ fn whole(drawing: Drawing) -> Drawing {
     drawing
 }
 
+/// Logits `[K]` to log-probabilities at a temperature.
+pub(crate) fn log_softmax(logits: &[f32], temperature: f32) -> Vec<f32> {
+    let row: Vec<f32> = logits.iter().map(|logit| logit / temperature).collect();
+    let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f32 = row.iter().map(|value| (value - largest).exp()).sum();
+    let shift = largest + sum.ln();
+    row.into_iter().map(|value| value - shift).collect()
+}
+
 /// Runs the network over what `view` makes of each drawing; hands on the drawing's index and its log-probabilities
-/// `[K]` at that temperature, in no particular order.
+/// `[K]` at the temperature for a pen that is down or not, in no particular order.
 pub(crate) fn for_each_drawing<B: ModelBackend>(
     network: Network<'_, B>,
-    temperature: f32,
+    temperature: impl Fn(bool) -> f32,
     data: &DataSet,
     mut view: impl FnMut(Drawing) -> Drawing,
     device: &B::Device,
@@ -166,13 +177,15 @@ pub(crate) fn for_each_drawing<B: ModelBackend>(
     let mut order: Vec<usize> = (0..data.len()).collect();
     order.sort_by_key(|&index| data.n_points(index));
     for chunk in order.chunks(BATCH_SIZE) {
-        let mut ink = |&index: &usize| Ink::from_drawing(&view(data.drawing(index)), network.config().ink);
-        let inks: Vec<Ink> = chunk.iter().map(&mut ink).collect();
-        let log_probabilities = network.log_probabilities(&inks, temperature, device)?;
-        for (&index, row) in chunk.iter().zip(log_probabilities.chunks_exact(n_classes)) {
+        let drawings: Vec<Drawing> = chunk.iter().map(|&index| view(data.drawing(index))).collect();
+        let inks: Vec<Ink> =
+            drawings.iter().map(|drawing| Ink::from_drawing(drawing, network.config().ink)).collect();
+        let logits = network.logits(&inks, device)?;
+        for ((&index, drawing), row) in chunk.iter().zip(&drawings).zip(logits.chunks_exact(n_classes)) {
+            let row = log_softmax(row, temperature(drawing.is_pen_down()));
             let found = row[data.label(index)];
             ensure!(found.is_finite(), "the network gives {found} for a drawing");
-            each(index, row);
+            each(index, &row);
         }
     }
     Ok(())
@@ -249,7 +262,9 @@ pub struct Summary {
 #[derive(Clone, Debug)]
 pub struct Measurement {
     labels: Vec<String>,
-    temperature: f32,
+    calibration: Option<Calibration>,
+    /// Whether the network is told that the pen is down, of a drawing that ends within a stroke.
+    tells_pen: bool,
     whole: Tally,
     /// Of first guesses for whole drawings.
     confidences: Confidences,
@@ -263,13 +278,26 @@ pub struct Measurement {
 }
 
 impl Measurement {
-    /// A measurement of no drawings, for a network with these labels whose logits are divided by `temperature`.
-    pub fn new(labels: Vec<String>, temperature: f32) -> Self {
+    /// A measurement of no drawings, for a network with these labels.
+    pub fn new(labels: Vec<String>, calibration: Option<Calibration>) -> Self {
         let tally = Tally::new(labels.len());
-        let parts = FRACTIONS.map(|_| tally.clone());
-        let confidences = Confidences::default();
-        let (unknown, redrawn, mistakes) = (None, None, Vec::new());
-        Self { labels, temperature, parts, whole: tally, confidences, unknown, redrawn, mistakes }
+        Self {
+            labels,
+            calibration,
+            tells_pen: true,
+            whole: tally.clone(),
+            confidences: Confidences::default(),
+            unknown: None,
+            redrawn: None,
+            parts: FRACTIONS.map(|_| tally.clone()),
+            mistakes: Vec::new(),
+        }
+    }
+
+    /// Gives unfinished drawings as whole ones from now on, with the pen up.
+    pub fn with_pen_up(mut self) -> Self {
+        self.tells_pen = false;
+        self
     }
 
     /// Measures each drawing a second time from now on: drawn anew as events of a pen ([`redraw`]).
@@ -295,7 +323,7 @@ impl Measurement {
     /// Measures the network on more drawings, whole and in part.
     ///
     /// A part is put into the data set's simplified form anew, as a browser does it while somebody draws: it fills the
-    /// square by itself.
+    /// square by itself. Where it ends within a stroke, the pen is down.
     ///
     /// # Errors
     /// When the drawings have other classes than the network.
@@ -311,10 +339,16 @@ impl Measurement {
             data.labels(),
             self.labels
         );
+        let Self { calibration, tells_pen, .. } = self;
+        let temperature = |is_pen_down| temperature(*calibration, is_pen_down);
         let network = Network::Float(model);
         for (fraction, tally) in FRACTIONS.iter().zip(&mut self.parts) {
-            let view = |drawing: Drawing| part(drawing, *fraction);
-            for_each_drawing(network, self.temperature, data, view, device, |index, row| {
+            let view = |drawing: Drawing| {
+                let part = part(drawing, *fraction);
+                let is_pen_down = *tells_pen && part.is_pen_down();
+                part.with_pen_down(is_pen_down)
+            };
+            for_each_drawing(network, temperature, data, view, device, |index, row| {
                 tally.add(data.label(index), row);
             })?;
         }
@@ -322,12 +356,12 @@ impl Measurement {
             // In the same way at each measurement.
             let mut rng = ChaCha8Rng::seed_from_u64(1);
             let view = |drawing: Drawing| redraw(&drawing, &mut rng);
-            for_each_drawing(network, self.temperature, data, view, device, |index, row| {
+            for_each_drawing(network, temperature, data, view, device, |index, row| {
                 tally.add(data.label(index), row);
             })?;
         }
         let Self { whole: tally, confidences, mistakes, .. } = self;
-        for_each_drawing(network, self.temperature, data, whole, device, |index, row| {
+        for_each_drawing(network, temperature, data, whole, device, |index, row| {
             let label = data.label(index);
             let guess = tally.add(label, row);
             confidences.add(row[guess].exp());
@@ -362,8 +396,9 @@ impl Measurement {
         for chunk in indices.chunks(BATCH_SIZE) {
             let ink = |&index: &usize| Ink::from_drawing(&data.drawing(index), model.config().ink);
             let inks: Vec<Ink> = chunk.iter().map(ink).collect();
-            let rows = Network::Float(model).log_probabilities(&inks, self.temperature, device)?;
-            for row in rows.chunks_exact(model.config().n_classes) {
+            let logits = Network::Float(model).logits(&inks, device)?;
+            for row in logits.chunks_exact(model.config().n_classes) {
+                let row = log_softmax(row, temperature(self.calibration, false));
                 let most = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
                 ensure!(most.is_finite(), "the network gives {most} for a drawing");
                 unknown.add(most.exp());
@@ -425,6 +460,11 @@ impl Measurement {
     }
 }
 
+/// What logits are divided by.
+fn temperature(calibration: Option<Calibration>, is_pen_down: bool) -> f32 {
+    calibration.map_or(1.0, |calibration| calibration.when(is_pen_down).temperature)
+}
+
 /// The first points of a drawing, simplified.
 fn part(drawing: Drawing, fraction: f64) -> Drawing {
     let n_points = (fraction * drawing.n_points() as f64).round() as usize;
@@ -481,9 +521,16 @@ pub fn compare<B: ModelBackend>(
     let report = ndjson::for_each_part(folder, labels, |data| {
         let mut guesses = [vec![0; data.len()], vec![0; data.len()]];
         for ((network, tally), guesses) in [before, after].into_iter().zip(&mut tallies).zip(&mut guesses) {
-            for_each_drawing(network, temperature, data, whole, device, |index, row| {
-                guesses[index] = tally.add(data.label(index), row);
-            })?;
+            for_each_drawing(
+                network,
+                |_| temperature,
+                data,
+                whole,
+                device,
+                |index, row| {
+                    guesses[index] = tally.add(data.label(index), row);
+                },
+            )?;
         }
         n_same += guesses[0].iter().zip(&guesses[1]).filter(|(a, b)| a == b).count();
         Ok(())

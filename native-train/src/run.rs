@@ -17,7 +17,7 @@ use quickdraw_core::weights::{self, WeightType};
 use quickdraw_core::{Classifier, ModelBackend, ModelCard, QuantizedModel};
 use serde_json::{Map, Value, json};
 
-use crate::calibrate::{self, Calibrated};
+use crate::calibrate::{self, Calibrated, Change};
 use crate::checkpoint::{write_all_atomic, write_atomic};
 use crate::cli::{
     BenchArgs, CalibrateArgs, Cli, Command, DownloadArgs, EvalArgs, ExportArgs, ExportFormat, ExportType,
@@ -275,7 +275,10 @@ fn run_eval(args: &EvalArgs) -> Result<()> {
 
 fn measure<B: ModelBackend>(args: &EvalArgs, device: &B::Device) -> Result<Measurement> {
     let classifier = model_folder::open::<B>(&args.model, device)?;
-    let mut measurement = Measurement::new(classifier.labels().to_vec(), classifier.card().temperature());
+    let mut measurement = Measurement::new(classifier.labels().to_vec(), classifier.card().calibration);
+    if args.pen_up {
+        measurement = measurement.with_pen_up();
+    }
     if args.redraw {
         measurement = measurement.with_redrawn();
     }
@@ -338,7 +341,17 @@ fn run_calibrate(args: &CalibrateArgs) -> Result<()> {
     let (found, report) =
         calibrate::calibrate(&classifier, &args.data, args.class_biases, &Default::default())?;
     eprintln!("{report}");
-    let Calibrated { calibration, shift, n, balanced_top1, loss, ece, share_above } = found;
+    let Calibrated {
+        calibration,
+        shift,
+        n,
+        balanced_top1,
+        loss,
+        ece,
+        share_above,
+        pen_down_ece,
+        pen_down_share_above,
+    } = found;
     let mut card = classifier.card().clone();
     card.calibration = Some(calibration);
     if let Some(shift) = &shift {
@@ -366,13 +379,23 @@ fn run_calibrate(args: &CalibrateArgs) -> Result<()> {
     }
     println!("temperature {:.4}, found on {n} drawings", calibration.temperature);
     println!("loss {:.4} (before {:.4})", loss.after, loss.before);
-    println!("expected calibration error {:.2} % (before {:.2} %)", 100.0 * ece.after, 100.0 * ece.before);
-    println!(
-        "first guesses of at least {:.3} are right {:.0} of 100 times; {:.1} % of the drawings have one",
-        calibration.threshold,
-        100.0 * calibrate::SURE,
-        100.0 * share_above
-    );
+    let print = |ece: Change, threshold: f32, share_above: f64| {
+        println!(
+            "expected calibration error {:.2} % (before {:.2} %)",
+            100.0 * ece.after,
+            100.0 * ece.before
+        );
+        println!(
+            "first guesses of at least {threshold:.3} are right {:.0} of 100 times; {:.1} % of the drawings have one",
+            100.0 * calibrate::SURE,
+            100.0 * share_above
+        );
+    };
+    print(ece, calibration.threshold, share_above);
+    if let Some(pen_down) = calibration.pen_down {
+        println!("at a moment at which the pen was down: temperature {:.4}", pen_down.temperature);
+        print(pen_down_ece, pen_down.threshold, pen_down_share_above);
+    }
     Ok(())
 }
 
@@ -420,7 +443,8 @@ fn export_folder(args: &ExportArgs, classifier: &Classifier<Flex>) -> Result<()>
             }
         };
         let (before, labels) = (Network::Float(classifier.model()), classifier.labels());
-        let (found, report) = compare(before, after, card.temperature(), labels, data, &Default::default())?;
+        let (found, report) =
+            compare(before, after, card.temperature(false), labels, data, &Default::default())?;
         eprintln!("{report}");
         card.figures.insert("test".to_owned(), serde_json::to_value(found.after)?);
         write_card(&args.out, &card)?;

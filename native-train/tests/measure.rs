@@ -18,7 +18,8 @@ use native_train::export::onnx;
 use native_train::tally::{Confidences, Tally};
 use native_train::{model_folder, report};
 use quickdraw_core::{
-    CellType, Classifier, Drawing, Ink, InkBatch, Model, ModelCard, ModelConfig, Pooling, QuantizedModel,
+    Calibration, CellType, Classifier, Drawing, Ink, InkBatch, Model, ModelCard, ModelConfig, Pooling,
+    QuantizedModel,
 };
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -143,7 +144,7 @@ fn the_calibration_error_is_the_one_that_is_computed_by_hand() {
 fn a_measurement_agrees_with_a_plain_evaluation_and_with_the_parts_as_a_browser_sees_them() {
     let classifier = model_folder::open::<Flex>(&PLACE.join("model"), &Default::default()).unwrap();
     let folder = PLACE.join("data");
-    let mut measurement = Measurement::new(classifier.labels().to_vec(), 1.0);
+    let mut measurement = Measurement::new(classifier.labels().to_vec(), None);
     let read = measurement.add_folder(classifier.model(), &folder, &Default::default()).unwrap();
     let summary = measurement.summary();
     let (data, _) = read_folder(&folder, &Default::default()).unwrap();
@@ -152,20 +153,30 @@ fn a_measurement_agrees_with_a_plain_evaluation_and_with_the_parts_as_a_browser_
 
     let fractions: Vec<f64> = summary.by_fraction.iter().map(|part| part.fraction).collect();
     assert_eq!(fractions, [0.25, 0.5, 0.75, 1.0]);
-    for part in &summary.by_fraction {
-        // A drawing at a time, from strokes to the first guess, by the road that a browser takes.
-        let n_right = (0..data.len())
-            .filter(|&index| {
+    let mut with_pen_up = Measurement::new(classifier.labels().to_vec(), None).with_pen_up();
+    with_pen_up.add(classifier.model(), &data, &Default::default()).unwrap();
+    let with_pen_up = with_pen_up.summary();
+    for (parts, tells_pen) in [(&summary.by_fraction, true), (&with_pen_up.by_fraction, false)] {
+        for part in parts {
+            // A drawing at a time, from strokes to the first guess, by the road that a browser takes.
+            let (mut n_right, mut loss) = (0, 0.0);
+            for index in 0..data.len() {
                 let whole = data.drawing(index);
                 let n_points = (part.fraction * whole.n_points() as f64).round() as usize;
                 let seen = whole.first_points(n_points).simplify();
+                let is_pen_down = tells_pen && seen.is_pen_down();
+                let seen = seen.with_pen_down(is_pen_down);
                 let best = classifier.classify(&seen, 1).unwrap().remove(0);
-                best.label == data.labels()[data.label(index)]
-            })
-            .count();
-        assert_eq!(part.figures.n, data.len());
-        assert_near(part.figures.top1, n_right as f64 / data.len() as f64);
+                n_right += usize::from(best.label == data.labels()[data.label(index)]);
+                loss -= f64::from(classifier.probabilities(&seen).unwrap()[data.label(index)].ln());
+            }
+            assert_eq!(part.figures.n, data.len());
+            assert_near(part.figures.top1, n_right as f64 / data.len() as f64);
+            assert_near(part.figures.loss, loss / data.len() as f64);
+        }
     }
+    assert_ne!(summary.by_fraction[0].figures.loss, with_pen_up.by_fraction[0].figures.loss);
+    assert_eq!(summary.by_fraction[3], with_pen_up.by_fraction[3]);
     let [first, .., last] = &summary.by_fraction[..] else { panic!("{summary:?}") };
     assert_eq!(last.figures, summary.evaluation.figures);
     assert!(first.figures.top1 < last.figures.top1, "{summary:?}");
@@ -211,7 +222,7 @@ fn a_measurement_keeps_a_limited_number_of_mistakes() {
         ..ModelConfig::fast(10)
     };
     let model: Model<Flex> = config.init(&Default::default()).unwrap();
-    let mut measurement = Measurement::new(data.labels().to_vec(), 1.0);
+    let mut measurement = Measurement::new(data.labels().to_vec(), None);
     measurement.add(&model, &data, &Default::default()).unwrap();
     let all = measurement.tally();
     assert!(all.n() - (0..10).map(|label| all.hits_of(label)[0]).sum::<usize>() > 2000);
@@ -303,7 +314,7 @@ fn a_label_cannot_break_out_of_the_page() {
     }
     let config = ModelConfig { num_nodes: 2, num_layers: 1, ..ModelConfig::fast(3) };
     let model: Model<Flex> = config.init(&Default::default()).unwrap();
-    let mut measurement = Measurement::new(labels, 1.0);
+    let mut measurement = Measurement::new(labels, None);
     measurement.add(&model, &data, &Default::default()).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let subject = report::Subject { model: "<i>".to_owned(), data: "here & there".to_owned() };
@@ -375,11 +386,19 @@ fn calibration_finds_the_temperature_that_logits_were_spoilt_by() {
     let second = open("spoilt").card().calibration.unwrap();
     assert!((second.temperature / first.temperature / 5.0 - 1.0).abs() < 1e-2, "{first:?} {second:?}");
     assert!((second.threshold - first.threshold).abs() < 1e-2, "{first:?} {second:?}");
+    let [first_down, second_down] = [first, second].map(|calibration| calibration.pen_down.unwrap());
+    assert!((second_down.temperature / first_down.temperature / 5.0 - 1.0).abs() < 1e-2);
+    assert!((second_down.threshold - first_down.threshold).abs() < 1e-2, "{first:?} {second:?}");
+    // Of parts of drawings it is less often right than it thinks.
+    assert!(first_down.temperature > first.temperature, "{first:?}");
 
     // No other temperature gives a lower loss.
     let loss = |temperature: f32| {
         let classifier: &Classifier<Flex> = &model;
-        let mut measurement = Measurement::new(classifier.labels().to_vec(), temperature);
+        let mut measurement = {
+            let calibration = Calibration { temperature, threshold: 1.0, pen_down: None };
+            Measurement::new(classifier.labels().to_vec(), Some(calibration))
+        };
         let (data, _) = read_folder(&PLACE.join("data"), &Default::default()).unwrap();
         measurement.add(classifier.model(), &data, &Default::default()).unwrap();
         measurement.summary().evaluation.figures.loss

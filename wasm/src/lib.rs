@@ -11,7 +11,7 @@ mod strokes;
 
 use burn_ndarray::NdArray;
 use js_sys::{Error as JsError, Reflect};
-use quickdraw_core::{Drawing, QuantizedClassifier};
+use quickdraw_core::{Drawing, ModelCard, QuantizedClassifier};
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
 
@@ -32,9 +32,9 @@ pub struct Classifier {
 /// The two ways to compute.
 enum Network {
     /// Whole numbers: the fastest.
-    Int8(QuantizedClassifier),
+    Int8(Box<QuantizedClassifier>),
     /// burn's tensors in float32.
-    Float32(quickdraw_core::Classifier<NdArray>),
+    Float32(Box<quickdraw_core::Classifier<NdArray>>),
 }
 
 #[wasm_bindgen]
@@ -50,10 +50,11 @@ impl Classifier {
         let read = || {
             let int8 = int8.map_or_else(|| quickdraw_core::weights::are_int8(weights), Ok)?;
             Ok(if int8 {
-                Network::Int8(QuantizedClassifier::from_bytes(model_json, weights)?)
+                Network::Int8(Box::new(QuantizedClassifier::from_bytes(model_json, weights)?))
             } else {
                 let device = Default::default();
-                Network::Float32(quickdraw_core::Classifier::from_bytes(model_json, weights, &device)?)
+                let classifier = quickdraw_core::Classifier::from_bytes(model_json, weights, &device)?;
+                Network::Float32(Box::new(classifier))
             })
         };
         let network =
@@ -70,27 +71,26 @@ impl Classifier {
     /// The probability from which on a first guess is right 95 of 100 times, if the model is calibrated.
     #[wasm_bindgen(getter)]
     pub fn threshold(&self) -> Option<f32> {
-        let card = match &self.network {
-            Network::Int8(classifier) => classifier.card(),
-            Network::Float32(classifier) => classifier.card(),
-        };
-        card.calibration.map(|calibration| calibration.threshold)
+        self.card().threshold(false)
+    }
+
+    /// The same for drawings whose pen is down.
+    #[wasm_bindgen(getter, js_name = penDownThreshold)]
+    pub fn pen_down_threshold(&self) -> Option<f32> {
+        self.card().threshold(true)
     }
 
     /// The categories the model knows, in the order of its classes.
     #[wasm_bindgen(getter)]
     pub fn labels(&self) -> Vec<String> {
-        match &self.network {
-            Network::Int8(classifier) => classifier.labels().to_vec(),
-            Network::Float32(classifier) => classifier.labels().to_vec(),
-        }
+        self.card().labels.clone()
     }
 
     /// The probability of each category, in the order of the labels.
     ///
     /// A drawing is the points of all its strokes, x and y in turn, and the index of each stroke's first point.
     /// Strokes in the pen's coordinates pass through the data set's simplification first; with `is_simplified` they
-    /// are taken as they are.
+    /// are taken as they are. With `is_pen_down` the last stroke goes on.
     ///
     /// # Errors
     ///
@@ -100,8 +100,9 @@ impl Classifier {
         points: &[f32],
         offsets: &[u32],
         is_simplified: bool,
+        is_pen_down: bool,
     ) -> Result<Vec<f32>, JsValue> {
-        let drawing = simplified(points, offsets, is_simplified)?;
+        let drawing = simplified(points, offsets, is_simplified)?.with_pen_down(is_pen_down);
         match &mut self.network {
             Network::Int8(classifier) => classifier.probabilities(&drawing),
             Network::Float32(classifier) => classifier.probabilities(&drawing),
@@ -119,13 +120,23 @@ impl Classifier {
         points: &[f32],
         offsets: &[u32],
         is_simplified: bool,
+        is_pen_down: bool,
     ) -> Result<Vec<f32>, JsValue> {
-        let drawing = simplified(points, offsets, is_simplified)?;
+        let drawing = simplified(points, offsets, is_simplified)?.with_pen_down(is_pen_down);
         match &mut self.network {
             Network::Int8(classifier) => classifier.embedding(&drawing),
             Network::Float32(classifier) => classifier.embedding(&drawing),
         }
         .map_err(invalid_strokes)
+    }
+}
+
+impl Classifier {
+    fn card(&self) -> &ModelCard {
+        match &self.network {
+            Network::Int8(classifier) => classifier.card(),
+            Network::Float32(classifier) => classifier.card(),
+        }
     }
 }
 

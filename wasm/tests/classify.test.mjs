@@ -183,6 +183,17 @@ test("predictions are uncertain below the model's threshold, or a half", () => {
   assert.throws(() => classifier.isUncertain("cat"), { code: "invalid-options" });
 });
 
+test("a classifier can be told that the pen is still down", () => {
+  const [up, down] = [false, true].map((isPenDown) => classifier.probabilities(square, { isPenDown }));
+  assert.deepEqual(up, classifier.probabilities(square));
+  assert.notDeepEqual(down, up);
+  assert.notDeepEqual(classifier.embed(square, { isPenDown: true }), classifier.embed(square));
+  assert.equal(classifier.classify(square, { isPenDown: true })[0].probability, Math.max(...down));
+  for (const call of ["classify", "probabilities", "embed"]) {
+    assert.throws(() => classifier[call](square, { isPenDown: "yes" }), { code: "invalid-options", message: /`isPenDown`/ });
+  }
+});
+
 test("both ways to compute agree", async () => {
   const other = await Classifier.load({
     model: fixtureFolder,

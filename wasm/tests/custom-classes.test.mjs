@@ -112,6 +112,9 @@ test("options choose as they do for the classifier", async () => {
   assert.ok(allowed.every(({ label, isCustom }) => isCustom || label === labels[0]));
   const simplified = classifier.simplify(cross);
   assert.deepEqual(await custom.classify(simplified, { isSimplified: true }), await custom.classify(cross));
+  for (const among of ["beside", "instead"]) {
+    assert.notDeepEqual(await custom.classify(cross, { among, isPenDown: true }), await custom.classify(cross, { among }));
+  }
   for (const options of [null, { among: "both" }, { maxResults: 0 }, { threshold: 2 }, { isSimplified: 1 }, { allow: ["no such label"] }]) {
     await assert.rejects(custom.classify(box, options), rejects("invalid-options"));
   }

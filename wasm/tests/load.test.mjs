@@ -217,6 +217,7 @@ test("the threshold is the one that the model was calibrated to", async () => {
   const shipped = await Classifier.load();
   const card = JSON.parse(await readFile(new URL("../model/model.json", import.meta.url), "utf8"));
   assert.equal(shipped.threshold, Math.fround(card.calibration.threshold));
+  assert.equal(shipped.penDownThreshold, Math.fround(card.calibration.pen_down.threshold));
 
   const { modelJson, weights } = await fixtureFiles();
   const calibrated = async (calibration) => {
@@ -225,8 +226,10 @@ test("the threshold is the one that the model was calibrated to", async () => {
   };
   const plain = await calibrated(undefined);
   const sharp = await calibrated({ temperature: 0.25, threshold: 0.75 });
-  assert.equal(plain.threshold, undefined);
-  assert.equal(sharp.threshold, 0.75);
+  const live = await calibrated({ temperature: 0.25, threshold: 0.75, pen_down: { temperature: 2, threshold: 0.875 } });
+  assert.deepEqual([plain.threshold, plain.penDownThreshold], [undefined, undefined]);
+  assert.deepEqual([sharp.threshold, sharp.penDownThreshold], [0.75, 0.75]);
+  assert.deepEqual([live.threshold, live.penDownThreshold], [0.75, 0.875]);
   for (const [classifier, least] of [[plain, 0.5], [sharp, 0.75]]) {
     for (const [probability, expected] of [[least, false], [least - 0.01, true]]) {
       assert.equal(classifier.isUncertain([{ label: "cat", probability }]), expected);
@@ -236,8 +239,19 @@ test("the threshold is the one that the model was calibrated to", async () => {
   const [one, other] = [plain.classify(zigzag), sharp.classify(zigzag)];
   assert.deepEqual(other.map(({ label }) => label), one.map(({ label }) => label));
   assert.ok(other[0].probability > one[0].probability);
+  // Of a drawing whose pen is down a model may be less sure.
+  assert.equal(live.isUncertain([{ label: "cat", probability: 0.8 }]), false);
+  assert.equal(live.isUncertain([{ label: "cat", probability: 0.8 }], { isPenDown: true }), true);
+  assert.equal(live.isUncertain([{ label: "cat", probability: 0.9 }], { isPenDown: true }), false);
+  assert.throws(() => live.isUncertain([], { isPenDown: 1 }), { code: "invalid-options", message: /`isPenDown`: .*true or false/ });
+  assert.deepEqual(live.classify(zigzag), other);
+  const [sure, unsure] = [sharp, live].map((classifier) => classifier.probabilities(zigzag, { isPenDown: true }));
+  assert.ok(Math.max(...unsure) < Math.max(...sure));
+  const logits = (probabilities) => [...probabilities].map((p) => Math.log(p / probabilities[0]));
+  for (const [index, logit] of logits(sure).entries()) assert.ok(Math.abs(8 * logits(unsure)[index] - logit) < 1e-2);
   plain.dispose();
   sharp.dispose();
+  live.dispose();
 });
 
 describe("a model folder with", () => {

@@ -18,6 +18,8 @@ export const guess: string | undefined = best && `${best.label} ${best.probabili
 const lists: [number[], number[]][] = [[[0, 1], [0, 1]]];
 const simplified: number[][][] = classifier.simplify(lists);
 classifier.classify(simplified, { isSimplified: true });
+export const isUnclear: boolean = classifier.isUncertain(classifier.classify(lists, { isPenDown: true }), { isPenDown: true });
+export const live: number = classifier.penDownThreshold ?? classifier.threshold ?? 0.5;
 classifier.classify([[new DOMPoint(1, 2)]]);
 classifier.classify([[new Float32Array(2), new Float32Array(2)]]);
 declare const events: PointerEvent[];

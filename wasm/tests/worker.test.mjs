@@ -41,7 +41,11 @@ test("a worker answers as a classifier does", async () => {
   assert.equal(there.threshold, here.threshold);
   const options = { maxResults: 3, allow: here.labels.slice(1), deny: [here.labels[2]] };
   assert.deepEqual(await there.classify(zigzag, options), here.classify(zigzag, options));
+  assert.equal(there.penDownThreshold, here.penDownThreshold);
   assert.deepEqual(await there.probabilities(line), here.probabilities(line));
+  const live = { isPenDown: true };
+  assert.deepEqual(await there.classify(zigzag, live), here.classify(zigzag, live));
+  assert.deepEqual(await there.embed(zigzag, live), here.embed(zigzag, live));
   assert.deepEqual(await there.embed(zigzag, { isSimplified: true }), here.embed(zigzag, { isSimplified: true }));
   assert.deepEqual(await there.simplify(line), here.simplify(line));
   assert.equal(there.isUncertain([]), true);

@@ -51,6 +51,8 @@ export class Classifier implements Disposable {
    * drawings that the model had not learnt from; undefined for a model that was never calibrated.
    */
   readonly threshold: number | undefined;
+  /** The same with `isPenDown`: as `threshold`, unless the model was calibrated for it. */
+  readonly penDownThreshold: number | undefined;
 
   #compiled: compiled.Classifier | undefined;
   /** Takes a shared classifier from those that are shared. */
@@ -62,6 +64,7 @@ export class Classifier implements Disposable {
     this.labels = Object.freeze(model.labels);
     this.arithmetic = model.int8 ? "int8" : "f32";
     this.threshold = model.threshold;
+    this.penDownThreshold = model.penDownThreshold;
   }
 
   /**
@@ -127,9 +130,9 @@ export class Classifier implements Disposable {
    */
   embed(strokes: Strokes, options: EmbedOptions = {}): Float32Array {
     const model = this.#model();
-    const { isSimplified } = readClassifyOptions(options);
+    const { isSimplified, isPenDown } = readClassifyOptions(options);
     const { points, offsets } = readStrokes(strokes);
-    return guarded(() => model.embedding(points, offsets, isSimplified));
+    return guarded(() => model.embedding(points, offsets, isSimplified, isPenDown));
   }
 
   /**
@@ -144,11 +147,11 @@ export class Classifier implements Disposable {
   }
 
   /**
-   * Whether these predictions of `classify` do not say what the drawing is: the first is below the `threshold`, or
-   * below 0.5 where the model has none, or there is none.
+   * Whether these predictions of `classify` do not say what the drawing is: the first is below the `threshold` (with
+   * `isPenDown` the `penDownThreshold`), or below 0.5 where the model has none, or there is none.
    */
-  isUncertain(predictions: readonly Prediction[]): boolean {
-    return isUncertain(predictions, this.threshold);
+  isUncertain(predictions: readonly Prediction[], options: Pick<EmbedOptions, "isPenDown"> = {}): boolean {
+    return isUncertain(predictions, this, options);
   }
 
   /** Frees the model's memory. The classifier cannot be used afterwards; disposing it again does nothing. */
@@ -207,7 +210,7 @@ export class Classifier implements Disposable {
     const model = this.#model();
     const isAllowed = allowedLabels(this.labels, options);
     const { points, offsets } = readStrokes(strokes);
-    const found = guarded(() => model.probabilities(points, offsets, options.isSimplified));
+    const found = guarded(() => model.probabilities(points, offsets, options.isSimplified, options.isPenDown));
     if (isAllowed !== undefined) restrict(found, isAllowed);
     return { found, isAllowed };
   }

@@ -136,8 +136,8 @@ export class CustomClasses {
    */
   async add(label: string, strokes: Strokes, options: EmbedOptions = {}): Promise<void> {
     checkLabel(label, (expected) => invalid("label", label, expected));
-    const { isSimplified } = readClassifyOptions(options);
-    const [vector] = await Promise.all([this.#embed(strokes, isSimplified), this.#identify()]);
+    const { isSimplified, isPenDown } = readClassifyOptions(options);
+    const [vector] = await Promise.all([this.#embed(strokes, { isSimplified, isPenDown }), this.#identify()]);
     const kept = this.#classes.get(label) ?? { nExamples: 0, sum: vector.map(() => 0) };
     if (kept.nExamples === 0 && this.#classes.size >= MAX_CLASSES) {
       throw new QuickdrawError("invalid-options", `there are ${MAX_CLASSES} categories already, the most there can be`);
@@ -162,14 +162,15 @@ export class CustomClasses {
    * @throws QuickdrawError `invalid-strokes`, `invalid-options`, `disposed`; as a rejection.
    */
   async classify(strokes: Strokes, options: CustomClassifyOptions = {}): Promise<CustomPrediction[]> {
-    const { maxResults, threshold, isSimplified, allow, deny } = readClassifyOptions(options);
+    const { maxResults, threshold, isSimplified, isPenDown, allow, deny } = readClassifyOptions(options);
     const { among = "beside" } = options;
     if (among !== "beside" && among !== "instead") throw invalid("among", among, `"beside" or "instead"`);
 
-    const labelOptions = { isSimplified, ...(allow && { allow }), ...(deny && { deny }) };
+    const embedOptions = { isSimplified, isPenDown };
+    const labelOptions = { ...embedOptions, ...(allow && { allow }), ...(deny && { deny }) };
     // Both begin before the first wait: whoever goes on drawing changes nothing any more.
     const [vector, known] = await Promise.all([
-      this.#embed(strokes, isSimplified),
+      this.#embed(strokes, embedOptions),
       among === "beside" ? this.#probabilities(strokes, labelOptions) : undefined,
     ]);
     const labels = [...this.#classes.keys()];
@@ -216,8 +217,8 @@ export class CustomClasses {
     return custom;
   }
 
-  async #embed(strokes: Strokes, isSimplified: boolean): Promise<number[]> {
-    return rounded(await this.#classifier.embed(strokes, { isSimplified }));
+  async #embed(strokes: Strokes, options: EmbedOptions): Promise<number[]> {
+    return rounded(await this.#classifier.embed(strokes, options));
   }
 
   /** As the classifier's own, but what it throws is always a rejection. */
@@ -227,7 +228,7 @@ export class CustomClasses {
 
   /** The vector of a certain drawing, by which the model is known. */
   async #identify(): Promise<readonly number[]> {
-    this.#fingerprint ??= await this.#embed(FINGERPRINT_DRAWING, true);
+    this.#fingerprint ??= await this.#embed(FINGERPRINT_DRAWING, { isSimplified: true });
     return this.#fingerprint;
   }
 }

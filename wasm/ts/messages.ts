@@ -2,7 +2,7 @@
 
 import type { QuickdrawErrorCode } from "./error.js";
 import type { LoadProgress } from "./loading.js";
-import type { Arithmetic, ClassifyOptions } from "./options.js";
+import type { Arithmetic, ClassifyOptions, Thresholds } from "./options.js";
 import type { Packed } from "./strokes.js";
 
 /** What the worker loads: addresses as text, files as bytes. */
@@ -13,10 +13,9 @@ export interface WorkerModel {
 }
 
 /** What a loaded model is. */
-export interface ModelFacts {
+export interface ModelFacts extends Thresholds {
   readonly labels: readonly string[];
   readonly arithmetic: Arithmetic;
-  readonly threshold: number | undefined;
 }
 
 /** The calls of a classifier that the worker answers. */

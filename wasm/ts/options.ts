@@ -54,6 +54,11 @@ export interface EmbedOptions {
    * them. Default: false, and the strokes are simplified first.
    */
   readonly isSimplified?: boolean;
+  /**
+   * Whether the pen is still on the paper: the last stroke goes on. A part of a drawing often looks like a whole one of
+   * something else, and a model that was calibrated for it is less sure then. `simplify` does not need to know. Default: false.
+   */
+  readonly isPenDown?: boolean;
 }
 
 /** Options of `Classifier.probabilities`. */
@@ -121,6 +126,7 @@ export interface CheckedOptions {
   readonly maxResults: number;
   readonly threshold: number;
   readonly isSimplified: boolean;
+  readonly isPenDown: boolean;
   readonly allow: readonly string[] | undefined;
   readonly deny: readonly string[] | undefined;
 }
@@ -128,7 +134,7 @@ export interface CheckedOptions {
 /** Checked options of `classify`; `probabilities` and `embed` have fewer of the same. */
 export function readClassifyOptions(options: ClassifyOptions): CheckedOptions {
   checkObject(options, "classify(strokes, { maxResults })");
-  const { maxResults = 5, threshold = 0, isSimplified = false, allow, deny } = options;
+  const { maxResults = 5, threshold = 0, isSimplified = false, isPenDown = false, allow, deny } = options;
   if (!Number.isSafeInteger(maxResults) || maxResults < 1) {
     throw invalid("maxResults", maxResults, "a whole number from 1");
   }
@@ -136,7 +142,8 @@ export function readClassifyOptions(options: ClassifyOptions): CheckedOptions {
     throw invalid("threshold", threshold, "a number from 0 to 1");
   }
   if (typeof isSimplified !== "boolean") throw invalid("isSimplified", isSimplified, "true or false");
-  return { maxResults, threshold, isSimplified, allow: readLabels("allow", allow), deny: readLabels("deny", deny) };
+  if (typeof isPenDown !== "boolean") throw invalid("isPenDown", isPenDown, "true or false");
+  return { maxResults, threshold, isSimplified, isPenDown, allow: readLabels("allow", allow), deny: readLabels("deny", deny) };
 }
 
 function readLabels(option: string, labels: Iterable<string> | undefined): string[] | undefined {
@@ -183,11 +190,20 @@ export function allowedLabels(
 /** The first guess's least probability where the model is not calibrated and names none. */
 export const DEFAULT_THRESHOLD = 0.5;
 
+/** The first guess's least probability, for drawings whose pen is up or down. */
+export interface Thresholds {
+  readonly threshold: number | undefined;
+  readonly penDownThreshold: number | undefined;
+}
+
 /** Whether the first of these predictions is less probable than the threshold, or there is none. */
 export function isUncertain(
   predictions: readonly { readonly probability: number }[],
-  threshold: number | undefined,
+  { threshold: penUpThreshold, penDownThreshold }: Thresholds,
+  options: Pick<EmbedOptions, "isPenDown">,
 ): boolean {
+  checkObject(options, "isUncertain(predictions, { isPenDown })");
+  const threshold = readClassifyOptions(options).isPenDown ? penDownThreshold : penUpThreshold;
   if (!Array.isArray(predictions)) throw invalid("predictions", predictions, "what `classify` gave");
   const probability = predictions[0]?.probability;
   return probability === undefined || !(probability >= (threshold ?? DEFAULT_THRESHOLD));

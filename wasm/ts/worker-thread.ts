@@ -28,8 +28,8 @@ async function receive(port: Port, request: Request): Promise<void> {
         ...(arithmetic !== undefined && { arithmetic }),
         onProgress: (progress) => answer({ kind: "progress", progress }),
       });
-      const { labels, threshold } = classifier;
-      answer({ kind: "loaded", facts: { labels, arithmetic: classifier.arithmetic, threshold } });
+      const { labels, threshold, penDownThreshold } = classifier;
+      answer({ kind: "loaded", facts: { labels, arithmetic: classifier.arithmetic, threshold, penDownThreshold } });
     } catch (error) {
       answer({ kind: "failed", error: failure(error) });
     }

@@ -98,6 +98,8 @@ export class WorkerClassifier implements Disposable {
   readonly arithmetic: Arithmetic;
   /** As that of `Classifier`. */
   readonly threshold: number | undefined;
+  /** As that of `Classifier`. */
+  readonly penDownThreshold: number | undefined;
 
   readonly #startThread: () => Promise<Thread>;
   #thread: Promise<Thread> | undefined;
@@ -113,6 +115,7 @@ export class WorkerClassifier implements Disposable {
     this.labels = Object.freeze(facts.labels);
     this.arithmetic = facts.arithmetic;
     this.threshold = facts.threshold;
+    this.penDownThreshold = facts.penDownThreshold;
     this.#startThread = startThread;
     this.#adopt(thread);
   }
@@ -169,8 +172,8 @@ export class WorkerClassifier implements Disposable {
   }
 
   /** Whether these predictions do not say what the drawing is, as `Classifier.isUncertain`. */
-  isUncertain(predictions: readonly Prediction[]): boolean {
-    return isUncertain(predictions, this.threshold);
+  isUncertain(predictions: readonly Prediction[], options: Pick<EmbedOptions, "isPenDown"> = {}): boolean {
+    return isUncertain(predictions, this, options);
   }
 
   /** Ends the worker. Calls that have no answer yet reject with `disposed`; disposing again does nothing. */

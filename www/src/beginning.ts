@@ -9,3 +9,13 @@ export function beginning<Point>(strokes: readonly (readonly Point[])[], nPoints
   }
   return begun;
 }
+
+/** Whether the pen was down after the first `nPoints` points: the stroke under way went on. */
+export function isWithinStroke<Point>(strokes: readonly (readonly Point[])[], nPoints: number): boolean {
+  let left = nPoints;
+  for (const stroke of strokes) {
+    if (left < stroke.length) return left > 0;
+    left -= stroke.length;
+  }
+  return false;
+}

@@ -8,7 +8,7 @@ import type { CustomClassesJson } from "quickdraw-rnn/custom-classes";
 import { GuessList } from "./guess-list";
 import { Guesser } from "./guesser";
 import type { Language } from "./language/language";
-import type { Among, Look, Obstacle, Prediction, Stroke } from "./messages";
+import type { Among, Look, Obstacle, Prediction, Stroke, Thresholds } from "./messages";
 import { Pad } from "./pad";
 import { Categories } from "./teach/categories";
 
@@ -41,8 +41,6 @@ export class Desk {
   language: Language;
   /** Undefined until the model is loaded. */
   nCategories: number | undefined;
-  /** From this probability on the model's first guess may be trusted; undefined where the model does not say. */
-  threshold: number | undefined;
   obstacle: Obstacle | undefined;
   predictions: readonly Prediction[] = [];
   /** What the visitor taught. */
@@ -55,21 +53,25 @@ export class Desk {
   readonly #redo = element<HTMLButtonElement>("redo");
   readonly #clear = element<HTMLButtonElement>("clear");
   #mode: Mode | undefined;
+  #thresholds: Thresholds = {};
+  /** Whether `predictions` are of a drawing whose last stroke went on. */
+  #isPenDown = false;
   #lastLiveGuessMs = 0;
 
   /** `onState` is called when the model has been loaded or has failed. */
   constructor(language: Language, onState: () => void) {
     this.language = language;
     this.guesser = new Guesser({
-      onReady: (nCategories, threshold) => {
+      onReady: (nCategories, thresholds) => {
         this.nCategories = nCategories;
-        this.threshold = threshold;
+        this.#thresholds = thresholds;
         this.obstacle = undefined;
         if (this.categories.all.length > 0) this.learn();
         onState();
       },
-      onPredictions: (predictions) => {
+      onPredictions: (predictions, isPenDown) => {
         this.predictions = predictions;
+        this.#isPenDown = isPenDown;
         this.writeGuesses();
         this.#mode?.onPredictions();
         if (this.guesser.isIdle) this.#items.setAttribute("aria-busy", "false");
@@ -130,10 +132,18 @@ export class Desk {
     if (!this.pad.isEmpty) this.guess();
   }
 
-  /** Asks what strokes show. The list is busy until it shows what was guessed of them, or of newer ones. */
-  guess(strokes: readonly Stroke[] = this.pad.strokes): void {
+  /**
+   * Asks what strokes show; with `isPenDown` the last one goes on. The list is busy until it shows what was guessed of them, or of
+   * newer ones.
+   */
+  guess(strokes: readonly Stroke[] = this.pad.strokes, isPenDown: boolean = this.pad.isDrawing): void {
     this.#items.setAttribute("aria-busy", String(this.obstacle === undefined));
-    this.guesser.guess(strokes, this.among);
+    this.guesser.guess(strokes, isPenDown, this.among);
+  }
+
+  /** From this probability on the first of the predictions may be trusted; undefined where the model does not say. */
+  get threshold(): number | undefined {
+    return this.#isPenDown ? this.#thresholds.penDown : this.#thresholds.penUp;
   }
 
   /** What guesses choose among. */

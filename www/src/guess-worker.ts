@@ -7,7 +7,7 @@
  */
 import { Classifier, QuickdrawError, type Strokes } from "quickdraw-rnn";
 import { CustomClasses } from "quickdraw-rnn/custom-classes";
-import { beginning } from "./beginning";
+import { beginning, isWithinStroke } from "./beginning";
 import type { Among, ExampleRequest, GuessRequest, LearnRequest, LookRequest, Moment, Prediction, Stroke, WorkerReport, WorkerRequest } from "./messages";
 
 declare const self: DedicatedWorkerGlobalScope;
@@ -44,14 +44,14 @@ interface Pupil {
   custom: CustomClasses;
 }
 
-async function classify({ classifier, custom }: Pupil, strokes: Strokes, among: Among, maxResults: number): Promise<readonly Prediction[]> {
-  if (among === "model" || custom.classes.length === 0) return classifier.classify(strokes, { maxResults });
-  return custom.classify(strokes, { maxResults, among });
+async function classify({ classifier, custom }: Pupil, strokes: Strokes, isPenDown: boolean, among: Among, maxResults: number): Promise<readonly Prediction[]> {
+  if (among === "model" || custom.classes.length === 0) return classifier.classify(strokes, { maxResults, isPenDown });
+  return custom.classify(strokes, { maxResults, isPenDown, among });
 }
 
-async function guess(pupil: Pupil, { id, strokes, among }: GuessRequest): Promise<void> {
+async function guess(pupil: Pupil, { id, strokes, isPenDown, among }: GuessRequest): Promise<void> {
   const startMs = performance.now();
-  const predictions = await classify(pupil, strokes, among, MAX_RESULTS);
+  const predictions = await classify(pupil, strokes, isPenDown, among, MAX_RESULTS);
   report({ kind: "predictions", id, predictions, durationMs: performance.now() - startMs });
 }
 
@@ -78,7 +78,8 @@ async function look(pupil: Pupil, { id, strokes, among }: LookRequest): Promise<
   const most = classifier.labels.length + custom.classes.length;
   const seen: { nPoints: number; predictions: readonly Prediction[] }[] = [];
   for (const nPoints of momentsOf(strokes)) {
-    seen.push({ nPoints, predictions: await classify(pupil, beginning(strokes, nPoints), among, most) });
+    const isPenDown = isWithinStroke(strokes, nPoints);
+    seen.push({ nPoints, predictions: await classify(pupil, beginning(strokes, nPoints), isPenDown, among, most) });
     await new Promise((resolve) => setTimeout(resolve));
     if (newestLook !== id) return;
   }
@@ -134,7 +135,7 @@ async function start(): Promise<void> {
       else console.warn(`${data.kind}: ${error.message}`);
     });
   };
-  report({ kind: "ready", nCategories: classifier.labels.length, threshold: classifier.threshold });
+  report({ kind: "ready", nCategories: classifier.labels.length, thresholds: { penUp: classifier.threshold, penDown: classifier.penDownThreshold } });
 }
 
 void start();

@@ -6,7 +6,7 @@
  */
 import type { PackedStrokes } from "quickdraw-rnn";
 import type { CustomClassesJson } from "quickdraw-rnn/custom-classes";
-import type { Among, Category, ExampleRequest, GuessRequest, Look, Obstacle, Prediction, Simplified, Stroke, WorkerReport, WorkerRequest } from "./messages";
+import type { Among, Category, ExampleRequest, GuessRequest, Look, Obstacle, Prediction, Simplified, Stroke, Thresholds, WorkerReport, WorkerRequest } from "./messages";
 
 /** Silence of this length means that the worker is gone: some browsers end one for lack of memory without an event. */
 const SILENCE_LIMIT_MS = 15_000;
@@ -17,12 +17,11 @@ const DURATIONS_KEPT = 50;
 
 export interface GuesserEvents {
   /**
-   * The classifier is loaded; called again after every replacement of the worker. At `threshold` and above a first guess may be
-   * trusted; older models do not say.
+   * The classifier is loaded; called again after every replacement of the worker.
    */
-  onReady(nCategories: number, threshold: number | undefined): void;
-  /** The best predictions for the newest drawing that was classified, best first. */
-  onPredictions(predictions: readonly Prediction[]): void;
+  onReady(nCategories: number, thresholds: Thresholds): void;
+  /** The best predictions for the newest drawing that was classified, best first, and whether its last stroke went on. */
+  onPredictions(predictions: readonly Prediction[], isPenDown: boolean): void;
   /** How the guess for the drawing of the newest `look` came about. */
   onLook(look: Look): void;
   /** A drawing was learnt as an example of a category of the visitor's; `drawing` is what was read of it. */
@@ -62,9 +61,9 @@ export class Guesser {
     this.#startWorker();
   }
 
-  /** Asks for a guess. */
-  guess(strokes: readonly Stroke[], among: Among): void {
-    this.#waiting = { kind: "guess", id: ++this.#lastId, strokes: packed(strokes), among };
+  /** Asks for a guess. With `isPenDown` the last stroke goes on. */
+  guess(strokes: readonly Stroke[], isPenDown: boolean, among: Among): void {
+    this.#waiting = { kind: "guess", id: ++this.#lastId, strokes: packed(strokes), isPenDown, among };
     this.#sendWaiting();
   }
 
@@ -144,7 +143,7 @@ export class Guesser {
     switch (report.kind) {
       case "ready":
         this.#ready = true;
-        this.#events.onReady(report.nCategories, report.threshold);
+        this.#events.onReady(report.nCategories, report.thresholds ?? {});
         for (const example of this.#examples) this.#post(example);
         break;
       case "unavailable":
@@ -170,11 +169,11 @@ export class Guesser {
         }
         clearTimeout(this.#silence);
         this.#crashes = 0;
-        const wanted = this.#underWay?.id === report.id;
+        const asked = this.#underWay;
         this.#underWay = null;
         if (report.kind === "refused") console.warn(`drawing not classified: ${report.message}`);
         else this.#durationsMs = [...this.#durationsMs, report.durationMs].slice(-DURATIONS_KEPT);
-        if (wanted && report.kind === "predictions") this.#events.onPredictions(report.predictions);
+        if (asked?.id === report.id && report.kind === "predictions") this.#events.onPredictions(report.predictions, asked.isPenDown);
         break;
       }
     }

@@ -10,6 +10,12 @@ export interface Prediction extends ModelPrediction {
 /** The points of one pen-down to pen-up movement. */
 export type Stroke = readonly Point[];
 
+/** From which probability on a first guess may be trusted, for a drawing whose pen is up or down; older models do not say. */
+export interface Thresholds {
+  readonly penUp?: number | undefined;
+  readonly penDown?: number | undefined;
+}
+
 /** A drawing in the data set's simplified form, `[[x...], [y...]]` a stroke, in 0..255. */
 export type Simplified = readonly (readonly (readonly number[])[])[];
 
@@ -31,6 +37,8 @@ export interface GuessRequest {
   readonly id: number;
   /** Two arrays of numbers: thousands of points as objects would take milliseconds to send. */
   readonly strokes: PackedStrokes;
+  /** Whether the last stroke goes on. */
+  readonly isPenDown: boolean;
   readonly among: Among;
 }
 
@@ -82,7 +90,7 @@ export interface Look {
 
 /** What the worker reports. */
 export type WorkerReport =
-  | { readonly kind: "ready"; readonly nCategories: number; readonly threshold?: number | undefined }
+  | { readonly kind: "ready"; readonly nCategories: number; readonly thresholds?: Thresholds }
   | { readonly kind: "predictions"; readonly id: number; readonly predictions: readonly Prediction[]; readonly durationMs: number }
   | { readonly kind: "look"; readonly id: number; readonly look: Look }
   | { readonly kind: "example"; readonly id: number; readonly label: string; readonly drawing: Simplified }

@@ -1,5 +1,5 @@
 /** Shows how a drawing came about, with the guesses that it would have got on the way. */
-import { beginning } from "./beginning";
+import { beginning, isWithinStroke } from "./beginning";
 import type { Stroke } from "./messages";
 import type { Pad } from "./pad";
 
@@ -12,10 +12,10 @@ const CALM_MS_PER_STROKE = 600;
 
 export class Replay {
   readonly #pad: Pad;
-  readonly #guess: (strokes: readonly Stroke[]) => void;
+  readonly #guess: (strokes: readonly Stroke[], isPenDown: boolean) => void;
   #frame = 0;
 
-  constructor(pad: Pad, guess: (strokes: readonly Stroke[]) => void) {
+  constructor(pad: Pad, guess: (strokes: readonly Stroke[], isPenDown: boolean) => void) {
     this.#pad = pad;
     this.#guess = guess;
   }
@@ -37,16 +37,15 @@ export class Replay {
       const elapsedMs = performance.now() - startMs;
       if (elapsedMs >= durationMs) {
         this.stop();
-        this.#guess(strokes);
+        this.#guess(strokes, false);
         return;
       }
-      const begun = calm
-        ? strokes.slice(0, 1 + Math.floor(elapsedMs / CALM_MS_PER_STROKE))
-        : beginning(strokes, Math.max(1, Math.round((total * elapsedMs) / durationMs)));
+      const nPoints = Math.max(1, Math.round((total * elapsedMs) / durationMs));
+      const begun = calm ? strokes.slice(0, 1 + Math.floor(elapsedMs / CALM_MS_PER_STROKE)) : beginning(strokes, nPoints);
       this.#pad.show(begun);
       if (elapsedMs - guessedMs >= GUESS_EVERY_MS) {
         guessedMs = elapsedMs;
-        this.#guess(begun);
+        this.#guess(begun, !calm && isWithinStroke(strokes, nPoints));
       }
       this.#frame = requestAnimationFrame(step);
     };

@@ -364,3 +364,31 @@ test("a pen's pressure widens the line", async ({ page, site, context }) => {
   };
   expect(await stroke(1)).toBeGreaterThan(await stroke(0.1));
 });
+
+test.describe("with a worker that tells which drawings it was asked about", () => {
+  test.use({ serviceWorkers: "block" });
+
+  test("a stroke under way is guessed as one, with a threshold of its own", async ({ page, site }) => {
+    const worker = `
+      postMessage({ kind: "ready", nCategories: 345, thresholds: { penUp: 0.7, penDown: 0.9 } });
+      onmessage = ({ data: { id, isPenDown } }) =>
+        postMessage({ kind: "predictions", id, predictions: [{ label: isPenDown ? "star" : "sun", probability: 0.8 }], durationMs: 1 });`;
+    await page.route(/guess-worker.*\.js/, (route) => route.fulfill({ contentType: "text/javascript", body: worker }));
+    await open(page, site);
+    const sheet = (await page.getByTestId("pad").boundingBox())!;
+    const [sentence, stamp] = [page.getByTestId("sentence"), page.getByTestId("stamp")];
+    await page.mouse.move(sheet.x + 50, sheet.y + 50);
+    await page.mouse.down();
+    await page.mouse.move(sheet.x + 150, sheet.y + 90, { steps: 5 });
+    await expect(guesses(page)).toContainText(["star"]);
+    await expect(sentence).toHaveText("I see a star.");
+    await expect(stamp).toBeHidden();
+    await page.mouse.up();
+    await expect(guesses(page)).toContainText(["sun"]);
+    await expect(stamp).toHaveText("sun");
+    // The replay asks as the pen did, and at its end about the whole drawing.
+    await page.getByTestId("replay").click();
+    await expect(guesses(page)).toContainText(["star"]);
+    await expect(guesses(page)).toContainText(["sun"]);
+  });
+});

@@ -174,7 +174,7 @@ test.describe("with a worker that says how probable the star is", () => {
 
   test("a drawing is recognised from the model's threshold on, and not below", async ({ page, site }) => {
     const worker = `
-      postMessage({ kind: "ready", nCategories: 345, threshold: 0.9 });
+      postMessage({ kind: "ready", nCategories: 345, thresholds: { penUp: 0.9, penDown: 0.9 } });
       onmessage = ({ data: { id, strokes } }) =>
         postMessage({ kind: "predictions", id, predictions: [{ label: "star", probability: [0.89, 0.9, 0.999][strokes.offsets.length - 1] }, { label: "sun", probability: 0.001 }], durationMs: 1 });`;
     await page.route(/guess-worker.*\.js/, (route) => route.fulfill({ contentType: "text/javascript", body: worker }));

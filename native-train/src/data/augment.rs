@@ -23,6 +23,10 @@ const MAX_STROKES_KEPT: usize = 3;
 /// that they bend it and do not crumple it.
 const ELASTIC_WAVELENGTH_PER_RADIAN: f32 = 50.0;
 
+/// Probability that the network is told that the pen is down, where an unfinished drawing ends within a stroke: not everybody
+/// who asks for a guess says so.
+const PEN_KNOWN: f32 = 0.5;
+
 /// What a stroke's own turn (radians) and stretch (logarithm) are of its shift.
 const LOOSE_TURN_PER_UNIT: f32 = 1.0 / 60.0;
 
@@ -53,7 +57,8 @@ pub struct Augmentation {
     pub loosen_strokes: f32,
     /// Probability that some strokes are those of another drawing of the class ([`borrow_strokes`]).
     pub borrow_strokes: f32,
-    /// Probability that the drawing is unfinished: it ends after 15 to 100 % of its points.
+    /// Probability that the drawing is unfinished: it ends after 15 to 100 % of its points, and where that is within a stroke
+    /// the pen is [down](Drawing::is_pen_down) in half of the cases.
     pub prefix: f32,
     /// Probability that the drawing comes as a browser gets it: as events of a pen, simplified ([`redraw`]).
     pub redraw: f32,
@@ -138,7 +143,7 @@ impl Augmentation {
         if *self == Self::none() {
             return drawing.clone();
         }
-        let mut strokes = self.choose_strokes(drawing.strokes(), rng);
+        let (mut strokes, is_pen_down) = self.choose_strokes(drawing, rng);
         if self.loosen_strokes > 0.0 {
             for stroke in &mut strokes {
                 self.loosen(stroke, rng);
@@ -146,13 +151,16 @@ impl Augmentation {
         }
         self.move_points(&mut strokes, rng);
         fill_square(&mut strokes);
-        let drawing =
-            Drawing::from_strokes(strokes).expect("strokes are never emptied and points stay finite");
+        let drawing = Drawing::from_strokes(strokes)
+            .expect("strokes are never emptied and points stay finite")
+            .with_pen_down(is_pen_down);
         if chance(self.redraw, rng) { redraw(&drawing, rng) } else { drawing }
     }
 
-    /// The strokes that are drawn, in their order and direction.
-    fn choose_strokes(&self, strokes: &[Vec<[f32; 2]>], rng: &mut impl Rng) -> Vec<Vec<[f32; 2]>> {
+    /// The strokes that are drawn, in their order and direction, and whether the pen is still down.
+    fn choose_strokes(&self, drawing: &Drawing, rng: &mut impl Rng) -> (Vec<Vec<[f32; 2]>>, bool) {
+        let strokes = drawing.strokes();
+        let mut is_pen_down = drawing.is_pen_down();
         let drops = strokes.len() > MAX_STROKES_KEPT && self.drop_strokes > 0.0 && rng.random::<bool>();
         let mut chosen: Vec<Vec<[f32; 2]>> = Vec::with_capacity(strokes.len());
         for stroke in strokes {
@@ -173,9 +181,10 @@ impl Augmentation {
         }
         if chance(self.prefix, rng) {
             let n_points: usize = chosen.iter().map(Vec::len).sum();
-            keep_first_points(&mut chosen, (n_points as f32 * rng.random_range(0.15..1.0)).ceil() as usize);
+            let n_kept = (n_points as f32 * rng.random_range(0.15..1.0)).ceil() as usize;
+            is_pen_down = keep_first_points(&mut chosen, n_kept) && chance(PEN_KNOWN, rng);
         }
-        chosen
+        (chosen, is_pen_down)
     }
 
     /// Moves one stroke by itself.

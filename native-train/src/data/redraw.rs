@@ -42,6 +42,7 @@ pub fn redraw(drawing: &Drawing, rng: &mut impl Rng) -> Drawing {
         events.extend(stroke.last().map(|&last| event(last)));
         events
     });
-    let strokes = strokes.collect();
-    Drawing::from_strokes(strokes).expect("strokes are not empty and points are finite").simplify()
+    let redrawn =
+        Drawing::from_strokes(strokes.collect()).expect("strokes are not empty and points are finite");
+    redrawn.with_pen_down(drawing.is_pen_down()).simplify()
 }

@@ -205,6 +205,27 @@ fn a_prefix_is_the_beginning() {
 }
 
 #[test]
+fn the_pen_is_down_in_half_of_the_prefixes_that_end_within_a_stroke() {
+    for redraw in [0.0, 1.0] {
+        let cut = Augmentation { prefix: 1.0, redraw, ..Augmentation::none() };
+        let line = drawing(&[&[[0.0, 0.0], [40.0, 200.0], [90.0, 10.0], [130.0, 220.0], [255.0, 0.0]]]);
+        let n_down = (0..1000)
+            .filter(|&seed| cut.apply(&line, &mut ChaCha8Rng::seed_from_u64(seed)).is_pen_down())
+            .count();
+        // Of 0.15 to 1 times five points, rounded up, all five are left in 0.2 / 0.85 of the cases.
+        let expected = 1000.0 * (1.0 - 0.2 / 0.85) / 2.0;
+        assert!((n_down as f64 - expected).abs() < 60.0, "{n_down}, {expected}");
+    }
+    let seeds = 0..100;
+    let never = Augmentation { prefix: 0.0, redraw: 0.5, ..Augmentation::default() };
+    assert!(!seeds.clone().any(|seed| apply(never, seed).is_pen_down()));
+    let live = house().with_pen_down(true);
+    assert!(
+        seeds.into_iter().all(|seed| never.apply(&live, &mut ChaCha8Rng::seed_from_u64(seed)).is_pen_down())
+    );
+}
+
+#[test]
 fn rotations_have_the_deviation_that_was_asked_for() {
     let turned = Augmentation { rotate: 0.15, ..Augmentation::none() };
     let level = drawing(&[&[[0.0, 0.0], [255.0, 0.0]]]);
