@@ -13,7 +13,7 @@ use crate::bench;
 use crate::data::{Augmentation, Sampling};
 use crate::device::{DeviceChoice, DeviceChoices, Precision};
 use crate::report::drawings::Glyphs;
-use crate::train::{Schedule, TrainConfig};
+use crate::train::{OptimizerKind, Schedule, TrainConfig};
 use crate::{download, prepare, show};
 
 /// Trains recognisers of Quick, Draw! drawings and tries them out.
@@ -164,7 +164,10 @@ pub struct TrainArgs {
     /// Batches a step, whose gradients are averaged: large steps in little memory [default: one for each device]
     #[arg(long, value_name = "N", help_heading = "Training")]
     pub accumulate: Option<usize>,
-    /// Highest learning rate of Adam
+    /// How weights follow their gradients [default: adamw]
+    #[arg(long, value_enum, help_heading = "Training")]
+    pub optimizer: Option<OptimizerKind>,
+    /// Highest learning rate
     #[arg(long, value_name = "X", help_heading = "Training")]
     pub learning_rate: Option<f64>,
     /// Steps over which the learning rate rises
@@ -173,7 +176,7 @@ pub struct TrainArgs {
     /// How the learning rate moves after that
     #[arg(long, value_enum, help_heading = "Training")]
     pub schedule: Option<Schedule>,
-    /// Decoupled weight decay (AdamW); with 0 it is plain Adam
+    /// Decoupled weight decay; with 0 AdamW is plain Adam
     #[arg(long, value_name = "X", help_heading = "Training")]
     pub weight_decay: Option<f32>,
     /// Largest global norm of the gradients
@@ -373,6 +376,7 @@ impl TrainArgs {
             accumulate: self.accumulate.unwrap_or(n_devices),
             ema: self.ema.unwrap_or(preset.ema),
             quantized_steps: self.quantized_steps.unwrap_or(preset.quantized_steps),
+            optimizer: self.optimizer.unwrap_or(preset.optimizer),
             learning_rate: self.learning_rate.unwrap_or(preset.learning_rate),
             warmup_steps: self.warmup_steps.unwrap_or(preset.warmup_steps),
             schedule: self.schedule.unwrap_or(preset.schedule),

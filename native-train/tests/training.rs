@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::backend::Autodiff;
 use burn::module::AutodiffModule;
-use burn::optim::{AdamWConfig, Optimizer};
+use burn::optim::decay::WeightDecayConfig;
+use burn::optim::{AdamWConfig, AdjustLrFn, MuonConfig, Optimizer, SimpleOptimizer};
+use burn::tensor::{Distribution, Tensor};
 use burn_flex::Flex;
 use native_train::checkpoint::Checkpoint;
 use native_train::data::samples::sample_set;
@@ -15,7 +17,9 @@ use native_train::data::{Augmentation, DataSet, Loader, LoaderConfig, PreparedBa
 use native_train::environment::describe;
 use native_train::model_folder;
 use native_train::tfrecord::masked_checksum;
-use native_train::train::{Devices, Job, Outcome, Schedule, TrainConfig, gradients, optimizer, train};
+use native_train::train::{
+    Devices, Job, OptimizerKind, Outcome, Schedule, TrainConfig, WeightOptimizer, gradients, optimizer, train,
+};
 use quickdraw_core::weights::WeightType;
 use quickdraw_core::{Classifier, InkFormat, Model, ModelConfig};
 use safetensors::SafeTensors;
@@ -97,12 +101,12 @@ fn metrics(out: &Path) -> Vec<Value> {
 
 #[test]
 fn a_run_interrupted_at_every_step_ends_as_an_undisturbed_one() {
-    for (ema, accumulate) in [(0.0, 1), (0.9, 3)] {
+    for (ema, accumulate, optimizer) in [(0.0, 1, OptimizerKind::AdamW), (0.9, 3, OptimizerKind::Muon)] {
         let folder = tempfile::tempdir().unwrap();
         let (whole, pieces) = (folder.path().join("whole"), folder.path().join("pieces"));
         let job = |out: &Path, steps| {
             let mut job = job(out, steps);
-            job.config = TrainConfig { ema, accumulate, ..job.config };
+            job.config = TrainConfig { ema, accumulate, optimizer, ..job.config };
             job
         };
         assert!(run(&job(&whole, 7), false).unwrap().finished);
@@ -281,7 +285,7 @@ fn accumulated_batches_count_as_one_large_batch() {
     let step = |batches: Vec<PreparedBatch>| {
         let batches = batches.into_iter().map(|batch| (batch, 1)).collect();
         let devices = Devices::<B>::new(&[Default::default()]).unwrap();
-        let mut optimizer = optimizer::<B>(&config);
+        let mut optimizer = optimizer::<B>(&config, model.config());
         let step = devices.step(model.clone(), &mut optimizer, batches, 1e-2, false, &config).unwrap();
         let losses: Vec<f64> =
             step.losses.into_iter().map(|loss| loss.into_data().iter::<f64>().sum()).collect();
@@ -304,7 +308,7 @@ fn the_optimiser_is_the_one_of_burn() {
     let start = init(ModelConfig { num_nodes: 70, ..model });
     let config = TrainConfig { weight_decay: 0.1, ..config };
     let mut loader = Loader::spawn(train, loader_config(start.config().ink)).unwrap();
-    let mut ours = (start.clone(), optimizer::<B>(&config));
+    let mut ours = (start.clone(), optimizer::<B>(&config, start.config()));
     let burns = AdamWConfig::new().with_epsilon(1e-8).with_weight_decay(config.weight_decay);
     let mut burns = (start, burns.init::<B, Model<B>>());
     for step in 0..5 {
@@ -321,6 +325,79 @@ fn the_optimiser_is_the_one_of_burn() {
     let moved = ours.iter().zip(&burns).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
     assert!(moved < 1e-5, "{moved}");
     assert!(ours.len() > 70 * 70);
+}
+
+#[test]
+fn muon_is_the_one_of_burn_for_each_matrix() {
+    type Matrix = Tensor<Flex, 2>;
+    let folder = tempfile::tempdir().unwrap();
+    let Job { model, config, .. } = job(folder.path(), 1);
+    let h = model.num_nodes;
+    let config = TrainConfig { optimizer: OptimizerKind::Muon, weight_decay: 0.1, ..config };
+    let ours = WeightOptimizer::new(&config, &model);
+    let burns = MuonConfig::new()
+        .with_adjust_lr_fn(AdjustLrFn::MatchRmsAdamW)
+        .with_weight_decay(Some(WeightDecayConfig::new(0.1)))
+        .build::<Flex>();
+    let random = |dims: [usize; 2]| Matrix::random(dims, Distribution::Normal(0.0, 1.0), &Default::default());
+    // Steps of the matrices side by side in a parameter, and of each by itself.
+    let assert_same = |dims: [usize; 2], columns: usize| {
+        let (mut whole, mut state) = (random(dims), None);
+        let mut parts: Vec<(Matrix, _)> =
+            whole.clone().split(columns, 1).into_iter().map(|part| (part, None)).collect();
+        for _ in 0..3 {
+            let gradient = random(dims);
+            (whole, state) = ours.step(1e-2, whole, gradient.clone(), state);
+            for ((part, state), gradient) in parts.iter_mut().zip(gradient.split(columns, 1)) {
+                let (moved, next) = burns.step(1e-2, part.clone(), gradient, state.take());
+                (*part, *state) = (moved, next);
+            }
+        }
+        let parts = Matrix::cat(parts.into_iter().map(|(part, _)| part).collect(), 1);
+        let difference = (whole - parts).abs().max().into_scalar();
+        assert!(difference < 1e-4, "{dims:?}: {difference}");
+    };
+    assert_same([40, 24], 24); // a convolution
+    assert_same([12, 24], 24);
+    assert_same([30, 8 * h], h); // the gates of an LSTM
+
+    // The recurrent weights of both directions: each gate's update has singular values near 1.
+    let zeros = Tensor::<Flex, 3>::zeros([2, h, 4 * h], &Default::default());
+    let gradient = zeros.random_like(Distribution::Normal(0.0, 1.0));
+    let (moved, state) = ours.step(1e-2, zeros, gradient.clone(), None);
+    for gate in moved.split(h, 2) {
+        let update = gate / (-1e-2 * 0.2 * (h as f64).sqrt());
+        let norms = update.powf_scalar(2.0).sum_dim(2).sqrt();
+        let [least, most] = [norms.clone().min().into_scalar(), norms.max().into_scalar()];
+        assert!(least > 0.6 && most < 1.3, "{least} {most}");
+    }
+    assert!(state.is_some());
+
+    // The last layer and biases go by AdamW: the first step is the learning rate long everywhere.
+    let bias = Tensor::<Flex, 1>::zeros([8], &Default::default());
+    let (moved, _) = ours.step(1e-2, bias.clone(), bias.ones_like() * 7.0, None);
+    let last = Matrix::zeros([6, model.n_classes], &Default::default());
+    let (last, _) = ours.step(1e-2, last.clone(), last.ones_like() * 7.0, None);
+    for value in moved.into_data().iter::<f32>().chain(last.into_data().iter::<f32>()) {
+        assert!((value + 1e-2).abs() < 1e-6, "{value}");
+    }
+}
+
+#[test]
+fn muon_learns_and_a_run_ends_with_the_optimiser_that_it_began_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let mut first = job(&out, 40);
+    first.config.optimizer = OptimizerKind::Muon;
+    first.config.learning_rate = 0.02;
+    assert!(run(&first, false).unwrap().finished);
+    let losses: Vec<f64> =
+        evaluations(&out).iter().map(|(_, found)| found["loss"].as_f64().unwrap()).collect();
+    assert!(losses[losses.len() - 1] < losses[0] - 0.03, "{losses:?}");
+    let mut other = job(&out, 50);
+    other.resume = true;
+    let message = refusal(&other);
+    assert!(message.contains("begun with Muon") && message.contains("AdamW"), "{message}");
 }
 
 #[test]

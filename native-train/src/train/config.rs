@@ -4,6 +4,7 @@ use anyhow::{Result, ensure};
 use quickdraw_core::ModelConfig;
 use serde::{Deserialize, Serialize};
 
+use super::OptimizerKind;
 use crate::data::{Augmentation, LoaderConfig, Sampling};
 
 /// How the learning rate moves.
@@ -40,13 +41,16 @@ pub struct TrainConfig {
     pub batch_size: usize,
     /// Batches a step, whose gradients are averaged: as one batch so many times as large, in the memory of one.
     pub accumulate: usize,
-    /// The highest learning rate of Adam.
+    /// How weights follow their gradients. Checkpoints from before there was a choice have none.
+    #[serde(default)]
+    pub optimizer: OptimizerKind,
+    /// The highest learning rate.
     pub learning_rate: f64,
     /// Steps over which the learning rate rises from zero.
     pub warmup_steps: u64,
     /// How it moves then.
     pub schedule: Schedule,
-    /// Decoupled weight decay (AdamW).
+    /// Decoupled weight decay.
     pub weight_decay: f32,
     /// Gradients are scaled down to this norm over all parameters together.
     pub gradient_clipping_norm: f64,
@@ -90,6 +94,7 @@ impl TrainConfig {
             steps: 100_000,
             batch_size: 8,
             accumulate: 1,
+            optimizer: OptimizerKind::AdamW,
             learning_rate: 1e-4,
             warmup_steps: 0,
             schedule: Schedule::Constant,

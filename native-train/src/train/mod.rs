@@ -5,6 +5,7 @@
 
 mod average;
 mod config;
+mod optimizer;
 mod progress;
 mod run_folder;
 mod step;
@@ -29,10 +30,11 @@ use crate::evaluate::{Evaluation, evaluate};
 use crate::model_folder;
 
 pub use config::{Schedule, TrainConfig};
+pub use optimizer::{OptimizerKind, OptimizerState, WeightOptimizer, optimizer};
 pub use progress::Summary;
 use progress::{Display, Window};
 use run_folder::RunFolder;
-pub use step::{Devices, Gradients, Step, gradients, optimizer};
+pub use step::{Devices, Gradients, Step, gradients};
 
 /// What to train, on what, and where to put it.
 #[derive(Clone, Debug)]
@@ -97,7 +99,7 @@ where
     // A fixed start for the initial weights.
     B::seed(device, config.seed);
     let mut model: Model<B> = job.model.init(device)?;
-    let mut optimizer = optimizer::<B>(config);
+    let mut optimizer = optimizer::<B>(config, &job.model);
     let mut average = None;
     let mut state = RunState {
         step: 0,
@@ -265,6 +267,12 @@ fn check_same_run(stored: &RunState, asked: &RunState, out: &Path) -> Result<()>
         "the run in {out} was trained on {} drawings, now there are {}",
         stored.n_drawings,
         asked.n_drawings
+    );
+    ensure!(
+        stored.train.optimizer == asked.train.optimizer,
+        "the run in {out} was begun with {:?}, asked for {:?}",
+        stored.train.optimizer,
+        asked.train.optimizer
     );
     ensure!(
         place(stored) == place(asked),

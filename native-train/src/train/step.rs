@@ -1,7 +1,7 @@
 //! One step of training: batches in, a better network out.
 //!
 //! Forward, cross-entropy and backward for each batch; the average of the gradients; clipping by the global norm;
-//! Adam. With several devices the batches of a step are computed side by side: each has a thread with a copy of the
+//! the optimiser. With several devices the batches of a step are computed side by side: each has a thread with a copy of the
 //! network, and the gradients are moved to the first device, where the one optimiser is. They are added in the order of
 //! the batches, so that the result does not depend on how many devices there are.
 
@@ -10,74 +10,14 @@ use std::thread::JoinHandle;
 
 use anyhow::{Context, Result};
 use burn::module::{Module, ModuleVisitor, Param};
-use burn::optim::adaptor::OptimizerAdaptor;
-use burn::optim::{GradientsAccumulator, GradientsParams, Optimizer, SimpleOptimizer};
-use burn::record::Record;
+use burn::optim::{GradientsAccumulator, GradientsParams, Optimizer};
 use burn::tensor::Tensor;
-use burn::tensor::backend::{AutodiffBackend, Backend};
-use quickdraw_core::ops::{self, AdamStep, KernelBackend};
+use burn::tensor::backend::AutodiffBackend;
+use quickdraw_core::ops::{self, KernelBackend};
 use quickdraw_core::{InkBatch, Model, ModelBackend, weights};
 
 use super::TrainConfig;
 use crate::data::PreparedBatch;
-
-/// Adam, with decoupled weight decay; the arithmetic is [`ops::adam`].
-#[derive(Clone, Debug)]
-pub struct Adam {
-    weight_decay: f32,
-}
-
-/// What Adam knows of a parameter.
-#[derive(Record, Clone, Debug)]
-pub struct AdamState<B: Backend, const D: usize> {
-    time: usize,
-    first_moment: Tensor<B, D>,
-    second_moment: Tensor<B, D>,
-}
-
-impl<B: KernelBackend> SimpleOptimizer<B> for Adam {
-    type State<const D: usize> = AdamState<B, D>;
-
-    fn step<const D: usize>(
-        &self,
-        learning_rate: f64,
-        parameter: Tensor<B, D>,
-        gradient: Tensor<B, D>,
-        state: Option<AdamState<B, D>>,
-    ) -> (Tensor<B, D>, Option<AdamState<B, D>>) {
-        let AdamState { time, first_moment, second_moment } = state.unwrap_or_else(|| {
-            let zeros = gradient.zeros_like();
-            AdamState { time: 0, first_moment: zeros.clone(), second_moment: zeros }
-        });
-        let step = AdamStep {
-            learning_rate,
-            beta_1: 0.9,
-            beta_2: 0.999,
-            epsilon: 1e-8,
-            weight_decay: self.weight_decay,
-            time: time as i32 + 1,
-        };
-        let (parameter, [first_moment, second_moment]) =
-            ops::adam(parameter, gradient, [first_moment, second_moment], step);
-        (parameter, Some(AdamState { time: time + 1, first_moment, second_moment }))
-    }
-
-    fn to_device<const D: usize>(state: AdamState<B, D>, device: &B::Device) -> AdamState<B, D> {
-        AdamState {
-            time: state.time,
-            first_moment: state.first_moment.to_device(device),
-            second_moment: state.second_moment.to_device(device),
-        }
-    }
-}
-
-/// The optimiser of a run.
-pub fn optimizer<B: AutodiffBackend>(config: &TrainConfig) -> OptimizerAdaptor<Adam, Model<B>, B>
-where
-    B::InnerBackend: KernelBackend,
-{
-    OptimizerAdaptor::from(Adam { weight_decay: config.weight_decay })
-}
 
 /// What a batch gives, still on its device.
 #[derive(Debug)]

@@ -1,0 +1,181 @@
+//! The optimisers: gradients in, moved weights out.
+
+use burn::optim::SimpleOptimizer;
+use burn::optim::adaptor::OptimizerAdaptor;
+use burn::record::Record;
+use burn::tensor::Tensor;
+use burn::tensor::backend::{AutodiffBackend, Backend};
+use quickdraw_core::ops::{self, AdamStep, KernelBackend};
+use quickdraw_core::{Model, ModelConfig};
+use serde::{Deserialize, Serialize};
+
+use super::TrainConfig;
+
+/// How weights follow their gradients.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum OptimizerKind {
+    /// Adam with decoupled weight decay (Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2019).
+    #[default]
+    #[value(name = "adamw")]
+    #[serde(rename = "adamw")]
+    AdamW,
+    /// Muon for the matrices of convolutions and LSTMs (Jordan et al., "Muon: An optimizer for hidden layers in neural
+    /// networks", 2024): the momentum, made orthogonal, so that a step is as long in every direction. AdamW for biases and
+    /// the last layer. Fewer steps to the same loss, each of them longer: for large batches.
+    Muon,
+}
+
+/// Weight of the past in Muon's momentum.
+const MOMENTUM: f32 = 0.95;
+
+/// Rounds of Newton's and Schulz's iteration, and its polynomial: singular values between about 0.7 and 1.2 are as good as 1
+/// (Jordan et al.).
+const ROUNDS: usize = 5;
+const POLYNOMIAL: [f32; 3] = [3.4445, -4.775, 2.0315];
+
+/// What a step's root mean square is of the learning rate: that of AdamW, so that its rates fit (Liu et al., "Muon is
+/// Scalable for LLM Training", 2025).
+const MUON_RMS: f64 = 0.2;
+
+/// Both optimisers; which one moves a parameter is seen by its shape.
+#[derive(Clone, Debug)]
+pub struct WeightOptimizer {
+    kind: OptimizerKind,
+    weight_decay: f32,
+    /// K and H of the network.
+    n_classes: usize,
+    num_nodes: usize,
+}
+
+/// What an optimiser knows of a parameter. Muon has one moment; its second is a single zero.
+#[derive(Record, Clone, Debug)]
+pub struct OptimizerState<B: Backend, const D: usize> {
+    time: usize,
+    first_moment: Tensor<B, D>,
+    second_moment: Tensor<B, D>,
+}
+
+/// Equal matrices side by side in a parameter `[n, rows, blocks * columns]`.
+#[derive(Clone, Copy, Debug)]
+struct Blocks {
+    n: usize,
+    rows: usize,
+    blocks: usize,
+    columns: usize,
+}
+
+impl WeightOptimizer {
+    /// The optimiser of a run for a network of this configuration.
+    pub fn new(config: &TrainConfig, model: &ModelConfig) -> Self {
+        let TrainConfig { optimizer: kind, weight_decay, .. } = *config;
+        let ModelConfig { n_classes, num_nodes, .. } = *model;
+        Self { kind, weight_decay, n_classes, num_nodes }
+    }
+
+    /// The matrices of a parameter that Muon moves: one of a convolution `[k * C, C']`, one for each gate and direction of an
+    /// LSTM's `[I, 2 * 4H]` and `[2, H, 4H]`.
+    fn blocks(&self, dims: &[usize]) -> Option<Blocks> {
+        let h = self.num_nodes;
+        match *dims {
+            _ if self.kind == OptimizerKind::AdamW => None,
+            [_, columns] if columns == self.n_classes => None,
+            [rows, columns] if columns == 8 * h => Some(Blocks { n: 1, rows, blocks: 8, columns: h }),
+            [rows, columns] => Some(Blocks { n: 1, rows, blocks: 1, columns }),
+            [n, rows, columns] => Some(Blocks { n, rows, blocks: columns / h, columns: h }),
+            _ => None,
+        }
+    }
+
+    fn muon<B: Backend, const D: usize>(
+        &self,
+        learning_rate: f64,
+        parameter: Tensor<B, D>,
+        gradient: Tensor<B, D>,
+        state: Option<OptimizerState<B, D>>,
+        shape: Blocks,
+    ) -> (Tensor<B, D>, OptimizerState<B, D>) {
+        let (time, moment) = match state {
+            Some(state) => (state.time, state.first_moment * MOMENTUM + gradient.clone()),
+            None => (0, gradient.clone()),
+        };
+        let update = gradient + moment.clone() * MOMENTUM; // Nesterov's
+        let Blocks { n, rows, blocks, columns } = shape;
+        let dims = update.dims();
+        let matrices = update.reshape([n, rows, blocks, columns]).swap_dims(1, 2);
+        let matrices = orthogonal(matrices.reshape([n * blocks, rows, columns]));
+        let update: Tensor<B, D> = matrices.reshape([n, blocks, rows, columns]).swap_dims(1, 2).reshape(dims);
+        let length = learning_rate * MUON_RMS * (rows.max(columns) as f64).sqrt();
+        let decay = 1.0 - learning_rate * f64::from(self.weight_decay);
+        let second_moment = Tensor::zeros([1; D], &parameter.device());
+        let parameter = parameter * decay - update * length;
+        (parameter, OptimizerState { time: time + 1, first_moment: moment, second_moment })
+    }
+}
+
+/// The orthogonal matrices nearest to these `[n, rows, columns]`, roughly.
+fn orthogonal<B: Backend>(matrices: Tensor<B, 3>) -> Tensor<B, 3> {
+    let [_, rows, columns] = matrices.dims();
+    let is_tall = rows > columns;
+    let mut x = if is_tall { matrices.swap_dims(1, 2) } else { matrices };
+    let norm = x.clone().powf_scalar(2.0).sum_dim(1).sum_dim(2).sqrt();
+    x = x / norm.add_scalar(1e-7);
+    let [a, b, c] = POLYNOMIAL;
+    for _ in 0..ROUNDS {
+        let squared = x.clone().matmul(x.clone().swap_dims(1, 2));
+        let factor = squared.clone() * b + squared.clone().matmul(squared) * c;
+        x = x.clone() * a + factor.matmul(x);
+    }
+    if is_tall { x.swap_dims(1, 2) } else { x }
+}
+
+impl<B: KernelBackend> SimpleOptimizer<B> for WeightOptimizer {
+    type State<const D: usize> = OptimizerState<B, D>;
+
+    fn step<const D: usize>(
+        &self,
+        learning_rate: f64,
+        parameter: Tensor<B, D>,
+        gradient: Tensor<B, D>,
+        state: Option<OptimizerState<B, D>>,
+    ) -> (Tensor<B, D>, Option<OptimizerState<B, D>>) {
+        if let Some(blocks) = self.blocks(&parameter.dims()) {
+            let (parameter, state) = self.muon(learning_rate, parameter, gradient, state, blocks);
+            return (parameter, Some(state));
+        }
+        let OptimizerState { time, first_moment, second_moment } = state.unwrap_or_else(|| {
+            let zeros = gradient.zeros_like();
+            OptimizerState { time: 0, first_moment: zeros.clone(), second_moment: zeros }
+        });
+        let step = AdamStep {
+            learning_rate,
+            beta_1: 0.9,
+            beta_2: 0.999,
+            epsilon: 1e-8,
+            weight_decay: self.weight_decay,
+            time: time as i32 + 1,
+        };
+        let (parameter, [first_moment, second_moment]) =
+            ops::adam(parameter, gradient, [first_moment, second_moment], step);
+        (parameter, Some(OptimizerState { time: time + 1, first_moment, second_moment }))
+    }
+
+    fn to_device<const D: usize>(state: OptimizerState<B, D>, device: &B::Device) -> OptimizerState<B, D> {
+        OptimizerState {
+            time: state.time,
+            first_moment: state.first_moment.to_device(device),
+            second_moment: state.second_moment.to_device(device),
+        }
+    }
+}
+
+/// [`WeightOptimizer`] for a whole network.
+pub fn optimizer<B: AutodiffBackend>(
+    config: &TrainConfig,
+    model: &ModelConfig,
+) -> OptimizerAdaptor<WeightOptimizer, Model<B>, B>
+where
+    B::InnerBackend: KernelBackend,
+{
+    OptimizerAdaptor::from(WeightOptimizer::new(config, model))
+}
