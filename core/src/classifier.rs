@@ -34,13 +34,13 @@ pub struct Calibration {
     /// Both for a drawing whose [pen is down](Drawing::is_pen_down): a part of a drawing often looks like a whole one of
     /// something else. Absent: as for others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pen_down: Option<PenDownCalibration>,
+    pub pen_down: Option<PenCalibration>,
 }
 
-/// [`Calibration`] for drawings whose pen is down.
+/// [`Calibration`] for one state of the pen.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct PenDownCalibration {
+pub struct PenCalibration {
     /// As [`Calibration::temperature`].
     pub temperature: f32,
     /// As [`Calibration::threshold`].
@@ -51,22 +51,24 @@ impl Calibration {
     /// Checks that temperatures are sizes and thresholds probabilities.
     fn validate(&self) -> Result<(), Error> {
         let invalid = |field, message| Err(Error::InvalidConfig { field, message });
-        for is_pen_down in [false, true] {
-            let PenDownCalibration { temperature, threshold } = self.when(is_pen_down);
+        for (is_pen_down, names) in
+            [(false, ["temperature", "threshold"]), (true, ["pen_down.temperature", "pen_down.threshold"])]
+        {
+            let PenCalibration { temperature, threshold } = self.for_pen(is_pen_down);
             if !(temperature.is_finite() && temperature > 0.0) {
-                return invalid("temperature", format!("found {temperature}, expected more than 0"));
+                return invalid(names[0], format!("found {temperature}, expected more than 0"));
             }
             if !(0.0..=1.0).contains(&threshold) {
-                return invalid("threshold", format!("found {threshold}, expected 0 to 1"));
+                return invalid(names[1], format!("found {threshold}, expected 0 to 1"));
             }
         }
         Ok(())
     }
 
     /// Temperature and threshold for drawings whose pen is down or not.
-    pub fn when(&self, is_pen_down: bool) -> PenDownCalibration {
+    pub fn for_pen(&self, is_pen_down: bool) -> PenCalibration {
         let Self { temperature, threshold, pen_down } = *self;
-        pen_down.filter(|_| is_pen_down).unwrap_or(PenDownCalibration { temperature, threshold })
+        pen_down.filter(|_| is_pen_down).unwrap_or(PenCalibration { temperature, threshold })
     }
 }
 
@@ -126,12 +128,12 @@ impl ModelCard {
 
     /// What logits are divided by before the softmax; 1 without calibration.
     pub fn temperature(&self, is_pen_down: bool) -> f32 {
-        self.calibration.map_or(1.0, |calibration| calibration.when(is_pen_down).temperature)
+        self.calibration.map_or(1.0, |calibration| calibration.for_pen(is_pen_down).temperature)
     }
 
     /// The probability from which on a first guess is right 95 of 100 times; nothing without calibration.
     pub fn threshold(&self, is_pen_down: bool) -> Option<f32> {
-        self.calibration.map(|calibration| calibration.when(is_pen_down).threshold)
+        self.calibration.map(|calibration| calibration.for_pen(is_pen_down).threshold)
     }
 
     /// The likeliest classes, best first, at most `max_results`; those of equal probability in the labels' order.
@@ -312,7 +314,10 @@ impl QuantizedClassifier {
 fn ink(drawing: &Drawing, format: InkFormat) -> Ink {
     match drawing.n_points() {
         ..=MAX_POINTS => Ink::from_drawing(drawing, format),
-        _ => Ink::from_drawing(&drawing.clone().first_points(MAX_POINTS), format),
+        _ => {
+            let beginning = drawing.clone().first_points(MAX_POINTS);
+            Ink::from_drawing(&beginning.with_pen_down(drawing.is_pen_down()), format)
+        }
     }
 }
 

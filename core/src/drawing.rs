@@ -75,7 +75,7 @@ impl Drawing {
 
     /// The drawing as it was after `n_points` points; at least one is kept. Within a stroke the pen was down.
     pub fn first_points(mut self, n_points: usize) -> Self {
-        if n_points < self.n_points() {
+        if n_points.max(1) < self.n_points() {
             self.is_pen_down = keep_first_points(&mut self.strokes, n_points);
         }
         self

@@ -23,7 +23,7 @@ pub mod weights;
 
 pub use batch::InkBatch;
 pub use classifier::{
-    Calibration, Classifier, MODEL_FORMAT, ModelCard, PenDownCalibration, Prediction, QuantizedClassifier,
+    Calibration, Classifier, MODEL_FORMAT, ModelCard, PenCalibration, Prediction, QuantizedClassifier,
 };
 pub use drawing::{Drawing, Record, keep_first_points};
 pub use error::Error;

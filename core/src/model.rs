@@ -250,6 +250,16 @@ impl ModelConfig {
         )
     }
 
+    /// Numbers of a step that the first LSTM layer reads.
+    pub fn d_steps(&self) -> usize {
+        self.num_conv.last().copied().unwrap_or(self.ink.n_columns())
+    }
+
+    /// Numbers of the vector before the last layer.
+    pub fn d_embedding(&self) -> usize {
+        self.pooling.n_parts() * 2 * self.num_nodes
+    }
+
     /// Makes the network with fresh weights: Glorot uniform, zero bias, forget bias by [`CellType`].
     ///
     /// # Errors
@@ -292,7 +302,7 @@ impl ModelConfig {
                 }
             })
             .collect();
-        let d_pooled = self.pooling.n_parts() * 2 * h;
+        let d_pooled = self.d_embedding();
         Ok(Model {
             convs,
             lstms,

@@ -216,6 +216,8 @@ fn the_pen_is_down_within_a_stroke_and_up_between_two() {
     // Nothing is cut off: the pen stays as it is.
     let live = drawing.clone().with_pen_down(true);
     assert!(live.clone().first_points(9).is_pen_down() && !live.clone().first_points(5).is_pen_down());
+    let dot = Drawing::from_strokes(vec![stroke(1)]).unwrap();
+    assert!(dot.with_pen_down(true).first_points(0).is_pen_down());
     assert_ne!(live, drawing);
     assert!(live.simplify().is_pen_down() && !drawing.simplify().is_pen_down());
     assert_eq!(live.simplify().strokes(), drawing.simplify().strokes());

@@ -8,7 +8,7 @@ use burn_ndarray::NdArray;
 use quickdraw_core::weights::{self, WeightType};
 use quickdraw_core::{
     Activation, Calibration, CellType, Classifier, Drawing, Error, Ink, InkBatch, InkFormat, MODEL_FORMAT,
-    Model, ModelCard, ModelConfig, PenDownCalibration, Pooling, QuantizedClassifier, QuantizedModel, Record,
+    Model, ModelCard, ModelConfig, PenCalibration, Pooling, QuantizedClassifier, QuantizedModel, Record,
     Workspace,
 };
 use rand::{Rng, SeedableRng};
@@ -249,8 +249,8 @@ fn a_model_folder_classifies_as_its_network_does() {
 #[test]
 fn calibration_divides_the_logits_of_both_forms() {
     let (card, bytes) = folder();
-    let both = |temperature, threshold| PenDownCalibration { temperature, threshold };
-    let with = |up: PenDownCalibration, pen_down| {
+    let both = |temperature, threshold| PenCalibration { temperature, threshold };
+    let with = |up: PenCalibration, pen_down| {
         let calibration =
             Some(Calibration { temperature: up.temperature, threshold: up.threshold, pen_down });
         ModelCard { calibration, ..card.clone() }
@@ -279,19 +279,30 @@ fn calibration_divides_the_logits_of_both_forms() {
             with(both(temperature, threshold), None),
             with(both(1.0, 0.5), Some(both(temperature, threshold))),
         ];
-        for card in cards {
-            assert!(matches!(refusal(card), Error::InvalidConfig { field, .. } if field == wrong));
-        }
+        let fields = cards.map(|card| match refusal(card) {
+            Error::InvalidConfig { field, .. } => field,
+            other => panic!("{other}"),
+        });
+        assert_eq!(fields, [wrong, &format!("pen_down.{wrong}")]);
     }
 }
 
 #[test]
 fn a_scribble_without_end_is_recognised_by_its_first_points() {
     let (card, bytes) = folder();
-    let classifier = open(&serde_json::to_vec(&card).unwrap(), &bytes).unwrap();
+    let pen_down = Some(PenCalibration { temperature: 2.0, threshold: 0.5 });
+    let calibration = Some(Calibration { temperature: 0.5, threshold: 0.5, pen_down });
+    let classifier = open(&serde_json::to_vec(&ModelCard { calibration, ..card }).unwrap(), &bytes).unwrap();
     let [scribble] = scribbles(5, &[300_000]).try_into().unwrap();
-    let beginning = scribble.clone().first_points(4096);
-    assert_eq!(classifier.probabilities(&scribble).unwrap(), classifier.probabilities(&beginning).unwrap());
+    // The pen is where the drawing says, not where it was when so many points had been drawn.
+    for is_pen_down in [false, true] {
+        let scribble = scribble.clone().with_pen_down(is_pen_down);
+        let beginning = scribble.clone().first_points(4096).with_pen_down(is_pen_down);
+        assert_eq!(
+            classifier.probabilities(&scribble).unwrap(),
+            classifier.probabilities(&beginning).unwrap()
+        );
+    }
 }
 
 #[test]

@@ -2,12 +2,14 @@
 //! wanted, the biases of its categories that make its probabilities those that its guesses deserve.
 
 use std::path::Path;
+use std::rc::Rc;
 
 use anyhow::{Result, ensure};
-use quickdraw_core::{Calibration, Classifier, Drawing, ModelBackend, PenDownCalibration};
+use quickdraw_core::{Calibration, Classifier, Drawing, ModelBackend, PenCalibration};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use crate::data::augment::UNFINISHED;
 use crate::data::{ReadReport, ndjson};
 use crate::evaluate::{Network, for_each_drawing, log_softmax};
 use crate::tally::Tally;
@@ -24,9 +26,6 @@ const MIN_SURE: usize = 20;
 /// The temperatures that are considered, and how near to the best one the search ends (as logarithms).
 const LOG_TEMPERATURES: [f32; 2] = [-3.0, 3.0];
 const TOLERANCE: f32 = 1e-4;
-
-/// Shares of a drawing's points that are drawn at the moments for which the pen-down calibration is found.
-const UNFINISHED: std::ops::Range<f32> = 0.15..1.0;
 
 /// How strongly the biases of categories are held near 0: a bias costs as much likelihood as if it had this precision, the
 /// inverse of a variance, beforehand.
@@ -48,11 +47,24 @@ pub struct Change {
     pub after: f64,
 }
 
+/// How sure to be of drawings whose pen is up, or down.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sureness {
+    /// For `model.json`.
+    pub calibration: PenCalibration,
+    /// Expected calibration error, 0 to 1.
+    pub ece: Change,
+    /// Share of the drawings whose first guess is above the threshold, 0 to 1.
+    pub share_above: f64,
+}
+
 /// What [`calibrate`] finds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Calibrated {
-    /// For `model.json`.
-    pub calibration: Calibration,
+    /// Of whole drawings.
+    pub whole: Sureness,
+    /// Of drawings under way.
+    pub pen_down: Sureness,
     /// What to add to the logits `[K]` by way of the last layer, if it was asked for: a bias for each category (Alexandari et
     /// al., "Maximum Likelihood with Bias-Corrected Calibration is Hard-To-Beat at Label Shift Adaptation", 2020).
     pub shift: Option<Vec<f32>>,
@@ -62,14 +74,14 @@ pub struct Calibrated {
     pub balanced_top1: Change,
     /// Mean cross-entropy, in nats.
     pub loss: Change,
-    /// Expected calibration error, 0 to 1.
-    pub ece: Change,
-    /// Share of the drawings whose first guess is above the threshold, 0 to 1.
-    pub share_above: f64,
-    /// `ece` of drawings whose pen is down.
-    pub pen_down_ece: Change,
-    /// `share_above` of drawings whose pen is down.
-    pub pen_down_share_above: f64,
+}
+
+impl Calibrated {
+    /// For `model.json`.
+    pub fn calibration(&self) -> Calibration {
+        let PenCalibration { temperature, threshold } = self.whole.calibration;
+        Calibration { temperature, threshold, pen_down: Some(self.pen_down.calibration) }
+    }
 }
 
 /// Labels and logits `[K]` of drawings.
@@ -79,7 +91,8 @@ struct Logits {
     rows: Vec<Vec<f32>>,
 }
 
-/// [`Logits`] of so many drawings at most, each of all that were added as likely as another.
+/// [`Logits`] of so many drawings at most, each of all that were added as likely as another. Which ones they are depends on
+/// nothing but how many were added.
 #[derive(Debug)]
 struct Reservoir {
     kept: Logits,
@@ -88,8 +101,8 @@ struct Reservoir {
 }
 
 impl Reservoir {
-    fn new(seed: u64) -> Self {
-        Self { kept: Logits::default(), n_seen: 0, rng: ChaCha8Rng::seed_from_u64(seed) }
+    fn new() -> Self {
+        Self { kept: Logits::default(), n_seen: 0, rng: ChaCha8Rng::seed_from_u64(0) }
     }
 
     fn add(&mut self, label: usize, row: &[f32]) {
@@ -124,10 +137,12 @@ pub fn calibrate<B: ModelBackend>(
     with_class_biases: bool,
     device: &B::Device,
 ) -> Result<(Calibrated, ReadReport)> {
-    let [mut whole, mut pen_down] = [0, 1].map(Reservoir::new);
-    let mut rng = ChaCha8Rng::seed_from_u64(2);
+    // The same drawings are kept of both.
+    let mut reservoirs = [Reservoir::new(), Reservoir::new()];
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
     let network = Network::Float(classifier.model());
     let report = ndjson::for_each_part(folder, classifier.labels(), |data| {
+        let [whole, pen_down] = &mut reservoirs;
         for_each_drawing(
             network,
             |_| 1.0,
@@ -150,10 +165,10 @@ pub fn calibrate<B: ModelBackend>(
             },
         )
     })?;
-    let [mut logits, mut pen_down] = [whole, pen_down].map(|reservoir| reservoir.kept);
-    ensure!(!logits.rows.is_empty(), "{}: there are no drawings", folder.display());
+    let [whole, pen_down] = reservoirs.map(|reservoir| reservoir.kept);
+    ensure!(!whole.rows.is_empty(), "{}: there are no drawings", folder.display());
     if with_class_biases {
-        for (n, name) in logits.n_drawings().into_iter().zip(classifier.labels()) {
+        for (n, name) in whole.n_drawings().into_iter().zip(classifier.labels()) {
             ensure!(
                 n >= 2,
                 "{}: {n} drawings of {name}; class biases want two or more of each category",
@@ -161,43 +176,37 @@ pub fn calibrate<B: ModelBackend>(
             );
         }
     }
-    let before = logits.tally(1.0);
-    let pen_down_before = pen_down.tally(1.0);
-    let shift = with_class_biases.then(|| {
-        let shift = logits.best_shift();
-        logits = logits.cross_shifted();
-        pen_down.rows.iter_mut().for_each(|row| *row = shifted(row, &shift));
-        shift
-    });
-    let temperature = logits.best_temperature();
-    let after = logits.tally(temperature);
-    let (threshold, share_above) = logits.threshold(temperature);
+    let shift = with_class_biases.then(|| whole.best_shift());
+    let [judged_whole, judged_pen_down] = match with_class_biases {
+        true => {
+            let shifts = whole.cross_shifts();
+            [&whole, &pen_down].map(|logits| logits.shifted(&shifts))
+        }
+        false => [whole.clone(), pen_down.clone()],
+    };
+    let (of_whole, [before, after]) = sureness(&whole, &judged_whole);
+    let (of_pen_down, _) = sureness(&pen_down, &judged_pen_down);
     let change = |figure: fn(&Tally) -> f64| Change { before: figure(&before), after: figure(&after) };
-    let pen_down_temperature = pen_down.best_temperature();
-    let (pen_down_threshold, pen_down_share_above) = pen_down.threshold(pen_down_temperature);
-    let pen_down_after = pen_down.tally(pen_down_temperature);
     let calibrated = Calibrated {
-        calibration: Calibration {
-            temperature,
-            threshold,
-            pen_down: Some(PenDownCalibration {
-                temperature: pen_down_temperature,
-                threshold: pen_down_threshold,
-            }),
-        },
+        whole: of_whole,
+        pen_down: of_pen_down,
         shift,
-        n: logits.rows.len(),
+        n: whole.rows.len(),
         balanced_top1: change(|tally| tally.figures().balanced_top1),
         loss: change(|tally| tally.figures().loss),
-        ece: change(Tally::expected_calibration_error),
-        share_above,
-        pen_down_ece: Change {
-            before: pen_down_before.expected_calibration_error(),
-            after: pen_down_after.expected_calibration_error(),
-        },
-        pen_down_share_above,
     };
     Ok((calibrated, report))
+}
+
+/// How sure to be of the drawings that have the logits `after`, which before the biases had `before`; and the counts at the
+/// network's own temperature before, and at the one that is found after.
+fn sureness(before: &Logits, after: &Logits) -> (Sureness, [Tally; 2]) {
+    let temperature = after.best_temperature();
+    let (threshold, share_above) = after.threshold(temperature);
+    let tallies = [before.tally(1.0), after.tally(temperature)];
+    let [before, after] = tallies.each_ref().map(Tally::expected_calibration_error);
+    let calibration = PenCalibration { temperature, threshold };
+    (Sureness { calibration, ece: Change { before, after }, share_above }, tallies)
 }
 
 impl Logits {
@@ -243,9 +252,9 @@ impl Logits {
         shift
     }
 
-    /// These logits, those of each drawing shifted as the drawings of the other parts want it, so that no drawing judges what
-    /// it took part in. Each part has as many of a category as the others, or one more.
-    fn cross_shifted(&self) -> Self {
+    /// For each drawing the shift that the drawings of the other parts want, so that none judges what it took part in. Each
+    /// part has as many of a category as the others, or one more.
+    fn cross_shifts(&self) -> Vec<Rc<[f32]>> {
         let mut seen = vec![0; self.n_classes()];
         let parts: Vec<usize> = (self.labels.iter())
             .map(|&label| {
@@ -253,19 +262,23 @@ impl Logits {
                 (seen[label] - 1) % FOLDS
             })
             .collect();
-        let mut judged = self.clone();
-        for part in 0..FOLDS {
-            let of_others = || (0..self.rows.len()).filter(|&i| parts[i] != part);
-            let others = Self {
-                labels: of_others().map(|i| self.labels[i]).collect(),
-                rows: of_others().map(|i| self.rows[i].clone()).collect(),
-            };
-            let shift = others.best_shift();
-            for i in (0..self.rows.len()).filter(|&i| parts[i] == part) {
-                judged.rows[i] = shifted(&self.rows[i], &shift);
-            }
-        }
-        judged
+        let shifts: Vec<Rc<[f32]>> = (0..FOLDS)
+            .map(|part| {
+                let of_others = || (0..self.rows.len()).filter(|&i| parts[i] != part);
+                let others = Self {
+                    labels: of_others().map(|i| self.labels[i]).collect(),
+                    rows: of_others().map(|i| self.rows[i].clone()).collect(),
+                };
+                others.best_shift().into()
+            })
+            .collect();
+        parts.into_iter().map(|part| Rc::clone(&shifts[part])).collect()
+    }
+
+    /// These logits, each drawing's with its shift.
+    fn shifted(&self, shifts: &[Rc<[f32]>]) -> Self {
+        let rows = self.rows.iter().zip(shifts).map(|(row, shift)| shifted(row, shift)).collect();
+        Self { labels: self.labels.clone(), rows }
     }
 
     fn log_probabilities(&self, temperature: f32) -> impl Iterator<Item = (usize, Vec<f32>)> + '_ {

@@ -281,7 +281,8 @@ pub struct AugmentArgs {
     /// Probability that some strokes are those of another drawing of the category
     #[arg(long, value_name = "X")]
     pub augment_borrow_strokes: Option<f32>,
-    /// Probability that a drawing is unfinished: better guesses while somebody draws
+    /// Probability that a drawing is unfinished: better guesses while somebody draws. In half of those that end within a stroke
+    /// the network is told that the pen is down
     #[arg(long, value_name = "X")]
     pub augment_prefix: Option<f32>,
     /// Probability that a drawing comes as a browser gets it, as dense and shaky events of a pen that are then simplified

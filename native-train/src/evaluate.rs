@@ -250,6 +250,8 @@ pub struct Summary {
     /// ([`Confidences::auroc`](crate::tally::Confidences::auroc)), where unknown ones were measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auroc_of_unknown: Option<f64>,
+    /// Whether the network was told that the pen is down, of parts that end within a stroke.
+    pub tells_pen: bool,
     /// Accuracies by share of the drawing seen, rising; the last is the whole.
     pub by_fraction: Vec<AtFraction>,
     /// The categories that occur, in the order of the labels.
@@ -430,6 +432,7 @@ impl Measurement {
             ece: self.whole.expected_calibration_error(),
             redrawn: self.redrawn.as_ref().map(Tally::figures),
             auroc_of_unknown: self.unknown.as_ref().map(|unknown| self.confidences.auroc(unknown)),
+            tells_pen: self.tells_pen,
             by_fraction: parts
                 .map(|(&fraction, tally)| AtFraction {
                     fraction,
@@ -462,7 +465,7 @@ impl Measurement {
 
 /// What logits are divided by.
 fn temperature(calibration: Option<Calibration>, is_pen_down: bool) -> f32 {
-    calibration.map_or(1.0, |calibration| calibration.when(is_pen_down).temperature)
+    calibration.map_or(1.0, |calibration| calibration.for_pen(is_pen_down).temperature)
 }
 
 /// The first points of a drawing, simplified.

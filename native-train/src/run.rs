@@ -17,7 +17,7 @@ use quickdraw_core::weights::{self, WeightType};
 use quickdraw_core::{Classifier, ModelBackend, ModelCard, QuantizedModel};
 use serde_json::{Map, Value, json};
 
-use crate::calibrate::{self, Calibrated, Change};
+use crate::calibrate::{self, Calibrated, Sureness};
 use crate::checkpoint::{write_all_atomic, write_atomic};
 use crate::cli::{
     BenchArgs, CalibrateArgs, Cli, Command, DownloadArgs, EvalArgs, ExportArgs, ExportFormat, ExportType,
@@ -311,7 +311,8 @@ fn print_summary(out: &mut impl Write, summary: &Summary) -> Result<()> {
     line("class-balanced", [figures.balanced_top1, figures.balanced_top3, figures.balanced_top5], None)?;
     for AtFraction { fraction, figures, ece } in summary.by_fraction.iter().filter(|part| part.fraction < 1.0)
     {
-        let name = format!("after {:.0} %", 100.0 * fraction);
+        let pen = if summary.tells_pen { "" } else { ", pen up" };
+        let name = format!("after {:.0} %{pen}", 100.0 * fraction);
         line(&name, [figures.top1, figures.top3, figures.top5], Some(*ece))?;
     }
     if let Some(redrawn) = &summary.redrawn {
@@ -341,19 +342,9 @@ fn run_calibrate(args: &CalibrateArgs) -> Result<()> {
     let (found, report) =
         calibrate::calibrate(&classifier, &args.data, args.class_biases, &Default::default())?;
     eprintln!("{report}");
-    let Calibrated {
-        calibration,
-        shift,
-        n,
-        balanced_top1,
-        loss,
-        ece,
-        share_above,
-        pen_down_ece,
-        pen_down_share_above,
-    } = found;
     let mut card = classifier.card().clone();
-    card.calibration = Some(calibration);
+    card.calibration = Some(found.calibration());
+    let Calibrated { whole, pen_down, shift, n, balanced_top1, loss } = found;
     if let Some(shift) = &shift {
         card.figures.clear(); // those of other weights
         let model = classifier.model().clone().with_shifted_logits(shift)?;
@@ -377,26 +368,27 @@ fn run_calibrate(args: &CalibrateArgs) -> Result<()> {
     } else {
         write_card(&args.model, &card)?;
     }
-    println!("temperature {:.4}, found on {n} drawings", calibration.temperature);
     println!("loss {:.4} (before {:.4})", loss.after, loss.before);
-    let print = |ece: Change, threshold: f32, share_above: f64| {
-        println!(
-            "expected calibration error {:.2} % (before {:.2} %)",
-            100.0 * ece.after,
-            100.0 * ece.before
-        );
-        println!(
-            "first guesses of at least {threshold:.3} are right {:.0} of 100 times; {:.1} % of the drawings have one",
-            100.0 * calibrate::SURE,
-            100.0 * share_above
-        );
-    };
-    print(ece, calibration.threshold, share_above);
-    if let Some(pen_down) = calibration.pen_down {
-        println!("at a moment at which the pen was down: temperature {:.4}", pen_down.temperature);
-        print(pen_down_ece, pen_down.threshold, pen_down_share_above);
-    }
+    println!("whole drawings, of which there are {n}:");
+    print_sureness(&whole);
+    println!("moments of the same drawings at which the pen was down:");
+    print_sureness(&pen_down);
     Ok(())
+}
+
+fn print_sureness(Sureness { calibration, ece, share_above }: &Sureness) {
+    println!("    temperature {:.4}", calibration.temperature);
+    println!(
+        "    expected calibration error {:.2} % (before {:.2} %)",
+        100.0 * ece.after,
+        100.0 * ece.before
+    );
+    println!(
+        "    first guesses of at least {:.3} are right {:.0} of 100 times; {:.1} % have one",
+        calibration.threshold,
+        100.0 * calibrate::SURE,
+        100.0 * share_above
+    );
 }
 
 fn run_predict(args: &PredictArgs) -> Result<()> {

@@ -372,7 +372,9 @@ fn calibration_finds_the_temperature_that_logits_were_spoilt_by() {
     copy("calibrated", model.card(), &weights);
     let printed = output(&PLACE, &["calibrate", "--model", "calibrated", "--data", "data"]);
     assert!(
-        printed.contains("expected calibration error") && printed.contains("right 95 of 100"),
+        printed.contains("expected calibration error")
+            && printed.contains("right 95 of 100")
+            && printed.contains("at which the pen was down"),
         "{printed}"
     );
     let first = open("calibrated").card().calibration.unwrap();
@@ -410,6 +412,12 @@ fn calibration_finds_the_temperature_that_logits_were_spoilt_by() {
     // What `eval` tells is measured with it.
     let eval = json_output(&PLACE, &["eval", "--model", "calibrated", "--data", "data", "--json"]);
     assert_near(eval["loss"].as_f64().unwrap(), best);
+    // Unfinished drawings are measured with theirs, unless the pen is up.
+    let with_pen_up =
+        json_output(&PLACE, &["eval", "--model", "calibrated", "--data", "data", "--json", "--pen-up"]);
+    assert_eq!([&eval["tells_pen"], &with_pen_up["tells_pen"]], [true, false]);
+    let ece = |summary: &Value| summary["by_fraction"][0]["ece"].as_f64().unwrap();
+    assert!(ece(&eval) < ece(&with_pen_up), "{eval} {with_pen_up}");
     assert!(
         refusal(&PLACE, &["calibrate", "--model", "model", "--data", "nowhere"]).contains("no such folder")
     );

@@ -53,7 +53,7 @@ export class Desk {
   readonly #redo = element<HTMLButtonElement>("redo");
   readonly #clear = element<HTMLButtonElement>("clear");
   #mode: Mode | undefined;
-  #thresholds: Thresholds = {};
+  #thresholds: Thresholds | undefined;
   /** Whether `predictions` are of a drawing whose last stroke went on. */
   #isPenDown = false;
   #lastLiveGuessMs = 0;
@@ -132,18 +132,23 @@ export class Desk {
     if (!this.pad.isEmpty) this.guess();
   }
 
+  /** Asks what the drawing on the pad shows. */
+  guess(): void {
+    this.guessOf(this.pad.strokes, this.pad.isDrawing);
+  }
+
   /**
    * Asks what strokes show; with `isPenDown` the last one goes on. The list is busy until it shows what was guessed of them, or of
    * newer ones.
    */
-  guess(strokes: readonly Stroke[] = this.pad.strokes, isPenDown: boolean = this.pad.isDrawing): void {
+  guessOf(strokes: readonly Stroke[], isPenDown: boolean): void {
     this.#items.setAttribute("aria-busy", String(this.obstacle === undefined));
     this.guesser.guess(strokes, isPenDown, this.among);
   }
 
   /** From this probability on the first of the predictions may be trusted; undefined where the model does not say. */
   get threshold(): number | undefined {
-    return this.#isPenDown ? this.#thresholds.penDown : this.#thresholds.penUp;
+    return this.#isPenDown ? this.#thresholds?.penDownThreshold : this.#thresholds?.threshold;
   }
 
   /** What guesses choose among. */

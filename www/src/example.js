@@ -7,6 +7,6 @@ canvas.onpointerdown = () => strokes.push([]);
 canvas.onpointermove = ({ buttons, offsetX: x, offsetY: y }) => {
   if (!buttons || strokes.length === 0) return;
   strokes.at(-1).push({ x, y });
-  const [best] = classifier.classify(strokes);
+  const [best] = classifier.classify(strokes, { isPenDown: true });
   console.log(best.label, best.probability);
 };

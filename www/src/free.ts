@@ -34,7 +34,7 @@ export class FreeDrawing implements Mode {
     this.#desk = desk;
     this.#teachButton.addEventListener("click", () => onTeach(desk.pad.strokes));
     this.#keeper = new Keeper(desk, (strokes) => this.open(strokes));
-    this.#replay = new Replay(desk.pad, (strokes, isPenDown) => desk.guess(strokes, isPenDown));
+    this.#replay = new Replay(desk.pad, (strokes, isPenDown) => desk.guessOf(strokes, isPenDown));
     this.#replayButton.addEventListener("click", () => this.#replay.start());
     this.#lookButton.addEventListener("click", () => void this.#toggleInside());
     element("another-idea").addEventListener("click", () => {
@@ -82,6 +82,7 @@ export class FreeDrawing implements Mode {
   }
 
   onInk(): void {
+    clearTimeout(this.#lookTimer);
     this.#replay.stop();
     this.#keeper.forgetNote();
     if (!this.#idea.hidden) this.write();

@@ -135,7 +135,8 @@ async function start(): Promise<void> {
       else console.warn(`${data.kind}: ${error.message}`);
     });
   };
-  report({ kind: "ready", nCategories: classifier.labels.length, thresholds: { penUp: classifier.threshold, penDown: classifier.penDownThreshold } });
+  const { threshold, penDownThreshold } = classifier;
+  report({ kind: "ready", nCategories: classifier.labels.length, thresholds: { threshold, penDownThreshold } });
 }
 
 void start();

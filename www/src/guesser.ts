@@ -16,9 +16,7 @@ const MAX_CRASHES_IN_A_ROW = 3;
 const DURATIONS_KEPT = 50;
 
 export interface GuesserEvents {
-  /**
-   * The classifier is loaded; called again after every replacement of the worker.
-   */
+  /** The classifier is loaded; called again after every replacement of the worker. */
   onReady(nCategories: number, thresholds: Thresholds): void;
   /** The best predictions for the newest drawing that was classified, best first, and whether its last stroke went on. */
   onPredictions(predictions: readonly Prediction[], isPenDown: boolean): void;
@@ -143,7 +141,7 @@ export class Guesser {
     switch (report.kind) {
       case "ready":
         this.#ready = true;
-        this.#events.onReady(report.nCategories, report.thresholds ?? {});
+        this.#events.onReady(report.nCategories, report.thresholds);
         for (const example of this.#examples) this.#post(example);
         break;
       case "unavailable":

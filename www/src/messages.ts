@@ -1,5 +1,5 @@
 /** What passes between the page and the worker that guesses. */
-import type { PackedStrokes, Point, Prediction as ModelPrediction } from "quickdraw-rnn";
+import type { Classifier, PackedStrokes, Point, Prediction as ModelPrediction } from "quickdraw-rnn";
 import type { CustomClassesJson } from "quickdraw-rnn/custom-classes";
 
 export interface Prediction extends ModelPrediction {
@@ -10,11 +10,8 @@ export interface Prediction extends ModelPrediction {
 /** The points of one pen-down to pen-up movement. */
 export type Stroke = readonly Point[];
 
-/** From which probability on a first guess may be trusted, for a drawing whose pen is up or down; older models do not say. */
-export interface Thresholds {
-  readonly penUp?: number | undefined;
-  readonly penDown?: number | undefined;
-}
+/** From which probability on a first guess may be trusted, for a drawing whose pen is up or down. */
+export type Thresholds = Pick<Classifier, "threshold" | "penDownThreshold">;
 
 /** A drawing in the data set's simplified form, `[[x...], [y...]]` a stroke, in 0..255. */
 export type Simplified = readonly (readonly (readonly number[])[])[];
@@ -90,7 +87,7 @@ export interface Look {
 
 /** What the worker reports. */
 export type WorkerReport =
-  | { readonly kind: "ready"; readonly nCategories: number; readonly thresholds?: Thresholds }
+  | { readonly kind: "ready"; readonly nCategories: number; readonly thresholds: Thresholds }
   | { readonly kind: "predictions"; readonly id: number; readonly predictions: readonly Prediction[]; readonly durationMs: number }
   | { readonly kind: "look"; readonly id: number; readonly look: Look }
   | { readonly kind: "example"; readonly id: number; readonly label: string; readonly drawing: Simplified }

@@ -1,5 +1,6 @@
 /** The pad and the guesses beside it, with real pointer events. */
 import type { CDPSession, Page } from "@playwright/test";
+import { beginning, isWithinStroke } from "../src/beginning.ts";
 import { FIGURES, line } from "./figures.ts";
 import { draw, expect, guessed, guesses, hide, ink, labels, middleOfPad, open, test } from "./page.ts";
 
@@ -365,12 +366,18 @@ test("a pen's pressure widens the line", async ({ page, site, context }) => {
   expect(await stroke(1)).toBeGreaterThan(await stroke(0.1));
 });
 
+test("the pen was down within a stroke, and up between two and at the ends", () => {
+  const strokes = [[1, 2, 3], [4], [5, 6]];
+  expect(Array.from({ length: 8 }, (_, n) => isWithinStroke(strokes, n))).toEqual([false, true, true, false, false, true, false, false]);
+  expect(Array.from({ length: 8 }, (_, n) => beginning(strokes, n).flat().length)).toEqual([0, 1, 2, 3, 4, 5, 6, 6]);
+});
+
 test.describe("with a worker that tells which drawings it was asked about", () => {
   test.use({ serviceWorkers: "block" });
 
   test("a stroke under way is guessed as one, with a threshold of its own", async ({ page, site }) => {
     const worker = `
-      postMessage({ kind: "ready", nCategories: 345, thresholds: { penUp: 0.7, penDown: 0.9 } });
+      postMessage({ kind: "ready", nCategories: 345, thresholds: { threshold: 0.7, penDownThreshold: 0.9 } });
       onmessage = ({ data: { id, isPenDown } }) =>
         postMessage({ kind: "predictions", id, predictions: [{ label: isPenDown ? "star" : "sun", probability: 0.8 }], durationMs: 1 });`;
     await page.route(/guess-worker.*\.js/, (route) => route.fulfill({ contentType: "text/javascript", body: worker }));

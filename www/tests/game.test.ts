@@ -172,9 +172,9 @@ test("a link to a game that names no categories leads to a game of six", async (
 test.describe("with a worker that says how probable the star is", () => {
   test.use({ serviceWorkers: "block" });
 
-  test("a drawing is recognised from the model's threshold on, and not below", async ({ page, site }) => {
+  test("a drawing is recognised from the model's threshold on, also in the middle of a stroke, and not below", async ({ page, site }) => {
     const worker = `
-      postMessage({ kind: "ready", nCategories: 345, thresholds: { penUp: 0.9, penDown: 0.9 } });
+      postMessage({ kind: "ready", nCategories: 345, thresholds: { threshold: 0.95, penDownThreshold: 0.9 } });
       onmessage = ({ data: { id, strokes } }) =>
         postMessage({ kind: "predictions", id, predictions: [{ label: "star", probability: [0.89, 0.9, 0.999][strokes.offsets.length - 1] }, { label: "sun", probability: 0.001 }], durationMs: 1 });`;
     await page.route(/guess-worker.*\.js/, (route) => route.fulfill({ contentType: "text/javascript", body: worker }));

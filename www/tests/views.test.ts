@@ -25,7 +25,7 @@ const PREDICTIONS = [["star", 0.86], ["snowflake", 0.09], ["campfire", 0.03], ["
 /** Stands in for the worker that guesses. It is sure of a drawing when it has as many points as the star, and not while it is drawn. */
 const WORKER = `
 const predictions = ${JSON.stringify(PREDICTIONS)}.map(([label, probability]) => ({ label, probability }));
-postMessage({ kind: "ready", nCategories: 345, thresholds: { penUp: 0.7, penDown: 0.7 } });
+postMessage({ kind: "ready", nCategories: 345, thresholds: { threshold: 0.7, penDownThreshold: 0.7 } });
 onmessage = ({ data: { kind, id, strokes } }) => {
   const n = strokes?.points ? strokes.points.length / 2 : strokes?.reduce((sum, stroke) => sum + stroke.length, 0);
   const sure = n >= ${FIGURES.star[0]!.length};

@@ -88,7 +88,7 @@ impl QuantizedModel {
             let bias = reader.floats(&name("bias"), &[8 * h])?;
             lstms.push([0, 1].map(|d| Direction::new(d, &input, d_input, &recurrent, &bias, h)));
         }
-        let (depth, n_classes) = (config.pooling.n_parts() * 2 * h, config.n_classes);
+        let (depth, n_classes) = (config.d_embedding(), config.n_classes);
         let weight = reader.quantized("dense.weight", &[depth, n_classes])?;
         let bias = reader.floats("dense.bias", &[n_classes])?;
         reader.finish()?;

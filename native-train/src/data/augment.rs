@@ -23,6 +23,9 @@ const MAX_STROKES_KEPT: usize = 3;
 /// that they bend it and do not crumple it.
 const ELASTIC_WAVELENGTH_PER_RADIAN: f32 = 50.0;
 
+/// The share of its points that is left of an unfinished drawing.
+pub const UNFINISHED: std::ops::Range<f32> = 0.15..1.0;
+
 /// Probability that the network is told that the pen is down, where an unfinished drawing ends within a stroke: not everybody
 /// who asks for a guess says so.
 const PEN_KNOWN: f32 = 0.5;
@@ -138,12 +141,12 @@ impl Augmentation {
         Ok(())
     }
 
-    /// A varied copy of `drawing` (simplified form), at 0..255 again. With [`Augmentation::none`] it is the same.
+    /// A varied copy of `drawing` (simplified form, pen up), at 0..255 again. With [`Augmentation::none`] it is the same.
     pub fn apply(&self, drawing: &Drawing, rng: &mut impl Rng) -> Drawing {
         if *self == Self::none() {
             return drawing.clone();
         }
-        let (mut strokes, is_pen_down) = self.choose_strokes(drawing, rng);
+        let (mut strokes, is_pen_down) = self.choose_strokes(drawing.strokes(), rng);
         if self.loosen_strokes > 0.0 {
             for stroke in &mut strokes {
                 self.loosen(stroke, rng);
@@ -158,9 +161,7 @@ impl Augmentation {
     }
 
     /// The strokes that are drawn, in their order and direction, and whether the pen is still down.
-    fn choose_strokes(&self, drawing: &Drawing, rng: &mut impl Rng) -> (Vec<Vec<[f32; 2]>>, bool) {
-        let strokes = drawing.strokes();
-        let mut is_pen_down = drawing.is_pen_down();
+    fn choose_strokes(&self, strokes: &[Vec<[f32; 2]>], rng: &mut impl Rng) -> (Vec<Vec<[f32; 2]>>, bool) {
         let drops = strokes.len() > MAX_STROKES_KEPT && self.drop_strokes > 0.0 && rng.random::<bool>();
         let mut chosen: Vec<Vec<[f32; 2]>> = Vec::with_capacity(strokes.len());
         for stroke in strokes {
@@ -179,11 +180,11 @@ impl Augmentation {
                 stroke.reverse();
             }
         }
-        if chance(self.prefix, rng) {
+        let is_pen_down = chance(self.prefix, rng) && {
             let n_points: usize = chosen.iter().map(Vec::len).sum();
-            let n_kept = (n_points as f32 * rng.random_range(0.15..1.0)).ceil() as usize;
-            is_pen_down = keep_first_points(&mut chosen, n_kept) && chance(PEN_KNOWN, rng);
-        }
+            let n_kept = (n_points as f32 * rng.random_range(UNFINISHED)).ceil() as usize;
+            keep_first_points(&mut chosen, n_kept) && chance(PEN_KNOWN, rng)
+        };
         (chosen, is_pen_down)
     }
 

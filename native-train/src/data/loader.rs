@@ -291,7 +291,9 @@ impl Source {
             drawing = borrow_strokes(&drawing, &self.data.drawing(other as usize), rng);
         }
         let drawing = self.config.augmentation.apply(&drawing, rng);
-        Ink::from_drawing(&drawing.first_points(self.config.max_rows), self.config.ink_format)
+        let is_pen_down = drawing.is_pen_down();
+        let beginning = drawing.first_points(self.config.max_rows).with_pen_down(is_pen_down);
+        Ink::from_drawing(&beginning, self.config.ink_format)
     }
 
     /// Writes the class probabilities of a drawing into `target`, `[K]`, which is all zero before.

@@ -270,7 +270,7 @@ fn check_same_run(stored: &RunState, asked: &RunState, out: &Path) -> Result<()>
     );
     ensure!(
         stored.train.optimizer == asked.train.optimizer,
-        "the run in {out} was begun with {:?}, asked for {:?}",
+        "the run in {out} was begun with --optimizer {}, asked for {}",
         stored.train.optimizer,
         asked.train.optimizer
     );

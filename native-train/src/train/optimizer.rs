@@ -26,6 +26,16 @@ pub enum OptimizerKind {
     Muon,
 }
 
+impl std::fmt::Display for OptimizerKind {
+    /// The name that configurations and flags use.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Self::AdamW => "adamw",
+            Self::Muon => "muon",
+        })
+    }
+}
+
 /// Weight of the past in Muon's momentum.
 const MOMENTUM: f32 = 0.95;
 
@@ -43,9 +53,8 @@ const MUON_RMS: f64 = 0.2;
 pub struct WeightOptimizer {
     kind: OptimizerKind,
     weight_decay: f32,
-    /// K and H of the network.
-    n_classes: usize,
-    num_nodes: usize,
+    /// The network.
+    model: ModelConfig,
 }
 
 /// What an optimiser knows of a parameter. Muon has one moment; its second is a single zero.
@@ -68,19 +77,20 @@ struct Blocks {
 impl WeightOptimizer {
     /// The optimiser of a run for a network of this configuration.
     pub fn new(config: &TrainConfig, model: &ModelConfig) -> Self {
-        let TrainConfig { optimizer: kind, weight_decay, .. } = *config;
-        let ModelConfig { n_classes, num_nodes, .. } = *model;
-        Self { kind, weight_decay, n_classes, num_nodes }
+        Self { kind: config.optimizer, weight_decay: config.weight_decay, model: model.clone() }
     }
 
     /// The matrices of a parameter that Muon moves: one of a convolution `[k * C, C']`, one for each gate and direction of an
     /// LSTM's `[I, 2 * 4H]` and `[2, H, 4H]`.
     fn blocks(&self, dims: &[usize]) -> Option<Blocks> {
-        let h = self.num_nodes;
+        let h = self.model.num_nodes;
+        let lstm_inputs = [self.model.d_steps(), 2 * h];
         match *dims {
             _ if self.kind == OptimizerKind::AdamW => None,
-            [_, columns] if columns == self.n_classes => None,
-            [rows, columns] if columns == 8 * h => Some(Blocks { n: 1, rows, blocks: 8, columns: h }),
+            [rows, columns] if [rows, columns] == [self.model.d_embedding(), self.model.n_classes] => None,
+            [rows, columns] if columns == 8 * h && lstm_inputs.contains(&rows) => {
+                Some(Blocks { n: 1, rows, blocks: 8, columns: h })
+            }
             [rows, columns] => Some(Blocks { n: 1, rows, blocks: 1, columns }),
             [n, rows, columns] => Some(Blocks { n, rows, blocks: columns / h, columns: h }),
             _ => None,

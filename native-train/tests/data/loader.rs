@@ -176,6 +176,11 @@ fn long_drawings_end_early() {
     let config = LoaderConfig { max_rows: 5, ..config() };
     let longest = batches(&data, config, 10).iter().flat_map(|b| &b.inks).map(Ink::n_rows).max();
     assert_eq!(longest, Some(5));
+    // That is no pen that is still down.
+    let batches = batches(&data, config, 10);
+    for ink in batches.iter().flat_map(|batch| &batch.inks) {
+        assert_eq!(ink.rows()[ink.rows().len() - ink.format().n_columns() + 2], 1.0);
+    }
 }
 
 #[test]
