@@ -266,6 +266,8 @@ fn flags_of_augmentation_override_the_preset_one_by_one() {
             assert_eq!(&found[other], expected, "--augment-{name}: {other}");
         }
     }
+    let muon = options("muon", "--optimizer muon");
+    assert_eq!((&best["optimizer"], &muon["optimizer"]), (&Value::from("adamw"), &Value::from("muon")));
     let two = options("two", "--device cpu:2");
     assert_eq!(two["accumulate"], 2);
     assert_eq!(options("four", "--device cpu:2 --accumulate 4")["accumulate"], 4);

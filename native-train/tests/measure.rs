@@ -467,11 +467,15 @@ fn class_biases_undo_a_last_layer_that_favours_a_category() {
     assert!(expected[4] < 16.0 && off_by(&expected) < off_by(&before) / 2.0, "{before:?} {expected:?}");
     assert_eq!(open().labels(), model.labels());
     assert!(open().card().figures.is_empty(), "figures of other weights");
+    let pen_down = open().card().calibration.unwrap().pen_down.unwrap();
     // The file has them: without the flag its weights stay as they are.
     let shifted = weights("favouring");
     assert_ne!(shifted, bytes);
     calibrate(&[]);
     assert_eq!(weights("favouring"), shifted);
+    // Moments at which the pen was down have the biases, too: judged on others they ask for about the same temperature.
+    let again = open().card().calibration.unwrap().pen_down.unwrap();
+    assert!((again.temperature / pen_down.temperature).ln().abs() < 0.2, "{pen_down:?} {again:?}");
 
     // A category without drawings would never be guessed again.
     fs::create_dir_all(PLACE.join("nine")).unwrap();

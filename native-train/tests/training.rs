@@ -655,6 +655,12 @@ fn a_run_that_cannot_be_resumed_says_why() {
     assert!(refusal(&resumed).contains("no checkpoint"));
     run(&job(&out, 2), false).unwrap();
     let newest = out.join("checkpoints/step-000000002");
+    // One from before there was a choice of optimisers says nothing of it, and goes on.
+    let mut state: Value =
+        serde_json::from_slice(&std::fs::read(newest.join("state.json")).unwrap()).unwrap();
+    assert_eq!(state["train"].as_object_mut().unwrap().remove("optimizer"), Some(json!("adamw")));
+    std::fs::write(newest.join("state.json"), state.to_string()).unwrap();
+    assert!(run(&Job { resume: true, ..job(&out, 2) }, false).unwrap().finished);
     let whole = std::fs::read(newest.join("optimizer.bin")).unwrap();
     std::fs::write(newest.join("optimizer.bin"), &whole[..whole.len() / 2]).unwrap();
     assert!(refusal(&resumed).contains("optimizer.bin"));
