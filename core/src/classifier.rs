@@ -9,8 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
-    Drawing, Error, Ink, InkBatch, InkFormat, Model, ModelBackend, ModelConfig, QuantizedModel, Workspace,
-    weights,
+    Drawing, Error, Ink, InkBatch, Model, ModelBackend, ModelConfig, QuantizedModel, Workspace, weights,
 };
 
 /// The format of model folders that this version writes and reads.
@@ -235,12 +234,12 @@ impl<B: ModelBackend> Classifier<B> {
     /// # Errors
     /// As [`probabilities`](Self::probabilities).
     pub fn embedding(&self, drawing: &Drawing) -> Result<Vec<f32>, Error> {
-        let inks = [ink(drawing, self.card.config.ink)];
+        let inks = [ink(drawing, &self.card.config)];
         Ok(values(self.model.embedding(&InkBatch::new(&inks, &self.device)?)?))
     }
 
     fn forward(&self, drawings: &[Drawing]) -> Result<Tensor<B, 2>, Error> {
-        let inks: Vec<Ink> = drawings.iter().map(|drawing| ink(drawing, self.card.config.ink)).collect();
+        let inks: Vec<Ink> = drawings.iter().map(|drawing| ink(drawing, &self.card.config)).collect();
         self.model.forward(&InkBatch::new(&inks, &self.device)?)
     }
 }
@@ -279,7 +278,7 @@ impl QuantizedClassifier {
     /// # Errors
     /// As [`Classifier::embedding`].
     pub fn embedding(&mut self, drawing: &Drawing) -> Result<Vec<f32>, Error> {
-        self.model.embedding(&ink(drawing, self.card.config.ink), &mut self.work)
+        self.model.embedding(&ink(drawing, &self.card.config), &mut self.work)
     }
 
     /// The logits of a drawing in the data set's simplified form, `[K]`.
@@ -311,12 +310,12 @@ impl QuantizedClassifier {
 }
 
 /// What the network reads of a drawing.
-fn ink(drawing: &Drawing, format: InkFormat) -> Ink {
+fn ink(drawing: &Drawing, config: &ModelConfig) -> Ink {
     match drawing.n_points() {
-        ..=MAX_POINTS => Ink::from_drawing(drawing, format),
+        ..=MAX_POINTS => config.ink_of(drawing),
         _ => {
             let beginning = drawing.clone().first_points(MAX_POINTS);
-            Ink::from_drawing(&beginning.with_pen_down(drawing.is_pen_down()), format)
+            config.ink_of(&beginning.with_pen_down(drawing.is_pen_down()))
         }
     }
 }

@@ -64,6 +64,15 @@ impl Ink {
         }
     }
 
+    /// The same with the pen lifted at the end.
+    pub(crate) fn with_pen_up(mut self) -> Self {
+        let n_columns = self.format.n_columns();
+        if let Some(last) = self.rows.chunks_mut(n_columns).last() {
+            last[2] = 1.0;
+        }
+        self
+    }
+
     /// The numbers, `[n_rows, n_columns]` in row-major order.
     pub fn rows(&self) -> &[f32] {
         &self.rows

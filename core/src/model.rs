@@ -11,7 +11,7 @@ use burn::tensor::{Tensor, activation};
 use serde::{Deserialize, Serialize};
 
 use crate::ops::{self, Dropout, Lengths, ModelBackend};
-use crate::{Error, InkBatch, InkFormat};
+use crate::{Drawing, Error, Ink, InkBatch, InkFormat};
 
 /// Which LSTM the network has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,6 +99,10 @@ pub struct ModelConfig {
     /// The rows that the network reads.
     #[serde(default = "default::ink")]
     pub ink: InkFormat,
+    /// Whether the last row's `stroke_end` tells that the [pen is down](crate::Drawing::is_pen_down). Absent: it is 1 always, as
+    /// for a network that has seen finished drawings only.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub pen_state: bool,
 }
 
 mod default {
@@ -156,6 +160,7 @@ impl ModelConfig {
             variational_dropout: false,
             pooling: default::pooling(),
             ink: default::ink(),
+            pen_state: false,
         }
     }
 
@@ -248,6 +253,12 @@ impl ModelConfig {
             (0.0..1.0).contains(&self.dropout),
             format!("found {}, expected 0 or more and less than 1", self.dropout),
         )
+    }
+
+    /// What the network reads of a drawing in the data set's simplified form.
+    pub fn ink_of(&self, drawing: &Drawing) -> Ink {
+        let ink = Ink::from_drawing(drawing, self.ink);
+        if self.pen_state { ink } else { ink.with_pen_up() }
     }
 
     /// Numbers of a step that the first LSTM layer reads.
@@ -391,11 +402,12 @@ impl<B: Backend> Model<B> {
     /// This network with the layers of another, without its last one if it was made for other classes.
     ///
     /// # Errors
-    /// When `other` has other layers: its configuration may differ only in the classes and in dropout.
+    /// When `other` has other layers: its configuration may differ only in the classes, in dropout and in the pen's state.
     pub fn with_layers_of(self, other: Self, same_classes: bool) -> Result<Self, Error> {
         let Self { dense, config, .. } = self;
-        let ModelConfig { n_classes, dropout, variational_dropout, .. } = config;
-        let expected = ModelConfig { n_classes, dropout, variational_dropout, ..other.config.clone() };
+        let ModelConfig { n_classes, dropout, variational_dropout, pen_state, .. } = config;
+        let expected =
+            ModelConfig { n_classes, dropout, variational_dropout, pen_state, ..other.config.clone() };
         if config != expected {
             let message = format!("expected a network of {config:?}, found {:?}", other.config);
             return Err(Error::InvalidConfig { field: "network", message });

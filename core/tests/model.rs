@@ -288,6 +288,28 @@ fn calibration_divides_the_logits_of_both_forms() {
 }
 
 #[test]
+fn only_a_network_that_was_trained_for_it_reads_whether_the_pen_is_down() {
+    let (card, bytes) = folder();
+    let logits = |pen_state, drawing: &Drawing| {
+        let config = ModelConfig { pen_state, ..card.config.clone() };
+        let card = serde_json::to_vec(&ModelCard { config, ..card.clone() }).unwrap();
+        let found = open(&card, &bytes).unwrap().logits(std::slice::from_ref(drawing)).unwrap().remove(0);
+        let mut quantized = QuantizedClassifier::from_bytes(&card, &bytes).unwrap();
+        [found, quantized.logits(drawing).unwrap()]
+    };
+    for up in scribbles(4, &[20, 50]) {
+        let down = up.clone().with_pen_down(true);
+        let [expected, expected_quantized] = logits(false, &up);
+        assert_eq!(logits(true, &up), [expected.clone(), expected_quantized.clone()]);
+        assert_eq!(logits(false, &down), [expected.clone(), expected_quantized.clone()]);
+        let [found, found_quantized] = logits(true, &down);
+        assert!(found != expected && found_quantized != expected_quantized);
+    }
+    // A model.json from before the pen was known says nothing of it.
+    assert!(!serde_json::to_string(&card).unwrap().contains("pen_state"));
+}
+
+#[test]
 fn a_scribble_without_end_is_recognised_by_its_first_points() {
     let (card, bytes) = folder();
     let pen_down = Some(PenCalibration { temperature: 2.0, threshold: 0.5 });

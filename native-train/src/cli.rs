@@ -346,6 +346,7 @@ impl TrainArgs {
             variational_dropout: self.variational_dropout.map_or(preset.variational_dropout, Switch::is_on),
             pooling: self.pooling.unwrap_or(preset.pooling),
             ink: self.ink.unwrap_or(preset.ink),
+            pen_state: self.config(1)?.augmentation.prefix > 0.0,
         };
         config.validate()?;
         Ok(config)

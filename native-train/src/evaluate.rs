@@ -178,8 +178,7 @@ pub(crate) fn for_each_drawing<B: ModelBackend>(
     order.sort_by_key(|&index| data.n_points(index));
     for chunk in order.chunks(BATCH_SIZE) {
         let drawings: Vec<Drawing> = chunk.iter().map(|&index| view(data.drawing(index))).collect();
-        let inks: Vec<Ink> =
-            drawings.iter().map(|drawing| Ink::from_drawing(drawing, network.config().ink)).collect();
+        let inks: Vec<Ink> = drawings.iter().map(|drawing| network.config().ink_of(drawing)).collect();
         let logits = network.logits(&inks, device)?;
         for ((&index, drawing), row) in chunk.iter().zip(&drawings).zip(logits.chunks_exact(n_classes)) {
             let row = log_softmax(row, temperature(drawing.is_pen_down()));
@@ -396,7 +395,7 @@ impl Measurement {
         let unknown = self.unknown.get_or_insert_default();
         let indices: Vec<usize> = (0..data.len()).collect();
         for chunk in indices.chunks(BATCH_SIZE) {
-            let ink = |&index: &usize| Ink::from_drawing(&data.drawing(index), model.config().ink);
+            let ink = |&index: &usize| model.config().ink_of(&data.drawing(index));
             let inks: Vec<Ink> = chunk.iter().map(ink).collect();
             let logits = Network::Float(model).logits(&inks, device)?;
             for row in logits.chunks_exact(model.config().n_classes) {

@@ -266,6 +266,13 @@ fn flags_of_augmentation_override_the_preset_one_by_one() {
             assert_eq!(&found[other], expected, "--augment-{name}: {other}");
         }
     }
+    // Who has seen unfinished drawings knows what it means that the pen is down.
+    let knows_pen = |name: &str| {
+        let card = fs::read(PLACE.join(name).join("model.json")).expect("a model");
+        serde_json::from_slice::<Value>(&card).expect("JSON")["config"].get("pen_state").cloned()
+    };
+    assert_eq!([knows_pen("best"), knows_pen("only-prefix")], [Some(true.into()), Some(true.into())]);
+    assert_eq!([knows_pen("usual"), knows_pen("to-the-letter")], [None, None]);
     let muon = options("muon", "--optimizer muon");
     assert_eq!((&best["optimizer"], &muon["optimizer"]), (&Value::from("adamw"), &Value::from("muon")));
     let two = options("two", "--device cpu:2");

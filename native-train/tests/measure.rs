@@ -142,7 +142,12 @@ fn the_calibration_error_is_the_one_that_is_computed_by_hand() {
 
 #[test]
 fn a_measurement_agrees_with_a_plain_evaluation_and_with_the_parts_as_a_browser_sees_them() {
-    let classifier = model_folder::open::<Flex>(&PLACE.join("model"), &Default::default()).unwrap();
+    let mut card =
+        model_folder::open::<Flex>(&PLACE.join("model"), &Default::default()).unwrap().card().clone();
+    card.config.pen_state = true;
+    let weights = fs::read(PLACE.join("model/weights.safetensors")).unwrap();
+    let card = serde_json::to_vec(&card).unwrap();
+    let classifier = Classifier::<Flex>::from_bytes(&card, &weights, &Default::default()).unwrap();
     let folder = PLACE.join("data");
     let mut measurement = Measurement::new(classifier.labels().to_vec(), None);
     let read = measurement.add_folder(classifier.model(), &folder, &Default::default()).unwrap();

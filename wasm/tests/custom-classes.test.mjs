@@ -6,7 +6,7 @@ import { after, before, describe, test } from "node:test";
 import { Classifier, QuickdrawError } from "quickdraw-rnn";
 
 import { CustomClasses } from "quickdraw-rnn/custom-classes";
-import { fixtureFolder } from "./fixture.mjs";
+import { fixtureFolder, penFixtureFiles } from "./fixture.mjs";
 
 /** @type {Classifier} */
 let classifier;
@@ -112,9 +112,12 @@ test("options choose as they do for the classifier", async () => {
   assert.ok(allowed.every(({ label, isCustom }) => isCustom || label === labels[0]));
   const simplified = classifier.simplify(cross);
   assert.deepEqual(await custom.classify(simplified, { isSimplified: true }), await custom.classify(cross));
+  const knows = await Classifier.load({ model: await penFixtureFiles() });
+  const shown = await three(knows);
   for (const among of ["beside", "instead"]) {
-    assert.notDeepEqual(await custom.classify(cross, { among, isPenDown: true }), await custom.classify(cross, { among }));
+    assert.notDeepEqual(await shown.classify(cross, { among, isPenDown: true }), await shown.classify(cross, { among }));
   }
+  knows.dispose();
   for (const options of [null, { among: "both" }, { maxResults: 0 }, { threshold: 2 }, { isSimplified: 1 }, { allow: ["no such label"] }]) {
     await assert.rejects(custom.classify(box, options), rejects("invalid-options"));
   }

@@ -14,6 +14,18 @@ export async function fixtureFiles() {
 }
 
 /**
+ * The same model, as one that was trained with unfinished drawings: it reads whether the pen is down.
+ *
+ * @returns {Promise<{ modelJson: Uint8Array, weights: Uint8Array }>}
+ */
+export async function penFixtureFiles() {
+  const { modelJson, weights } = await fixtureFiles();
+  const card = JSON.parse(new TextDecoder().decode(modelJson));
+  const json = JSON.stringify({ ...card, config: { ...card.config, pen_state: true } });
+  return { modelJson: new TextEncoder().encode(json), weights };
+}
+
+/**
  * Drawings in simplified form, and for each the probabilities that the native build finds, in the order of the labels.
  *
  * @returns {Promise<{ drawing: number[][][], probabilities: number[] }[]>}

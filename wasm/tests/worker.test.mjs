@@ -15,7 +15,7 @@ import { Classifier } from "quickdraw-rnn";
 import { CustomClasses } from "quickdraw-rnn/custom-classes";
 import { QuickdrawError, createWorkerClassifier } from "quickdraw-rnn/worker";
 
-import { fixtureFiles, fixtureFolder } from "./fixture.mjs";
+import { fixtureFiles, fixtureFolder, penFixtureFiles } from "./fixture.mjs";
 
 const zigzag = [[[0, 60, 120, 180, 255], [100, 0, 100, 0, 100]]];
 const line = [[{ x: 0, y: 0 }, { x: 90, y: 10 }]];
@@ -26,8 +26,8 @@ let here;
 let there;
 before(async () => {
   [here, there] = await Promise.all([
-    Classifier.load({ model: fixtureFolder }),
-    createWorkerClassifier({ model: fixtureFolder }),
+    Classifier.load({ model: await penFixtureFiles() }),
+    createWorkerClassifier({ model: await penFixtureFiles() }),
   ]);
 });
 after(() => {
@@ -44,6 +44,7 @@ test("a worker answers as a classifier does", async () => {
   assert.equal(there.penDownThreshold, here.penDownThreshold);
   assert.deepEqual(await there.probabilities(line), here.probabilities(line));
   const live = { isPenDown: true };
+  assert.notDeepEqual(here.probabilities(zigzag, live), here.probabilities(zigzag));
   assert.deepEqual(await there.classify(zigzag, live), here.classify(zigzag, live));
   assert.deepEqual(await there.embed(zigzag, live), here.embed(zigzag, live));
   assert.deepEqual(await there.embed(zigzag, { isSimplified: true }), here.embed(zigzag, { isSimplified: true }));
