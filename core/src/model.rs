@@ -100,7 +100,7 @@ pub struct ModelConfig {
     #[serde(default = "default::ink")]
     pub ink: InkFormat,
     /// Whether the last row's `stroke_end` tells that the [pen is down](crate::Drawing::is_pen_down). Absent: it is 1 always, as
-    /// for a network that has seen finished drawings only.
+    /// for a network that was never told.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub pen_state: bool,
 }

@@ -52,7 +52,7 @@ pub struct Change {
 pub struct Sureness {
     /// For `model.json`.
     pub calibration: PenCalibration,
-    /// Expected calibration error, 0 to 1.
+    /// Expected calibration error, 0 to 1; with the pen down before is with the temperature of whole drawings.
     pub ece: Change,
     /// Share of the drawings whose first guess is above the threshold, 0 to 1.
     pub share_above: f64,
@@ -184,8 +184,10 @@ pub fn calibrate<B: ModelBackend>(
         }
         false => [whole.clone(), pen_down.clone()],
     };
-    let (of_whole, [before, after]) = sureness(&whole, &judged_whole);
-    let (of_pen_down, _) = sureness(&pen_down, &judged_pen_down);
+    let (of_whole, [before, after]) = sureness(whole.tally(1.0), &judged_whole);
+    // What it would be without a calibration of its own.
+    let before_pen_down = judged_pen_down.tally(of_whole.calibration.temperature);
+    let (of_pen_down, _) = sureness(before_pen_down, &judged_pen_down);
     let change = |figure: fn(&Tally) -> f64| Change { before: figure(&before), after: figure(&after) };
     let calibrated = Calibrated {
         whole: of_whole,
@@ -198,12 +200,11 @@ pub fn calibrate<B: ModelBackend>(
     Ok((calibrated, report))
 }
 
-/// How sure to be of the drawings that have the logits `after`, which before the biases had `before`; and the counts at the
-/// network's own temperature before, and at the one that is found after.
-fn sureness(before: &Logits, after: &Logits) -> (Sureness, [Tally; 2]) {
-    let temperature = after.best_temperature();
-    let (threshold, share_above) = after.threshold(temperature);
-    let tallies = [before.tally(1.0), after.tally(temperature)];
+/// How sure to be of drawings with these logits; and the counts before and after it is known.
+fn sureness(before: Tally, logits: &Logits) -> (Sureness, [Tally; 2]) {
+    let temperature = logits.best_temperature();
+    let (threshold, share_above) = logits.threshold(temperature);
+    let tallies = [before, logits.tally(temperature)];
     let [before, after] = tallies.each_ref().map(Tally::expected_calibration_error);
     let calibration = PenCalibration { temperature, threshold };
     (Sureness { calibration, ece: Change { before, after }, share_above }, tallies)

@@ -248,6 +248,7 @@ fn loader_config(ink_format: InkFormat) -> LoaderConfig {
         sampling: Sampling::Epochs,
         augmentation: Augmentation::none(),
         ink_format,
+        pen_state: false,
         max_rows: 100,
         soft_weight: 0.0,
         label_smoothing: 0.0,
@@ -660,7 +661,13 @@ fn a_run_that_cannot_be_resumed_says_why() {
         serde_json::from_slice(&std::fs::read(newest.join("state.json")).unwrap()).unwrap();
     assert_eq!(state["train"].as_object_mut().unwrap().remove("optimizer"), Some(json!("adamw")));
     std::fs::write(newest.join("state.json"), state.to_string()).unwrap();
-    assert!(run(&Job { resume: true, ..job(&out, 2) }, false).unwrap().finished);
+    // Nor does it know the pen's state, whatever the options ask for now.
+    let mut asked = Job { resume: true, ..job(&out, 2) };
+    asked.model.pen_state = true;
+    assert!(run(&asked, false).unwrap().finished);
+    for file in ["model.json", "config.json"] {
+        assert!(!std::fs::read_to_string(out.join(file)).unwrap().contains("pen_state"), "{file}");
+    }
     let whole = std::fs::read(newest.join("optimizer.bin")).unwrap();
     std::fs::write(newest.join("optimizer.bin"), &whole[..whole.len() / 2]).unwrap();
     assert!(refusal(&resumed).contains("optimizer.bin"));

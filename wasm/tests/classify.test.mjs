@@ -191,7 +191,7 @@ test("a classifier can be told that the pen is still down", async () => {
   assert.notDeepEqual(knows.embed(square, { isPenDown: true }), knows.embed(square));
   assert.equal(knows.classify(square, { isPenDown: true })[0].probability, Math.max(...down));
   knows.dispose();
-  // One that has seen finished drawings only, and is not calibrated for others, takes it for one.
+  // One that was never told in training, and is not calibrated for it, takes the drawing for a finished one.
   assert.deepEqual(classifier.probabilities(square, { isPenDown: true }), up);
   for (const call of ["classify", "probabilities", "embed"]) {
     assert.throws(() => classifier[call](square, { isPenDown: "yes" }), { code: "invalid-options", message: /`isPenDown`/ });

@@ -41,7 +41,6 @@ test("a worker answers as a classifier does", async () => {
   assert.equal(there.threshold, here.threshold);
   const options = { maxResults: 3, allow: here.labels.slice(1), deny: [here.labels[2]] };
   assert.deepEqual(await there.classify(zigzag, options), here.classify(zigzag, options));
-  assert.equal(there.penDownThreshold, here.penDownThreshold);
   assert.deepEqual(await there.probabilities(line), here.probabilities(line));
   const live = { isPenDown: true };
   assert.notDeepEqual(here.probabilities(zigzag, live), here.probabilities(zigzag));
@@ -50,6 +49,18 @@ test("a worker answers as a classifier does", async () => {
   assert.deepEqual(await there.embed(zigzag, { isSimplified: true }), here.embed(zigzag, { isSimplified: true }));
   assert.deepEqual(await there.simplify(line), here.simplify(line));
   assert.equal(there.isUncertain([]), true);
+});
+
+test("a worker's classifier knows both thresholds", async () => {
+  const { modelJson, weights } = await fixtureFiles();
+  const calibration = { temperature: 1, threshold: 0.75, pen_down: { temperature: 2, threshold: 0.875 } };
+  const json = JSON.stringify({ ...JSON.parse(new TextDecoder().decode(modelJson)), calibration });
+  const classifier = await createWorkerClassifier({ model: { modelJson: new TextEncoder().encode(json), weights } });
+  assert.deepEqual([classifier.threshold, classifier.penDownThreshold], [0.75, 0.875]);
+  const predictions = [{ label: "cat", probability: 0.8 }];
+  assert.equal(classifier.isUncertain(predictions), false);
+  assert.equal(classifier.isUncertain(predictions, { isPenDown: true }), true);
+  classifier.dispose();
 });
 
 test("only the newest of the drawings that wait is classified", async () => {

@@ -47,6 +47,8 @@ pub struct LoaderConfig {
     pub augmentation: Augmentation,
     /// The form of ink that the model takes.
     pub ink_format: InkFormat,
+    /// Whether the model reads that the pen is down ([`ModelConfig::pen_state`](quickdraw_core::ModelConfig)).
+    pub pen_state: bool,
     /// A drawing with more points ends after this many, as if it had been stopped there.
     pub max_rows: usize,
     /// The share of the soft labels in the targets of drawings that have some, 0..1.
@@ -291,7 +293,7 @@ impl Source {
             drawing = borrow_strokes(&drawing, &self.data.drawing(other as usize), rng);
         }
         let drawing = self.config.augmentation.apply(&drawing, rng);
-        let is_pen_down = drawing.is_pen_down();
+        let is_pen_down = drawing.is_pen_down() && self.config.pen_state;
         let beginning = drawing.first_points(self.config.max_rows).with_pen_down(is_pen_down);
         Ink::from_drawing(&beginning, self.config.ink_format)
     }

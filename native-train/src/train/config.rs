@@ -236,6 +236,7 @@ impl TrainConfig {
             sampling: self.sampling,
             augmentation: self.augmentation,
             ink_format: model.ink,
+            pen_state: model.pen_state,
             max_rows: self.max_rows,
             soft_weight: self.soft_weight,
             label_smoothing: self.label_smoothing,

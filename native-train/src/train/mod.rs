@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use burn::module::{AutodiffModule, Module};
 use burn::optim::Optimizer;
 use burn::tensor::backend::AutodiffBackend;
@@ -91,31 +91,38 @@ where
 {
     let Job { config, out, .. } = job;
     config.validate()?;
-    config.loader(&job.model, 0).validate()?;
+    let resumed = match job.resume {
+        true => Checkpoint::newest(out)?,
+        false => None,
+    };
+    ensure!(!job.resume || resumed.is_some(), "{} holds no checkpoint to resume from", out.display());
+    // Whether the network knows the pen's state follows from options, which may change; a run keeps what it began with.
+    let network = match &resumed {
+        Some(checkpoint) => ModelConfig { pen_state: checkpoint.state.model.pen_state, ..job.model.clone() },
+        None => job.model.clone(),
+    };
+    config.loader(&network, 0).validate()?;
     ensure!(!job.validation.is_empty(), "there are no drawings to validate on");
     let devices = Devices::<B>::new(devices)?;
     let device = devices.first();
 
     // A fixed start for the initial weights.
     B::seed(device, config.seed);
-    let mut model: Model<B> = job.model.init(device)?;
-    let mut optimizer = optimizer::<B>(config, &job.model);
+    let mut model: Model<B> = network.init(device)?;
+    let mut optimizer = optimizer::<B>(config, &network);
     let mut average = None;
     let mut state = RunState {
         step: 0,
         n_drawings: job.train.len(),
         labels: job.train.labels().to_vec(),
-        model: job.model.clone(),
+        model: network,
         train: *config,
         best: None,
         lowest_loss: None,
         n_without_progress: 0,
         seconds: 0.0,
     };
-    if job.resume {
-        let Some(checkpoint) = Checkpoint::newest(out)? else {
-            bail!("{} holds no checkpoint to resume from", out.display());
-        };
+    if let Some(checkpoint) = resumed {
         check_same_run(&checkpoint.state, &state, out)?;
         model = checkpoint.load_model(model, device)?;
         average = checkpoint.load_average(model.valid(), device)?;
@@ -133,7 +140,7 @@ where
     average = (config.ema > 0.0).then(|| average.unwrap_or_else(|| model.valid()));
 
     let mut folder = RunFolder::open(job, &state)?;
-    let mut loader = Loader::spawn(Arc::clone(&job.train), config.loader(&job.model, state.step))?;
+    let mut loader = Loader::spawn(Arc::clone(&job.train), config.loader(&state.model, state.step))?;
     let display = Display::new(config.steps, state.step, job.quiet);
     let mut window = Window::<B::InnerBackend>::new(loader.waited());
     let mut validation = None;

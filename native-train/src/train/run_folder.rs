@@ -58,7 +58,7 @@ impl RunFolder {
         let out = job.out.clone();
         fs::create_dir_all(&out).with_context(|| format!("cannot make the folder {}", out.display()))?;
         let config = json!({
-            "network": job.model,
+            "network": state.model,
             "options": exact(&state.train)?,
             "data": job.data_facts,
             "n_train": job.train.len(),

@@ -12,6 +12,7 @@ fn config() -> LoaderConfig {
         sampling: Sampling::Epochs,
         augmentation: Augmentation::none(),
         ink_format: InkFormat::Absolute,
+        pen_state: false,
         max_rows: usize::MAX,
         soft_weight: 0.0,
         label_smoothing: 0.0,
@@ -181,6 +182,19 @@ fn long_drawings_end_early() {
     for ink in batches.iter().flat_map(|batch| &batch.inks) {
         assert_eq!(ink.rows()[ink.rows().len() - ink.format().n_columns() + 2], 1.0);
     }
+}
+
+#[test]
+fn only_a_model_that_reads_it_is_told_that_the_pen_is_down() {
+    let data = Arc::new(data_set(&[40]));
+    let augmentation = Augmentation { prefix: 1.0, ..Augmentation::none() };
+    let n_down = |pen_state| {
+        let batches = batches(&data, LoaderConfig { augmentation, pen_state, ..config() }, 20);
+        let inks = batches.iter().flat_map(|batch| &batch.inks);
+        inks.filter(|ink| ink.rows()[ink.rows().len() - ink.format().n_columns() + 2] == 0.0).count()
+    };
+    assert_eq!(n_down(false), 0);
+    assert!((10..70).contains(&n_down(true)), "of 80: {}", n_down(true));
 }
 
 #[test]
