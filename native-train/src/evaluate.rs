@@ -3,9 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Result, ensure};
-use quickdraw_core::{
-    Calibration, Drawing, Ink, InkBatch, Model, ModelBackend, ModelConfig, QuantizedModel, Workspace,
-};
+use quickdraw_core::{Drawing, Ink, InkBatch, Model, ModelBackend, ModelConfig, QuantizedModel, Workspace};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
@@ -263,7 +261,8 @@ pub struct Summary {
 #[derive(Clone, Debug)]
 pub struct Measurement {
     labels: Vec<String>,
-    calibration: Option<Calibration>,
+    /// What logits are divided by, with the pen up and down.
+    temperatures: [f32; 2],
     /// Whether the network is told that the pen is down, of a drawing that ends within a stroke.
     tells_pen: bool,
     whole: Tally,
@@ -279,12 +278,13 @@ pub struct Measurement {
 }
 
 impl Measurement {
-    /// A measurement of no drawings, for a network with these labels.
-    pub fn new(labels: Vec<String>, calibration: Option<Calibration>) -> Self {
+    /// A measurement of no drawings, for a network with these labels whose logits are divided by a temperature, for a pen that
+    /// is down or not.
+    pub fn new(labels: Vec<String>, temperature: impl Fn(bool) -> f32) -> Self {
         let tally = Tally::new(labels.len());
         Self {
             labels,
-            calibration,
+            temperatures: [false, true].map(temperature),
             tells_pen: true,
             whole: tally.clone(),
             confidences: Confidences::default(),
@@ -340,8 +340,8 @@ impl Measurement {
             data.labels(),
             self.labels
         );
-        let Self { calibration, tells_pen, .. } = self;
-        let temperature = |is_pen_down| temperature(*calibration, is_pen_down);
+        let Self { temperatures, tells_pen, .. } = self;
+        let temperature = |is_pen_down| temperatures[usize::from(is_pen_down)];
         let network = Network::Float(model);
         for (fraction, tally) in FRACTIONS.iter().zip(&mut self.parts) {
             let view = |drawing: Drawing| {
@@ -399,7 +399,7 @@ impl Measurement {
             let inks: Vec<Ink> = chunk.iter().map(ink).collect();
             let logits = Network::Float(model).logits(&inks, device)?;
             for row in logits.chunks_exact(model.config().n_classes) {
-                let row = log_softmax(row, temperature(self.calibration, false));
+                let row = log_softmax(row, self.temperatures[0]);
                 let most = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
                 ensure!(most.is_finite(), "the network gives {most} for a drawing");
                 unknown.add(most.exp());
@@ -460,11 +460,6 @@ impl Measurement {
             n_confused: wrong.map_or(0, |(_, n)| n),
         }
     }
-}
-
-/// What logits are divided by.
-fn temperature(calibration: Option<Calibration>, is_pen_down: bool) -> f32 {
-    calibration.map_or(1.0, |calibration| calibration.for_pen(is_pen_down).temperature)
 }
 
 /// The first points of a drawing, simplified.

@@ -275,7 +275,9 @@ fn run_eval(args: &EvalArgs) -> Result<()> {
 
 fn measure<B: ModelBackend>(args: &EvalArgs, device: &B::Device) -> Result<Measurement> {
     let classifier = model_folder::open::<B>(&args.model, device)?;
-    let mut measurement = Measurement::new(classifier.labels().to_vec(), classifier.card().calibration);
+    let mut measurement = Measurement::new(classifier.labels().to_vec(), |is_pen_down| {
+        classifier.card().temperature(is_pen_down)
+    });
     if args.pen_up {
         measurement = measurement.with_pen_up();
     }

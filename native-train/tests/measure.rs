@@ -18,8 +18,7 @@ use native_train::export::onnx;
 use native_train::tally::{Confidences, Tally};
 use native_train::{model_folder, report};
 use quickdraw_core::{
-    Calibration, CellType, Classifier, Drawing, Ink, InkBatch, Model, ModelCard, ModelConfig, Pooling,
-    QuantizedModel,
+    CellType, Classifier, Drawing, Ink, InkBatch, Model, ModelCard, ModelConfig, Pooling, QuantizedModel,
 };
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -149,7 +148,7 @@ fn a_measurement_agrees_with_a_plain_evaluation_and_with_the_parts_as_a_browser_
     let card = serde_json::to_vec(&card).unwrap();
     let classifier = Classifier::<Flex>::from_bytes(&card, &weights, &Default::default()).unwrap();
     let folder = PLACE.join("data");
-    let mut measurement = Measurement::new(classifier.labels().to_vec(), None);
+    let mut measurement = Measurement::new(classifier.labels().to_vec(), |_| 1.0);
     let read = measurement.add_folder(classifier.model(), &folder, &Default::default()).unwrap();
     let summary = measurement.summary();
     let (data, _) = read_folder(&folder, &Default::default()).unwrap();
@@ -158,7 +157,7 @@ fn a_measurement_agrees_with_a_plain_evaluation_and_with_the_parts_as_a_browser_
 
     let fractions: Vec<f64> = summary.by_fraction.iter().map(|part| part.fraction).collect();
     assert_eq!(fractions, [0.25, 0.5, 0.75, 1.0]);
-    let mut with_pen_up = Measurement::new(classifier.labels().to_vec(), None).with_pen_up();
+    let mut with_pen_up = Measurement::new(classifier.labels().to_vec(), |_| 1.0).with_pen_up();
     with_pen_up.add(classifier.model(), &data, &Default::default()).unwrap();
     let with_pen_up = with_pen_up.summary();
     for (parts, tells_pen) in [(&summary.by_fraction, true), (&with_pen_up.by_fraction, false)] {
@@ -227,7 +226,7 @@ fn a_measurement_keeps_a_limited_number_of_mistakes() {
         ..ModelConfig::fast(10)
     };
     let model: Model<Flex> = config.init(&Default::default()).unwrap();
-    let mut measurement = Measurement::new(data.labels().to_vec(), None);
+    let mut measurement = Measurement::new(data.labels().to_vec(), |_| 1.0);
     measurement.add(&model, &data, &Default::default()).unwrap();
     let all = measurement.tally();
     assert!(all.n() - (0..10).map(|label| all.hits_of(label)[0]).sum::<usize>() > 2000);
@@ -319,7 +318,7 @@ fn a_label_cannot_break_out_of_the_page() {
     }
     let config = ModelConfig { num_nodes: 2, num_layers: 1, ..ModelConfig::fast(3) };
     let model: Model<Flex> = config.init(&Default::default()).unwrap();
-    let mut measurement = Measurement::new(labels, None);
+    let mut measurement = Measurement::new(labels, |_| 1.0);
     measurement.add(&model, &data, &Default::default()).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let subject = report::Subject { model: "<i>".to_owned(), data: "here & there".to_owned() };
@@ -402,10 +401,7 @@ fn calibration_finds_the_temperature_that_logits_were_spoilt_by() {
     // No other temperature gives a lower loss.
     let loss = |temperature: f32| {
         let classifier: &Classifier<Flex> = &model;
-        let mut measurement = {
-            let calibration = Calibration { temperature, threshold: 1.0, pen_down: None };
-            Measurement::new(classifier.labels().to_vec(), Some(calibration))
-        };
+        let mut measurement = Measurement::new(classifier.labels().to_vec(), |_| temperature);
         let (data, _) = read_folder(&PLACE.join("data"), &Default::default()).unwrap();
         measurement.add(classifier.model(), &data, &Default::default()).unwrap();
         measurement.summary().evaluation.figures.loss
