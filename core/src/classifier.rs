@@ -313,10 +313,7 @@ impl QuantizedClassifier {
 fn ink(drawing: &Drawing, config: &ModelConfig) -> Ink {
     match drawing.n_points() {
         ..=MAX_POINTS => config.ink_of(drawing),
-        _ => {
-            let beginning = drawing.clone().first_points(MAX_POINTS);
-            config.ink_of(&beginning.with_pen_down(drawing.is_pen_down()))
-        }
+        _ => config.ink_of(&drawing.clone().limited_to(MAX_POINTS)),
     }
 }
 

@@ -80,6 +80,12 @@ impl Drawing {
         }
         self
     }
+
+    /// The drawing without what comes after `n_points` points, the pen as it is: not every reader takes drawings of any length.
+    pub fn limited_to(self, n_points: usize) -> Self {
+        let is_pen_down = self.is_pen_down;
+        self.first_points(n_points).with_pen_down(is_pen_down)
+    }
 }
 
 /// Cuts strokes off after `n_points` points in all, at least one. Returns whether the last one that is left went on.

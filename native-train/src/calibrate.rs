@@ -165,7 +165,7 @@ pub fn calibrate<B: ModelBackend>(
             },
         )
     })?;
-    let [whole, pen_down] = reservoirs.map(|reservoir| reservoir.kept);
+    let [mut whole, mut pen_down] = reservoirs.map(|reservoir| reservoir.kept);
     ensure!(!whole.rows.is_empty(), "{}: there are no drawings", folder.display());
     if with_class_biases {
         for (n, name) in whole.n_drawings().into_iter().zip(classifier.labels()) {
@@ -176,18 +176,17 @@ pub fn calibrate<B: ModelBackend>(
             );
         }
     }
-    let shift = with_class_biases.then(|| whole.best_shift());
-    let [judged_whole, judged_pen_down] = match with_class_biases {
-        true => {
-            let shifts = whole.cross_shifts();
-            [&whole, &pen_down].map(|logits| logits.shifted(&shifts))
-        }
-        false => [whole.clone(), pen_down.clone()],
-    };
-    let (of_whole, [before, after]) = sureness(whole.tally(1.0), &judged_whole);
+    let before = whole.tally(1.0);
+    let shift = with_class_biases.then(|| {
+        let shift = whole.best_shift();
+        let shifts = whole.cross_shifts();
+        [&mut whole, &mut pen_down].into_iter().for_each(|logits| logits.shift(&shifts));
+        shift
+    });
+    let (of_whole, after) = sureness(&before, &whole);
     // What it would be without a calibration of its own.
-    let before_pen_down = judged_pen_down.tally(of_whole.calibration.temperature);
-    let (of_pen_down, _) = sureness(before_pen_down, &judged_pen_down);
+    let before_pen_down = pen_down.tally(of_whole.calibration.temperature);
+    let (of_pen_down, _) = sureness(&before_pen_down, &pen_down);
     let change = |figure: fn(&Tally) -> f64| Change { before: figure(&before), after: figure(&after) };
     let calibrated = Calibrated {
         whole: of_whole,
@@ -200,14 +199,14 @@ pub fn calibrate<B: ModelBackend>(
     Ok((calibrated, report))
 }
 
-/// How sure to be of drawings with these logits; and the counts before and after it is known.
-fn sureness(before: Tally, logits: &Logits) -> (Sureness, [Tally; 2]) {
+/// How sure to be of drawings with these logits, and the counts at the temperature for it; `before` they had others.
+fn sureness(before: &Tally, logits: &Logits) -> (Sureness, Tally) {
     let temperature = logits.best_temperature();
     let (threshold, share_above) = logits.threshold(temperature);
-    let tallies = [before, logits.tally(temperature)];
-    let [before, after] = tallies.each_ref().map(Tally::expected_calibration_error);
+    let after = logits.tally(temperature);
+    let [before, after_ece] = [before, &after].map(Tally::expected_calibration_error);
     let calibration = PenCalibration { temperature, threshold };
-    (Sureness { calibration, ece: Change { before, after }, share_above }, tallies)
+    (Sureness { calibration, ece: Change { before, after: after_ece }, share_above }, after)
 }
 
 impl Logits {
@@ -276,10 +275,11 @@ impl Logits {
         parts.into_iter().map(|part| Rc::clone(&shifts[part])).collect()
     }
 
-    /// These logits, each drawing's with its shift.
-    fn shifted(&self, shifts: &[Rc<[f32]>]) -> Self {
-        let rows = self.rows.iter().zip(shifts).map(|(row, shift)| shifted(row, shift)).collect();
-        Self { labels: self.labels.clone(), rows }
+    /// Adds to each drawing's logits its shift.
+    fn shift(&mut self, shifts: &[Rc<[f32]>]) {
+        for (row, shift) in self.rows.iter_mut().zip(shifts) {
+            *row = shifted(row, shift);
+        }
     }
 
     fn log_probabilities(&self, temperature: f32) -> impl Iterator<Item = (usize, Vec<f32>)> + '_ {

@@ -294,8 +294,8 @@ impl Source {
         }
         let drawing = self.config.augmentation.apply(&drawing, rng);
         let is_pen_down = drawing.is_pen_down() && self.config.pen_state;
-        let beginning = drawing.first_points(self.config.max_rows).with_pen_down(is_pen_down);
-        Ink::from_drawing(&beginning, self.config.ink_format)
+        let drawing = drawing.with_pen_down(is_pen_down).limited_to(self.config.max_rows);
+        Ink::from_drawing(&drawing, self.config.ink_format)
     }
 
     /// Writes the class probabilities of a drawing into `target`, `[K]`, which is all zero before.
