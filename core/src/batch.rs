@@ -1,9 +1,10 @@
-//! Inks in, one padded tensor with lengths out.
+//! Inks in, one padded tensor with lengths out, and their images where the network looks at them.
 
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
 use crate::ops::{Lengths, from_values};
+use crate::raster::{IMAGE_SIDE, image};
 use crate::{Error, Ink, InkFormat};
 
 /// Inks of different lengths as one tensor.
@@ -12,6 +13,7 @@ pub struct InkBatch<B: Backend> {
     rows: Tensor<B, 3>,
     lengths: Lengths,
     format: InkFormat,
+    images: Option<Tensor<B, 3>>,
 }
 
 impl<B: Backend> InkBatch<B> {
@@ -33,7 +35,21 @@ impl<B: Backend> InkBatch<B> {
             padded[..ink.rows().len()].copy_from_slice(ink.rows());
         }
         let rows = from_values(rows, [inks.len(), n_steps, n_columns], device);
-        Ok(Self { rows, lengths: Lengths::new(lengths), format })
+        Ok(Self { rows, lengths: Lengths::new(lengths), format, images: None })
+    }
+
+    /// The same with the inks' images, for a network with an image branch.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new); and unless the inks have absolute coordinates, of which images are drawn.
+    pub fn with_images(inks: &[Ink], device: &B::Device) -> Result<Self, Error> {
+        let batch = Self::new(inks, device)?;
+        if batch.format != InkFormat::Absolute {
+            return Err(Error::WrongInkFormat { found: batch.format, expected: InkFormat::Absolute });
+        }
+        let pixels: Vec<f32> = inks.iter().flat_map(image).collect();
+        let images = from_values(pixels, [inks.len(), IMAGE_SIDE * IMAGE_SIDE, 1], device);
+        Ok(Self { images: Some(images), ..batch })
     }
 
     /// The rows, `[B, T, C]`, zero past each ink's length.
@@ -49,6 +65,12 @@ impl<B: Backend> InkBatch<B> {
     /// The inks' format, which fixes C.
     pub fn format(&self) -> InkFormat {
         self.format
+    }
+
+    /// The images, `[B, S * S, 1]` where S is [`IMAGE_SIDE`], 0 for paper and 1 for ink; nothing if the batch was made
+    /// without.
+    pub fn images(&self) -> Option<Tensor<B, 3>> {
+        self.images.clone()
     }
 
     /// Number of inks, B.

@@ -8,9 +8,7 @@ use burn::tensor::{Tensor, activation};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{
-    Drawing, Error, Ink, InkBatch, Model, ModelBackend, ModelConfig, QuantizedModel, Workspace, weights,
-};
+use crate::{Drawing, Error, Ink, Model, ModelBackend, ModelConfig, QuantizedModel, Workspace, weights};
 
 /// The format of model folders that this version writes and reads.
 pub const MODEL_FORMAT: u32 = 1;
@@ -227,20 +225,20 @@ impl<B: ModelBackend> Classifier<B> {
         Ok(self.card.likeliest(&self.probabilities(drawing)?, max_results))
     }
 
-    /// The vector before the last layer, of a drawing in the data set's simplified form: `[2H]`, or with
-    /// [`Pooling::MeanMax`](crate::Pooling) `[4H]`. Drawings of one kind have vectors that lie close to each other, also of
+    /// The vector before the last layer, of a drawing in the data set's simplified form:
+    /// [`d_embedding`](ModelConfig::d_embedding) numbers. Drawings of one kind have vectors that lie close to each other, also of
     /// kinds that the network was not trained for.
     ///
     /// # Errors
     /// As [`probabilities`](Self::probabilities).
     pub fn embedding(&self, drawing: &Drawing) -> Result<Vec<f32>, Error> {
         let inks = [ink(drawing, &self.card.config)];
-        Ok(values(self.model.embedding(&InkBatch::new(&inks, &self.device)?)?))
+        Ok(values(self.model.embedding(&self.card.config.batch(&inks, &self.device)?)?))
     }
 
     fn forward(&self, drawings: &[Drawing]) -> Result<Tensor<B, 2>, Error> {
         let inks: Vec<Ink> = drawings.iter().map(|drawing| ink(drawing, &self.card.config)).collect();
-        self.model.forward(&InkBatch::new(&inks, &self.device)?)
+        self.model.forward(&self.card.config.batch(&inks, &self.device)?)
     }
 }
 

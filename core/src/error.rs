@@ -108,6 +108,12 @@ pub enum Error {
         expected: InkFormat,
     },
 
+    /// A batch has no images, and the model has a branch that looks at them.
+    #[error(
+        "the batch was made without images: expected one from `ModelConfig::batch`, as this model has an image branch"
+    )]
+    MissingImages,
+
     /// A field of the model's configuration has a value that makes no network.
     #[error("configuration field `{field}`: {message}")]
     InvalidConfig {

@@ -18,6 +18,7 @@ mod int8;
 mod model;
 pub mod ops;
 mod quantized;
+mod raster;
 mod simplify;
 pub mod weights;
 
@@ -31,3 +32,4 @@ pub use ink::{Ink, InkFormat};
 pub use model::{Activation, BATCH_NORM_EPSILON, CellType, Model, ModelConfig, Pooling};
 pub use ops::ModelBackend;
 pub use quantized::{QuantizedModel, Workspace};
+pub use raster::IMAGE_SIDE;

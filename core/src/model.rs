@@ -2,7 +2,8 @@
 //! (`train_model.py`), and the refinements of it that recognise better.
 //!
 //! In: an [`InkBatch`]. Out: logits `[B, K]`. In shape comments B is the number of drawings, T the steps (fewer
-//! after a strided convolution), C channels, H the width of an LSTM direction, K the classes.
+//! after a strided convolution), C channels, H the width of an LSTM direction, S the pixels along a side of an image, K the
+//! classes.
 
 use burn::module::{Initializer, Module, ModuleVisitor, Param};
 use burn::nn::{BatchNorm, BatchNormConfig};
@@ -10,7 +11,7 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, activation};
 use serde::{Deserialize, Serialize};
 
-use crate::ops::{self, Dropout, Lengths, ModelBackend};
+use crate::ops::{self, Dropout, IMAGE_KERNEL, Lengths, ModelBackend};
 use crate::{Drawing, Error, Ink, InkBatch, InkFormat};
 
 /// Which LSTM the network has.
@@ -62,7 +63,7 @@ impl Pooling {
 pub struct ModelConfig {
     /// Number of classes, K.
     pub n_classes: usize,
-    /// Number of LSTM layers.
+    /// Number of LSTM layers; 0 for a network that has only the image branch.
     #[serde(default = "default::num_layers")]
     pub num_layers: usize,
     /// Width of each LSTM direction, H.
@@ -103,6 +104,14 @@ pub struct ModelConfig {
     /// for a network that was never told.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub pen_state: bool,
+    /// Output channels of each convolution of the image branch, which looks at the drawing as a picture of 28 x 28 pixels
+    /// beside the LSTM: windows of 3 x 3 pixels, batch normalisation and rectification after each, then pooled over all pixels by mean and maximum. Empty:
+    /// no such branch.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub image_conv: Vec<usize>,
+    /// Pixels from one window to the next of each of these convolutions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub image_stride: Vec<usize>,
 }
 
 mod default {
@@ -140,6 +149,11 @@ mod default {
 /// Larger networks than this are a mistake in a configuration, not a wish.
 const MAX_WIDTH: usize = 1 << 14;
 
+/// How much the statistics of a batch count in those that batch normalisation keeps: TensorFlow's before the convolutions along a
+/// drawing, PyTorch's in the image branch, whose statistics are of many more values.
+const TENSORFLOW_MOMENTUM: f64 = 0.01;
+const IMAGE_MOMENTUM: f64 = 0.1;
+
 /// What batch normalisation adds to the variance: TensorFlow's.
 pub const BATCH_NORM_EPSILON: f64 = 1e-3;
 
@@ -161,6 +175,8 @@ impl ModelConfig {
             pooling: default::pooling(),
             ink: default::ink(),
             pen_state: false,
+            image_conv: vec![],
+            image_stride: vec![],
         }
     }
 
@@ -207,10 +223,19 @@ impl ModelConfig {
         };
         width("n_classes", self.n_classes)?;
         width("num_nodes", self.num_nodes)?;
+        let has_image_branch = !self.image_conv.is_empty();
         check(
             "num_layers",
-            (1..=64).contains(&self.num_layers),
-            format!("found {}, expected 1 to 64", self.num_layers),
+            (usize::from(!has_image_branch)..=64).contains(&self.num_layers),
+            format!(
+                "found {}, expected 1 to 64, or 0 for a network with an image branch alone",
+                self.num_layers
+            ),
+        )?;
+        check(
+            "num_conv",
+            self.num_layers > 0 || self.num_conv.is_empty(),
+            format!("found {} convolutions before no LSTM layer, expected none", self.num_conv.len()),
         )?;
         check(
             "num_conv",
@@ -252,7 +277,51 @@ impl ModelConfig {
             "dropout",
             (0.0..1.0).contains(&self.dropout),
             format!("found {}, expected 0 or more and less than 1", self.dropout),
-        )
+        )?;
+        check(
+            "image_conv",
+            self.image_conv.len() <= 64,
+            format!("found {} convolutions, expected at most 64", self.image_conv.len()),
+        )?;
+        for &channels in &self.image_conv {
+            width("image_conv", channels)?;
+        }
+        check(
+            "image_conv",
+            !has_image_branch || self.ink == InkFormat::Absolute,
+            format!("found a branch for images and ink {}, expected ink absolute", self.ink),
+        )?;
+        check(
+            "image_stride",
+            self.image_stride.len() == self.image_conv.len(),
+            format!(
+                "found {} strides, expected {}, one for each of image_conv",
+                self.image_stride.len(),
+                self.image_conv.len()
+            ),
+        )?;
+        for &stride in &self.image_stride {
+            check("image_stride", (1..=4).contains(&stride), format!("found {stride}, expected 1 to 4"))?;
+        }
+        Ok(())
+    }
+
+    /// Inks as a batch for the network: with their images if it has a branch for them.
+    ///
+    /// # Errors
+    /// When there is no ink, the inks differ in format, or images cannot be drawn of that format.
+    pub fn batch<B: Backend>(&self, inks: &[Ink], device: &B::Device) -> Result<InkBatch<B>, Error> {
+        match self.image_conv.is_empty() {
+            true => InkBatch::new(inks, device),
+            false => InkBatch::with_images(inks, device),
+        }
+    }
+
+    /// The convolutions of the image branch: input channels, output channels and stride of each.
+    pub(crate) fn image_layers(&self) -> impl Iterator<Item = (usize, usize, usize)> + '_ {
+        let inputs = std::iter::once(&1).chain(&self.image_conv);
+        let outputs = self.image_conv.iter().zip(&self.image_stride);
+        inputs.zip(outputs).map(|(&d_input, (&d_output, &stride))| (d_input, d_output, stride))
     }
 
     /// What the network reads of a drawing in the data set's simplified form.
@@ -266,9 +335,39 @@ impl ModelConfig {
         self.num_conv.last().copied().unwrap_or(self.ink.n_columns())
     }
 
-    /// Numbers of the vector before the last layer.
+    /// Numbers of the vector before the last layer: those of the strokes, then those of the image.
     pub fn d_embedding(&self) -> usize {
-        self.pooling.n_parts() * 2 * self.num_nodes
+        let d_image = self.image_conv.last().copied().unwrap_or(0);
+        self.d_pooled() + IMAGE_POOLING.n_parts() * d_image
+    }
+
+    /// Numbers of the vector that the LSTM's steps become.
+    pub(crate) fn d_pooled(&self) -> usize {
+        if self.num_layers == 0 { 0 } else { self.pooling.n_parts() * 2 * self.num_nodes }
+    }
+
+    /// Checks that another network's branches are among those of this one: what reads strokes and what reads images may each be
+    /// absent there; classes, dropout and the pen's state may differ.
+    fn check_branches_of(&self, other: &Self) -> Result<(), Error> {
+        let mut expected = Self {
+            n_classes: other.n_classes,
+            dropout: other.dropout,
+            variational_dropout: other.variational_dropout,
+            pen_state: other.pen_state,
+            ..self.clone()
+        };
+        if other.image_conv.is_empty() {
+            (expected.image_conv, expected.image_stride) = (vec![], vec![]);
+        }
+        if other.num_layers == 0 {
+            let Self { image_conv, image_stride, .. } = expected;
+            expected = Self { image_conv, image_stride, ..other.clone() };
+        }
+        if *other == expected {
+            return Ok(());
+        }
+        let message = format!("expected a network of {expected:?}, found {other:?}");
+        Err(Error::InvalidConfig { field: "network", message })
     }
 
     /// Makes the network with fresh weights: Glorot uniform, zero bias, forget bias by [`CellType`].
@@ -289,10 +388,8 @@ impl ModelConfig {
         let mut convs = Vec::with_capacity(self.num_conv.len());
         for (i, (&d_output, &kernel_len)) in self.num_conv.iter().zip(&self.conv_len).enumerate() {
             let stride = self.conv_stride.get(i).copied().unwrap_or(1);
-            // TensorFlow's momentum.
-            let norm = BatchNormConfig::new(channels).with_epsilon(BATCH_NORM_EPSILON).with_momentum(0.01);
             convs.push(Conv {
-                norm: self.batch_norm.then(|| norm.init(device)),
+                norm: self.batch_norm.then(|| batch_norm(channels, TENSORFLOW_MOMENTUM, device)),
                 weight: glorot(kernel_len * channels, kernel_len * d_output)
                     .init([kernel_len * channels, d_output], device),
                 bias: Initializer::Zeros.init([d_output], device),
@@ -313,12 +410,25 @@ impl ModelConfig {
                 }
             })
             .collect();
-        let d_pooled = self.d_embedding();
+        let image_convs = self
+            .image_layers()
+            .map(|(d_input, d_output, stride)| {
+                let d_window = IMAGE_KERNEL * IMAGE_KERNEL * d_input;
+                ImageConv {
+                    norm: batch_norm(d_output, IMAGE_MOMENTUM, device),
+                    weight: small(d_window).init([d_window, d_output], device),
+                    bias: Initializer::Zeros.init([d_output], device),
+                    stride,
+                }
+            })
+            .collect();
+        let d_embedding = self.d_embedding();
         Ok(Model {
             convs,
             lstms,
+            image_convs,
             dense: Dense {
-                weight: glorot(d_pooled, self.n_classes).init([d_pooled, self.n_classes], device),
+                weight: glorot(d_embedding, self.n_classes).init([d_embedding, self.n_classes], device),
                 bias: Initializer::Zeros.init([self.n_classes], device),
             },
             config: self.clone(),
@@ -346,11 +456,26 @@ impl<B: Backend> ModuleVisitor<B> for DrawWeights {
     }
 }
 
+/// Batch normalisation of so many channels; the statistics of a batch count by `momentum` in those that are kept.
+fn batch_norm<B: Backend>(channels: usize, momentum: f64, device: &B::Device) -> BatchNorm<B> {
+    BatchNormConfig::new(channels).with_epsilon(BATCH_NORM_EPSILON).with_momentum(momentum).init(device)
+}
+
 /// Glorot's uniform initialiser for these numbers of inputs and outputs.
 fn glorot(fan_in: usize, fan_out: usize) -> Initializer {
     let limit = (6.0 / (fan_in + fan_out) as f64).sqrt();
     Initializer::Uniform { min: -limit, max: limit }
 }
+
+/// The uniform initialiser with a variance of a third of `1 / fan_in` (LeCun et al., "Efficient BackProp", 1998, and PyTorch's default
+/// of convolutions). What is normalised afterwards learns the faster, the smaller its weights begin.
+fn small(fan_in: usize) -> Initializer {
+    let limit = 1.0 / (fan_in as f64).sqrt();
+    Initializer::Uniform { min: -limit, max: limit }
+}
+
+/// How the pixels of the image branch become one vector.
+pub(crate) const IMAGE_POOLING: Pooling = Pooling::MeanMax;
 
 /// A convolution along the drawing.
 #[derive(Module, Debug)]
@@ -374,6 +499,40 @@ struct Lstm<B: Backend> {
     bias: Param<Tensor<B, 1>>,
 }
 
+/// A convolution of the image branch.
+#[derive(Module, Debug)]
+struct ImageConv<B: Backend> {
+    norm: BatchNorm<B>,
+    /// `[9 * C, N]`
+    weight: Param<Tensor<B, 2>>,
+    /// `[N]`
+    bias: Param<Tensor<B, 1>>,
+    stride: usize,
+}
+
+impl<B: ModelBackend> ImageConv<B> {
+    /// Convolution, normalisation and rectification of `x` `[B, S * S, C]`: by the statistics of the batch, which are noted, in
+    /// training, and else by those that were.
+    fn forward(&self, x: Tensor<B, 3>, is_training: bool) -> Tensor<B, 3> {
+        let Self { norm, weight, bias, stride } = self;
+        let (gamma, beta) = (norm.gamma.val(), norm.beta.val());
+        if !is_training {
+            // Nothing but another factor for each column, and another bias.
+            let factors = gamma / (norm.running_var.value() + norm.epsilon).sqrt();
+            let bias = (bias.val() - norm.running_mean.value()) * factors.clone() + beta;
+            let weight = weight.val() * factors.unsqueeze();
+            return activation::relu(ops::image_conv(x, weight, bias, *stride));
+        }
+        let x = ops::image_conv(x, weight.val(), bias.val(), *stride);
+        let (output, statistics) = ops::norm_relu(x, gamma, beta, norm.epsilon as f32);
+        for (running, now) in [&norm.running_mean, &norm.running_var].into_iter().zip(statistics) {
+            let before = running.value_sync().mul_scalar(1.0 - norm.momentum);
+            running.update((before + now.mul_scalar(norm.momentum)).detach());
+        }
+        output
+    }
+}
+
 /// The last layer.
 #[derive(Module, Debug)]
 struct Dense<B: Backend> {
@@ -383,11 +542,13 @@ struct Dense<B: Backend> {
     bias: Param<Tensor<B, 1>>,
 }
 
-/// The network: convolutions, bidirectional LSTM layers, pooling over time, a dense layer.
+/// The network: convolutions, bidirectional LSTM layers, pooling over time, perhaps a branch that looks at the image, a dense
+/// layer over both.
 #[derive(Module, Debug)]
 pub struct Model<B: Backend> {
     convs: Vec<Conv<B>>,
     lstms: Vec<Lstm<B>>,
+    image_convs: Vec<ImageConv<B>>,
     dense: Dense<B>,
     #[module(skip)]
     config: ModelConfig,
@@ -399,20 +560,45 @@ impl<B: Backend> Model<B> {
         &self.config
     }
 
-    /// This network with the layers of another, without its last one if it was made for other classes.
+    /// This network with the branches of others in place of its own. If they know the `same_classes`, its last layer gives the mean
+    /// of their logits, and zero for a branch that none of them has; otherwise it stays.
     ///
     /// # Errors
-    /// When `other` has other layers: its configuration may differ only in the classes, in dropout and in the pen's state.
-    pub fn with_layers_of(self, other: Self, same_classes: bool) -> Result<Self, Error> {
-        let Self { dense, config, .. } = self;
-        let ModelConfig { n_classes, dropout, variational_dropout, pen_state, .. } = config;
-        let expected =
-            ModelConfig { n_classes, dropout, variational_dropout, pen_state, ..other.config.clone() };
-        if config != expected {
-            let message = format!("expected a network of {config:?}, found {:?}", other.config);
+    /// When a branch of another network has other layers than this one's (see [`ModelConfig`]; classes, dropout and the pen's state
+    /// may differ), or two of them have the same branch.
+    pub fn with_branches_of(mut self, others: Vec<Self>, same_classes: bool) -> Result<Self, Error> {
+        let n_others = others.len() as f64;
+        let [mut strokes, mut image, mut bias] = [const { Vec::new() }; 3];
+        for Self { convs, lstms, image_convs, dense, config } in others {
+            self.config.check_branches_of(&config)?;
+            let weight = dense.weight.val().detach().mul_scalar(1.0 / n_others); // [E, K]
+            bias.push(dense.bias.val().detach().mul_scalar(1.0 / n_others).unsqueeze::<2>());
+            let d_strokes = config.d_pooled();
+            if config.num_layers > 0 {
+                (self.convs, self.lstms) = (convs, lstms);
+                strokes.push(weight.clone().narrow(0, 0, d_strokes));
+            }
+            if !config.image_conv.is_empty() {
+                self.image_convs = image_convs;
+                image.push(weight.narrow(0, d_strokes, config.d_embedding() - d_strokes));
+            }
+        }
+        if strokes.len() > 1 || image.len() > 1 {
+            let message = "two networks have the same branch; expected each branch of one of them".to_owned();
             return Err(Error::InvalidConfig { field: "network", message });
         }
-        Ok(Self { dense: if same_classes { other.dense } else { dense }, config, ..other })
+        if same_classes && !bias.is_empty() {
+            let Self { dense, config, .. } = &mut self;
+            let d_strokes = config.d_pooled();
+            let zeros =
+                |height: usize| Tensor::<B, 2>::zeros([height, config.n_classes], &dense.bias.device());
+            let heights = [d_strokes, config.d_embedding() - d_strokes];
+            let rows = [strokes, image].into_iter().zip(heights).filter(|(_, height)| *height > 0);
+            let rows = rows.map(|(mut rows, height)| rows.pop().unwrap_or_else(|| zeros(height))).collect();
+            dense.weight = with_values(&dense.weight, Tensor::cat(rows, 0));
+            dense.bias = with_values(&dense.bias, Tensor::cat(bias, 0).sum_dim(0).squeeze_dim(0));
+        }
+        Ok(self)
     }
 
     /// This network with `shift` `[K]` added to the logits of every drawing, by way of the last layer's bias.
@@ -426,13 +612,19 @@ impl<B: Backend> Model<B> {
                 format!("found {} numbers, expected one for each of {n_classes} classes", shift.len());
             return Err(Error::InvalidConfig { field: "shift", message });
         }
-        self.dense.bias = self.dense.bias.map(|bias| {
-            let requires_grad = bias.is_require_grad();
-            let shift = Tensor::from_floats(shift, &bias.device());
-            (bias.detach() + shift).set_require_grad(requires_grad)
-        });
+        let bias = self.dense.bias.val().detach();
+        let shift = Tensor::from_floats(shift, &bias.device());
+        self.dense.bias = with_values(&self.dense.bias, bias + shift);
         Ok(self)
     }
+}
+
+/// A parameter with other values.
+fn with_values<B: Backend, const D: usize>(
+    param: &Param<Tensor<B, D>>,
+    values: Tensor<B, D>,
+) -> Param<Tensor<B, D>> {
+    param.clone().map(|before| values.set_require_grad(before.is_require_grad()))
 }
 
 impl<B: ModelBackend> Model<B> {
@@ -452,20 +644,37 @@ impl<B: ModelBackend> Model<B> {
         self.logits(batch, Some(seed))
     }
 
-    /// The vector of each drawing before the last layer, `[B, 2H]` or with [`Pooling::MeanMax`] `[B, 4H]`.
+    /// The vector of each drawing before the last layer, `[B, E]`: [`ModelConfig::d_embedding`] numbers.
     ///
     /// # Errors
     /// As [`forward`](Self::forward).
     pub fn embedding(&self, batch: &InkBatch<B>) -> Result<Tensor<B, 2>, Error> {
-        self.pooled(batch, None)
+        self.embed(batch, None)
     }
 
     fn logits(&self, batch: &InkBatch<B>, seed: Option<u64>) -> Result<Tensor<B, 2>, Error> {
-        let pooled = self.pooled(batch, seed)?; // [B, 2H] or [B, 4H]
-        Ok(pooled.matmul(self.dense.weight.val()) + self.dense.bias.val().unsqueeze()) // [B, K]
+        let embedding = self.embed(batch, seed)?; // [B, E]
+        Ok(embedding.matmul(self.dense.weight.val()) + self.dense.bias.val().unsqueeze()) // [B, K]
     }
 
-    /// Everything before the last layer: one vector a drawing, `[B, 2H]` or with [`Pooling::MeanMax`] `[B, 4H]`.
+    /// Everything before the last layer: one vector a drawing, `[B, E]`.
+    fn embed(&self, batch: &InkBatch<B>, seed: Option<u64>) -> Result<Tensor<B, 2>, Error> {
+        if self.image_convs.is_empty() {
+            return self.pooled(batch, seed); // [B, 2H] or [B, 4H]
+        }
+        let mut x = batch.images().ok_or(Error::MissingImages)?; // [B, S * S, 1]
+        for conv in &self.image_convs {
+            x = conv.forward(x, seed.is_some()); // [B, S * S, N]
+        }
+        let [n_images, n_pixels, _] = x.dims();
+        let image = ops::pool(x, IMAGE_POOLING, &Lengths::new(vec![n_pixels; n_images])); // [B, 2N]
+        match self.lstms.is_empty() {
+            true => Ok(image),
+            false => Ok(Tensor::cat(vec![self.pooled(batch, seed)?, image], 1)),
+        }
+    }
+
+    /// The branch that reads strokes: one vector a drawing, `[B, 2H]` or with [`Pooling::MeanMax`] `[B, 4H]`.
     fn pooled(&self, batch: &InkBatch<B>, seed: Option<u64>) -> Result<Tensor<B, 2>, Error> {
         if batch.format() != self.config.ink {
             return Err(Error::WrongInkFormat { found: batch.format(), expected: self.config.ink });

@@ -48,12 +48,22 @@ fn configs() -> Vec<ModelConfig> {
             conv_stride: vec![],
             ..ModelConfig::fast(7)
         }),
+        small(ModelConfig { image_conv: vec![5, 6, 9], image_stride: vec![2, 1, 3], ..ModelConfig::fast(7) }),
+        ModelConfig {
+            num_layers: 0,
+            num_conv: vec![],
+            conv_len: vec![],
+            conv_stride: vec![],
+            image_conv: vec![6, 12, 20],
+            image_stride: vec![2, 2, 2],
+            ..ModelConfig::fast(7)
+        },
     ]
 }
 
 fn logits<B: quickdraw_core::ModelBackend>(model: &Model<B>, drawings: &[Drawing]) -> Vec<f32> {
     let inks: Vec<Ink> = drawings.iter().map(|d| Ink::from_drawing(d, model.config().ink)).collect();
-    let batch = InkBatch::new(&inks, &Default::default()).unwrap();
+    let batch = model.config().batch(&inks, &Default::default()).unwrap();
     model.forward(&batch).unwrap().into_data().to_vec().unwrap()
 }
 
@@ -115,7 +125,7 @@ fn dropout_follows_from_its_seed_and_is_absent_without() {
         let model: Model<Flex> = ModelConfig { dropout: 0.5, ..config }.init(&device).unwrap();
         let inks: Vec<Ink> =
             scribbles(8, &[12, 7]).iter().map(|d| Ink::from_drawing(d, model.config().ink)).collect();
-        let batch = InkBatch::new(&inks, &device).unwrap();
+        let batch = model.config().batch(&inks, &device).unwrap();
         let training =
             |seed| model.forward_training(&batch, seed).unwrap().into_data().to_vec::<f32>().unwrap();
         let forward = || model.forward(&batch).unwrap().into_data().to_vec::<f32>().unwrap();
@@ -139,7 +149,7 @@ fn a_network_learns_a_batch_by_heart() {
         let mut model: Model<B> = ModelConfig { dropout: 0.0, ..config }.init(&device).unwrap();
         let mut optimizer = AdamConfig::new().init();
         let inks: Vec<Ink> = drawings.iter().map(|d| Ink::from_drawing(d, model.config().ink)).collect();
-        let batch = InkBatch::<B>::new(&inks, &device).unwrap();
+        let batch = model.config().batch::<B>(&inks, &device).unwrap();
         let labels: Vec<i32> = (0..8).map(|i| i % 7).collect();
         let targets = Tensor::<B, 1, Int>::from_ints(labels.as_slice(), &device).one_hot(7).float();
         let mut losses = Vec::new();
@@ -166,7 +176,7 @@ fn a_configuration_fills_in_the_tutorials_defaults_and_refuses_unknown_fields() 
 
 #[test]
 fn a_configuration_that_makes_no_network_names_the_field() {
-    let tutorial = ModelConfig::tutorial(3);
+    let (tutorial, fast) = (ModelConfig::tutorial(3), ModelConfig::fast(3));
     let cases = [
         ("n_classes", ModelConfig { n_classes: 0, ..tutorial.clone() }),
         ("num_nodes", ModelConfig { num_nodes: 0, ..tutorial.clone() }),
@@ -178,7 +188,12 @@ fn a_configuration_that_makes_no_network_names_the_field() {
         ("conv_stride", ModelConfig { conv_stride: vec![1], ..tutorial.clone() }),
         ("conv_stride", ModelConfig { conv_stride: vec![1, 0, 1], ..tutorial.clone() }),
         ("dropout", ModelConfig { dropout: 1.0, ..tutorial.clone() }),
-        ("dropout", ModelConfig { dropout: f64::NAN, ..tutorial }),
+        ("dropout", ModelConfig { dropout: f64::NAN, ..tutorial.clone() }),
+        ("image_conv", ModelConfig { image_conv: vec![4], image_stride: vec![1], ..tutorial }),
+        ("image_conv", ModelConfig { image_conv: vec![0], image_stride: vec![1], ..fast.clone() }),
+        ("image_stride", ModelConfig { image_conv: vec![4], ..fast.clone() }),
+        ("image_stride", ModelConfig { image_conv: vec![4], image_stride: vec![0], ..fast.clone() }),
+        ("num_conv", ModelConfig { num_layers: 0, image_conv: vec![4], image_stride: vec![1], ..fast }),
     ];
     for (expected, config) in cases {
         match config.validate() {
@@ -194,6 +209,58 @@ fn a_network_refuses_ink_of_another_format() {
     let inks = [Ink::from_drawing(&scribbles(1, &[5])[0], InkFormat::Absolute)];
     let batch = InkBatch::new(&inks, &Default::default()).unwrap();
     assert!(matches!(model.forward(&batch), Err(Error::WrongInkFormat { .. })));
+}
+
+#[test]
+fn a_network_with_an_image_branch_refuses_a_batch_without_images() {
+    let config = ModelConfig { image_conv: vec![4], image_stride: vec![2], ..ModelConfig::fast(7) };
+    let model: Model<Flex> = config.init(&Default::default()).unwrap();
+    let inks = [Ink::from_drawing(&scribbles(1, &[5])[0], InkFormat::Absolute)];
+    let batch = InkBatch::new(&inks, &Default::default()).unwrap();
+    assert!(matches!(model.forward(&batch), Err(Error::MissingImages)));
+    // Images are drawn of absolute coordinates.
+    let inks = [Ink::from_drawing(&scribbles(1, &[5])[0], InkFormat::Tutorial)];
+    let refused = InkBatch::<Flex>::with_images(&inks, &Default::default());
+    assert!(matches!(refused, Err(Error::WrongInkFormat { found: InkFormat::Tutorial, .. })));
+}
+
+#[test]
+fn a_network_made_of_the_branches_of_two_gives_the_mean_of_their_logits() {
+    let device = Default::default();
+    let images = |config| ModelConfig { image_conv: vec![5, 6], image_stride: vec![2, 2], ..config };
+    let strokes = ModelConfig { num_nodes: 12, ..ModelConfig::fast(7) };
+    let both = images(strokes.clone());
+    let image = images(ModelConfig {
+        num_layers: 0,
+        num_conv: vec![],
+        conv_len: vec![],
+        conv_stride: vec![],
+        dropout: 0.5,
+        ..strokes.clone()
+    });
+    let [strokes, image, both]: [Model<Flex>; 3] =
+        [strokes, image, both].map(|config| config.init(&device).unwrap());
+    let drawings = scribbles(2, &[12, 45, 3]);
+    let mean: Vec<f32> = logits(&strokes, &drawings)
+        .iter()
+        .zip(logits(&image, &drawings))
+        .map(|(a, b)| (a + b) / 2.0)
+        .collect();
+    let merged = both.clone().with_branches_of(vec![image.clone(), strokes.clone()], true).unwrap();
+    assert_close("both", &logits(&merged, &drawings), &mean, 1e-5);
+    // A branch that nobody has says nothing at first.
+    let alone = both.clone().with_branches_of(vec![strokes.clone()], true).unwrap();
+    assert_close("one", &logits(&alone, &drawings), &logits(&strokes, &drawings), 1e-5);
+    // Of other classes only the branches are taken.
+    let found = weights::tensors(&both.clone().with_branches_of(vec![strokes.clone()], false).unwrap());
+    assert_eq!(found["dense.weight"], weights::tensors(&both)["dense.weight"]);
+    assert_eq!(found["lstms.1.input"], weights::tensors(&strokes)["lstms.1.input"]);
+    let refused = |model: &Model<Flex>, others: Vec<Model<Flex>>| {
+        model.clone().with_branches_of(others, true).unwrap_err().to_string()
+    };
+    assert!(refused(&both, vec![strokes.clone(), both.clone()]).contains("same branch"));
+    assert!(refused(&strokes, vec![image]).contains("expected a network"));
+    assert!(refused(&strokes, vec![both]).contains("image_conv: [5, 6]"));
 }
 
 /// A small folder: card and weights.
@@ -500,7 +567,7 @@ fn the_quantized_form_gives_the_logits_of_its_weights() {
         let model: Model<Autodiff<Flex>> = config.init(&Default::default()).unwrap();
         // One forward pass in training moves the statistics of batch normalisation.
         let inks: Vec<Ink> = drawings.iter().map(|d| Ink::from_drawing(d, config.ink)).collect();
-        model.forward_training(&InkBatch::new(&inks, &Default::default()).unwrap(), 1).unwrap();
+        model.forward_training(&config.batch(&inks, &Default::default()).unwrap(), 1).unwrap();
         let bytes = weights::save(&model, WeightType::Int8).unwrap();
         let fresh: Model<Flex> = config.init(&Default::default()).unwrap();
         let model = weights::load(fresh, &bytes, &Default::default()).unwrap();
@@ -510,7 +577,7 @@ fn the_quantized_form_gives_the_logits_of_its_weights() {
         for index in [5, 0, 4, 1, 3, 2, 5] {
             let expected = logits(&model, &drawings[index..=index]);
             let embedding = quantized.embedding(&inks[index], &mut work).unwrap();
-            let batch = InkBatch::new(&inks[index..=index], &Default::default()).unwrap();
+            let batch = config.batch(&inks[index..=index], &Default::default()).unwrap();
             let whole: Vec<f32> = model.embedding(&batch).unwrap().into_data().to_vec().unwrap();
             let size = whole.iter().fold(0.0f32, |size, value| size.max(value.abs()));
             assert_close("embedding", &embedding, &whole, 1e-3 * size.max(1e-3));

@@ -241,6 +241,116 @@ fn convolution_and_its_gradients_agree_with_the_plain_form_and_with_burns() {
     }
 }
 
+#[test]
+fn image_convolution_and_its_gradients_agree_with_the_plain_form_and_with_burns() {
+    let mut rng = ChaCha8Rng::seed_from_u64(14);
+    let device = Default::default();
+    for (n_images, side, c, n, stride) in [
+        (1, 1, 1, 1, 1),
+        (2, 5, 3, 4, 1),
+        (3, 6, 2, 5, 2),
+        (2, 7, 4, 3, 2),
+        (2, 8, 3, 2, 3),
+        (37, 9, 5, 7, 1),
+    ] {
+        let side_out = usize::div_ceil(side, stride);
+        let data = [
+            random(&mut rng, [n_images, side * side, c]),
+            random(&mut rng, [9 * c, n]),
+            random(&mut rng, [n]),
+            random(&mut rng, [n_images, side_out * side_out, n]),
+        ];
+        let what = format!("{n_images} images of {side} pixels, {c} channels, stride {stride}");
+        // burn's own convolution with burn's own gradients.
+        let expected = conv_by::<Differentiable>(&data, |x, weight, bias| {
+            let x = x.reshape([n_images, side, side, c]).permute([0, 3, 1, 2]);
+            let weight = weight.reshape([3, 3, c, n]).permute([3, 2, 0, 1]);
+            let options = burn::tensor::ops::ConvOptions::new([stride; 2], [1; 2], [1; 2], 1);
+            let output = burn::tensor::module::conv2d(x, weight, Some(bias), options);
+            output.permute([0, 2, 3, 1]).reshape([n_images, side_out * side_out, n])
+        });
+        let by_flex = conv_by::<Differentiable>(&data, |x, w, b| ops::image_conv(x, w, b, stride));
+        let by_ndarray = conv_by::<Autodiff<NdArray>>(&data, |x, w, b| ops::image_conv(x, w, b, stride));
+        let primitive =
+            |i: usize| Tensor::<Flex, 3>::from_data(data[i].clone(), &device).into_primitive().tensor();
+        let weights = ops::ConvWeights {
+            weight: Tensor::<Flex, 2>::from_data(data[1].clone(), &device).into_primitive().tensor(),
+            bias: Tensor::<Flex, 1>::from_data(data[2].clone(), &device).into_primitive().tensor(),
+        };
+        let output = plain::image_conv_forward::<Flex>(primitive(0), weights.clone(), stride);
+        let (d_x, d) = plain::image_conv_backward::<Flex>(primitive(3), primitive(0), weights, stride, true);
+        let by_plain_kernels: Vec<Vec<f32>> =
+            [output, d_x.unwrap(), d.weight, d.bias].map(|t| t.into_data().to_vec().unwrap()).into();
+        for (form, found) in [("flex", by_flex), ("ndarray", by_ndarray), ("plain kernels", by_plain_kernels)]
+        {
+            for (part, (found, expected)) in found.iter().zip(&expected).enumerate() {
+                assert_close(&format!("{what}, {form}, part {part}"), found, expected, 1e-5);
+            }
+        }
+    }
+}
+
+#[test]
+fn batch_normalisation_and_its_gradients_agree_with_the_differentiated_plain_form() {
+    fn by<B: AutodiffBackend>(
+        data: &[TensorData; 4],
+        run: impl Fn(Tensor<B, 3>, Tensor<B, 1>, Tensor<B, 1>) -> Tensor<B, 3>,
+    ) -> Vec<Vec<f32>> {
+        let device = Default::default();
+        let x = Tensor::<B, 3>::from_data(data[0].clone(), &device).require_grad();
+        let [gamma, beta] =
+            [1, 2].map(|i: usize| Tensor::<B, 1>::from_data(data[i].clone(), &device).require_grad());
+        let output = run(x.clone(), gamma.clone(), beta.clone());
+        let d_output = Tensor::<B, 3>::from_data(data[3].clone(), &device);
+        let gradients = (output.clone() * d_output).sum().backward();
+        let of_channels = [gamma, beta].map(|tensor| flat(tensor.grad(&gradients).unwrap()));
+        [vec![flat(output), flat(x.grad(&gradients).unwrap())], of_channels.into()].concat()
+    }
+    let mut rng = ChaCha8Rng::seed_from_u64(15);
+    let device = Default::default();
+    const EPSILON: f32 = 1e-3;
+    // More rows than a thread takes at a time, and fewer.
+    for (b, p, c) in [(1, 2, 1), (3, 5, 4), (2, 3, 37), (30, 49, 5)] {
+        let data = [
+            random(&mut rng, [b, p, c]),
+            random(&mut rng, [c]),
+            random(&mut rng, [c]),
+            random(&mut rng, [b, p, c]),
+        ];
+        let expected = by::<Differentiable>(&data, |x, gamma, beta| {
+            let x: Tensor<_, 2> = x.flatten(0, 1);
+            let mean = x.clone().mean_dim(0);
+            let variance = (x.clone() - mean.clone()).square().mean_dim(0);
+            let normal = (x - mean) / (variance + EPSILON).sqrt();
+            activation::relu(normal * gamma.unsqueeze() + beta.unsqueeze()).reshape([b, p, c])
+        });
+        let by_flex = by::<Differentiable>(&data, |x, g, b| ops::norm_relu(x, g, b, EPSILON).0);
+        let by_ndarray = by::<Autodiff<NdArray>>(&data, |x, g, b| ops::norm_relu(x, g, b, EPSILON).0);
+        let primitive =
+            |i: usize| Tensor::<Flex, 3>::from_data(data[i].clone(), &device).into_primitive().tensor();
+        let vector =
+            |i: usize| Tensor::<Flex, 1>::from_data(data[i].clone(), &device).into_primitive().tensor();
+        let found = plain::norm_relu_forward::<Flex>(primitive(0), vector(1), vector(2), EPSILON);
+        let statistics = [found.mean, found.variance];
+        let [d_x, d_gamma, d_beta] = plain::norm_relu_backward::<Flex>(
+            primitive(3),
+            primitive(0),
+            vector(1),
+            vector(2),
+            statistics,
+            EPSILON,
+        );
+        let by_plain_kernels: Vec<Vec<f32>> =
+            [found.output, d_x, d_gamma, d_beta].map(|t| t.into_data().to_vec().unwrap()).into();
+        for (form, found) in [("flex", by_flex), ("ndarray", by_ndarray), ("plain kernels", by_plain_kernels)]
+        {
+            for (part, (found, expected)) in found.iter().zip(&expected).enumerate() {
+                assert_close(&format!("[{b}, {p}, {c}], {form}, part {part}"), found, expected, 2e-5);
+            }
+        }
+    }
+}
+
 /// Output and gradient of x, for the loss `sum(output * d_output)`.
 fn pool_by<B: burn::tensor::backend::AutodiffBackend>(
     x: &TensorData,

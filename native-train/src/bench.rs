@@ -7,7 +7,7 @@ use burn::module::AutodiffModule;
 use burn::tensor::Tensor;
 use burn::tensor::backend::AutodiffBackend;
 use quickdraw_core::ops::KernelBackend;
-use quickdraw_core::{Drawing, Ink, InkBatch, Model, ModelBackend, ModelConfig};
+use quickdraw_core::{Drawing, Ink, Model, ModelBackend, ModelConfig};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -114,7 +114,7 @@ where
     let model = model.valid();
     time(options, batches.len(), || {
         for batch in &batches {
-            model.forward(&InkBatch::new(&batch.inks, device)?)?.into_data();
+            model.forward(&model.config().batch(&batch.inks, device)?)?.into_data();
         }
         Ok(())
     })

@@ -114,9 +114,10 @@ pub struct TrainArgs {
     #[arg(long, requires = "out", help_heading = "Run")]
     pub resume: bool,
     /// Begin with the weights of this model folder instead of random ones; if it knows other categories, all but its
-    /// last layer. A run that is resumed has its own
+    /// last layer. Given twice, the branch that reads strokes comes from one and the image branch from the other. A run that is
+    /// resumed has its own
     #[arg(long, value_name = "DIR", help_heading = "Run")]
-    pub init_from: Option<PathBuf>,
+    pub init_from: Vec<PathBuf>,
     /// Where to compute: auto, cpu, cuda, cuda:N, wgpu, or several GPUs as cuda:0,1,2,3 (cpu:2 tries that
     /// without one)
     #[arg(long, default_value = "auto", help_heading = "Run")]
@@ -202,7 +203,7 @@ pub struct TrainArgs {
     #[command(flatten)]
     pub augmentation: AugmentArgs,
 
-    /// LSTM layers
+    /// LSTM layers; 0 leaves nothing but the image branch
     #[arg(long, value_name = "N", help_heading = "Network")]
     pub num_layers: Option<usize>,
     /// Width of each LSTM direction
@@ -238,6 +239,12 @@ pub struct TrainArgs {
     /// Rows that the network reads: tutorial (dx, dy, end) or absolute (dx, dy, end, x, y)
     #[arg(long, value_parser = by_name::<InkFormat>, help_heading = "Network")]
     pub ink: Option<InkFormat>,
+    /// Channels of each convolution of the image branch, as 16,32,64
+    #[arg(long, value_name = "N,..", value_delimiter = ',', help_heading = "Network")]
+    pub image_conv: Option<Vec<usize>>,
+    /// Stride of each convolution of the image branch, as 2,1,2
+    #[arg(long, value_name = "N,..", value_delimiter = ',', help_heading = "Network")]
+    pub image_stride: Option<Vec<usize>>,
 }
 
 /// Flags that vary drawings. Lengths are in units of the 0..255 square of a drawing.
@@ -331,10 +338,16 @@ impl TrainArgs {
             Preset::Best => ModelConfig::best(n_classes),
             Preset::Tutorial => ModelConfig::tutorial(n_classes),
         };
+        let num_layers = self.num_layers.unwrap_or(preset.num_layers);
+        // Without an LSTM there is nothing that the convolutions along a drawing could be read by.
+        let preset = match num_layers {
+            0 => ModelConfig { num_conv: vec![], conv_len: vec![], conv_stride: vec![], ..preset },
+            _ => preset,
+        };
         let num_conv = self.num_conv.clone().unwrap_or(preset.num_conv);
         let config = ModelConfig {
             n_classes,
-            num_layers: self.num_layers.unwrap_or(preset.num_layers),
+            num_layers,
             num_nodes: self.num_nodes.unwrap_or(preset.num_nodes),
             conv_len: self.conv_len.clone().unwrap_or(preset.conv_len),
             conv_stride: self.conv_stride.clone().unwrap_or(preset.conv_stride),
@@ -347,6 +360,8 @@ impl TrainArgs {
             pooling: self.pooling.unwrap_or(preset.pooling),
             ink: self.ink.unwrap_or(preset.ink),
             pen_state: self.config(1)?.augmentation.prefix > 0.0,
+            image_conv: self.image_conv.clone().unwrap_or(preset.image_conv),
+            image_stride: self.image_stride.clone().unwrap_or(preset.image_stride),
         };
         config.validate()?;
         Ok(config)

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Result, ensure};
-use quickdraw_core::{Drawing, Ink, InkBatch, Model, ModelBackend, ModelConfig, QuantizedModel, Workspace};
+use quickdraw_core::{Drawing, Ink, Model, ModelBackend, ModelConfig, QuantizedModel, Workspace};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
@@ -128,7 +128,7 @@ impl<B: ModelBackend> Network<'_, B> {
     fn logits(&self, inks: &[Ink], device: &B::Device) -> Result<Vec<f32>> {
         match self {
             Self::Float(model) => {
-                let logits = model.forward(&InkBatch::new(inks, device)?)?; // [B, K]
+                let logits = model.forward(&model.config().batch(inks, device)?)?; // [B, K]
                 Ok(logits.into_data().iter::<f32>().collect())
             }
             Self::Quantized(model) => {

@@ -18,7 +18,8 @@ use native_train::export::onnx;
 use native_train::tally::{Confidences, Tally};
 use native_train::{model_folder, report};
 use quickdraw_core::{
-    CellType, Classifier, Drawing, Ink, InkBatch, Model, ModelCard, ModelConfig, Pooling, QuantizedModel,
+    CellType, Classifier, Drawing, IMAGE_SIDE, Ink, InkBatch, Model, ModelCard, ModelConfig, Pooling,
+    QuantizedModel,
 };
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -655,6 +656,26 @@ fn variants() -> Vec<(&'static str, ModelConfig)> {
                 ..ModelConfig::tutorial(7)
             }),
         ),
+        (
+            "image",
+            small(ModelConfig {
+                image_conv: vec![4, 5, 6],
+                image_stride: vec![2, 1, 3],
+                ..ModelConfig::fast(7)
+            }),
+        ),
+        (
+            "image_alone",
+            ModelConfig {
+                num_layers: 0,
+                num_conv: vec![],
+                conv_len: vec![],
+                conv_stride: vec![],
+                image_conv: vec![4, 5],
+                image_stride: vec![2, 2],
+                ..ModelConfig::fast(7)
+            },
+        ),
         ("cudnn_strided", small(ModelConfig { cell_type: CellType::CudnnLstm, ..ModelConfig::fast(7) })),
     ]
 }
@@ -668,7 +689,7 @@ fn write_onnx_case(folder: &Path, model: &Model<Flex>, labels: &[String]) {
     drawings.push(Drawing::from_strokes(vec![vec![[3.0, 4.0]]]).unwrap());
     drawings.push(drawings[0].clone().first_points(2));
     let inks: Vec<Ink> = drawings.iter().map(|drawing| Ink::from_drawing(drawing, format)).collect();
-    let batch = InkBatch::<Flex>::new(&inks, &Default::default()).unwrap();
+    let batch: InkBatch<Flex> = model.config().batch(&inks, &Default::default()).unwrap();
     let logits = model.forward(&batch).unwrap();
     let rows = |tensor: Tensor<Flex, 2>| -> Vec<Vec<f32>> {
         let [_, columns] = tensor.dims();
@@ -688,7 +709,17 @@ fn write_onnx_case(folder: &Path, model: &Model<Flex>, labels: &[String]) {
     }
     fs::create_dir_all(folder).unwrap();
     fs::write(folder.join("model.onnx"), onnx::to_bytes(model, labels).unwrap()).unwrap();
-    let expected = json!({ "ink": ink, "lengths": lengths, "logits": rows(logits) });
+    let mut inputs = serde_json::Map::new();
+    if model.config().num_layers > 0 {
+        inputs.insert("ink".to_owned(), json!(ink));
+        inputs.insert("lengths".to_owned(), json!(lengths));
+    }
+    if let Some(images) = batch.images() {
+        let images = images.reshape([n_drawings * IMAGE_SIDE, IMAGE_SIDE]);
+        let images: Vec<_> = rows(images).chunks(IMAGE_SIDE).map(|image| [image.to_vec()]).collect();
+        inputs.insert("image".to_owned(), json!(images));
+    }
+    let expected = json!({ "inputs": inputs, "logits": rows(logits) });
     fs::write(folder.join("expected.json"), expected.to_string()).unwrap();
 }
 

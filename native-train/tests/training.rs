@@ -49,7 +49,7 @@ fn job(out: &Path, steps: u64) -> Job {
         },
         out: out.to_owned(),
         resume: false,
-        init_from: None,
+        init_from: vec![],
         quiet: true,
     }
 }
@@ -138,7 +138,7 @@ fn a_run_begins_with_the_weights_of_a_model_folder() {
     // So small a learning rate that a step changes next to nothing.
     let from_first = |out: &Path| {
         let mut job = job(out, 1);
-        job.init_from = Some(first.clone());
+        job.init_from = vec![first.clone()];
         job.config.learning_rate = 1e-12;
         job.model.dropout = 0.4;
         job
@@ -182,7 +182,7 @@ fn a_run_begins_with_the_weights_of_a_model_folder() {
     let message = refusal(&wider);
     assert!(message.contains("cannot begin with") && message.contains("num_nodes: 8"), "{message}");
     let mut missing = from_first(&folder.path().join("missing"));
-    missing.init_from = Some(folder.path().join("nowhere"));
+    missing.init_from = vec![folder.path().join("nowhere")];
     assert!(refusal(&missing).contains("there is no such folder"));
 }
 

@@ -1,16 +1,18 @@
 //! Gradients of the operations: the backward kernels of the inner backend as nodes of burn's graph.
 
 use burn::backend::Autodiff;
+use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
-use burn::tensor::backend::AutodiffBackend;
+use burn::tensor::backend::{AutodiffBackend, Backend};
 
 use crate::Pooling;
 
 use super::{
     ConvWeights, CrossEntropy, Dropout, Float, KernelBackend, Lengths, LstmSaved, LstmWeights, ModelBackend,
+    Normalized,
 };
 
 /// The backward step of an LSTM layer; parents: x, input weights, recurrent weights, bias.
@@ -32,12 +34,8 @@ impl<B: KernelBackend> Backward<B, 4> for LstmStep {
         let d_output = grads.consume::<B>(&ops.node);
         let LstmState { x, weights, saved, lengths } = ops.state;
         let (d_x, d_weights) = B::lstm_backward(d_output, x, weights, &lengths, saved);
-        let all = [d_x, d_weights.input, d_weights.recurrent, d_weights.bias];
-        for (parent, gradient) in ops.parents.into_iter().zip(all) {
-            if let Some(parent) = parent {
-                grads.register::<B>(parent.id, gradient);
-            }
-        }
+        let all = [d_x, d_weights.input, d_weights.recurrent, d_weights.bias].map(Some);
+        register::<B, 4>(ops.parents.map(|parent| Some(parent?.id)), all, grads);
     }
 }
 
@@ -62,12 +60,76 @@ impl<B: KernelBackend> Backward<B, 3> for ConvStep {
         // The rows of a drawing, which the first convolution reads, have no use for a gradient.
         let wants_d_x = ops.parents[0].is_some();
         let (d_x, d_weights) = B::conv_backward(d_output, x, weights, stride, &lengths, wants_d_x);
-        let all = [d_x, Some(d_weights.weight), Some(d_weights.bias)];
-        for (parent, gradient) in ops.parents.into_iter().zip(all) {
-            if let (Some(parent), Some(gradient)) = (parent, gradient) {
-                grads.register::<B>(parent.id, gradient);
-            }
+        register::<B, 3>(
+            ops.parents.map(|parent| Some(parent?.id)),
+            [d_x, Some(d_weights.weight), Some(d_weights.bias)],
+            grads,
+        );
+    }
+}
+
+/// Hands each parent that wants one its gradient.
+fn register<B: Backend, const N: usize>(
+    parents: [Option<NodeId>; N],
+    gradients: [Option<Float<B>>; N],
+    grads: &mut Gradients,
+) {
+    for (parent, gradient) in parents.into_iter().zip(gradients) {
+        if let (Some(parent), Some(gradient)) = (parent, gradient) {
+            grads.register::<B>(parent, gradient);
         }
+    }
+}
+
+/// The backward step of a convolution of images; parents: x, weight, bias.
+#[derive(Debug)]
+struct ImageConvStep;
+
+#[derive(Clone, Debug)]
+struct ImageConvState<T> {
+    x: T,
+    weights: ConvWeights<T>,
+    stride: usize,
+}
+
+impl<B: KernelBackend> Backward<B, 3> for ImageConvStep {
+    type State = ImageConvState<Float<B>>;
+
+    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let d_output = grads.consume::<B>(&ops.node);
+        let ImageConvState { x, weights, stride } = ops.state;
+        // The pixels of a drawing have no use for a gradient.
+        let wants_d_x = ops.parents[0].is_some();
+        let (d_x, d_weights) = B::image_conv_backward(d_output, x, weights, stride, wants_d_x);
+        register::<B, 3>(
+            ops.parents.map(|parent| Some(parent?.id)),
+            [d_x, Some(d_weights.weight), Some(d_weights.bias)],
+            grads,
+        );
+    }
+}
+
+/// The backward step of batch normalisation and rectification; parents: x, gamma, beta.
+#[derive(Debug)]
+struct NormStep;
+
+#[derive(Clone, Debug)]
+struct NormState<T> {
+    x: T,
+    gamma: T,
+    beta: T,
+    statistics: [T; 2],
+    epsilon: f32,
+}
+
+impl<B: KernelBackend> Backward<B, 3> for NormStep {
+    type State = NormState<Float<B>>;
+
+    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let d_output = grads.consume::<B>(&ops.node);
+        let NormState { x, gamma, beta, statistics, epsilon } = ops.state;
+        let all = B::norm_relu_backward(d_output, x, gamma, beta, statistics, epsilon).map(Some);
+        register::<B, 3>(ops.parents.map(|parent| Some(parent?.id)), all, grads);
     }
 }
 
@@ -158,6 +220,38 @@ impl<B: KernelBackend, C: CheckpointStrategy> ModelBackend for Autodiff<B, C> {
             }
             OpsKind::UnTracked(prep) => prep.finish(output),
         }
+    }
+
+    fn image_conv(x: Float<Self>, weights: ConvWeights<Float<Self>>, stride: usize) -> Float<Self> {
+        let ConvWeights { weight, bias } = weights;
+        let nodes = [x.node.clone(), weight.node.clone(), bias.node.clone()];
+        let x = x.primitive;
+        let weights = ConvWeights { weight: weight.primitive, bias: bias.primitive };
+        let output = B::image_conv_forward(x.clone(), weights.clone(), stride);
+        match Backward::<B, 3>::prepare::<C>(ImageConvStep, nodes).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish(ImageConvState { x, weights, stride }, output),
+            OpsKind::UnTracked(prep) => prep.finish(output),
+        }
+    }
+
+    fn norm_relu(
+        x: Float<Self>,
+        gamma: Float<Self>,
+        beta: Float<Self>,
+        epsilon: f32,
+    ) -> Normalized<Float<Self>> {
+        let nodes = [x.node.clone(), gamma.node.clone(), beta.node.clone()];
+        let [x, gamma, beta] = [x, gamma, beta].map(|tensor| tensor.primitive);
+        let Normalized { output, mean, variance } =
+            B::norm_relu_forward(x.clone(), gamma.clone(), beta.clone(), epsilon);
+        let output = match Backward::<B, 3>::prepare::<C>(NormStep, nodes).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => {
+                let statistics = [mean.clone(), variance.clone()];
+                prep.finish(NormState { x, gamma, beta, statistics, epsilon }, output)
+            }
+            OpsKind::UnTracked(prep) => prep.finish(output),
+        };
+        Normalized { output, mean: Self::from_inner(mean), variance: Self::from_inner(variance) }
     }
 
     fn pool(x: Float<Self>, pooling: Pooling, lengths: &Lengths) -> Float<Self> {

@@ -11,9 +11,10 @@ mod on_host {
     use burn::tensor::{Shape, TensorData, TensorMetadata};
 
     use crate::Pooling;
-    use crate::ops::host::{self, conv, loss, lstm, pool};
+    use crate::ops::host::{self, conv, image_conv, loss, lstm, norm, pool};
     use crate::ops::{
         AdamStep, ConvWeights, CrossEntropy, Dropout, Float, KernelBackend, Lengths, LstmSaved, LstmWeights,
+        Normalized,
     };
 
     /// A backend whose tensors lie in the machine's memory.
@@ -66,6 +67,16 @@ mod on_host {
         let [d_window, d_output] = dims::<B, 2>(&weights.weight);
         let kernel_len = d_window / d_input;
         conv::Shape { n_drawings, n_steps, d_input, d_output, kernel_len, stride }
+    }
+
+    fn image_conv_shape<B: Backend>(
+        x: &Float<B>,
+        weights: &ConvWeights<Float<B>>,
+        stride: usize,
+    ) -> image_conv::Shape {
+        let [n_images, n_pixels, d_input] = dims::<B, 3>(x);
+        let [_, d_output] = dims::<B, 2>(&weights.weight);
+        image_conv::Shape { n_images, side: n_pixels.isqrt(), d_input, d_output, stride }
     }
 
     impl<B: HostBackend> HostKernels for B {}
@@ -146,6 +157,80 @@ mod on_host {
                 shape,
             );
             Self::from_values(output, [shape.n_drawings, shape.n_output_steps(), shape.d_output])
+        }
+
+        fn image_conv_forward_on_host(
+            x: Float<Self>,
+            weights: ConvWeights<Float<Self>>,
+            stride: usize,
+        ) -> Float<Self> {
+            let shape = image_conv_shape::<Self>(&x, &weights, stride);
+            let output = image_conv::forward(
+                &Self::values(&x),
+                &Self::values(&weights.weight),
+                &Self::values(&weights.bias),
+                shape,
+            );
+            Self::from_values(output, [shape.n_images, shape.output_side().pow(2), shape.d_output])
+        }
+
+        fn image_conv_backward_on_host(
+            d_output: Float<Self>,
+            x: Float<Self>,
+            weights: ConvWeights<Float<Self>>,
+            stride: usize,
+            wants_d_x: bool,
+        ) -> (Option<Float<Self>>, ConvWeights<Float<Self>>) {
+            let shape = image_conv_shape::<Self>(&x, &weights, stride);
+            let gradients = image_conv::backward(
+                &Self::values(&d_output),
+                &Self::values(&x),
+                &Self::values(&weights.weight),
+                shape,
+                wants_d_x,
+            );
+            let weight_shape = weights.weight.shape();
+            (
+                gradients.x.map(|d_x| Self::from_values(d_x, x.shape())),
+                ConvWeights {
+                    weight: Self::from_values(gradients.weight, weight_shape),
+                    bias: Self::from_values(gradients.bias, [shape.d_output]),
+                },
+            )
+        }
+
+        fn norm_relu_forward_on_host(
+            x: Float<Self>,
+            gamma: Float<Self>,
+            beta: Float<Self>,
+            epsilon: f32,
+        ) -> Normalized<Float<Self>> {
+            let found =
+                norm::forward(&Self::values(&x), &Self::values(&gamma), &Self::values(&beta), epsilon);
+            Normalized {
+                output: Self::from_values(found.output, x.shape()),
+                mean: Self::from_values(found.mean, gamma.shape()),
+                variance: Self::from_values(found.variance, gamma.shape()),
+            }
+        }
+
+        fn norm_relu_backward_on_host(
+            d_output: Float<Self>,
+            x: Float<Self>,
+            gamma: Float<Self>,
+            beta: Float<Self>,
+            [mean, variance]: [Float<Self>; 2],
+            epsilon: f32,
+        ) -> [Float<Self>; 3] {
+            let [d_x, d_gamma, d_beta] = norm::backward(
+                &Self::values(&d_output),
+                &Self::values(&x),
+                [&Self::values(&gamma), &Self::values(&beta)],
+                [&Self::values(&mean), &Self::values(&variance)],
+                epsilon,
+            );
+            let of_channels = |values| Self::from_values(values, gamma.shape());
+            [Self::from_values(d_x, x.shape()), of_channels(d_gamma), of_channels(d_beta)]
         }
 
         fn pool_forward_on_host(x: Float<Self>, pooling: Pooling, lengths: &Lengths) -> Float<Self> {
@@ -291,6 +376,44 @@ mod on_host {
                     wants_d_x: bool,
                 ) -> (Option<Float<Self>>, ConvWeights<Float<Self>>) {
                     Self::conv_backward_on_host(d_output, x, weights, stride, lengths, wants_d_x)
+                }
+
+                fn image_conv_forward(
+                    x: Float<Self>,
+                    weights: ConvWeights<Float<Self>>,
+                    stride: usize,
+                ) -> Float<Self> {
+                    Self::image_conv_forward_on_host(x, weights, stride)
+                }
+
+                fn image_conv_backward(
+                    d_output: Float<Self>,
+                    x: Float<Self>,
+                    weights: ConvWeights<Float<Self>>,
+                    stride: usize,
+                    wants_d_x: bool,
+                ) -> (Option<Float<Self>>, ConvWeights<Float<Self>>) {
+                    Self::image_conv_backward_on_host(d_output, x, weights, stride, wants_d_x)
+                }
+
+                fn norm_relu_forward(
+                    x: Float<Self>,
+                    gamma: Float<Self>,
+                    beta: Float<Self>,
+                    epsilon: f32,
+                ) -> Normalized<Float<Self>> {
+                    Self::norm_relu_forward_on_host(x, gamma, beta, epsilon)
+                }
+
+                fn norm_relu_backward(
+                    d_output: Float<Self>,
+                    x: Float<Self>,
+                    gamma: Float<Self>,
+                    beta: Float<Self>,
+                    statistics: [Float<Self>; 2],
+                    epsilon: f32,
+                ) -> [Float<Self>; 3] {
+                    Self::norm_relu_backward_on_host(d_output, x, gamma, beta, statistics, epsilon)
                 }
 
                 fn pool_forward(x: Float<Self>, pooling: Pooling, lengths: &Lengths) -> Float<Self> {

@@ -1,5 +1,6 @@
 //! The network's operations over batches of drawings of different lengths: the 1-d convolution, the bidirectional LSTM
-//! layer, pooling over time, dropout and the loss, each ONE operation with its own gradient; and the optimiser's arithmetic.
+//! layer, the convolution of images, pooling, dropout and the loss, each ONE operation with its own gradient; and the
+//! optimiser's arithmetic.
 //!
 //! In: padded batches `[B, T, C]` with [`Lengths`]. Out: padded batches, zero past each drawing's length.
 //! [`KernelBackend`] is what a backend gives: its defaults are the plain form in tensor operations
@@ -103,6 +104,20 @@ pub struct ConvWeights<T> {
     /// `[N]`.
     pub bias: T,
 }
+
+/// What batch normalisation gives.
+#[derive(Clone, Debug)]
+pub struct Normalized<T> {
+    /// In the shape of its input.
+    pub output: T,
+    /// Of each channel over the batch, `[C]`.
+    pub mean: T,
+    /// Likewise, `[C]`.
+    pub variance: T,
+}
+
+/// Pixels along a side of the windows of an image convolution.
+pub const IMAGE_KERNEL: usize = 3;
 
 /// The mean cross-entropy of a batch and what else its rows tell.
 #[derive(Clone, Debug)]
@@ -231,6 +246,48 @@ pub trait KernelBackend: Backend {
         plain::conv_backward::<Self>(d_output, x, weights, stride, lengths, wants_d_x)
     }
 
+    /// Convolves square images `x` `[B, S * S, C]` with `weight` `[9 * C, N]` (windows of 3 x 3 pixels, their rows in order): the
+    /// pixel at row `i` and column `j` of the output `[B, S' * S', N]`, where S' is `ceil(S / stride)`, sees those around row
+    /// `i * stride` and column `j * stride`; outside of the image all is zero.
+    fn image_conv_forward(x: Float<Self>, weights: ConvWeights<Float<Self>>, stride: usize) -> Float<Self> {
+        plain::image_conv_forward::<Self>(x, weights, stride)
+    }
+
+    /// The gradients of `x`, where it `wants_d_x`, and of the weights, from that of the output.
+    fn image_conv_backward(
+        d_output: Float<Self>,
+        x: Float<Self>,
+        weights: ConvWeights<Float<Self>>,
+        stride: usize,
+        wants_d_x: bool,
+    ) -> (Option<Float<Self>>, ConvWeights<Float<Self>>) {
+        plain::image_conv_backward::<Self>(d_output, x, weights, stride, wants_d_x)
+    }
+
+    /// Normalises each channel of `x` `[B, P, C]` by its mean and variance over the batch, scales and shifts it by `gamma` and `beta`
+    /// `[C]`, and sets what is below zero to zero.
+    fn norm_relu_forward(
+        x: Float<Self>,
+        gamma: Float<Self>,
+        beta: Float<Self>,
+        epsilon: f32,
+    ) -> Normalized<Float<Self>> {
+        plain::norm_relu_forward::<Self>(x, gamma, beta, epsilon)
+    }
+
+    /// The gradients of `x`, `gamma` and `beta`, from that of the output; `statistics` are the mean and the variance that the forward
+    /// pass found.
+    fn norm_relu_backward(
+        d_output: Float<Self>,
+        x: Float<Self>,
+        gamma: Float<Self>,
+        beta: Float<Self>,
+        statistics: [Float<Self>; 2],
+        epsilon: f32,
+    ) -> [Float<Self>; 3] {
+        plain::norm_relu_backward::<Self>(d_output, x, gamma, beta, statistics, epsilon)
+    }
+
     /// Pools `x` `[B, T, C]` over the steps that exist: `[B, C]`, or with [`Pooling::MeanMax`] `[B, 2C]`.
     fn pool_forward(x: Float<Self>, pooling: Pooling, lengths: &Lengths) -> Float<Self> {
         plain::pool_forward::<Self>(x, pooling, lengths)
@@ -301,6 +358,17 @@ pub trait ModelBackend: Backend {
         lengths: &Lengths,
     ) -> Float<Self>;
 
+    /// See [`KernelBackend::image_conv_forward`].
+    fn image_conv(x: Float<Self>, weights: ConvWeights<Float<Self>>, stride: usize) -> Float<Self>;
+
+    /// See [`KernelBackend::norm_relu_forward`]; mean and variance have no gradient.
+    fn norm_relu(
+        x: Float<Self>,
+        gamma: Float<Self>,
+        beta: Float<Self>,
+        epsilon: f32,
+    ) -> Normalized<Float<Self>>;
+
     /// See [`KernelBackend::pool_forward`].
     fn pool(x: Float<Self>, pooling: Pooling, lengths: &Lengths) -> Float<Self>;
 
@@ -318,6 +386,14 @@ impl<B: KernelBackend> ModelBackend for B {
 
     fn conv(x: Float<B>, weights: ConvWeights<Float<B>>, stride: usize, lengths: &Lengths) -> Float<B> {
         B::conv_forward(x, weights, stride, lengths)
+    }
+
+    fn image_conv(x: Float<B>, weights: ConvWeights<Float<B>>, stride: usize) -> Float<B> {
+        B::image_conv_forward(x, weights, stride)
+    }
+
+    fn norm_relu(x: Float<B>, gamma: Float<B>, beta: Float<B>, epsilon: f32) -> Normalized<Float<B>> {
+        B::norm_relu_forward(x, gamma, beta, epsilon)
     }
 
     fn pool(x: Float<B>, pooling: Pooling, lengths: &Lengths) -> Float<B> {
@@ -357,6 +433,30 @@ pub fn conv<B: ModelBackend>(
 ) -> Tensor<B, 3> {
     let weights = ConvWeights { weight: float(weight), bias: float(bias) };
     tensor(B::conv(float(x), weights, stride, lengths))
+}
+
+/// A convolution of square images `x` `[B, S * S, C]` with `weight` `[9 * C, N]`; gives `[B, S' * S', N]`, where S' is
+/// `ceil(S / stride)`.
+pub fn image_conv<B: ModelBackend>(
+    x: Tensor<B, 3>,
+    weight: Tensor<B, 2>,
+    bias: Tensor<B, 1>,
+    stride: usize,
+) -> Tensor<B, 3> {
+    let weights = ConvWeights { weight: float(weight), bias: float(bias) };
+    tensor(B::image_conv(float(x), weights, stride))
+}
+
+/// Batch normalisation of `x` `[B, P, C]` with scale `gamma` and shift `beta` `[C]`, rectified: the output, and the mean and the
+/// variance of each channel over the batch, which have no gradient.
+pub fn norm_relu<B: ModelBackend>(
+    x: Tensor<B, 3>,
+    gamma: Tensor<B, 1>,
+    beta: Tensor<B, 1>,
+    epsilon: f32,
+) -> (Tensor<B, 3>, [Tensor<B, 1>; 2]) {
+    let Normalized { output, mean, variance } = B::norm_relu(float(x), float(gamma), float(beta), epsilon);
+    (tensor(output), [tensor(mean), tensor(variance)])
 }
 
 /// Pools `x` `[B, T, C]` over the steps that exist: `[B, C]`, or with [`Pooling::MeanMax`] `[B, 2C]`.

@@ -3,12 +3,14 @@
 //! One small product a step makes the LSTM slow here; a backend that matters has its own kernels.
 
 use burn::tensor::backend::Backend;
+use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Distribution, IndexingUpdateOp, Int, Tensor, TensorData, TensorMetadata, activation};
 
 use crate::Pooling;
 
 use super::{
-    AdamStep, ConvWeights, CrossEntropy, Dropout, Float, Lengths, LstmSaved, LstmWeights, float, tensor,
+    AdamStep, ConvWeights, CrossEntropy, Dropout, Float, IMAGE_KERNEL, Lengths, LstmSaved, LstmWeights,
+    Normalized, float, tensor,
 };
 
 /// `x` `[B, T, C]` with zeros in the padding, whatever lay there: a product with the mask would leave what is no number.
@@ -249,6 +251,119 @@ pub fn conv_backward<B: Backend>(
     }
     let d_x = d_x.narrow(1, left, n_steps) * lengths.mask::<B>(n_steps, &device);
     (Some(float(d_x)), d_weights)
+}
+
+/// The kernel of an image convolution as the backend wants it: `[9 * C, N]` -> `[N, C, 3, 3]`.
+fn image_kernel<B: Backend>(weight: Tensor<B, 2>) -> Tensor<B, 4> {
+    let [d_window, n] = weight.dims();
+    let c = d_window / (IMAGE_KERNEL * IMAGE_KERNEL);
+    weight.reshape([IMAGE_KERNEL, IMAGE_KERNEL, c, n]).permute([3, 2, 0, 1])
+}
+
+/// Images as the backend wants them: `[B, S * S, C]` -> `[B, C, S, S]`.
+fn channels_first<B: Backend>(x: Tensor<B, 3>) -> Tensor<B, 4> {
+    let [n_images, n_pixels, c] = x.dims();
+    let side = n_pixels.isqrt();
+    x.reshape([n_images, side, side, c]).permute([0, 3, 1, 2])
+}
+
+/// Back from `[B, C, S, S]` to `[B, S * S, C]`.
+fn channels_last<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 3> {
+    let [n_images, c, side, _] = x.dims();
+    x.permute([0, 2, 3, 1]).reshape([n_images, side * side, c])
+}
+
+/// One pixel around the image, so that there is a window around every `stride`-th pixel.
+fn image_options(stride: usize) -> ConvOptions<2> {
+    ConvOptions::new([stride; 2], [1; 2], [1; 2], 1)
+}
+
+/// See [`KernelBackend::image_conv_forward`](super::KernelBackend::image_conv_forward).
+pub fn image_conv_forward<B: Backend>(
+    x: Float<B>,
+    weights: ConvWeights<Float<B>>,
+    stride: usize,
+) -> Float<B> {
+    let x = float(channels_first::<B>(tensor(x)));
+    let kernel = float(image_kernel::<B>(tensor(weights.weight)));
+    let output = B::conv2d(x, kernel, Some(weights.bias), image_options(stride));
+    float(channels_last::<B>(tensor(output)))
+}
+
+/// See [`KernelBackend::image_conv_backward`](super::KernelBackend::image_conv_backward).
+pub fn image_conv_backward<B: Backend>(
+    d_output: Float<B>,
+    x: Float<B>,
+    weights: ConvWeights<Float<B>>,
+    stride: usize,
+    wants_d_x: bool,
+) -> (Option<Float<B>>, ConvWeights<Float<B>>) {
+    let d_output: Tensor<B, 3> = tensor(d_output);
+    let d_bias: Tensor<B, 1> = d_output.clone().sum_dim(1).sum_dim(0).flatten(0, 2);
+    let d_output = float(channels_first(d_output));
+    let x = float(channels_first::<B>(tensor(x)));
+    let kernel = float(image_kernel::<B>(tensor(weights.weight)));
+    let d_x = wants_d_x.then(|| {
+        let options = image_options(stride);
+        let d_x = B::conv2d_x_backward(x.clone(), kernel.clone(), d_output.clone(), options);
+        float(channels_last::<B>(tensor(d_x)))
+    });
+    let d_kernel: Tensor<B, 4> =
+        tensor(B::conv2d_weight_backward(x, kernel, d_output, image_options(stride)));
+    let [n, c, ..] = d_kernel.dims();
+    let d_weight: Tensor<B, 2> = d_kernel.permute([2, 3, 1, 0]).reshape([IMAGE_KERNEL * IMAGE_KERNEL * c, n]);
+    (d_x, ConvWeights { weight: float(d_weight), bias: float(d_bias) })
+}
+
+/// See [`KernelBackend::norm_relu_forward`](super::KernelBackend::norm_relu_forward).
+pub fn norm_relu_forward<B: Backend>(
+    x: Float<B>,
+    gamma: Float<B>,
+    beta: Float<B>,
+    epsilon: f32,
+) -> Normalized<Float<B>> {
+    let shape = x.shape();
+    let x: Tensor<B, 2> = rows(tensor(x));
+    let mean = x.clone().mean_dim(0); // [1, C]
+    let variance = (x.clone() - mean.clone()).square().mean_dim(0); // [1, C]
+    let (gamma, beta): (Tensor<B, 1>, Tensor<B, 1>) = (tensor(gamma), tensor(beta));
+    let normal = (x - mean.clone()) / (variance.clone() + epsilon).sqrt();
+    let output = activation::relu(normal * gamma.unsqueeze() + beta.unsqueeze());
+    Normalized {
+        output: B::float_reshape(float(output), shape),
+        mean: float(mean.squeeze_dim::<1>(0)),
+        variance: float(variance.squeeze_dim::<1>(0)),
+    }
+}
+
+/// See [`KernelBackend::norm_relu_backward`](super::KernelBackend::norm_relu_backward).
+pub fn norm_relu_backward<B: Backend>(
+    d_output: Float<B>,
+    x: Float<B>,
+    gamma: Float<B>,
+    beta: Float<B>,
+    statistics: [Float<B>; 2],
+    epsilon: f32,
+) -> [Float<B>; 3] {
+    let shape = x.shape();
+    let (d_output, x): (Tensor<B, 2>, Tensor<B, 2>) = (rows(tensor(d_output)), rows(tensor(x)));
+    let [gamma, beta] = [gamma, beta].map(|values| tensor::<B, 1>(values).unsqueeze::<2>()); // [1, C]
+    let [mean, variance] = statistics.map(|values| tensor::<B, 1>(values).unsqueeze::<2>());
+    let inverse = (variance + epsilon).sqrt().recip();
+    let normal = (x - mean) * inverse.clone(); // [N, C]
+    let is_cut_off = (normal.clone() * gamma.clone() + beta).lower_equal_elem(0.0);
+    let d = d_output.mask_fill(is_cut_off, 0.0);
+    let d_beta = d.clone().sum_dim(0); // [1, C]
+    let d_gamma = (d.clone() * normal.clone()).sum_dim(0);
+    let n = d.dims()[0].max(1) as f64;
+    let d_x = (d - d_beta.clone() / n - normal * (d_gamma.clone() / n)) * (gamma * inverse);
+    let of_channels = |values: Tensor<B, 2>| float(values.squeeze_dim::<1>(0));
+    [B::float_reshape(float(d_x), shape), of_channels(d_gamma), of_channels(d_beta)]
+}
+
+/// `[B, P, C]` -> `[B * P, C]`.
+fn rows<B: Backend>(x: Tensor<B, 3>) -> Tensor<B, 2> {
+    x.flatten(0, 1)
 }
 
 /// See [`KernelBackend::pool_forward`](super::KernelBackend::pool_forward).

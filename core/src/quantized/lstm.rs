@@ -156,7 +156,8 @@ impl WithSimd for Steps<'_> {
         for step in 0..n_steps {
             let t = if backward { n_steps - 1 - step } else { step };
             let gates = &mut projected[t * places..][..places];
-            let mut panel = 0;
+            // The state before the first step is zero.
+            let mut panel = if step == 0 { n_panels } else { 0 };
             while panel + 1 < n_panels {
                 direction.add_state::<2>(panel, state, gates);
                 panel += 2;

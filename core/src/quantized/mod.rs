@@ -10,8 +10,11 @@ mod lstm;
 
 use self::linear::{Linear, Rows, in_order, round_rows};
 use self::lstm::Direction;
-use crate::model::BATCH_NORM_EPSILON;
-use crate::ops::host::pool;
+use crate::int8::Quantized;
+use crate::model::{BATCH_NORM_EPSILON, IMAGE_POOLING};
+use crate::ops::IMAGE_KERNEL;
+use crate::ops::host::{image_conv, pool};
+use crate::raster::{IMAGE_SIDE, image};
 use crate::weights::Reader;
 use crate::{Activation, Error, Ink, ModelConfig};
 
@@ -21,6 +24,7 @@ pub struct QuantizedModel {
     config: ModelConfig,
     convs: Vec<Conv>,
     lstms: Vec<[Direction; 2]>,
+    image_convs: Vec<ImageConv>,
     dense: Linear,
 }
 
@@ -32,6 +36,8 @@ pub struct Workspace {
     /// The rows before and after a layer, `[T, C]`.
     rows: Vec<f32>,
     output: Vec<f32>,
+    /// The windows of an image convolution.
+    windows: Vec<i16>,
     lstm: lstm::Workspace,
 }
 
@@ -43,6 +49,13 @@ struct Conv {
     stride: usize,
     d_input: usize,
     d_output: usize,
+}
+
+/// A convolution of the image branch.
+#[derive(Debug)]
+struct ImageConv {
+    linear: Linear,
+    shape: image_conv::Shape,
 }
 
 /// Batch normalisation of trained statistics: a factor and a shift for each channel.
@@ -88,12 +101,31 @@ impl QuantizedModel {
             let bias = reader.floats(&name("bias"), &[8 * h])?;
             lstms.push([0, 1].map(|d| Direction::new(d, &input, d_input, &recurrent, &bias, h)));
         }
+        let mut image_convs = Vec::with_capacity(config.image_conv.len());
+        let mut side = IMAGE_SIDE;
+        for (i, (d_input, d_output, stride)) in config.image_layers().enumerate() {
+            let depth = IMAGE_KERNEL * IMAGE_KERNEL * d_input;
+            let weight = reader.quantized(&format!("image_convs.{i}.weight"), &[depth, d_output])?;
+            let bias = reader.floats(&format!("image_convs.{i}.bias"), &[d_output])?;
+            let Norm { factors, shifts } =
+                Norm::load(&mut reader, &format!("image_convs.{i}.norm"), d_output)?;
+            // What normalises a column of sums multiplies its scale.
+            let product = |(value, factor): (&f32, &f32)| value * factor;
+            let scales = weight.scales.iter().zip(&factors).map(product).collect();
+            let weight = Quantized { scales, ..weight };
+            let bias = bias.iter().zip(&factors).map(product).zip(&shifts);
+            let bias: Vec<f32> = bias.map(|(bias, shift)| bias + shift).collect();
+            let linear = Linear::new(&weight, depth, d_output, &bias, &in_order(d_output));
+            let shape = image_conv::Shape { n_images: 1, side, d_input, d_output, stride };
+            side = shape.output_side();
+            image_convs.push(ImageConv { linear, shape });
+        }
         let (depth, n_classes) = (config.d_embedding(), config.n_classes);
         let weight = reader.quantized("dense.weight", &[depth, n_classes])?;
         let bias = reader.floats("dense.bias", &[n_classes])?;
         reader.finish()?;
         let dense = Linear::new(&weight, depth, n_classes, &bias, &in_order(n_classes));
-        Ok(Self { config: config.clone(), convs, lstms, dense })
+        Ok(Self { config: config.clone(), convs, lstms, image_convs, dense })
     }
 
     /// The configuration of the network.
@@ -101,7 +133,7 @@ impl QuantizedModel {
         &self.config
     }
 
-    /// The vector before the last layer: `[2H]`, or with [`Pooling::MeanMax`](crate::Pooling) `[4H]`.
+    /// The vector before the last layer, of [`ModelConfig::d_embedding`] numbers.
     ///
     /// # Errors
     /// When the ink has another format than the network reads.
@@ -109,6 +141,30 @@ impl QuantizedModel {
         if ink.format() != self.config.ink {
             return Err(Error::WrongInkFormat { found: ink.format(), expected: self.config.ink });
         }
+        let mut embedding = Vec::with_capacity(self.config.d_embedding());
+        if !self.lstms.is_empty() {
+            embedding = self.of_strokes(ink, work);
+        }
+        if !self.image_convs.is_empty() {
+            embedding.extend(self.of_image(ink, work));
+        }
+        Ok(embedding)
+    }
+
+    /// What the image branch makes of an ink: `[2N]`.
+    fn of_image(&self, ink: &Ink, work: &mut Workspace) -> Vec<f32> {
+        work.rows.clear();
+        work.rows.extend(image(ink));
+        for conv in &self.image_convs {
+            conv.forward(work);
+        }
+        let width = self.config.image_conv.last().copied().unwrap_or(1);
+        let n_pixels = work.rows.len() / width;
+        pool::forward(&work.rows, &[n_pixels], n_pixels, width, IMAGE_POOLING)
+    }
+
+    /// What the LSTM makes of an ink: `[2H]`, or with [`Pooling::MeanMax`](crate::Pooling) `[4H]`.
+    fn of_strokes(&self, ink: &Ink, work: &mut Workspace) -> Vec<f32> {
         work.rows.clear();
         work.rows.extend_from_slice(ink.rows());
         let mut n_rows = ink.n_rows();
@@ -131,7 +187,7 @@ impl QuantizedModel {
             }
             std::mem::swap(&mut work.rows, &mut work.output);
         }
-        Ok(pool::forward(&work.rows, &[n_rows], n_rows, width, self.config.pooling))
+        pool::forward(&work.rows, &[n_rows], n_rows, width, self.config.pooling)
     }
 
     /// The logits of an embedding, `[K]`.
@@ -159,6 +215,30 @@ impl Norm {
             .collect();
         let shifts = beta.iter().zip(&mean).zip(&factors).map(|((beta, mean), factor)| beta - mean * factor);
         Ok(Self { shifts: shifts.collect(), factors })
+    }
+}
+
+impl ImageConv {
+    /// From `work.rows` `[S * S, C]` to `work.rows` `[S' * S', N]`, rectified.
+    fn forward(&self, work: &mut Workspace) {
+        let Workspace { rounded, rows, output, windows, .. } = work;
+        rounded.clear();
+        let scale = round_rows(rows, self.linear.largest(), rounded);
+        let n_windows = self.shape.n_windows();
+        windows.clear();
+        // An odd last window is read with one number more.
+        windows.resize(n_windows * self.shape.d_window() + 1, 0);
+        self.shape.for_each_run(|to, from, len| {
+            windows[to..to + len].copy_from_slice(&rounded[from..from + len]);
+        });
+        let places = self.linear.n_places();
+        output.resize(n_windows * places, 0.0);
+        let stride = self.shape.d_window();
+        self.linear.forward(Rows { stride, n_rows: n_windows, values: windows, scale }, output);
+        rows.clear();
+        for row in output.chunks_exact(places) {
+            rows.extend(row[..self.shape.d_output].iter().map(|value| value.max(0.0)));
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! A network in, the bytes of an ONNX model out.
 //!
-//! Inputs: `ink` float `[B, T, C]` and `lengths` int64 `[B]`, the rows that each drawing has, 0 to T. Output: `logits`
-//! float `[B, K]`. The graph does what [`Model::forward`](quickdraw_core::Model::forward) does, lengths included, so
+//! Inputs: `ink` float `[B, T, C]` and `lengths` int64 `[B]`, the rows that each drawing has, 0 to T; of a network with an image
+//! branch also `image` float `[B, 1, S, S]`, as [`InkBatch::images`](quickdraw_core::InkBatch::images). Output: `logits` float
+//! `[B, K]`. The graph does what [`Model::forward`](quickdraw_core::Model::forward) does, lengths included, so
 //! that a drawing's logits do not depend on its batch mates (the `cudnn_lstm` cell excepted, as everywhere); what
 //! `ink` holds past a drawing's rows is not read, and for that cell it must be zero. Operators are those of
 //! opset 17, which onnxruntime and onnxruntime-web have.
@@ -11,8 +12,9 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result};
 use burn::tensor::backend::Backend;
 use prost::Message;
+use quickdraw_core::ops::IMAGE_KERNEL;
 use quickdraw_core::weights::{self, NamedTensor};
-use quickdraw_core::{Activation, BATCH_NORM_EPSILON, CellType, Model, ModelConfig, Pooling};
+use quickdraw_core::{Activation, BATCH_NORM_EPSILON, CellType, IMAGE_SIDE, Model, ModelConfig, Pooling};
 
 use super::protobuf::{
     AttributeProto, AttributeType, DataType, DimensionProto, GraphProto, ModelProto, NodeProto,
@@ -36,7 +38,15 @@ pub fn to_bytes<B: Backend>(model: &Model<B>, labels: &[String]) -> Result<Vec<u
     let mut graph = Graph { tensors: weights::tensors(model), nodes: Vec::new(), constants: BTreeMap::new() };
     graph.network(config)?;
     let entry = |key: &str, value: String| StringStringEntryProto { key: key.to_owned(), value };
-    let columns = config.ink.n_columns() as i64;
+    let (columns, side) = (config.ink.n_columns() as i64, IMAGE_SIDE as i64);
+    let mut inputs = Vec::new();
+    if config.num_layers > 0 {
+        inputs.push(value("ink", DataType::Float, [named("B"), named("T"), fixed(columns)]));
+        inputs.push(value("lengths", DataType::Int64, [named("B")]));
+    }
+    if !config.image_conv.is_empty() {
+        inputs.push(value("image", DataType::Float, [named("B"), fixed(1), fixed(side), fixed(side)]));
+    }
     let model = ModelProto {
         ir_version: Some(IR_VERSION),
         producer_name: env!("CARGO_PKG_NAME").to_owned(),
@@ -54,10 +64,7 @@ pub fn to_bytes<B: Backend>(model: &Model<B>, labels: &[String]) -> Result<Vec<u
             name: "quickdraw".to_owned(),
             node: graph.nodes,
             initializer: graph.constants.into_values().collect(),
-            input: vec![
-                value("ink", DataType::Float, [named("B"), named("T"), fixed(columns)]),
-                value("lengths", DataType::Int64, [named("B")]),
-            ],
+            input: inputs,
             output: vec![value("logits", DataType::Float, [named("B"), fixed(config.n_classes as i64)])],
         }),
     };
@@ -78,12 +85,59 @@ struct Graph {
 
 impl Graph {
     fn network(&mut self, config: &ModelConfig) -> Result<()> {
+        let mut branches = Vec::new();
+        if config.num_layers > 0 {
+            branches.push(self.of_strokes(config)?); // [B, 2H] or [B, 4H]
+        }
+        if !config.image_conv.is_empty() {
+            branches.push(self.of_image(config)?); // [B, 2N]
+        }
+        let branches: Vec<&str> = branches.iter().map(String::as_str).collect();
+        let embedding = match branches[..] {
+            [only] => only.to_owned(),
+            _ => self.node("Concat", &branches, vec![int("axis", 1)]), // [B, E]
+        };
+        let weight = self.weight("dense.weight")?;
+        let bias = self.weight("dense.bias")?;
+        self.node_named("Gemm", &[&embedding, &weight, &bias], "logits", vec![]);
+        Ok(())
+    }
+
+    /// The branch that looks at images, `[B, 2N]`.
+    fn of_image(&mut self, config: &ModelConfig) -> Result<Value> {
+        let mut x = "image".to_owned(); // [B, 1, S, S]
+        for (layer, &stride) in config.image_stride.iter().enumerate() {
+            let name = |part: &str| format!("image_convs.{layer}.{part}");
+            let NamedTensor { shape, values } = self.take(&name("weight"))?; // [9 * C, N]
+            let n_taps = IMAGE_KERNEL * IMAGE_KERNEL;
+            let (channels, n) = (shape[0] / n_taps, shape[1]);
+            let values =
+                rearranged([n, channels, n_taps], |[n_, c, tap]| values[(tap * channels + c) * n + n_]);
+            let shape = [n, channels, IMAGE_KERNEL, IMAGE_KERNEL];
+            let weight = self.constant(&name("weight"), &shape, &values);
+            let bias = self.weight(&name("bias"))?;
+            let attributes = vec![
+                ints("kernel_shape", &[IMAGE_KERNEL as i64; 2]),
+                ints("pads", &[1; 4]),
+                ints("strides", &[stride as i64; 2]),
+            ];
+            x = self.node("Conv", &[&x, &weight, &bias], attributes);
+            x = self.batch_norm(&name("norm"), &x, 2)?;
+            x = self.node("Relu", &[&x], vec![]); // [B, N, S, S]
+        }
+        let pooled = ["ReduceMean", "ReduceMax"]
+            .map(|pool| self.node(pool, &[&x], vec![ints("axes", &[2, 3]), int("keepdims", 0)]));
+        Ok(self.node("Concat", &[&pooled[0], &pooled[1]], vec![int("axis", 1)]))
+    }
+
+    /// The branch that reads strokes, `[B, 2H]` or `[B, 4H]`.
+    fn of_strokes(&mut self, config: &ModelConfig) -> Result<Value> {
         let honours_lengths = config.cell_type == CellType::Lstm;
         let mut lengths = "lengths".to_owned();
         let mut x = self.node("Transpose", &["ink"], vec![ints("perm", &[0, 2, 1])]); // [B, C, T]
         for layer in 0..config.num_conv.len() {
             if config.batch_norm {
-                x = self.batch_norm(layer, &x)?;
+                x = self.batch_norm(&format!("convs.{layer}.norm"), &x, 1)?;
             }
             if honours_lengths {
                 let mask = self.mask(&x, &lengths);
@@ -107,11 +161,7 @@ impl Graph {
             x = self.lstm(layer, &x, seen.as_deref(), config.num_nodes)?; // [T, B, 2H]
         }
         let x = self.node("Mul", &[&x, &mask], vec![]);
-        let pooled = self.pool(&x, &mask, &lengths, &counts, config.pooling); // [B, 2H] or [B, 4H]
-        let weight = self.weight("dense.weight")?;
-        let bias = self.weight("dense.bias")?;
-        self.node_named("Gemm", &[&pooled, &weight, &bias], "logits", vec![]);
-        Ok(())
+        Ok(self.pool(&x, &mask, &lengths, &counts, config.pooling))
     }
 
     /// One for each row that a drawing has, zero past its end: `[B, 1, T]` for `x` `[B, C, T]`.
@@ -136,10 +186,10 @@ impl Graph {
         self.node("Div", &[&sum, &stride], vec![])
     }
 
-    /// Batch normalisation as a factor and a summand for each channel. It stays apart from the convolution, because
-    /// rows outside a drawing count as zero after it, not before.
-    fn batch_norm(&mut self, layer: usize, x: &str) -> Result<Value> {
-        let mut take = |name: &str| self.take(&format!("convs.{layer}.norm.{name}"));
+    /// Batch normalisation as a factor and a summand for each channel, which so many dimensions follow. It stays apart from the
+    /// convolution along a drawing, because rows outside of it count as zero after the normalisation, not before.
+    fn batch_norm(&mut self, norm: &str, x: &str, n_dims: usize) -> Result<Value> {
+        let mut take = |name: &str| self.take(&format!("{norm}.{name}"));
         let (gamma, beta) = (take("gamma")?.values, take("beta")?.values);
         let (mean, variance) = (take("running_mean")?.values, take("running_var")?.values);
         let factor: Vec<f32> = gamma
@@ -149,9 +199,9 @@ impl Graph {
             .collect();
         let summand: Vec<f32> =
             beta.iter().zip(&mean).zip(&factor).map(|((beta, mean), factor)| beta - mean * factor).collect();
-        let shape = [factor.len(), 1];
-        let factor = self.constant(&format!("convs.{layer}.norm.factor"), &shape, &factor);
-        let summand = self.constant(&format!("convs.{layer}.norm.summand"), &shape, &summand);
+        let shape = [&[factor.len()], &[1; 2][..n_dims]].concat();
+        let factor = self.constant(&format!("{norm}.factor"), &shape, &factor);
+        let summand = self.constant(&format!("{norm}.summand"), &shape, &summand);
         let scaled = self.node("Mul", &[x, &factor], vec![]);
         Ok(self.node("Add", &[&scaled, &summand], vec![]))
     }

@@ -243,7 +243,8 @@ impl TrainConfig {
             seed: self.seed,
             start_step: start_step * self.accumulate as u64,
             n_threads: self.loader_threads,
-            bucket_batches: self.bucket_batches,
+            // Statistics of a batch of drawings of one length are not those of all drawings.
+            bucket_batches: if model.image_conv.is_empty() { self.bucket_batches } else { 1 },
         }
     }
 }

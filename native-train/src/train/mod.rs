@@ -55,9 +55,9 @@ pub struct Job {
     pub out: PathBuf,
     /// Go on with the run in that folder.
     pub resume: bool,
-    /// Model folder whose weights the network begins with, instead of random ones; the last layer only if it knows the
-    /// same classes. It does not matter to a run that is resumed.
-    pub init_from: Option<PathBuf>,
+    /// Model folders whose weights the network begins with, instead of random ones: one, or one for each branch; the last layer only
+    /// if all know the same classes. They do not matter to a run that is resumed.
+    pub init_from: Vec<PathBuf>,
     /// No display.
     pub quiet: bool,
 }
@@ -130,12 +130,17 @@ where
         state = RunState { train: *config, ..checkpoint.state };
     } else {
         checkpoint::refuse_existing(out)?;
-        if let Some(folder) = &job.init_from {
-            let trained = model_folder::open::<B>(folder, device)?;
-            let same_classes = trained.labels() == state.labels;
-            let merged = model.with_layers_of(trained.model().clone(), same_classes);
-            model = merged.with_context(|| format!("cannot begin with {}", folder.display()))?;
-        }
+        let trained: Vec<_> = job
+            .init_from
+            .iter()
+            .map(|folder| model_folder::open::<B>(folder, device))
+            .collect::<Result<_>>()?;
+        let same_classes = trained.iter().all(|trained| trained.labels() == state.labels);
+        let branches = trained.iter().map(|trained| trained.model().clone()).collect();
+        model = model.with_branches_of(branches, same_classes).with_context(|| {
+            let names: Vec<_> = job.init_from.iter().map(|folder| folder.display().to_string()).collect();
+            format!("cannot begin with {}", names.join(", "))
+        })?;
     }
     average = (config.ema > 0.0).then(|| average.unwrap_or_else(|| model.valid()));
 

@@ -14,7 +14,7 @@ use burn::optim::{GradientsAccumulator, GradientsParams, Optimizer};
 use burn::tensor::Tensor;
 use burn::tensor::backend::AutodiffBackend;
 use quickdraw_core::ops::{self, KernelBackend};
-use quickdraw_core::{InkBatch, Model, ModelBackend, weights};
+use quickdraw_core::{Model, ModelBackend, weights};
 
 use super::TrainConfig;
 use crate::data::PreparedBatch;
@@ -41,7 +41,7 @@ pub fn gradients<B: AutodiffBackend + ModelBackend>(
     device: &B::Device,
 ) -> Result<Gradients<B>> {
     let PreparedBatch { inks, targets, labels, .. } = batch;
-    let logits = model.forward_training(&InkBatch::new(&inks, device)?, dropout_seed)?; // [B, K]
+    let logits = model.forward_training(&model.config().batch(&inks, device)?, dropout_seed)?; // [B, K]
     let targets = ops::from_values(targets, logits.dims(), device);
     let [loss, n_right] = ops::cross_entropy(logits, targets, &labels);
     let gradients = GradientsParams::from_grads(loss.backward(), model);

@@ -2,7 +2,8 @@
 
     python check.py FOLDER...
 
-Each folder holds model.onnx and expected.json: {"ink": [B][T][C], "lengths": [B], "logits": [B][K]}.
+Each folder holds model.onnx and expected.json: {"inputs": {name: values}, "logits": [B][K]}, where the
+inputs are "ink" [B][T][C] and "lengths" [B], or "image" [B][1][S][S], or both.
 Needs the packages numpy and onnxruntime; with the package onnx the model is checked against the standard as well.
 """
 
@@ -26,12 +27,12 @@ def check(folder: pathlib.Path) -> float:
     else:
         onnx.checker.check_model(str(path), full_check=True)
     case = json.loads((folder / "expected.json").read_text())
-    ink = np.array(case["ink"], np.float32)
-    lengths = np.array(case["lengths"], np.int64)
+    types = {"lengths": np.int64}
+    inputs = {name: np.array(values, types.get(name, np.float32)) for name, values in case["inputs"].items()}
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    assert [i.name for i in session.get_inputs()] == ["ink", "lengths"]
+    assert {i.name for i in session.get_inputs()} == set(inputs)
     assert "labels" in session.get_modelmeta().custom_metadata_map
-    (logits,) = session.run(["logits"], {"ink": ink, "lengths": lengths})
+    (logits,) = session.run(["logits"], inputs)
     expected = np.array(case["logits"], np.float32)
     assert logits.shape == expected.shape, f"{logits.shape}, expected {expected.shape}"
     # Not merely alike because all is zero.
