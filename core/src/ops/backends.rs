@@ -87,6 +87,7 @@ mod on_host {
                 },
                 lengths.as_slice(),
                 shape,
+                host::arithmetic(),
             );
             let lstm::Shape { n_drawings, n_steps, d_hidden, n_directions, .. } = shape;
             let n_rows: usize = lengths.as_slice().iter().sum();
@@ -115,6 +116,7 @@ mod on_host {
                 },
                 lengths.as_slice(),
                 shape,
+                host::arithmetic(),
                 &Self::values(&saved.output),
                 &Self::values(&saved.gates),
                 &Self::values(&saved.cells),
@@ -144,6 +146,7 @@ mod on_host {
                 &Self::values(&weights.bias),
                 lengths.as_slice(),
                 shape,
+                host::arithmetic(),
             );
             Self::from_values(output, [shape.n_drawings, shape.n_output_steps(), shape.d_output])
         }
@@ -239,6 +242,7 @@ mod on_host {
                 lengths.as_slice(),
                 shape,
                 wants_d_x,
+                host::arithmetic(),
             );
             let d_window = shape.kernel_len * shape.d_input;
             let x_shape = [shape.n_drawings, shape.n_steps, shape.d_input];
