@@ -39,7 +39,8 @@ pub enum Precision {
     /// Four bytes
     #[default]
     F32,
-    /// Two bytes; weights and sums stay f32. Only with --device cuda, on GPUs from compute capability 8.0 on
+    /// Two bytes; weights and sums stay f32. On processors with AMX or AVX512-BF16, and with --device cuda on GPUs from compute
+    /// capability 8.0 on
     Bf16,
 }
 
@@ -200,6 +201,17 @@ impl Precision {
     pub fn set_for(self, device: Device) -> Result<()> {
         match (self, device) {
             (Self::F32, _) => Ok(()),
+            (Self::Bf16, Device::Cpu) => {
+                use quickdraw_core::ops::{Precision, host};
+
+                if host::Instructions::fastest().is_none() {
+                    bail!(
+                        "this processor has neither AMX nor AVX512-BF16, and would compute in bf16 more slowly than in \
+                         f32; use --precision f32"
+                    );
+                }
+                Ok(host::set_precision(Precision::Bf16)?)
+            }
             #[cfg(feature = "cuda")]
             (Self::Bf16, Device::Cuda(index)) => {
                 use burn::tensor::DType;
@@ -214,7 +226,10 @@ impl Precision {
                 }
                 Ok(cube::set_precision(cube::Precision::Bf16)?)
             }
-            (Self::Bf16, _) => bail!("--precision bf16 needs --device cuda; {device} computes in f32"),
+            #[cfg(feature = "wgpu")]
+            (Self::Bf16, Device::Wgpu) => {
+                bail!("--precision bf16 needs --device cuda or cpu; {device} computes in f32")
+            }
         }
     }
 }

@@ -471,7 +471,14 @@ fn a_build_without_wgpu_says_how_to_get_it() {
 }
 
 #[test]
-fn the_processor_refuses_a_precision_that_it_does_not_have() {
-    let message = refusal(&PLACE, "train --device cpu --precision bf16", 1);
-    assert!(message.contains("--device cuda"), "{message}");
+fn the_processor_refuses_bf16_unless_it_has_instructions_for_it() {
+    let command = "bench --train --preset fast --batch-size 2 --seconds 0.01 --device cpu --precision bf16";
+    if quickdraw_core::ops::host::Instructions::fastest().is_some() {
+        let run = run(&PLACE, command);
+        assert_eq!(run.code, 0, "{}", run.stderr);
+        assert!(run.stdout.contains("train_drawings_per_s"), "{}", run.stdout);
+    } else {
+        let message = refusal(&PLACE, command, 1);
+        assert!(message.contains("AVX512-BF16") && message.contains("--precision f32"), "{message}");
+    }
 }

@@ -98,6 +98,7 @@ mod on_host {
                 },
                 lengths.as_slice(),
                 shape,
+                host::arithmetic(),
             );
             let lstm::Shape { n_drawings, n_steps, d_hidden, n_directions, .. } = shape;
             let n_rows: usize = lengths.as_slice().iter().sum();
@@ -126,6 +127,7 @@ mod on_host {
                 },
                 lengths.as_slice(),
                 shape,
+                host::arithmetic(),
                 &Self::values(&saved.output),
                 &Self::values(&saved.gates),
                 &Self::values(&saved.cells),
@@ -155,6 +157,7 @@ mod on_host {
                 &Self::values(&weights.bias),
                 lengths.as_slice(),
                 shape,
+                host::arithmetic(),
             );
             Self::from_values(output, [shape.n_drawings, shape.n_output_steps(), shape.d_output])
         }
@@ -324,6 +327,7 @@ mod on_host {
                 lengths.as_slice(),
                 shape,
                 wants_d_x,
+                host::arithmetic(),
             );
             let d_window = shape.kernel_len * shape.d_input;
             let x_shape = [shape.n_drawings, shape.n_steps, shape.d_input];

@@ -14,6 +14,7 @@ mod backends;
 pub mod cube;
 pub mod host;
 pub mod plain;
+mod precision;
 
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData, TensorPrimitive};
 
 use crate::Pooling;
+pub use precision::{Precision, PrecisionAlreadySet};
 
 /// A backend's float tensor of any rank.
 pub type Float<B> = burn::tensor::ops::FloatTensor<B>;

@@ -1,6 +1,8 @@
 //! The 1-d convolution over rows that exist, as one matrix product over gathered windows.
 
-use super::{Matrix, Packed, Scratch, add, add_transposed_products, for_each, product, sum_rows, unwritten};
+use super::{
+    Arithmetic, Matrix, Packed, Scratch, add, for_each, product, sum_rows, transposed_products, unwritten,
+};
 
 /// Drawings that one thread takes at a time. The results do not depend on the number of threads, because this number does
 /// not.
@@ -95,9 +97,16 @@ fn pieces<'a>(
 
 /// Convolves `x` `[B, T, C]` with `weight` `[K * C, N]`; gives `[B, ceil(T / stride), N]`, zero past the end
 /// of each drawing.
-pub fn forward(x: &[f32], weight: &[f32], bias: &[f32], lengths: &[usize], shape: Shape) -> Vec<f32> {
+pub fn forward(
+    x: &[f32],
+    weight: &[f32],
+    bias: &[f32],
+    lengths: &[usize],
+    shape: Shape,
+    arithmetic: Arithmetic,
+) -> Vec<f32> {
     let (width, n_steps) = (shape.d_output, shape.n_output_steps());
-    let weight = Packed::new(Matrix::new(weight, shape.d_window(), width));
+    let weight = Packed::new(arithmetic, Matrix::new(weight, shape.d_window(), width));
     let mut output = unwritten(shape.n_drawings * n_steps * width);
     let pieces = pieces(lengths, (x, shape.n_steps * shape.d_input), (&mut output, n_steps * width));
     for_each(pieces, |(lengths, x, output)| {
@@ -127,10 +136,11 @@ pub fn backward(
     lengths: &[usize],
     shape: Shape,
     wants_d_x: bool,
+    arithmetic: Arithmetic,
 ) -> Gradients {
     let (width, c, d_window) = (shape.d_output, shape.d_input, shape.d_window());
     let n_steps = shape.n_output_steps();
-    let weight = Packed::new(Matrix::new(weight, d_window, width).transposed());
+    let weight = Packed::new(arithmetic, Matrix::new(weight, d_window, width).transposed());
     // Without a gradient of the input each piece of it is empty.
     let d_x_len = if wants_d_x { shape.n_steps * c } else { 0 };
     let mut d_x = vec![0.0; shape.n_drawings * d_x_len];
@@ -144,11 +154,11 @@ pub fn backward(
                 d_rows.extend_from_slice(&d_output[(b * n_steps + t) * width..][..width]);
             }
         });
-        let mut d_weight = Scratch::zeros(d_window * width);
+        let mut d_weight = Scratch::any(d_window * width);
         let bias = sum_rows(&d_rows, width);
         let d_rows = Matrix::new(&d_rows, n, width);
         let windows = Matrix::new(&windows, n, d_window);
-        add_transposed_products([(&mut d_weight, windows)], d_rows);
+        transposed_products(arithmetic, [(&mut d_weight, windows)], d_rows);
         if wants_d_x {
             let mut d_windows = Scratch::any(n * d_window);
             product(&mut d_windows, d_window, false, d_rows, &weight);

@@ -10,7 +10,8 @@ use std::ops::Range;
 use super::gates::StepBackward;
 use super::recurrent::PackedWeights;
 use super::{
-    Matrix, Packed, Scratch, add, add_transposed_products, for_each, join, product, sum_rows, unwritten,
+    Arithmetic, Matrix, Packed, Scratch, add, for_each, join, product, sum_rows, transposed_products,
+    unwritten,
 };
 
 /// Drawings of a shard. The results do not depend on the number of threads, because this number does not.
@@ -162,11 +163,17 @@ pub struct Gradients {
 }
 
 /// Runs a layer over `x` `[B, T, I]`.
-pub fn forward(x: &[f32], weights: Weights<'_>, lengths: &[usize], shape: Shape) -> Forward {
+pub fn forward(
+    x: &[f32],
+    weights: Weights<'_>,
+    lengths: &[usize],
+    shape: Shape,
+    arithmetic: Arithmetic,
+) -> Forward {
     let Shape { n_drawings, n_steps, d_input, d_hidden: h, n_directions } = shape;
     let shards = Packing::shards(lengths, n_steps);
     let n_rows: usize = shards.iter().map(Packing::n_rows).sum();
-    let packed_weights = pack_weights(weights, shape, false);
+    let packed_weights = pack_weights(weights, shape, arithmetic, false);
     let mut gates = unwritten(n_directions * n_rows * 4 * h);
     let mut cells = unwritten(n_directions * n_rows * h);
     let mut output = unwritten(n_drawings * n_steps * n_directions * h);
@@ -219,16 +226,28 @@ struct DirectionWeights<'a> {
     recurrent: PackedWeights,
     /// `[4H]`.
     bias: &'a [f32],
+    arithmetic: Arithmetic,
 }
 
-fn pack_weights(weights: Weights<'_>, shape: Shape, for_backward: bool) -> Vec<DirectionWeights<'_>> {
+fn pack_weights(
+    weights: Weights<'_>,
+    shape: Shape,
+    arithmetic: Arithmetic,
+    for_backward: bool,
+) -> Vec<DirectionWeights<'_>> {
     let Shape { d_input, d_hidden: h, n_directions, .. } = shape;
     for_each((0..n_directions).collect(), |d| {
         let input = Matrix::strided(&weights.input[d * 4 * h..], d_input, 4 * h, n_directions * 4 * h);
         DirectionWeights {
-            input: Packed::new(if for_backward { input.transposed() } else { input }),
-            recurrent: PackedWeights::new(&weights.recurrent[d * h * 4 * h..][..h * 4 * h], h, for_backward),
+            input: Packed::new(arithmetic, if for_backward { input.transposed() } else { input }),
+            recurrent: PackedWeights::new(
+                arithmetic,
+                &weights.recurrent[d * h * 4 * h..][..h * 4 * h],
+                h,
+                for_backward,
+            ),
             bias: &weights.bias[d * 4 * h..][..4 * h],
+            arithmetic,
         }
     })
 }
@@ -360,14 +379,18 @@ impl Direction<'_> {
         }
         let mut gradients = DirectionGradients {
             x: Scratch::any(n * d_input),
-            input: Scratch::zeros(d_input * 4 * h),
-            recurrent: Scratch::zeros(h * 4 * h),
+            input: Scratch::any(d_input * 4 * h),
+            recurrent: Scratch::any(h * 4 * h),
             bias: sum_rows(&d_gates, 4 * h),
         };
         let d_gates = Matrix::new(&d_gates, n, 4 * h);
         product(&mut gradients.x, d_input, false, d_gates, &self.weights.input);
         let (x, states) = (Matrix::new(x, n, d_input), Matrix::new(&states, n, h));
-        add_transposed_products([(&mut gradients.input, x), (&mut gradients.recurrent, states)], d_gates);
+        transposed_products(
+            self.weights.arithmetic,
+            [(&mut gradients.input, x), (&mut gradients.recurrent, states)],
+            d_gates,
+        );
         gradients
     }
 }
@@ -425,6 +448,7 @@ pub fn backward(
     weights: Weights<'_>,
     lengths: &[usize],
     shape: Shape,
+    arithmetic: Arithmetic,
     output: &[f32],
     gates: &[f32],
     cells: &[f32],
@@ -432,7 +456,7 @@ pub fn backward(
     let Shape { n_drawings, n_steps, d_input, d_hidden: h, n_directions } = shape;
     let width = n_directions * h;
     let shards = Packing::shards(lengths, n_steps);
-    let packed_weights = pack_weights(weights, shape, true);
+    let packed_weights = pack_weights(weights, shape, arithmetic, true);
     let mut gradients = Gradients {
         x: unwritten(n_drawings * n_steps * d_input),
         input: vec![0.0; d_input * n_directions * 4 * h],

@@ -5,6 +5,7 @@
 //! ("packed", as in PyTorch's `pack_padded_sequence`), so padding costs a copy of zeros and no arithmetic.
 
 pub mod adam;
+mod bf16;
 pub mod conv;
 pub mod dropout;
 pub(crate) mod gates;
@@ -13,11 +14,15 @@ pub mod loss;
 pub mod lstm;
 pub mod norm;
 pub mod pool;
+mod precision;
 mod product;
 mod recurrent;
 mod scratch;
+mod tiles;
 
-pub(crate) use product::{Matrix, Packed, add_transposed_products, product};
+pub use bf16::Instructions;
+pub use precision::{Arithmetic, arithmetic, set_precision};
+pub(crate) use product::{Matrix, Packed, product, transposed_products};
 pub(crate) use scratch::Scratch;
 
 /// Room for `n` values, all of which the caller writes before it reads them: setting it to zero first would cost a pass over

@@ -6,8 +6,9 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::Scratch;
 use super::gates::{load, store};
+use super::tiles::{self, Hand, Tiles};
+use super::{Arithmetic, Scratch};
 
 /// Vectors of a block of columns: with [`block_rows`] rows it fills the registers.
 const MAX_VECTORS: usize = 4;
@@ -67,11 +68,11 @@ pub(super) use for_blocks;
 /// A matrix in a slice, at the places that its strides say.
 #[derive(Clone, Copy)]
 pub(crate) struct Matrix<'a> {
-    data: &'a [f32],
-    rows: usize,
-    columns: usize,
-    row_stride: usize,
-    column_stride: usize,
+    pub(super) data: &'a [f32],
+    pub(super) rows: usize,
+    pub(super) columns: usize,
+    pub(super) row_stride: usize,
+    pub(super) column_stride: usize,
 }
 
 impl<'a> Matrix<'a> {
@@ -103,13 +104,54 @@ impl<'a> Matrix<'a> {
     }
 
     /// Rows `first..first + n`.
-    fn rows_from(self, first: usize, n: usize) -> Self {
+    pub(super) fn rows_from(self, first: usize, n: usize) -> Self {
         Self { data: &self.data[(first * self.row_stride).min(self.data.len())..], rows: n, ..self }
     }
 }
 
 /// A matrix packed as the right-hand side of products.
-pub(crate) struct Packed {
+pub(crate) enum Packed {
+    F32(Panels),
+    Bf16(Tiles),
+}
+
+impl Packed {
+    /// Packs `matrix` `[K, columns]`.
+    pub(crate) fn new(arithmetic: Arithmetic, matrix: Matrix<'_>) -> Self {
+        match arithmetic {
+            Arithmetic::F32 => Self::F32(Panels::new(matrix)),
+            Arithmetic::Bf16(instructions) => Self::Bf16(Tiles::new(instructions, Hand::Right, matrix)),
+        }
+    }
+}
+
+/// `out = a b`, or `out += a b`; `a` is row-major, and `out` `[rows of a, columns of b]`, its rows `out_stride` values apart.
+pub(crate) fn product(out: &mut [f32], out_stride: usize, accumulate: bool, a: Matrix<'_>, b: &Packed) {
+    match b {
+        Packed::F32(b) => f32_product(out, out_stride, accumulate, a, b),
+        Packed::Bf16(b) => tiles::product(out, out_stride, accumulate, a, b),
+    }
+}
+
+/// `out = aᵀ b` for each `(out, a)`: `a` is `[N, M]` and `out` `[M, columns]`, with an M of its own each; `b` is
+/// `[N, columns]` of very many rows.
+pub(crate) fn transposed_products<const P: usize>(
+    arithmetic: Arithmetic,
+    mut products: [(&mut [f32], Matrix<'_>); P],
+    b: Matrix<'_>,
+) {
+    for (out, a) in &products {
+        assert_eq!(a.rows, b.rows, "inner dimensions of a matrix product");
+        assert!(a.column_stride == 1 && out.len() >= a.columns * b.columns);
+    }
+    match arithmetic {
+        Arithmetic::F32 => f32_transposed_products(&mut products, b),
+        Arithmetic::Bf16(instructions) => tiles::transposed_products(instructions, &mut products, b),
+    }
+}
+
+/// A matrix of f32 packed as the right-hand side of products, in blocks of columns.
+pub(crate) struct Panels {
     arch: Arch,
     values: Aligned,
     depth: usize,
@@ -119,9 +161,9 @@ pub(crate) struct Packed {
     n_vectors: usize,
 }
 
-impl Packed {
+impl Panels {
     /// Packs `matrix` `[K, columns]`.
-    pub(crate) fn new(matrix: Matrix<'_>) -> Self {
+    fn new(matrix: Matrix<'_>) -> Self {
         let arch = Arch::new();
         let n_vectors = matrix.columns.div_ceil(arch.dispatch(Lanes));
         let n_blocks = n_vectors.div_ceil(MAX_VECTORS).max(1);
@@ -172,32 +214,25 @@ impl Packed {
     }
 }
 
-/// `out = a b`, or `out += a b`; `a` is row-major, and `out` `[rows of a, columns of b]`, its rows `out_stride` values apart.
-pub(crate) fn product(out: &mut [f32], out_stride: usize, accumulate: bool, a: Matrix<'_>, b: &Packed) {
+fn f32_product(out: &mut [f32], out_stride: usize, accumulate: bool, a: Matrix<'_>, b: &Panels) {
     assert_eq!(a.columns, b.depth, "inner dimensions of a matrix product");
     assert!(a.column_stride == 1 && b.columns <= out_stride);
     assert!(a.rows == 0 || out.len() >= (a.rows - 1) * out_stride + b.columns);
     b.arch.dispatch(Product { out, out_stride, accumulate, a, b });
 }
 
-/// `out += aᵀ b` for each `(out, a)`: `a` is `[N, M]` and `out` `[M, columns]`, with an M of its own each; `b` is
-/// `[N, columns]` of very many rows.
-pub(crate) fn add_transposed_products<const P: usize>(
-    mut sums: [(&mut [f32], Matrix<'_>); P],
-    b: Matrix<'_>,
-) {
-    let mut packed: Option<Packed> = None;
+fn f32_transposed_products(products: &mut [(&mut [f32], Matrix<'_>)], b: Matrix<'_>) {
+    products.iter_mut().for_each(|(out, a)| out[..a.columns * b.columns].fill(0.0));
+    let mut packed: Option<Panels> = None;
     for first in (0..b.rows).step_by(DEPTH_BLOCK) {
         let n = DEPTH_BLOCK.min(b.rows - first);
         let b_rows = b.rows_from(first, n);
         match &mut packed {
             Some(packed) => packed.fill(b_rows),
-            None => packed = Some(Packed::new(b_rows)),
+            None => packed = Some(Panels::new(b_rows)),
         }
         let packed = packed.as_ref().expect("packed above");
-        for (out, a) in &mut sums {
-            assert_eq!(a.rows, b.rows, "inner dimensions of a matrix product");
-            assert!(a.column_stride == 1 && out.len() >= a.columns * b.columns);
+        for (out, a) in &mut *products {
             let a = a.rows_from(first, n);
             packed.arch.dispatch(AddTransposedProduct { out, a, b: packed });
         }
@@ -209,7 +244,7 @@ struct Product<'a> {
     out_stride: usize,
     accumulate: bool,
     a: Matrix<'a>,
-    b: &'a Packed,
+    b: &'a Panels,
 }
 
 impl WithSimd for Product<'_> {
@@ -232,7 +267,7 @@ struct AddTransposedProduct<'a> {
     /// `[columns of a, columns of b]`.
     out: &'a mut [f32],
     a: Matrix<'a>,
-    b: &'a Packed,
+    b: &'a Panels,
 }
 
 impl WithSimd for AddTransposedProduct<'_> {
@@ -266,7 +301,7 @@ fn rows<S: Simd, const R: usize>(
     out_stride: usize,
     accumulate: bool,
     (a, row_stride, k_stride): (&[f32], usize, usize),
-    b: &Packed,
+    b: &Panels,
     block: usize,
 ) {
     let panel = b.panel(block);
@@ -414,36 +449,93 @@ impl Aligned {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ops::host::Instructions;
 
-    /// Numbers that are exact in f32 after any sum of their products.
-    fn values(n: usize, factor: usize) -> Vec<f32> {
-        (0..n).map(|i| ((i * factor) % 17) as f32 - 8.0).collect()
+    /// Rows, sums' lengths and columns, odd ones among them.
+    const SIZES: [[usize; 3]; 11] = [
+        [1, 1, 1],
+        [7, 5, 3],
+        [6, 16, 64],
+        [13, 300, 70],
+        [5, 0, 4],
+        [0, 4, 4],
+        [23, 9, 144],
+        [33, 31, 33],
+        [17, 33, 17],
+        [64, 144, 576],
+        [49, 700, 40],
+    ];
+
+    fn arithmetics() -> Vec<Arithmetic> {
+        let bf16 = Instructions::all().into_iter().map(Arithmetic::Bf16);
+        std::iter::once(Arithmetic::F32).chain(bf16).collect()
+    }
+
+    fn transposed(x: &[f32], rows: usize, columns: usize) -> Vec<f32> {
+        (0..rows * columns).map(|i| x[i % rows * columns + i / rows]).collect()
+    }
+
+    /// Calls `check` with the product `a b` `[m, n]` and what it was computed by, for each way to compute it.
+    fn by_all_ways([m, k, n]: [usize; 3], a: &[f32], b: &[f32], check: impl Fn(Arithmetic, &[f32])) {
+        let (a_t, b_t) = (transposed(a, m, k), transposed(b, k, n));
+        for arithmetic in arithmetics() {
+            for b in [Matrix::new(b, k, n), Matrix::new(&b_t, n, k).transposed()] {
+                let (a, b) = (Matrix::new(a, m, k), Packed::new(arithmetic, b));
+                let mut out = vec![f32::NAN; m * n];
+                product(&mut out, n, false, a, &b);
+                check(arithmetic, &out);
+                // Added to what is there, with columns between the rows that stay as they are.
+                let stride = n + 3;
+                let mut wide = vec![1.0; m * stride];
+                product(&mut wide, stride, true, a, &b);
+                for (wide, row) in wide.chunks(stride).zip(out.chunks(n)) {
+                    assert!(wide[n..].iter().all(|&value| value == 1.0));
+                    for (wide, value) in wide.iter().zip(row) {
+                        assert_eq!(*wide, 1.0 + value);
+                    }
+                }
+            }
+            let mut out = vec![f32::NAN; m * n];
+            transposed_products(arithmetic, [(&mut out, Matrix::new(&a_t, k, m))], Matrix::new(b, k, n));
+            check(arithmetic, &out);
+        }
     }
 
     #[test]
     fn products_of_all_sizes_and_layouts_are_exact() {
-        for (m, k, n) in
-            [(1, 1, 1), (7, 5, 3), (6, 16, 64), (13, 300, 70), (5, 0, 4), (0, 4, 4), (23, 9, 144)]
-        {
+        /// Numbers that are exact in bf16, and in f32 after any sum of their products.
+        fn values(n: usize, factor: usize) -> Vec<f32> {
+            (0..n).map(|i| ((i * factor) % 17) as f32 - 8.0).collect()
+        }
+        for size @ [m, k, n] in SIZES {
             let (a, b) = (values(m * k, 7), values(k * n, 5));
             let expected: Vec<f32> = (0..m * n)
                 .map(|i| (0..k).map(|j| a[i / n * k + j] * b[j * n + i % n]).sum::<f32>())
                 .collect();
-            let transposed = |x: &[f32], rows: usize, columns: usize| -> Vec<f32> {
-                (0..rows * columns).map(|i| x[i % rows * columns + i / rows]).collect()
-            };
-            let (a_t, b_t) = (transposed(&a, m, k), transposed(&b, k, n));
-            for b in [Matrix::new(&b, k, n), Matrix::new(&b_t, n, k).transposed()] {
-                let (a, b) = (Matrix::new(&a, m, k), Packed::new(b));
-                let mut out = vec![f32::NAN; m * n];
-                product(&mut out, n, false, a, &b);
-                assert_eq!(out, expected, "{m} {k} {n}");
-                product(&mut out, n, true, a, &b);
-                assert_eq!(out, expected.iter().map(|x| 2.0 * x).collect::<Vec<_>>());
-            }
-            let mut out = vec![0.0; m * n];
-            add_transposed_products([(&mut out, Matrix::new(&a_t, k, m))], Matrix::new(&b, k, n));
-            assert_eq!(out, expected, "{m} {k} {n}");
+            by_all_ways(size, &a, &b, |arithmetic, out| assert_eq!(out, expected, "{size:?} {arithmetic:?}"));
+        }
+    }
+
+    #[test]
+    fn products_in_bf16_err_by_no_more_than_the_rounding_of_their_factors() {
+        let values = |n: usize, factor: f64| -> Vec<f32> {
+            (0..n).map(|i| (f64::sin(i as f64 * factor) * 3.0) as f32).collect()
+        };
+        for size @ [m, k, n] in SIZES {
+            let (a, b) = (values(m * k, 0.7), values(k * n, 1.3));
+            by_all_ways(size, &a, &b, |arithmetic, out| {
+                for (i, &found) in out.iter().enumerate() {
+                    let products = (0..k).map(|j| f64::from(a[i / n * k + j]) * f64::from(b[j * n + i % n]));
+                    let exact: f64 = products.clone().sum();
+                    let magnitude: f64 = products.map(f64::abs).sum();
+                    // Each factor is rounded to 8 bits, and each sum to 24.
+                    let factors =
+                        if arithmetic == Arithmetic::F32 { 0.0 } else { 2.0 / 512.0 + 1.0 / 262_144.0 };
+                    let bound = magnitude * (factors + k as f64 / 16_777_216.0);
+                    let error = (f64::from(found) - exact).abs();
+                    assert!(error <= bound, "{size:?} {arithmetic:?}: {found}, expected {exact}");
+                }
+            });
         }
     }
 }

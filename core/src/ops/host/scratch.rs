@@ -3,34 +3,62 @@
 
 use std::cell::RefCell;
 use std::ops::{Deref, DerefMut};
+use std::thread::LocalKey;
 
-thread_local! {
-    static FREE: RefCell<Vec<Vec<f32>>> = const { RefCell::new(Vec::new()) };
+use super::bf16::Tile;
+
+/// The buffers that a thread keeps.
+type Free<T> = RefCell<Vec<Vec<T>>>;
+
+/// What buffers hold.
+pub(crate) trait Value: Copy + 'static {
+    /// What fills a buffer's new memory.
+    const ZERO: Self;
+
+    /// The free buffers of each thread.
+    fn free() -> &'static LocalKey<Free<Self>>;
 }
+
+macro_rules! value {
+    ($type:ty, $zero:expr) => {
+        impl Value for $type {
+            const ZERO: Self = $zero;
+
+            fn free() -> &'static LocalKey<Free<Self>> {
+                thread_local! {
+                    static FREE: Free<$type> = const { RefCell::new(Vec::new()) };
+                }
+                &FREE
+            }
+        }
+    };
+}
+value!(f32, 0.0);
+value!(Tile, Tile::ZERO);
 
 /// Buffers that a thread keeps; no operation needs more at a time.
 const MAX_FREE: usize = 16;
 
 /// A buffer whose memory goes back to the thread that drops it.
-pub(crate) struct Scratch(Vec<f32>);
+pub(crate) struct Scratch<T: Value = f32>(Vec<T>);
 
-impl Scratch {
+impl<T: Value> Scratch<T> {
     /// `n` values, whatever they are: the caller overwrites them all.
     pub(crate) fn any(n: usize) -> Self {
         let mut values = take(n);
-        values.resize(n, 0.0);
+        values.resize(n, T::ZERO);
         Self(values)
     }
 
     /// `n` zeros.
     pub(crate) fn zeros(n: usize) -> Self {
         let mut scratch = Self::any(n);
-        scratch.fill(0.0);
+        scratch.fill(T::ZERO);
         scratch
     }
 
     /// What `fill` puts into an empty vector, which has room for `n` values.
-    pub(crate) fn filled(n: usize, fill: impl FnOnce(&mut Vec<f32>)) -> Self {
+    pub(crate) fn filled(n: usize, fill: impl FnOnce(&mut Vec<T>)) -> Self {
         let mut values = take(n);
         values.clear();
         values.reserve(n);
@@ -40,19 +68,19 @@ impl Scratch {
 }
 
 /// The free buffer that fits `n` values best, with what it held, or a new one.
-fn take(n: usize) -> Vec<f32> {
-    FREE.with_borrow_mut(|free| {
+fn take<T: Value>(n: usize) -> Vec<T> {
+    T::free().with_borrow_mut(|free| {
         let fitting = (0..free.len()).filter(|&i| free[i].capacity() >= n);
         let best = fitting.min_by_key(|&i| free[i].capacity());
         best.map_or_else(Vec::new, |i| free.swap_remove(i))
     })
 }
 
-impl Drop for Scratch {
+impl<T: Value> Drop for Scratch<T> {
     fn drop(&mut self) {
         let values = std::mem::take(&mut self.0);
         // A thread that is just ending has no place left to keep it.
-        let _ = FREE.try_with(|free| {
+        let _ = T::free().try_with(|free| {
             let mut free = free.borrow_mut();
             if free.len() < MAX_FREE {
                 free.push(values);
@@ -61,16 +89,16 @@ impl Drop for Scratch {
     }
 }
 
-impl Deref for Scratch {
-    type Target = [f32];
+impl<T: Value> Deref for Scratch<T> {
+    type Target = [T];
 
-    fn deref(&self) -> &[f32] {
+    fn deref(&self) -> &[T] {
         &self.0
     }
 }
 
-impl DerefMut for Scratch {
-    fn deref_mut(&mut self) -> &mut [f32] {
+impl<T: Value> DerefMut for Scratch<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
         &mut self.0
     }
 }

@@ -1,0 +1,34 @@
+//! In which numbers the matrix products of the processor compute.
+
+use super::bf16::Instructions;
+use crate::ops::precision::{Precision, PrecisionAlreadySet, Setting};
+
+/// How matrix products are computed. What is computed forward in one must be taken back in the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Arithmetic {
+    /// Factors and sums in f32.
+    #[default]
+    F32,
+    /// Factors rounded to bf16, sums in f32, by these instructions.
+    Bf16(Instructions),
+}
+
+static PRECISION: Setting = Setting::new();
+
+/// Sets the precision of the processor's kernels for the whole program.
+///
+/// Without instructions for bf16 ([`Instructions::fastest`]) products in bf16 are the same and much slower than those in f32.
+///
+/// # Errors
+/// When another precision was set before, or something was already computed in f32.
+pub fn set_precision(precision: Precision) -> Result<(), PrecisionAlreadySet> {
+    PRECISION.set(precision)
+}
+
+/// The arithmetic of the precision that was set, else of f32.
+pub fn arithmetic() -> Arithmetic {
+    match PRECISION.get() {
+        Precision::F32 => Arithmetic::F32,
+        Precision::Bf16 => Arithmetic::Bf16(Instructions::fastest().unwrap_or(Instructions::PORTABLE)),
+    }
+}

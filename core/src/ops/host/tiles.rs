@@ -1,0 +1,176 @@
+//! Matrix products of factors in bf16: matrices as tiles, and what of the products is the same for all instructions.
+//!
+//! The counterpart of [`product`](super::product), which calls this where products are in bf16.
+
+use pulp::{Arch, Simd, WithSimd};
+
+use super::bf16::{DEPTH, Instructions, Rows, SIDE, Sums, Tile};
+use super::product::Matrix;
+use super::scratch::Scratch;
+
+/// Rows of the left-hand side, and columns of the right-hand side, of a block of sums.
+pub(super) const BLOCK: usize = 2 * SIDE;
+
+/// Rows that are rounded at a time where there may be very many. More than a shard of drawings of usual length has, so that sums
+/// are written once.
+const DEPTH_BLOCK: usize = 1024;
+
+/// On which side of a product a matrix is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hand {
+    Left,
+    Right,
+}
+
+/// A matrix rounded to bf16 for one side of products: row of tiles after row of tiles on the left, column after column on the
+/// right; zero past the matrix's end.
+pub(crate) struct Tiles {
+    instructions: Instructions,
+    tiles: Scratch<Tile>,
+    /// Values along the sum.
+    depth: usize,
+    /// Rows on the left-hand side, columns on the right-hand side.
+    side: usize,
+}
+
+impl Tiles {
+    /// Rounds `matrix`.
+    pub(super) fn new(instructions: Instructions, hand: Hand, matrix: Matrix<'_>) -> Self {
+        let [depth, side] = match hand {
+            Hand::Left => [matrix.columns, matrix.rows],
+            Hand::Right => [matrix.rows, matrix.columns],
+        };
+        let mut tiles = Scratch::any(n_tiles(side, depth));
+        fill(instructions, hand, matrix, &mut tiles);
+        Self { instructions, tiles, depth, side }
+    }
+
+    /// Tiles along the sum.
+    pub(super) fn n_depth(&self) -> usize {
+        self.depth.div_ceil(DEPTH)
+    }
+
+    /// The tiles of rows (on the right-hand side columns) from `first` on, up to those of a block.
+    pub(super) fn block(&self, first: usize) -> &[Tile] {
+        debug_assert!(first.is_multiple_of(SIDE) && first < self.side);
+        let n_sides = (self.side - first).min(BLOCK).div_ceil(SIDE);
+        &self.tiles[first / SIDE * self.n_depth()..][..n_sides * self.n_depth()]
+    }
+}
+
+/// Tiles of so many rows or columns, and values along the sum.
+pub(super) fn n_tiles(side: usize, depth: usize) -> usize {
+    side.div_ceil(SIDE) * depth.div_ceil(DEPTH)
+}
+
+/// Rounds `matrix` into `tiles`, as many as it needs on that hand.
+pub(super) fn fill(instructions: Instructions, hand: Hand, matrix: Matrix<'_>, tiles: &mut [Tile]) {
+    // The values of a transposed matrix lie as the other hand's; its tiles are transposed once they are pairs.
+    let is_transposed = matrix.column_stride != 1;
+    let stored = if is_transposed { matrix.transposed() } else { matrix };
+    let rows = Rows {
+        values: stored.data,
+        n_rows: stored.rows,
+        n_columns: stored.columns,
+        stride: stored.row_stride,
+    };
+    let along = (hand == Hand::Left) != is_transposed;
+    let n_depth = if hand == Hand::Left { matrix.columns } else { matrix.rows }.div_ceil(DEPTH);
+    if n_depth == 0 {
+        return;
+    }
+    let mut scratch = Tile::ZERO;
+    let mut round = |side: usize, depth: usize| {
+        let tile = &mut tiles[side * n_depth + depth];
+        let to = if is_transposed { &mut scratch } else { &mut *tile };
+        match along {
+            true => instructions.round_along(rows, side, depth, to),
+            false => instructions.round_across(rows, side, depth, to),
+        }
+        if is_transposed {
+            instructions.transpose(&scratch, tile);
+        }
+    };
+    // In the order in which the values lie.
+    let n_sides = if hand == Hand::Left { matrix.rows } else { matrix.columns }.div_ceil(SIDE);
+    match along {
+        true => (0..n_sides).for_each(|side| (0..n_depth).for_each(|depth| round(side, depth))),
+        false => (0..n_depth).for_each(|depth| (0..n_sides).for_each(|side| round(side, depth))),
+    }
+}
+
+/// As [`product`](super::product::product()).
+pub(super) fn product(out: &mut [f32], out_stride: usize, accumulate: bool, a: Matrix<'_>, b: &Tiles) {
+    assert_eq!(a.columns, b.depth, "inner dimensions of a matrix product");
+    assert!(a.column_stride == 1 && b.side <= out_stride);
+    assert!(a.rows == 0 || out.len() >= (a.rows - 1) * out_stride + b.side);
+    for first in (0..a.rows).step_by(BLOCK) {
+        let left = a.rows_from(first, BLOCK.min(a.rows - first));
+        let left = Tiles::new(b.instructions, Hand::Left, left);
+        multiply(&mut out[first * out_stride..], out_stride, accumulate, &left, b);
+    }
+}
+
+/// As [`transposed_products`](super::product::transposed_products).
+pub(super) fn transposed_products(
+    instructions: Instructions,
+    products: &mut [(&mut [f32], Matrix<'_>)],
+    b: Matrix<'_>,
+) {
+    // At least once: without any rows the products are zero.
+    for first in (0..b.rows.max(1)).step_by(DEPTH_BLOCK) {
+        let n = DEPTH_BLOCK.min(b.rows - first);
+        let right = Tiles::new(instructions, Hand::Right, b.rows_from(first, n));
+        for (out, a) in &mut *products {
+            let left = Tiles::new(instructions, Hand::Left, a.rows_from(first, n).transposed());
+            multiply(out, b.columns, first > 0, &left, &right);
+        }
+    }
+}
+
+/// `out = left right` or `out += left right`.
+fn multiply(out: &mut [f32], out_stride: usize, accumulate: bool, left: &Tiles, right: &Tiles) {
+    let arch = Arch::new();
+    let kernel = right.instructions.start();
+    let mut sums = Sums::zeros();
+    for row in (0..left.side).step_by(BLOCK) {
+        for column in (0..right.side).step_by(BLOCK) {
+            kernel.multiply(left.block(row), right.block(column), right.n_depth(), &mut sums);
+            let n_rows = BLOCK.min(left.side - row);
+            let n_columns = BLOCK.min(right.side - column);
+            let out = &mut out[row * out_stride + column..];
+            arch.dispatch(Write { sums: &sums, n_rows, n_columns, out, out_stride, accumulate });
+        }
+    }
+}
+
+/// Writes a block of sums, or adds it.
+struct Write<'a> {
+    sums: &'a Sums,
+    n_rows: usize,
+    n_columns: usize,
+    out: &'a mut [f32],
+    out_stride: usize,
+    accumulate: bool,
+}
+
+impl WithSimd for Write<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { sums, n_rows, n_columns, out, out_stride, accumulate } = self;
+        for (r, out) in out.chunks_mut(out_stride).take(n_rows).enumerate() {
+            let sums = sums.row(r);
+            // The usual width as a constant, so that the loops are a few vectors.
+            match (<&mut [f32; BLOCK]>::try_from(&mut out[..n_columns]), accumulate) {
+                (Ok(out), false) => *out = *sums,
+                (Ok(out), true) => out.iter_mut().zip(sums).for_each(|(out, sum)| *out += sum),
+                (Err(_), false) => out[..n_columns].copy_from_slice(&sums[..n_columns]),
+                (Err(_), true) => {
+                    out[..n_columns].iter_mut().zip(sums).for_each(|(out, sum)| *out += sum);
+                }
+            }
+        }
+    }
+}

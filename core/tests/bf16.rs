@@ -1,0 +1,98 @@
+//! The network with products in bf16, as the processor computes them.
+//!
+//! The precision is a whole program's, so what is in bf16 is computed by a second process of the same test.
+
+use std::process::Command;
+
+use burn::backend::Autodiff;
+use burn::module::{AutodiffModule, Module, ModuleVisitor, Param};
+use burn::tensor::backend::Backend;
+use burn::tensor::{Tensor, TensorData};
+use burn_flex::Flex;
+use quickdraw_core::ops::host::set_precision;
+use quickdraw_core::ops::{Precision, cross_entropy};
+use quickdraw_core::{Drawing, Ink, InkBatch, Model, ModelConfig};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// Tells the second process where its result is expected.
+const RESULT: &str = "QUICKDRAW_BF16_RESULT";
+
+const N_CLASSES: usize = 10;
+const N_DRAWINGS: usize = 40;
+
+type Device = <Flex as Backend>::Device;
+
+/// Scribbles of 1 to 60 points, a new stroke every seven.
+fn inks(config: &ModelConfig) -> Vec<Ink> {
+    let mut rng = ChaCha8Rng::seed_from_u64(3);
+    let mut drawing = || {
+        let n_points = rng.random_range(1..=60);
+        let points: Vec<[f32; 2]> =
+            (0..n_points).map(|_| [0; 2].map(|_: u8| f32::from(rng.random::<u8>()))).collect();
+        Drawing::from_strokes(points.chunks(7).map(<[_]>::to_vec).collect()).unwrap()
+    };
+    (0..N_DRAWINGS).map(|_| config.ink_of(&drawing())).collect()
+}
+
+/// Collects each parameter's gradient.
+struct Collect<'a> {
+    gradients: &'a <Autodiff<Flex> as burn::tensor::backend::AutodiffBackend>::Gradients,
+    found: Vec<Vec<f32>>,
+}
+
+impl ModuleVisitor<Autodiff<Flex>> for Collect<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<Autodiff<Flex>, D>>) {
+        let gradient = param.val().grad(self.gradients).expect("each parameter has a gradient");
+        self.found.push(gradient.into_data().to_vec().unwrap());
+    }
+}
+
+/// Logits, and the gradients of all parameters.
+fn logits_and_gradients() -> Vec<Vec<f32>> {
+    let config = ModelConfig { num_nodes: 40, ..ModelConfig::best(N_CLASSES) };
+    let device = Device::default();
+    Flex::seed(&device, 1);
+    let model: Model<Autodiff<Flex>> = config.init(&device).unwrap();
+    let inks = inks(&config);
+    let logits = model.forward_training(&InkBatch::new(&inks, &device).unwrap(), 7).unwrap();
+    let labels: Vec<usize> = (0..N_DRAWINGS).map(|i| i * 7 % N_CLASSES).collect();
+    let targets =
+        labels.iter().flat_map(|&label| (0..N_CLASSES).map(move |k| f32::from(u8::from(k == label))));
+    let targets = TensorData::new(targets.collect::<Vec<f32>>(), [N_DRAWINGS, N_CLASSES]);
+    let [loss, _] = cross_entropy(logits.clone(), Tensor::from_data(targets, &device), &labels);
+    let gradients = loss.backward();
+    let mut collect = Collect { gradients: &gradients, found: vec![logits.into_data().to_vec().unwrap()] };
+    model.visit(&mut collect);
+    let _ = model.valid();
+    collect.found
+}
+
+fn cosine(a: &[f32], b: &[f32]) -> f64 {
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
+    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
+}
+
+#[test]
+fn a_network_in_bf16_has_the_logits_and_gradients_of_f32_but_for_rounding() {
+    if let Some(path) = std::env::var_os(RESULT) {
+        set_precision(Precision::Bf16).unwrap();
+        std::fs::write(path, serde_json::to_vec(&logits_and_gradients()).unwrap()).unwrap();
+        return;
+    }
+    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("bf16.json");
+    let in_bf16 = || -> Vec<Vec<f32>> {
+        let status = Command::new(std::env::current_exe().unwrap()).env(RESULT, &path).status().unwrap();
+        assert!(status.success(), "the second process: {status}");
+        serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap()
+    };
+    let (expected, found) = (logits_and_gradients(), in_bf16());
+    assert_eq!(found.len(), expected.len());
+    for (part, (found, expected)) in found.iter().zip(&expected).enumerate() {
+        assert_ne!(found, expected, "part {part} was not computed in bf16");
+        let cosine = cosine(found, expected);
+        assert!(cosine > 0.999, "part {part}: cosine {cosine}");
+    }
+    assert_eq!(in_bf16(), found, "the same again");
+    assert!(set_precision(Precision::Bf16).is_err(), "f32 was computed here");
+}
