@@ -173,6 +173,7 @@ mod on_host {
                 &Self::values(&weights.weight),
                 &Self::values(&weights.bias),
                 shape,
+                host::arithmetic(),
             );
             Self::from_values(output, [shape.n_images, shape.output_side().pow(2), shape.d_output])
         }
@@ -190,6 +191,7 @@ mod on_host {
                 &Self::values(&x),
                 &Self::values(&weights.weight),
                 shape,
+                host::arithmetic(),
                 wants_d_x,
             );
             let weight_shape = weights.weight.shape();

@@ -1,13 +1,15 @@
 //! The 3 x 3 convolution of square images, as matrix products over gathered windows.
 
-use super::{Matrix, Packed, Scratch, add, add_transposed_products, for_each, product, sum_rows, unwritten};
+use super::{
+    Arithmetic, Matrix, Packed, Scratch, add, for_each, product, sum_rows, transposed_products, unwritten,
+};
 use crate::ops::IMAGE_KERNEL as KERNEL;
 
 /// Images that one thread takes at a time. The results do not depend on the number of threads, because this number does not.
 const CHUNK_IMAGES: usize = 16;
 
 /// Values of the windows that are gathered at a time, which stay in the cache for their product.
-const GATHERED_VALUES: usize = 1 << 16;
+const GATHERED_VALUES: usize = 1 << 18;
 
 /// Sizes of a convolution.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -98,9 +100,9 @@ pub struct Gradients {
 }
 
 /// Convolves `x` `[B, S * S, C]` with `weight` `[9 * C, N]`; gives `[B, S' * S', N]`, S' being `ceil(S / stride)`.
-pub fn forward(x: &[f32], weight: &[f32], bias: &[f32], shape: Shape) -> Vec<f32> {
+pub fn forward(x: &[f32], weight: &[f32], bias: &[f32], shape: Shape, arithmetic: Arithmetic) -> Vec<f32> {
     let width = shape.d_output;
-    let weight = Packed::new(Matrix::new(weight, shape.d_window(), width));
+    let weight = Packed::new(arithmetic, Matrix::new(weight, shape.d_window(), width));
     let mut output = unwritten(shape.n_images * shape.n_windows() * width);
     let n = shape.gathered();
     let groups = x
@@ -117,10 +119,17 @@ pub fn forward(x: &[f32], weight: &[f32], bias: &[f32], shape: Shape) -> Vec<f32
 }
 
 /// Takes the gradient of the output, `[B, S' * S', N]`, back to the parameters and, where it `wants_d_x`, to the input.
-pub fn backward(d_output: &[f32], x: &[f32], weight: &[f32], shape: Shape, wants_d_x: bool) -> Gradients {
+pub fn backward(
+    d_output: &[f32],
+    x: &[f32],
+    weight: &[f32],
+    shape: Shape,
+    arithmetic: Arithmetic,
+    wants_d_x: bool,
+) -> Gradients {
     let (width, d_window) = (shape.d_output, shape.d_window());
     let (image_len, output_len) = (shape.side * shape.side * shape.d_input, shape.n_windows() * width);
-    let weight = Packed::new(Matrix::new(weight, d_window, width).transposed());
+    let weight = Packed::new(arithmetic, Matrix::new(weight, d_window, width).transposed());
     // Without a gradient of the input each piece of it is empty.
     let d_x_len = if wants_d_x { image_len } else { 0 };
     let mut d_x = vec![0.0; shape.n_images * d_x_len];
@@ -138,7 +147,10 @@ pub fn backward(d_output: &[f32], x: &[f32], weight: &[f32], shape: Shape, wants
             let n_windows = d_output.len() / width;
             let d_rows = Matrix::new(d_output, n_windows, width);
             let windows = shape.windows(x);
-            add_transposed_products([(&mut d_weight, Matrix::new(&windows, n_windows, d_window))], d_rows);
+            let mut products = Scratch::any(d_window * width);
+            let factors = [(&mut products[..], Matrix::new(&windows, n_windows, d_window))];
+            transposed_products(arithmetic, factors, d_rows);
+            add(&mut d_weight, &products);
             if wants_d_x {
                 // Of the same size, and no longer needed.
                 let mut d_windows = windows;
