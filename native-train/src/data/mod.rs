@@ -18,6 +18,7 @@ pub(crate) mod simplified;
 pub mod store;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod vectors;
+pub(crate) mod write;
 
 pub use augment::Augmentation;
 pub use inputs::{Inputs, find_inputs};
