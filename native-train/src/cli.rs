@@ -14,6 +14,7 @@ use crate::data::{Augmentation, Sampling};
 use crate::device::{DeviceChoice, DeviceChoices, Precision};
 use crate::report::drawings::Glyphs;
 use crate::train::{OptimizerKind, Schedule, TrainConfig};
+use crate::weighted::Weighted;
 use crate::{download, prepare, show};
 
 /// Trains recognisers of Quick, Draw! drawings and tries them out.
@@ -90,10 +91,12 @@ fn by_name<T: DeserializeOwned>(name: &str) -> Result<T, String> {
 #[derive(Args, Clone, Debug, Default)]
 pub struct TrainArgs {
     /// Folder, file or pattern of drawings: .ndjson (simplified or raw), .csv of Kaggle, .bin, .npz of sketch-rnn,
-    /// TFRecords of the tutorial, each also as .gz or .zst; without it the built-in sample drawings are used
-    #[arg(long, visible_alias = "training-data", value_name = "DIR", help_heading = "Data")]
-    pub data: Option<PathBuf>,
-    /// Folder to validate on; without it a part of --data is put aside
+    /// TFRecords of the tutorial, each also as .gz or .zst; without it the built-in sample drawings are used. Several, as
+    /// --data A=0.7 --data B=0.3, are drawn from by their shares
+    #[arg(long, visible_alias = "training-data", value_name = "DIR[=SHARE]", value_parser = Weighted::parser(),
+          help_heading = "Data")]
+    pub data: Vec<Weighted>,
+    /// Folder to validate on; without it a part of the first --data is put aside
     #[arg(long, value_name = "DIR", requires = "data", help_heading = "Data")]
     pub eval_data: Option<PathBuf>,
     /// Category names to learn, one a line; without it all words of the data
@@ -362,7 +365,7 @@ impl TrainArgs {
             Preset::Best => TrainConfig::best(),
             Preset::Tutorial => TrainConfig::tutorial(),
         };
-        if self.data.is_none() && self.preset != Preset::Tutorial {
+        if self.data.is_empty() && self.preset != Preset::Tutorial {
             preset = TrainConfig {
                 quantized_steps: preset.quantized_steps.min(SAMPLE_STEPS / 10),
                 steps: SAMPLE_STEPS,

@@ -21,3 +21,4 @@ pub mod stats;
 pub mod tally;
 pub mod tfrecord;
 pub mod train;
+pub mod weighted;

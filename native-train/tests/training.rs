@@ -13,7 +13,7 @@ use burn::tensor::{Distribution, Tensor};
 use burn_flex::Flex;
 use native_train::checkpoint::Checkpoint;
 use native_train::data::samples::sample_set;
-use native_train::data::{Augmentation, DataSet, Loader, LoaderConfig, PreparedBatch, Sampling};
+use native_train::data::{Augmentation, DataSet, Loader, LoaderConfig, Mixture, PreparedBatch, Sampling};
 use native_train::environment::describe;
 use native_train::model_folder;
 use native_train::tfrecord::masked_checksum;
@@ -27,7 +27,7 @@ use serde_json::{Value, json};
 
 fn job(out: &Path, steps: u64) -> Job {
     Job {
-        train: Arc::new(sample_set(1, 0, 6)),
+        train: sample_set(1, 0, 6).into(),
         validation: sample_set(1, 1, 2),
         data_facts: Default::default(),
         environment: Default::default(),
@@ -52,6 +52,11 @@ fn job(out: &Path, steps: u64) -> Job {
         init_from: None,
         quiet: true,
     }
+}
+
+/// The data set that a job trains on.
+fn only_set(job: &Job) -> Arc<DataSet> {
+    Arc::clone(job.train.sets().next().unwrap().0)
 }
 
 /// The backend draws initial weights from one generator of the process: one run at a time.
@@ -170,7 +175,7 @@ fn a_run_begins_with_the_weights_of_a_model_folder() {
         renamed
     };
     let mut job = from_first(&other);
-    (job.train, job.validation) = (Arc::new(renamed(&job.train)), renamed(&job.validation));
+    (job.train, job.validation) = (renamed(&only_set(&job)).into(), renamed(&job.validation));
     // Other random weights than those that the first run began with.
     job.config.seed = 2;
     run(&job, false).unwrap();
@@ -440,6 +445,40 @@ fn the_average_lies_between_the_start_and_the_present() {
     assert!(farthest > 0.05, "a step of 0.1 moves the weights: {farthest}");
 }
 
+/// Two sets of the same categories, of which the first has three times the share of the second.
+fn two_sets() -> Mixture {
+    let sets = [(sample_set(1, 0, 6), 0.75), (sample_set(2, 0, 3), 0.25)];
+    Mixture::new(sets.map(|(set, share)| (Arc::new(set), share)).into()).unwrap()
+}
+
+#[test]
+fn a_run_on_several_sets_is_resumed_exactly_and_refuses_other_shares() {
+    let folder = tempfile::tempdir().unwrap();
+    let [whole, pieces, single] = ["whole", "pieces", "single"].map(|name| folder.path().join(name));
+    let on_two = |out: &Path| Job { train: two_sets(), ..job(out, 6) };
+    run(&on_two(&whole), false).unwrap();
+    let mut part = on_two(&pieces);
+    for _ in 0..6 {
+        run(&part, true).unwrap();
+        part.resume = true;
+    }
+    assert!(weights(&whole) == weights(&pieces));
+    run(&job(&single, 6), false).unwrap();
+    assert!(weights(&whole) != weights(&single));
+    let config: Value = serde_json::from_slice(&std::fs::read(whole.join("config.json")).unwrap()).unwrap();
+    let sets = json!([{ "n_drawings": 60, "share": 0.75 }, { "n_drawings": 30, "share": 0.25 }]);
+    assert_eq!((&config["sets"], &config["n_train"]), (&sets, &json!(90)));
+
+    let other_shares =
+        Mixture::new(two_sets().sets().map(|(set, _)| (Arc::clone(set), 1.0)).collect()).unwrap();
+    let message = refusal(&Job { train: other_shares, resume: true, ..job(&whole, 7) });
+    assert!(message.contains("60 drawings (share 0.7500), 30 drawings (share 0.2500)"), "{message}");
+    assert!(message.contains("asked for several data sets: 60 drawings (share 0.5000)"), "{message}");
+    let one_set = sample_set(1, 0, 9);
+    let message = refusal(&Job { train: one_set.into(), resume: true, ..job(&whole, 7) });
+    assert!(message.contains("asked for one data set"), "{message}");
+}
+
 #[test]
 fn a_run_without_progress_stops_early_and_stays_so() {
     let folder = tempfile::tempdir().unwrap();
@@ -601,7 +640,7 @@ fn a_run_learns_and_its_folder_tells_what_it_is() {
     job.config.eval_every_steps = 50;
     job.model.num_nodes = 24;
     job.model.dropout = 0.0;
-    job.train = Arc::new(sample_set(1, 0, 40));
+    job.train = sample_set(1, 0, 40).into();
     job.validation = sample_set(1, 1, 10);
     let outcome = run(&job, false).unwrap();
     assert!(outcome.validation.top1 > 0.6, "{:?}", outcome.validation.figures);
@@ -633,15 +672,16 @@ fn a_new_run_does_not_mix_with_an_old_one() {
     };
     assert!(resumed(&|job| job.model.num_nodes = 9).contains("another network"));
     assert!(resumed(&|job| job.config.seed = 3).contains("seed"));
-    assert!(resumed(&|job| job.train = Arc::new(sample_set(1, 0, 5))).contains("60 drawings"));
+    assert!(resumed(&|job| job.train = sample_set(1, 0, 5).into()).contains("60 drawings"));
     let renamed = |job: &mut Job| {
         let mut labels: Vec<String> = job.train.labels().to_vec();
         labels[0] = "round".to_owned();
         let mut data = DataSet::new(labels).unwrap();
-        for i in 0..job.train.len() {
-            data.push(job.train.label(i), &job.train.drawing(i), &[]).unwrap();
+        let set = only_set(job);
+        for i in 0..set.len() {
+            data.push(set.label(i), &set.drawing(i), &[]).unwrap();
         }
-        job.train = Arc::new(data);
+        job.train = data.into();
     };
     assert!(resumed(&renamed).contains("classes"));
     assert!(weights(&out) == before);
@@ -659,7 +699,8 @@ fn a_run_that_cannot_be_resumed_says_why() {
     // One from before there was a choice of optimisers says nothing of it, and goes on.
     let mut state: Value =
         serde_json::from_slice(&std::fs::read(newest.join("state.json")).unwrap()).unwrap();
-    assert_eq!(state["train"].as_object_mut().unwrap().remove("optimizer"), Some(json!("adamw")));
+    let options = state["train"].as_object_mut().unwrap();
+    assert_eq!(options.remove("optimizer"), Some(json!("adamw")));
     std::fs::write(newest.join("state.json"), state.to_string()).unwrap();
     // Nor does it know the pen's state, whatever the options ask for now.
     let mut asked = Job { resume: true, ..job(&out, 2) };

@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use native_train::data::{Augmentation, DataSet, Loader, LoaderConfig, PreparedBatch, Sampling};
+use native_train::data::{Augmentation, DataSet, Loader, LoaderConfig, Mixture, PreparedBatch, Sampling};
 use quickdraw_core::{Ink, InkFormat};
 
 use crate::{data_set, drawing};
@@ -144,6 +144,71 @@ fn targets_mix_label_smoothing_and_soft_labels() {
         }
         assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-6);
     }
+}
+
+/// Drawings of the classes of [`data_set`] that are told from its own by an x of 200.
+fn other_set(counts: &[usize]) -> DataSet {
+    let mut data = DataSet::new((0..counts.len()).map(|class| format!("class {class}")).collect()).unwrap();
+    for (class, &count) in counts.iter().enumerate() {
+        for index in 0..count {
+            let points = [[0.0, index as f32], [200.0, 0.0], [100.0, 255.0]];
+            data.push(class, &drawing(&[&points]), &[]).unwrap();
+        }
+    }
+    data
+}
+
+#[test]
+fn each_data_set_has_its_share_of_the_batches_and_its_own_balance() {
+    let sets = || vec![(Arc::new(data_set(&[40, 10])), 3.0), (Arc::new(other_set(&[5, 45])), 1.0)];
+    let of_other = |ink: &Ink| ink.n_rows() <= 3;
+    // The first set has two strokes and at least four points in each drawing.
+    for sampling in [Sampling::Epochs, Sampling::Balanced { power: 1.0 }, Sampling::Balanced { power: 0.0 }] {
+        let config = LoaderConfig { sampling, batch_size: 100, bucket_batches: 2, ..config() };
+        let mixture = Mixture::new(sets()).unwrap();
+        let mut loader = Loader::spawn(mixture.clone(), config).unwrap();
+        let whole: Vec<PreparedBatch> = (0..60).map(|_| loader.next_batch()).collect();
+        let mut counts = [[0usize; 2]; 2];
+        for batch in &whole {
+            for (ink, &label) in batch.inks.iter().zip(&batch.labels) {
+                counts[usize::from(of_other(ink))][label] += 1;
+            }
+        }
+        let of_set = counts.map(|classes| classes.iter().sum::<usize>());
+        // Of 6000 draws with probability 0.25 the standard deviation is 34.
+        assert!((1350..1650).contains(&of_set[1]), "{sampling:?}: {counts:?}");
+        let shares = [0, 1].map(|set| counts[set][0] as f64 / of_set[set] as f64);
+        let expected = if sampling == (Sampling::Balanced { power: 0.0 }) { [0.5, 0.5] } else { [0.8, 0.1] };
+        for (found, expected) in shares.iter().zip(expected) {
+            assert!((found - expected).abs() < 0.06, "{sampling:?}: {shares:?}");
+        }
+        // Neither the threads nor where a run begins changes anything.
+        let config = LoaderConfig { start_step: 7, n_threads: 3, ..config };
+        let mut loader = Loader::spawn(mixture, config).unwrap();
+        assert!((7..30).all(|step| loader.next_batch() == whole[step]));
+    }
+}
+
+#[test]
+fn a_mixture_of_one_set_is_that_set() {
+    let data = Arc::new(data_set(&[20, 7]));
+    for sampling in [Sampling::Epochs, Sampling::Balanced { power: 0.5 }] {
+        let config = LoaderConfig { sampling, augmentation: Augmentation::default(), ..config() };
+        let mixture = Mixture::new(vec![(Arc::clone(&data), 0.3)]).unwrap();
+        let mut loader = Loader::spawn(mixture, config).unwrap();
+        assert!(batches(&data, config, 20).into_iter().all(|batch| batch == loader.next_batch()));
+    }
+}
+
+#[test]
+fn sets_that_do_not_fit_together_are_refused() {
+    let message = |sets| Mixture::new(sets).unwrap_err().to_string();
+    let [set, other] = [Arc::new(data_set(&[2, 2])), Arc::new(data_set(&[2, 2, 2]))];
+    let empty = Arc::new(data_set(&[0, 0]));
+    assert!(message(vec![]).contains("no drawings"));
+    assert!(message(vec![(Arc::clone(&set), 1.0), (other, 1.0)]).contains("other categories"));
+    assert!(message(vec![(Arc::clone(&set), 1.0), (empty, 1.0)]).contains("data set 1"));
+    assert!(message(vec![(set, 0.0)]).contains("the share 0"));
 }
 
 #[test]
