@@ -198,6 +198,10 @@ pub struct TrainArgs {
     /// Share of the `soft` labels in the targets of drawings that have some
     #[arg(long, value_name = "X", help_heading = "Training")]
     pub soft_weight: Option<f32>,
+    /// Temperature of the `soft` labels: probabilities are raised to 1/X and normalised, so that above 1 they are spread more
+    /// evenly [default: 1]
+    #[arg(long, value_name = "X", help_heading = "Training")]
+    pub soft_temperature: Option<f32>,
     /// Draw a category with probability ~ (its drawings)^X: 0 all alike, 1 as the data is
     #[arg(long, value_name = "X", help_heading = "Training")]
     pub balance_power: Option<f32>,
@@ -389,6 +393,7 @@ impl TrainArgs {
             gradient_clipping_norm: self.gradient_clipping_norm.unwrap_or(preset.gradient_clipping_norm),
             label_smoothing: self.label_smoothing.unwrap_or(preset.label_smoothing),
             soft_weight: self.soft_weight.unwrap_or(preset.soft_weight),
+            soft_temperature: self.soft_temperature.unwrap_or(preset.soft_temperature),
             sampling: match self.balance_power {
                 Some(power) => Sampling::Balanced { power },
                 None => preset.sampling,

@@ -256,6 +256,7 @@ fn loader_config(ink_format: InkFormat) -> LoaderConfig {
         pen_state: false,
         max_rows: 100,
         soft_weight: 0.0,
+        soft_temperature: 1.0,
         label_smoothing: 0.0,
         seed: 1,
         start_step: 0,
@@ -701,6 +702,8 @@ fn a_run_that_cannot_be_resumed_says_why() {
         serde_json::from_slice(&std::fs::read(newest.join("state.json")).unwrap()).unwrap();
     let options = state["train"].as_object_mut().unwrap();
     assert_eq!(options.remove("optimizer"), Some(json!("adamw")));
+    // Nor of a temperature of soft labels.
+    assert_eq!(options.remove("soft_temperature"), Some(json!(1.0)));
     std::fs::write(newest.join("state.json"), state.to_string()).unwrap();
     // Nor does it know the pen's state, whatever the options ask for now.
     let mut asked = Job { resume: true, ..job(&out, 2) };

@@ -55,6 +55,8 @@ pub struct LoaderConfig {
     pub max_rows: usize,
     /// The share of the soft labels in the targets of drawings that have some, 0..1.
     pub soft_weight: f32,
+    /// Soft labels are raised to the inverse of it: above 1 they are spread more evenly, below 1 less.
+    pub soft_temperature: f32,
     /// The share of the targets that is spread over all classes alike, 0..1.
     pub label_smoothing: f32,
     /// Everything random follows from it and from the step.
@@ -85,6 +87,11 @@ impl LoaderConfig {
         for (name, value) in [("soft_weight", self.soft_weight), ("label_smoothing", self.label_smoothing)] {
             ensure!((0.0..=1.0).contains(&value), "{name} is {value}; 0 to 1 was expected");
         }
+        ensure!(
+            self.soft_temperature.is_finite() && self.soft_temperature > 0.0,
+            "soft_temperature is {}; more than 0 was expected",
+            self.soft_temperature
+        );
         if let Sampling::Balanced { power } = self.sampling {
             ensure!(power.is_finite(), "balance_power is {power}; a finite number was expected");
         }
@@ -349,8 +356,13 @@ impl Source {
 
     /// Writes the class probabilities of a drawing into `target`, `[K]`, which is all zero before.
     fn fill_target(&self, data: &DataSet, index: usize, target: &mut [f32]) {
+        let temperature = self.config.soft_temperature;
+        let sharpened = |probability: f32| match temperature {
+            1.0 => probability,
+            _ => probability.powf(temperature.recip()),
+        };
         let soft = data.soft(index);
-        let soft_sum: f32 = soft.iter().map(|&(_, probability)| probability).sum();
+        let soft_sum: f32 = soft.iter().map(|&(_, probability)| sharpened(probability)).sum();
         let soft_weight = if soft_sum > 0.0 { self.config.soft_weight } else { 0.0 };
         let hard_weight = 1.0 - soft_weight;
         let smoothing = self.config.label_smoothing;
@@ -358,7 +370,7 @@ impl Source {
         target[data.label(index)] += hard_weight * (1.0 - smoothing);
         if soft_weight > 0.0 {
             for &(class, probability) in soft {
-                target[usize::from(class)] += soft_weight * probability / soft_sum;
+                target[usize::from(class)] += soft_weight * sharpened(probability) / soft_sum;
             }
         }
     }

@@ -15,6 +15,7 @@ fn config() -> LoaderConfig {
         pen_state: false,
         max_rows: usize::MAX,
         soft_weight: 0.0,
+        soft_temperature: 1.0,
         label_smoothing: 0.0,
         seed: 1,
         start_step: 0,
@@ -143,6 +144,24 @@ fn targets_mix_label_smoothing_and_soft_labels() {
             assert!((found - expected).abs() < 1e-6, "label {label}: {row:?}");
         }
         assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-6);
+    }
+}
+
+#[test]
+fn the_temperature_of_soft_labels_spreads_or_sharpens_those_that_are_there() {
+    let labels = ["a", "b", "c"].map(str::to_owned).to_vec();
+    let mut data = DataSet::new(labels).unwrap();
+    data.push(1, &drawing(&[&[[0.0, 0.0], [1.0, 255.0]]]), &[(0, 0.64), (2, 0.16)]).unwrap();
+    let data = Arc::new(data);
+    // Raised to 1/2 they are as 0.8 to 0.4, to 2 as 16 to 1; the category without one gets none.
+    for (soft_temperature, expected) in
+        [(1.0, [0.8, 0.2]), (2.0, [2.0 / 3.0, 1.0 / 3.0]), (0.5, [16.0 / 17.0, 1.0 / 17.0])]
+    {
+        let config = LoaderConfig { batch_size: 1, soft_weight: 1.0, soft_temperature, ..config() };
+        let targets = batches(&data, config, 1).remove(0).targets;
+        for (found, expected) in targets.iter().zip([expected[0], 0.0, expected[1]]) {
+            assert!((found - expected).abs() < 1e-6, "temperature {soft_temperature}: {targets:?}");
+        }
     }
 }
 
@@ -279,6 +298,7 @@ fn values_out_of_range_are_named() {
     assert!(message(LoaderConfig { bucket_batches: 0, ..config() }).contains("bucket_batches is 0"));
     assert!(message(LoaderConfig { soft_weight: 1.5, ..config() }).contains("soft_weight is 1.5"));
     assert!(message(LoaderConfig { label_smoothing: f32::NAN, ..config() }).contains("label_smoothing"));
+    assert!(message(LoaderConfig { soft_temperature: 0.0, ..config() }).contains("soft_temperature is 0"));
     let empty = Arc::new(data_set(&[0]));
     let none = Loader::spawn(empty, config()).unwrap_err().to_string();
     assert!(none.contains("no drawings"), "{none}");
