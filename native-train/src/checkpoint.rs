@@ -35,6 +35,9 @@ pub struct RunState {
     /// The data sets and their shares, if there are several.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sets: Vec<SetShare>,
+    /// Whether the run began with all weights of a trained network. Older checkpoints do not say so.
+    #[serde(default)]
+    pub starts_trained: bool,
     /// The classes, in the order of the logits.
     pub labels: Vec<String>,
     /// The network.

@@ -186,7 +186,7 @@ pub struct TrainArgs {
     #[arg(long, value_name = "X", help_heading = "Training")]
     pub gradient_clipping_norm: Option<f64>,
     /// Keep a moving average of the weights, in which the past has this weight (such as 0.999), and evaluate and export
-    /// that; 0 is off [default: 0]
+    /// that; from random weights less in the first steps, with --init-from from the first step on; 0 is off [default: 0]
     #[arg(long, value_name = "X", help_heading = "Training")]
     pub ema: Option<f64>,
     /// The last so many steps learn with weights rounded to 8 bits, so that an export in int8 loses nothing [default: 0]

@@ -446,6 +446,41 @@ fn the_average_lies_between_the_start_and_the_present() {
     assert!(farthest > 0.05, "a step of 0.1 moves the weights: {farthest}");
 }
 
+#[test]
+fn the_average_of_a_run_that_begins_with_trained_weights_has_its_decay_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = folder.path().join("first");
+    run(&job(&first, 4), false).unwrap();
+    let start = floats(&weights(&first));
+    let from_first = |name: &str, ema: f64, steps| {
+        let mut job = job(&folder.path().join(name), steps);
+        job.init_from = Some(first.clone());
+        job.config = TrainConfig { ema, warmup_steps: 0, learning_rate: 0.1, ..job.config };
+        job
+    };
+    let trained = |job: &Job| {
+        run(job, false).unwrap();
+        floats(&weights(&job.out))
+    };
+    let now = trained(&from_first("now", 0.0, 1));
+    let average = trained(&from_first("average", 0.9, 1));
+    let mut farthest = 0.0f32;
+    for ((start, now), average) in start.iter().zip(&now).zip(&average) {
+        assert!((0.9 * start + 0.1 * now - average).abs() < 1e-5, "{start} {now} {average}");
+        farthest = farthest.max((start - now).abs());
+    }
+    assert!(farthest > 0.05, "a step of 0.1 moves the weights: {farthest}");
+
+    // A run that is resumed does not need the folder for that.
+    let whole = trained(&from_first("whole", 0.9, 3));
+    let mut pieces = from_first("pieces", 0.9, 3);
+    for _ in 0..3 {
+        run(&pieces, true).unwrap();
+        (pieces.resume, pieces.init_from) = (true, None);
+    }
+    assert!(whole == floats(&weights(&pieces.out)));
+}
+
 /// Two sets of the same categories, of which the first has three times the share of the second.
 fn two_sets() -> Mixture {
     let sets = [(sample_set(1, 0, 6), 0.75), (sample_set(2, 0, 3), 0.25)];
@@ -702,8 +737,9 @@ fn a_run_that_cannot_be_resumed_says_why() {
         serde_json::from_slice(&std::fs::read(newest.join("state.json")).unwrap()).unwrap();
     let options = state["train"].as_object_mut().unwrap();
     assert_eq!(options.remove("optimizer"), Some(json!("adamw")));
-    // Nor of a temperature of soft labels.
+    // Nor of a temperature of soft labels, nor of what the average of the weights begins with.
     assert_eq!(options.remove("soft_temperature"), Some(json!(1.0)));
+    assert_eq!(state.as_object_mut().unwrap().remove("starts_trained"), Some(json!(false)));
     std::fs::write(newest.join("state.json"), state.to_string()).unwrap();
     // Nor does it know the pen's state, whatever the options ask for now.
     let mut asked = Job { resume: true, ..job(&out, 2) };

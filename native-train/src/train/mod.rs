@@ -114,6 +114,7 @@ where
         step: 0,
         n_drawings: job.train.len(),
         sets: SetShare::all_of(&job.train),
+        starts_trained: false,
         labels: job.train.labels().to_vec(),
         model: network,
         train: *config,
@@ -135,6 +136,7 @@ where
             let same_classes = trained.labels() == state.labels;
             let merged = model.with_layers_of(trained.model().clone(), same_classes);
             model = merged.with_context(|| format!("cannot begin with {}", folder.display()))?;
+            state.starts_trained = same_classes;
         }
     }
     average = (config.ema > 0.0).then(|| average.unwrap_or_else(|| model.valid()));
@@ -166,7 +168,8 @@ where
         model = better;
         state.step += 1;
         window.push(losses, n_right, norm, config.drawings_per_step());
-        average = average.map(|average| average::update(average, &model, config.ema, state.step));
+        let decay = average::decay_after(state.step, config.ema, state.starts_trained);
+        average = average.map(|average| average::update(average, &model, decay));
 
         let evaluates = state.step == config.steps || state.step.is_multiple_of(config.eval_every_steps);
         if window.ends_at(state.step) || evaluates {
