@@ -15,7 +15,7 @@ use crate::device::{DeviceChoice, DeviceChoices, Precision};
 use crate::report::drawings::Glyphs;
 use crate::train::{OptimizerKind, Schedule, TrainConfig};
 use crate::weighted::Weighted;
-use crate::{download, prepare, show};
+use crate::{augment, download, prepare, show};
 
 /// Trains recognisers of Quick, Draw! drawings and tries them out.
 ///
@@ -51,6 +51,8 @@ pub enum Command {
     Prepare(PrepareArgs),
     /// Draw one drawing of a file: in the terminal, as SVG or PNG
     Show(ShowArgs),
+    /// Make varied copies and combinations of drawings, as a file of lines
+    Augment(Box<augment::Args>),
 }
 
 /// Where a preset starts from; flags override it.
@@ -299,7 +301,7 @@ pub struct AugmentArgs {
 
 impl AugmentArgs {
     /// What the flags make of a preset's augmentation.
-    fn over(&self, preset: Augmentation) -> Augmentation {
+    pub(crate) fn over(&self, preset: Augmentation) -> Augmentation {
         let base = match self.augment {
             Some(Switch::On) => Augmentation::default(),
             Some(Switch::Off) => Augmentation::none(),

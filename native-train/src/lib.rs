@@ -1,5 +1,6 @@
 //! Trains, evaluates and exports recognisers: what the program `native-train` is made of.
 
+pub mod augment;
 pub mod bench;
 pub mod calibrate;
 pub mod checkpoint;

@@ -28,7 +28,7 @@ use crate::evaluate::{AtFraction, Confusion, Measurement, Network, Summary, comp
 use crate::export::onnx;
 use crate::train::{Job, Outcome, TrainConfig, train};
 use crate::{
-    bench, download, environment, model_folder, predict, prepare, report, show,
+    augment, bench, download, environment, model_folder, predict, prepare, report, show,
     stats, weighted,
 };
 
@@ -52,7 +52,17 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
             let options = args.options(stdout().is_terminal());
             show::show(&options, &mut stdout().lock()).map(|()| ExitCode::SUCCESS)
         }
+        Some(Command::Augment(args)) => {
+            start_threads(args.threads)?;
+            told(augment::run(&args)?)
+        }
     }
+}
+
+/// Prints what a command has done.
+fn told(done: String) -> Result<ExitCode> {
+    writeln!(stdout(), "{done}")?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// A GPU eats batches faster than one thread prepares them.
