@@ -15,7 +15,7 @@ use crate::device::{DeviceChoice, DeviceChoices, Precision};
 use crate::report::drawings::Glyphs;
 use crate::train::{OptimizerKind, Schedule, TrainConfig};
 use crate::weighted::Weighted;
-use crate::{augment, download, prepare, show};
+use crate::{augment, download, label, prepare, show};
 
 /// Trains recognisers of Quick, Draw! drawings and tries them out.
 ///
@@ -53,6 +53,8 @@ pub enum Command {
     Show(ShowArgs),
     /// Make varied copies and combinations of drawings, as a file of lines
     Augment(Box<augment::Args>),
+    /// Add the opinions of teacher models to drawings, as soft labels
+    Label(label::Args),
 }
 
 /// Where a preset starts from; flags override it.

@@ -11,6 +11,7 @@ pub mod download;
 pub mod environment;
 pub mod evaluate;
 pub mod export;
+pub mod label;
 pub mod model_folder;
 pub mod predict;
 pub mod prepare;

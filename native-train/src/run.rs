@@ -28,7 +28,7 @@ use crate::evaluate::{AtFraction, Confusion, Measurement, Network, Summary, comp
 use crate::export::onnx;
 use crate::train::{Job, Outcome, TrainConfig, train};
 use crate::{
-    augment, bench, download, environment, model_folder, predict, prepare, report, show,
+    augment, bench, download, environment, label, model_folder, predict, prepare, report, show,
     stats, weighted,
 };
 
@@ -56,6 +56,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
             start_threads(args.threads)?;
             told(augment::run(&args)?)
         }
+        Some(Command::Label(args)) => told(run_label(&args)?),
     }
 }
 
@@ -63,6 +64,16 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
 fn told(done: String) -> Result<ExitCode> {
     writeln!(stdout(), "{done}")?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn run_label(args: &label::Args) -> Result<String> {
+    match args.device.find()? {
+        Device::Cpu => label::run::<Flex>(args, &Default::default()),
+        #[cfg(feature = "cuda")]
+        Device::Cuda(index) => label::run::<burn_cuda::Cuda>(args, &burn_cuda::CudaDevice::new(index)),
+        #[cfg(feature = "wgpu")]
+        Device::Wgpu => label::run::<burn_wgpu::Wgpu>(args, &Default::default()),
+    }
 }
 
 /// A GPU eats batches faster than one thread prepares them.

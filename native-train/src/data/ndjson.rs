@@ -82,6 +82,14 @@ impl fmt::Display for ReadReport {
 }
 
 impl ReadReport {
+    /// Counts a line that holds no valid drawing.
+    pub(crate) fn add_bad_line(&mut self, path: &Path, line_number: u64, message: &dyn fmt::Display) {
+        self.n_bad_lines += 1;
+        if self.examples.len() < MAX_EXAMPLES {
+            self.examples.push(format!("{}:{line_number}: {message}", path.display()));
+        }
+    }
+
     /// Adds what was met in a file, besides its drawings.
     fn add(&mut self, part: FilePart) {
         self.n_simplified += part.n_simplified;
