@@ -15,7 +15,7 @@ use crate::device::{DeviceChoice, DeviceChoices, Precision};
 use crate::report::drawings::Glyphs;
 use crate::train::{OptimizerKind, Schedule, TrainConfig};
 use crate::weighted::Weighted;
-use crate::{augment, download, label, prepare, show};
+use crate::{augment, average, download, label, prepare, show};
 
 /// Trains recognisers of Quick, Draw! drawings and tries them out.
 ///
@@ -55,6 +55,8 @@ pub enum Command {
     Augment(Box<augment::Args>),
     /// Add the opinions of teacher models to drawings, as soft labels
     Label(label::Args),
+    /// Average the weights of several networks, or checkpoints of a run, into one model folder
+    Average(average::Args),
 }
 
 /// Where a preset starts from; flags override it.

@@ -1,6 +1,7 @@
 //! Trains, evaluates and exports recognisers: what the program `native-train` is made of.
 
 pub mod augment;
+pub mod average;
 pub mod bench;
 pub mod calibrate;
 pub mod checkpoint;

@@ -28,7 +28,7 @@ use crate::evaluate::{AtFraction, Confusion, Measurement, Network, Summary, comp
 use crate::export::onnx;
 use crate::train::{Job, Outcome, TrainConfig, train};
 use crate::{
-    augment, bench, download, environment, label, model_folder, predict, prepare, report, show,
+    augment, average, bench, download, environment, label, model_folder, predict, prepare, report, show,
     stats, weighted,
 };
 
@@ -57,6 +57,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
             told(augment::run(&args)?)
         }
         Some(Command::Label(args)) => told(run_label(&args)?),
+        Some(Command::Average(args)) => told(average::run::<Flex>(&args, &Default::default())?),
     }
 }
 
