@@ -15,6 +15,7 @@ use burn::tensor::backend::Backend;
 use quickdraw_core::ModelConfig;
 use serde::{Deserialize, Serialize};
 
+use crate::data::Mixture;
 use crate::train::TrainConfig;
 
 const FOLDER: &str = "checkpoints";
@@ -22,6 +23,7 @@ const PREFIX: &str = "step-";
 const MODEL: &str = "model.bin";
 const AVERAGE: &str = "average.bin";
 const OPTIMIZER: &str = "optimizer.bin";
+const STATE: &str = "state.json";
 
 /// The state of a run, besides the network and the optimiser.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -30,6 +32,12 @@ pub struct RunState {
     pub step: u64,
     /// Drawings in the data that the run trains on, to notice other data.
     pub n_drawings: usize,
+    /// The data sets and their shares, if there are several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sets: Vec<SetShare>,
+    /// Whether the run began with all weights of a trained network. Older checkpoints do not say so.
+    #[serde(default)]
+    pub starts_trained: bool,
     /// The classes, in the order of the logits.
     pub labels: Vec<String>,
     /// The network.
@@ -46,6 +54,41 @@ pub struct RunState {
     pub seconds: f64,
 }
 
+/// One of several data sets that a run trains on.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SetShare {
+    /// Its drawings.
+    pub n_drawings: usize,
+    /// The probability that a drawing of a batch is one of them.
+    pub share: f64,
+}
+
+impl SetShare {
+    /// The data sets of a mixture; nothing of a single one.
+    pub(crate) fn all_of(data: &Mixture) -> Vec<Self> {
+        let all = data.sets().map(|(set, share)| Self { n_drawings: set.len(), share });
+        let all: Vec<Self> = all.collect();
+        if all.len() > 1 { all } else { Vec::new() }
+    }
+
+    /// Whether they are the same, but for what is lost where shares are written down and read again.
+    pub(crate) fn are_same(a: &[Self], b: &[Self]) -> bool {
+        let is_same =
+            |(a, b): (&Self, &Self)| a.n_drawings == b.n_drawings && (a.share - b.share).abs() < 1e-9;
+        a.len() == b.len() && a.iter().zip(b).all(is_same)
+    }
+
+    /// What they are, in words.
+    pub(crate) fn names(sets: &[Self]) -> String {
+        if sets.is_empty() {
+            return "one data set".to_owned();
+        }
+        let names: Vec<String> =
+            sets.iter().map(|set| format!("{} drawings (share {:.4})", set.n_drawings, set.share)).collect();
+        format!("several data sets: {}", names.join(", "))
+    }
+}
+
 /// A checkpoint on disk.
 #[derive(Clone, Debug)]
 pub struct Checkpoint {
@@ -60,12 +103,24 @@ impl Checkpoint {
     /// # Errors
     /// When the folder or the checkpoint's state cannot be read.
     pub fn newest(out: &Path) -> Result<Option<Self>> {
-        let Some((_, folder)) = list(out)?.pop() else { return Ok(None) };
-        let path = folder.join("state.json");
+        list(out)?.pop().map(|(_, folder)| Self::open(&folder)).transpose()
+    }
+
+    /// The checkpoint in its folder.
+    ///
+    /// # Errors
+    /// When its state cannot be read.
+    pub fn open(folder: &Path) -> Result<Self> {
+        let path = folder.join(STATE);
         let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
         let state = serde_json::from_str(&text)
             .with_context(|| format!("{} is not the state of a run", path.display()))?;
-        Ok(Some(Self { folder, state }))
+        Ok(Self { folder: folder.to_owned(), state })
+    }
+
+    /// Whether a folder looks like a checkpoint.
+    pub fn is_one(folder: &Path) -> bool {
+        folder.join(STATE).is_file()
     }
 
     /// Where it lies.
@@ -147,7 +202,7 @@ pub fn save(out: &Path, state: &RunState, contents: &Contents, keep: usize) -> R
             write_synced(&partial.join(AVERAGE), average)?;
         }
         write_synced(&partial.join(OPTIMIZER), &contents.optimizer)?;
-        write_synced(&partial.join("state.json"), serde_json::to_string_pretty(state)?.as_bytes())?;
+        write_synced(&partial.join(STATE), serde_json::to_string_pretty(state)?.as_bytes())?;
         fs::rename(&partial, &whole)?;
         sync_folder(&root)
     };

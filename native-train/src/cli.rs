@@ -14,7 +14,8 @@ use crate::data::{Augmentation, Sampling};
 use crate::device::{DeviceChoice, DeviceChoices, Precision};
 use crate::report::drawings::Glyphs;
 use crate::train::{OptimizerKind, Schedule, TrainConfig};
-use crate::{download, prepare, show};
+use crate::weighted::Weighted;
+use crate::{augment, average, download, label, prepare, show};
 
 /// Trains recognisers of Quick, Draw! drawings and tries them out.
 ///
@@ -50,6 +51,12 @@ pub enum Command {
     Prepare(PrepareArgs),
     /// Draw one drawing of a file: in the terminal, as SVG or PNG
     Show(ShowArgs),
+    /// Make varied copies and combinations of drawings, as a file of lines
+    Augment(Box<augment::Args>),
+    /// Add the opinions of teacher models to drawings, as soft labels
+    Label(label::Args),
+    /// Average the weights of several networks, or checkpoints of a run, into one model folder
+    Average(average::Args),
 }
 
 /// Where a preset starts from; flags override it.
@@ -90,10 +97,12 @@ fn by_name<T: DeserializeOwned>(name: &str) -> Result<T, String> {
 #[derive(Args, Clone, Debug, Default)]
 pub struct TrainArgs {
     /// Folder, file or pattern of drawings: .ndjson (simplified or raw), .csv of Kaggle, .bin, .npz of sketch-rnn,
-    /// TFRecords of the tutorial, each also as .gz or .zst; without it the built-in sample drawings are used
-    #[arg(long, visible_alias = "training-data", value_name = "DIR", help_heading = "Data")]
-    pub data: Option<PathBuf>,
-    /// Folder to validate on; without it a part of --data is put aside
+    /// TFRecords of the tutorial, each also as .gz or .zst; without it the built-in sample drawings are used. Several, as
+    /// --data A=0.7 --data B=0.3, are drawn from by their shares
+    #[arg(long, visible_alias = "training-data", value_name = "DIR[=SHARE]", value_parser = Weighted::parser(),
+          help_heading = "Data")]
+    pub data: Vec<Weighted>,
+    /// Folder to validate on; without it a part of the first --data is put aside
     #[arg(long, value_name = "DIR", requires = "data", help_heading = "Data")]
     pub eval_data: Option<PathBuf>,
     /// Category names to learn, one a line; without it all words of the data
@@ -184,7 +193,7 @@ pub struct TrainArgs {
     #[arg(long, value_name = "X", help_heading = "Training")]
     pub gradient_clipping_norm: Option<f64>,
     /// Keep a moving average of the weights, in which the past has this weight (such as 0.999), and evaluate and export
-    /// that; 0 is off [default: 0]
+    /// that; from random weights less in the first steps, with --init-from from the first step on; 0 is off [default: 0]
     #[arg(long, value_name = "X", help_heading = "Training")]
     pub ema: Option<f64>,
     /// The last so many steps learn with weights rounded to 8 bits, so that an export in int8 loses nothing [default: 0]
@@ -196,6 +205,10 @@ pub struct TrainArgs {
     /// Share of the `soft` labels in the targets of drawings that have some
     #[arg(long, value_name = "X", help_heading = "Training")]
     pub soft_weight: Option<f32>,
+    /// Temperature of the `soft` labels: probabilities are raised to 1/X and normalised, so that above 1 they are spread more
+    /// evenly [default: 1]
+    #[arg(long, value_name = "X", help_heading = "Training")]
+    pub soft_temperature: Option<f32>,
     /// Draw a category with probability ~ (its drawings)^X: 0 all alike, 1 as the data is
     #[arg(long, value_name = "X", help_heading = "Training")]
     pub balance_power: Option<f32>,
@@ -299,7 +312,7 @@ pub struct AugmentArgs {
 
 impl AugmentArgs {
     /// What the flags make of a preset's augmentation.
-    fn over(&self, preset: Augmentation) -> Augmentation {
+    pub(crate) fn over(&self, preset: Augmentation) -> Augmentation {
         let base = match self.augment {
             Some(Switch::On) => Augmentation::default(),
             Some(Switch::Off) => Augmentation::none(),
@@ -377,7 +390,7 @@ impl TrainArgs {
             Preset::Best => TrainConfig::best(),
             Preset::Tutorial => TrainConfig::tutorial(),
         };
-        if self.data.is_none() && self.preset != Preset::Tutorial {
+        if self.data.is_empty() && self.preset != Preset::Tutorial {
             preset = TrainConfig {
                 quantized_steps: preset.quantized_steps.min(SAMPLE_STEPS / 10),
                 steps: SAMPLE_STEPS,
@@ -401,6 +414,7 @@ impl TrainArgs {
             gradient_clipping_norm: self.gradient_clipping_norm.unwrap_or(preset.gradient_clipping_norm),
             label_smoothing: self.label_smoothing.unwrap_or(preset.label_smoothing),
             soft_weight: self.soft_weight.unwrap_or(preset.soft_weight),
+            soft_temperature: self.soft_temperature.unwrap_or(preset.soft_temperature),
             sampling: match self.balance_power {
                 Some(power) => Sampling::Balanced { power },
                 None => preset.sampling,

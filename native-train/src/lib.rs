@@ -1,5 +1,7 @@
 //! Trains, evaluates and exports recognisers: what the program `native-train` is made of.
 
+pub mod augment;
+pub mod average;
 pub mod bench;
 pub mod calibrate;
 pub mod checkpoint;
@@ -10,6 +12,7 @@ pub mod download;
 pub mod environment;
 pub mod evaluate;
 pub mod export;
+pub mod label;
 pub mod model_folder;
 pub mod predict;
 pub mod prepare;
@@ -21,3 +24,4 @@ pub mod stats;
 pub mod tally;
 pub mod tfrecord;
 pub mod train;
+pub mod weighted;

@@ -38,7 +38,7 @@ use serde_json::{Value, json};
 use crate::data::inputs::{STANDARD_INPUT, find_inputs};
 use crate::data::records::{Batch, Found, Records, stem};
 use crate::data::simplified::{self, Fields};
-use crate::data::{DataSet, examples, mix, store};
+use crate::data::{DataSet, examples, mix, store, write};
 use crate::spool::{
     Bits, Finished, Mark, N_PRINT_STREAMS, PRINT_BYTES, Reader, Seen, Spool, find_repeated, print_bytes,
     print_stream,
@@ -820,20 +820,10 @@ fn content_hash(strokes: &[u8]) -> u64 {
 
 /// Appends the fields of a line of JSON besides `word` and `drawing`, and the strokes: length of the fields, fields, strokes.
 fn pack(fields: &Fields<'_>, strokes: &[u8], format: Format, packed: &mut Vec<u8>) {
-    let mut text = String::new();
-    if format != Format::Tfrecord {
-        let mut add = |name: &str, value: Option<Value>| {
-            if let Some(value) = value {
-                // Writing into a String cannot fail.
-                let _ = write!(text, "\"{name}\":{value},");
-            }
-        };
-        add("countrycode", fields.countrycode.map(Value::from));
-        add("timestamp", fields.timestamp.map(Value::from));
-        add("recognized", fields.recognized.map(Value::from));
-        add("key_id", fields.key_id.map(Value::from));
-        add("soft", fields.soft.as_ref().map(|soft| json!(soft)));
-    }
+    let text = match format {
+        Format::Tfrecord => String::new(),
+        Format::Ndjson | Format::NdjsonGz => write::fields(fields),
+    };
     packed.extend((text.len() as u32).to_le_bytes());
     packed.extend(text.as_bytes());
     packed.extend(strokes);
@@ -1348,7 +1338,7 @@ impl<'a> Side<'a> {
         *n_records += 1;
         let written = match self.options.format {
             Format::Tfrecord => tfrecord::write_record(out, &examples::encode(drawing, class)),
-            Format::Ndjson | Format::NdjsonGz => out.write_all(line(drawing, fields, word).as_bytes()),
+            Format::Ndjson | Format::NdjsonGz => out.write_all(write::line(drawing, fields, word).as_bytes()),
         };
         written.with_context(|| format!("{}: cannot be written", self.file_name(shard as usize)))
     }
@@ -1394,25 +1384,6 @@ impl<'a> Side<'a> {
         self.close()?;
         Ok(self.done)
     }
-}
-
-/// A line of JSON as the data set has it.
-fn line(drawing: &Drawing, fields: &str, word: &str) -> String {
-    let mut line = format!("{{\"word\":{},{fields}\"drawing\":[", Value::from(word));
-    for (index, stroke) in drawing.strokes().iter().enumerate() {
-        line.push_str(if index == 0 { "[" } else { ",[" });
-        for axis in 0..2 {
-            line.push_str(if axis == 0 { "[" } else { ",[" });
-            for (index, point) in stroke.iter().enumerate() {
-                // Writing into a String cannot fail.
-                let _ = write!(line, "{}{}", if index == 0 { "" } else { "," }, point[axis] as u8);
-            }
-            line.push(']');
-        }
-        line.push(']');
-    }
-    line.push_str("]}\n");
-    line
 }
 
 fn hex(bytes: &[u8]) -> String {

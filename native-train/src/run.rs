@@ -4,7 +4,6 @@ use std::fs;
 use std::io::{IsTerminal, Write, stdout};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, ensure};
@@ -23,12 +22,15 @@ use crate::cli::{
     BenchArgs, CalibrateArgs, Cli, Command, DownloadArgs, EvalArgs, ExportArgs, ExportFormat, ExportType,
     PredictArgs, PrepareArgs, StatsArgs, TrainArgs,
 };
-use crate::data::{DataSet, ReadOptions, Validation, read_folder, samples};
+use crate::data::{DataSet, Mixture, ReadOptions, Validation, read_folder, read_folders, samples};
 use crate::device::Device;
 use crate::evaluate::{AtFraction, Confusion, Measurement, Network, Summary, compare, evaluate};
 use crate::export::onnx;
 use crate::train::{Job, Outcome, TrainConfig, train};
-use crate::{bench, download, environment, model_folder, predict, prepare, report, show, stats};
+use crate::{
+    augment, average, bench, download, environment, label, model_folder, predict, prepare, report, show,
+    stats, weighted,
+};
 
 /// Runs the command.
 ///
@@ -50,6 +52,28 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
             let options = args.options(stdout().is_terminal());
             show::show(&options, &mut stdout().lock()).map(|()| ExitCode::SUCCESS)
         }
+        Some(Command::Augment(args)) => {
+            start_threads(args.threads)?;
+            told(augment::run(&args)?)
+        }
+        Some(Command::Label(args)) => told(run_label(&args)?),
+        Some(Command::Average(args)) => told(average::run::<Flex>(&args, &Default::default())?),
+    }
+}
+
+/// Prints what a command has done.
+fn told(done: String) -> Result<ExitCode> {
+    writeln!(stdout(), "{done}")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn run_label(args: &label::Args) -> Result<String> {
+    match args.device.find()? {
+        Device::Cpu => label::run::<Flex>(args, &Default::default()),
+        #[cfg(feature = "cuda")]
+        Device::Cuda(index) => label::run::<burn_cuda::Cuda>(args, &burn_cuda::CudaDevice::new(index)),
+        #[cfg(feature = "wgpu")]
+        Device::Wgpu => label::run::<burn_wgpu::Wgpu>(args, &Default::default()),
     }
 }
 
@@ -76,7 +100,7 @@ fn run_train(args: &TrainArgs) -> Result<ExitCode> {
     let model = args.model(train_set.n_classes())?;
     let out = match &args.out {
         Some(out) => out.clone(),
-        None => next_free_run(if args.data.is_some() { "train" } else { "samples" }),
+        None => next_free_run(if args.data.is_empty() { "samples" } else { "train" }),
     };
     if !args.quiet {
         eprintln!(
@@ -90,7 +114,7 @@ fn run_train(args: &TrainArgs) -> Result<ExitCode> {
         );
     }
     let job = Job {
-        train: Arc::new(train_set),
+        train: train_set,
         validation,
         data_facts,
         environment: environment::describe(&names(&devices)),
@@ -155,34 +179,62 @@ fn next_free_run(name: &str) -> PathBuf {
 }
 
 /// Drawings to train on, drawings to validate on, and what the model card says of them.
-fn load_data(args: &TrainArgs, config: &TrainConfig) -> Result<(DataSet, DataSet, Map<String, Value>)> {
-    let Some(folder) = &args.data else {
+fn load_data(args: &TrainArgs, config: &TrainConfig) -> Result<(Mixture, DataSet, Map<String, Value>)> {
+    if args.data.is_empty() {
         let (train_set, validation) = samples::sample_sets(config.seed);
         let facts = [("data", json!("built-in sample drawings")), ("drawings", json!(train_set.len()))];
-        return Ok((train_set, validation, card_facts(facts)));
-    };
+        return Ok((train_set.into(), validation, card_facts(facts)));
+    }
+    let shares = weighted::weights(&args.data, "--data")?;
     let labels = args.classes_file.as_deref().map(read_classes).transpose()?;
-    let read = |folder: &Path, labels: Option<Vec<String>>, max_per_class: Option<usize>| {
-        let options = ReadOptions { labels, max_per_class, ..ReadOptions::default() };
-        let (data, report) = read_folder(folder, &options)?;
+    let (n_train, n_eval) = args.observations_per_class()?;
+    let options = |index: usize| {
+        // The validation part comes out of the first set, unless it has a folder of its own.
+        let n_aside = if index == 0 && args.eval_data.is_none() { n_eval } else { 0 };
+        ReadOptions { max_per_class: n_train.map(|n_train| n_train + n_aside), ..ReadOptions::default() }
+    };
+    let folders: Vec<(&Path, ReadOptions)> =
+        args.data.iter().enumerate().map(|(index, set)| (set.path.as_path(), options(index))).collect();
+    let mut sets = Vec::with_capacity(folders.len());
+    for ((folder, _), (data, report)) in folders.iter().zip(read_folders(&folders, labels)?) {
         if !args.quiet {
             eprintln!("{}: {report}", folder.display());
         }
-        anyhow::Ok(data)
-    };
-    let (n_train, n_eval) = args.observations_per_class()?;
-    let (train_set, validation) = match &args.eval_data {
-        Some(eval_folder) => {
-            let all = read(folder, labels, n_train)?;
-            let labels = all.labels().to_vec();
-            (all, read(eval_folder, Some(labels), Some(n_eval))?)
+        sets.push(data);
+    }
+    let validation = match &args.eval_data {
+        Some(folder) => {
+            let labels = Some(sets[0].labels().to_vec());
+            let options = ReadOptions { labels, max_per_class: Some(n_eval), ..ReadOptions::default() };
+            let (data, report) = read_folder(folder, &options)?;
+            if !args.quiet {
+                eprintln!("{}: {report}", folder.display());
+            }
+            data
         }
-        None => read(folder, labels, n_train.map(|n_train| n_train + n_eval))?
-            .split_validation(Validation::PerClass(n_eval), 1),
+        None => {
+            let (rest, validation) = sets[0].split_validation(Validation::PerClass(n_eval), 1);
+            sets[0] = rest;
+            validation
+        }
     };
-    ensure!(!train_set.is_empty(), "{}: no drawings are left to train on", folder.display());
+    for ((folder, _), set) in folders.iter().zip(&sets) {
+        ensure!(!set.is_empty(), "{}: no drawings are left to train on", folder.display());
+    }
+    let train_set = Mixture::new(sets.into_iter().map(Into::into).zip(shares).collect())?;
+    let name = |folder: &Path| json!(folder.file_name().map(|name| name.to_string_lossy()));
+    let data = match folders.as_slice() {
+        [(folder, _)] => name(folder),
+        _ => folders
+            .iter()
+            .zip(train_set.sets())
+            .map(|((folder, _), (set, share))| {
+                json!({ "data": name(folder), "drawings": set.len(), "share": share })
+            })
+            .collect(),
+    };
     let facts = [
-        ("data", json!(folder.file_name().map(|name| name.to_string_lossy()))),
+        ("data", data),
         ("drawings", json!(train_set.len())),
         ("soft_labels", json!(train_set.has_soft() && config.soft_weight > 0.0)),
     ];
@@ -211,13 +263,13 @@ fn report(args: &TrainArgs, job: &Job, outcome: &Outcome) -> Result<()> {
     }
     // The folder holds the best network of the run, which is not always the last.
     let classifier = model_folder::open::<Flex>(&job.out, &Default::default())?;
-    let (name, found) = match args.data {
+    let (name, found) = match args.data.is_empty() {
         // Of sample drawings there are fresh ones, by which nothing was chosen.
-        None => {
+        true => {
             let held_out = samples::sample_set(job.config.seed, 2, samples::N_HELD_OUT_PER_CLASS);
             ("held-out", evaluate(classifier.model(), &held_out, &Default::default())?.figures)
         }
-        Some(_) => {
+        false => {
             let figures = classifier.card().figures["validation"].clone();
             ("validation", serde_json::from_value(figures).context("model.json has no figures")?)
         }
@@ -235,7 +287,7 @@ fn report(args: &TrainArgs, job: &Job, outcome: &Outcome) -> Result<()> {
         "model folder: {out} (model.json, weights.safetensors; how it went: curves.svg, or `tensorboard --logdir {out}`)"
     )?;
     let run = "cargo run --release -p native-train --";
-    if args.data.is_none() {
+    if args.data.is_empty() {
         writeln!(
             stdout,
             "\nThat was the built-in sample set. With real drawings (.ndjson files of Quick, Draw!):"

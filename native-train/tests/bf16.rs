@@ -44,7 +44,7 @@ fn job(out: &Path, steps: u64) -> Job {
         },
         out: out.to_owned(),
         resume: false,
-        init_from: None,
+        init_from: vec![],
         quiet: true,
     }
 }

@@ -13,7 +13,7 @@ use burn::tensor::{Distribution, Tensor};
 use burn_flex::Flex;
 use native_train::checkpoint::Checkpoint;
 use native_train::data::samples::sample_set;
-use native_train::data::{Augmentation, DataSet, Loader, LoaderConfig, PreparedBatch, Sampling};
+use native_train::data::{Augmentation, DataSet, Loader, LoaderConfig, Mixture, PreparedBatch, Sampling};
 use native_train::environment::describe;
 use native_train::model_folder;
 use native_train::tfrecord::masked_checksum;
@@ -27,7 +27,7 @@ use serde_json::{Value, json};
 
 fn job(out: &Path, steps: u64) -> Job {
     Job {
-        train: Arc::new(sample_set(1, 0, 6)),
+        train: sample_set(1, 0, 6).into(),
         validation: sample_set(1, 1, 2),
         data_facts: Default::default(),
         environment: Default::default(),
@@ -52,6 +52,11 @@ fn job(out: &Path, steps: u64) -> Job {
         init_from: vec![],
         quiet: true,
     }
+}
+
+/// The data set that a job trains on.
+fn only_set(job: &Job) -> Arc<DataSet> {
+    Arc::clone(job.train.sets().next().unwrap().0)
 }
 
 /// The backend draws initial weights from one generator of the process: one run at a time.
@@ -170,7 +175,7 @@ fn a_run_begins_with_the_weights_of_a_model_folder() {
         renamed
     };
     let mut job = from_first(&other);
-    (job.train, job.validation) = (Arc::new(renamed(&job.train)), renamed(&job.validation));
+    (job.train, job.validation) = (renamed(&only_set(&job)).into(), renamed(&job.validation));
     // Other random weights than those that the first run began with.
     job.config.seed = 2;
     run(&job, false).unwrap();
@@ -251,6 +256,7 @@ fn loader_config(ink_format: InkFormat) -> LoaderConfig {
         pen_state: false,
         max_rows: 100,
         soft_weight: 0.0,
+        soft_temperature: 1.0,
         label_smoothing: 0.0,
         seed: 1,
         start_step: 0,
@@ -441,6 +447,75 @@ fn the_average_lies_between_the_start_and_the_present() {
 }
 
 #[test]
+fn the_average_of_a_run_that_begins_with_trained_weights_has_its_decay_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = folder.path().join("first");
+    run(&job(&first, 4), false).unwrap();
+    let start = floats(&weights(&first));
+    let from_first = |name: &str, ema: f64, steps| {
+        let mut job = job(&folder.path().join(name), steps);
+        job.init_from = vec![first.clone()];
+        job.config = TrainConfig { ema, warmup_steps: 0, learning_rate: 0.1, ..job.config };
+        job
+    };
+    let trained = |job: &Job| {
+        run(job, false).unwrap();
+        floats(&weights(&job.out))
+    };
+    let now = trained(&from_first("now", 0.0, 1));
+    let average = trained(&from_first("average", 0.9, 1));
+    let mut farthest = 0.0f32;
+    for ((start, now), average) in start.iter().zip(&now).zip(&average) {
+        assert!((0.9 * start + 0.1 * now - average).abs() < 1e-5, "{start} {now} {average}");
+        farthest = farthest.max((start - now).abs());
+    }
+    assert!(farthest > 0.05, "a step of 0.1 moves the weights: {farthest}");
+
+    // A run that is resumed does not need the folder for that.
+    let whole = trained(&from_first("whole", 0.9, 3));
+    let mut pieces = from_first("pieces", 0.9, 3);
+    for _ in 0..3 {
+        run(&pieces, true).unwrap();
+        (pieces.resume, pieces.init_from) = (true, vec![]);
+    }
+    assert!(whole == floats(&weights(&pieces.out)));
+}
+
+/// Two sets of the same categories, of which the first has three times the share of the second.
+fn two_sets() -> Mixture {
+    let sets = [(sample_set(1, 0, 6), 0.75), (sample_set(2, 0, 3), 0.25)];
+    Mixture::new(sets.map(|(set, share)| (Arc::new(set), share)).into()).unwrap()
+}
+
+#[test]
+fn a_run_on_several_sets_is_resumed_exactly_and_refuses_other_shares() {
+    let folder = tempfile::tempdir().unwrap();
+    let [whole, pieces, single] = ["whole", "pieces", "single"].map(|name| folder.path().join(name));
+    let on_two = |out: &Path| Job { train: two_sets(), ..job(out, 6) };
+    run(&on_two(&whole), false).unwrap();
+    let mut part = on_two(&pieces);
+    for _ in 0..6 {
+        run(&part, true).unwrap();
+        part.resume = true;
+    }
+    assert!(weights(&whole) == weights(&pieces));
+    run(&job(&single, 6), false).unwrap();
+    assert!(weights(&whole) != weights(&single));
+    let config: Value = serde_json::from_slice(&std::fs::read(whole.join("config.json")).unwrap()).unwrap();
+    let sets = json!([{ "n_drawings": 60, "share": 0.75 }, { "n_drawings": 30, "share": 0.25 }]);
+    assert_eq!((&config["sets"], &config["n_train"]), (&sets, &json!(90)));
+
+    let other_shares =
+        Mixture::new(two_sets().sets().map(|(set, _)| (Arc::clone(set), 1.0)).collect()).unwrap();
+    let message = refusal(&Job { train: other_shares, resume: true, ..job(&whole, 7) });
+    assert!(message.contains("60 drawings (share 0.7500), 30 drawings (share 0.2500)"), "{message}");
+    assert!(message.contains("asked for several data sets: 60 drawings (share 0.5000)"), "{message}");
+    let one_set = sample_set(1, 0, 9);
+    let message = refusal(&Job { train: one_set.into(), resume: true, ..job(&whole, 7) });
+    assert!(message.contains("asked for one data set"), "{message}");
+}
+
+#[test]
 fn a_run_without_progress_stops_early_and_stays_so() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("run");
@@ -601,7 +676,7 @@ fn a_run_learns_and_its_folder_tells_what_it_is() {
     job.config.eval_every_steps = 50;
     job.model.num_nodes = 24;
     job.model.dropout = 0.0;
-    job.train = Arc::new(sample_set(1, 0, 40));
+    job.train = sample_set(1, 0, 40).into();
     job.validation = sample_set(1, 1, 10);
     let outcome = run(&job, false).unwrap();
     assert!(outcome.validation.top1 > 0.6, "{:?}", outcome.validation.figures);
@@ -633,15 +708,16 @@ fn a_new_run_does_not_mix_with_an_old_one() {
     };
     assert!(resumed(&|job| job.model.num_nodes = 9).contains("another network"));
     assert!(resumed(&|job| job.config.seed = 3).contains("seed"));
-    assert!(resumed(&|job| job.train = Arc::new(sample_set(1, 0, 5))).contains("60 drawings"));
+    assert!(resumed(&|job| job.train = sample_set(1, 0, 5).into()).contains("60 drawings"));
     let renamed = |job: &mut Job| {
         let mut labels: Vec<String> = job.train.labels().to_vec();
         labels[0] = "round".to_owned();
         let mut data = DataSet::new(labels).unwrap();
-        for i in 0..job.train.len() {
-            data.push(job.train.label(i), &job.train.drawing(i), &[]).unwrap();
+        let set = only_set(job);
+        for i in 0..set.len() {
+            data.push(set.label(i), &set.drawing(i), &[]).unwrap();
         }
-        job.train = Arc::new(data);
+        job.train = data.into();
     };
     assert!(resumed(&renamed).contains("classes"));
     assert!(weights(&out) == before);
@@ -659,7 +735,11 @@ fn a_run_that_cannot_be_resumed_says_why() {
     // One from before there was a choice of optimisers says nothing of it, and goes on.
     let mut state: Value =
         serde_json::from_slice(&std::fs::read(newest.join("state.json")).unwrap()).unwrap();
-    assert_eq!(state["train"].as_object_mut().unwrap().remove("optimizer"), Some(json!("adamw")));
+    let options = state["train"].as_object_mut().unwrap();
+    assert_eq!(options.remove("optimizer"), Some(json!("adamw")));
+    // Nor of a temperature of soft labels, nor of what the average of the weights begins with.
+    assert_eq!(options.remove("soft_temperature"), Some(json!(1.0)));
+    assert_eq!(state.as_object_mut().unwrap().remove("starts_trained"), Some(json!(false)));
     std::fs::write(newest.join("state.json"), state.to_string()).unwrap();
     // Nor does it know the pen's state, whatever the options ask for now.
     let mut asked = Job { resume: true, ..job(&out, 2) };

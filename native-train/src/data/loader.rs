@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::augment::{Augmentation, borrow_strokes, chance};
 use super::mix;
+use super::mixture::Mixture;
 use super::store::DataSet;
 
 /// Batches that each thread makes ahead of time.
@@ -26,7 +27,8 @@ const N_BATCHES_AHEAD: usize = 4;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Sampling {
-    /// Every drawing once, in a new random order each epoch.
+    /// Every drawing once, in a new random order each epoch. Of several data sets a drawing is passed over where its turn
+    /// falls to another set.
     Epochs,
     /// First a class, with a probability proportional to its number of drawings raised to `power`, then any
     /// drawing of it. 0 is the same for all classes, 1 the same for all drawings.
@@ -53,6 +55,8 @@ pub struct LoaderConfig {
     pub max_rows: usize,
     /// The share of the soft labels in the targets of drawings that have some, 0..1.
     pub soft_weight: f32,
+    /// Soft labels are raised to the inverse of it: above 1 they are spread more evenly, below 1 less.
+    pub soft_temperature: f32,
     /// The share of the targets that is spread over all classes alike, 0..1.
     pub label_smoothing: f32,
     /// Everything random follows from it and from the step.
@@ -83,6 +87,11 @@ impl LoaderConfig {
         for (name, value) in [("soft_weight", self.soft_weight), ("label_smoothing", self.label_smoothing)] {
             ensure!((0.0..=1.0).contains(&value), "{name} is {value}; 0 to 1 was expected");
         }
+        ensure!(
+            self.soft_temperature.is_finite() && self.soft_temperature > 0.0,
+            "soft_temperature is {}; more than 0 was expected",
+            self.soft_temperature
+        );
         if let Sampling::Balanced { power } = self.sampling {
             ensure!(power.is_finite(), "balance_power is {power}; a finite number was expected");
         }
@@ -120,10 +129,11 @@ impl Loader {
     ///
     /// # Errors
     /// An empty data set, or a configuration that [`LoaderConfig::validate`] rejects.
-    pub fn spawn(data: Arc<DataSet>, config: LoaderConfig) -> Result<Self> {
+    pub fn spawn(data: impl Into<Mixture>, config: LoaderConfig) -> Result<Self> {
+        let data = data.into();
         config.validate()?;
         ensure!(!data.is_empty(), "there are no drawings to train on");
-        let source = Arc::new(Source::new(data, config));
+        let source = Arc::new(Source::new(&data, config));
         let first_group = config.start_step / config.bucket_batches as u64;
         let mut channels = Vec::with_capacity(config.n_threads);
         let mut threads = Vec::with_capacity(config.n_threads);
@@ -188,33 +198,77 @@ impl Drop for Loader {
     }
 }
 
-/// What all threads share.
-struct Source {
-    data: Arc<DataSet>,
-    config: LoaderConfig,
-    /// The drawings of each class, where they are asked for.
+/// Draws classes, and drawings of them.
+pub(crate) struct ClassSampler {
+    /// The drawings of each class.
     indices_by_class: Vec<Vec<u32>>,
-    /// For balanced sampling: the running sum of the weights of the classes, of which one without drawings has 0.
+    /// The running sum of the weights of the classes, of which one without drawings has 0.
     cumulative_weights: Vec<f64>,
 }
 
-impl Source {
-    fn new(data: Arc<DataSet>, config: LoaderConfig) -> Self {
-        let mut indices_by_class = Vec::new();
-        let mut cumulative_weights = Vec::new();
-        if config.augmentation.borrow_strokes > 0.0 || config.sampling != Sampling::Epochs {
-            indices_by_class = data.indices_by_class();
-        }
-        if let Sampling::Balanced { power } = config.sampling {
-            let mut sum = 0.0;
-            for indices in &indices_by_class {
-                if !indices.is_empty() {
-                    sum += (indices.len() as f64).powf(power.into());
-                }
-                cumulative_weights.push(sum);
+impl ClassSampler {
+    /// A class comes with a probability proportional to its number of drawings raised to `power`.
+    pub(crate) fn new(data: &DataSet, power: f32) -> Self {
+        let indices_by_class = data.indices_by_class();
+        let mut sum = 0.0;
+        let cumulative_weights = indices_by_class.iter().map(|indices| {
+            if !indices.is_empty() {
+                sum += (indices.len() as f64).powf(power.into());
             }
+            sum
+        });
+        Self { cumulative_weights: cumulative_weights.collect(), indices_by_class }
+    }
+
+    /// Any drawing of a class that is drawn by its weight.
+    pub(crate) fn choose(&self, rng: &mut impl Rng) -> usize {
+        self.choose_of(choose_by_weight(&self.cumulative_weights, rng), rng)
+    }
+
+    /// Any drawing of a class, which has some.
+    pub(crate) fn choose_of(&self, class: usize, rng: &mut impl Rng) -> usize {
+        let indices = &self.indices_by_class[class];
+        indices[rng.random_range(0..indices.len())] as usize
+    }
+}
+
+/// An index, drawn by its weight; given are the running sums of the weights.
+fn choose_by_weight(cumulative_weights: &[f64], rng: &mut impl Rng) -> usize {
+    let total = cumulative_weights.last().copied().unwrap_or_default();
+    let aim = rng.random::<f64>() * total;
+    // Rounding may put the aim on the very end of the range.
+    cumulative_weights.partition_point(|&sum| sum <= aim && sum < total)
+}
+
+/// One of the data sets.
+struct Part {
+    data: Arc<DataSet>,
+    /// Where classes are asked for.
+    classes: Option<ClassSampler>,
+}
+
+/// What all threads share.
+struct Source {
+    parts: Vec<Part>,
+    /// The running sum of the shares of the parts.
+    cumulative_shares: Vec<f64>,
+    config: LoaderConfig,
+}
+
+impl Source {
+    fn new(data: &Mixture, config: LoaderConfig) -> Self {
+        let power = match config.sampling {
+            Sampling::Balanced { power } => Some(power),
+            Sampling::Epochs => (config.augmentation.borrow_strokes > 0.0).then_some(1.0),
+        };
+        let (mut parts, mut cumulative_shares, mut sum) = (Vec::new(), Vec::new(), 0.0);
+        for (set, share) in data.sets() {
+            sum += share;
+            cumulative_shares.push(sum);
+            let classes = power.map(|power| ClassSampler::new(set, power));
+            parts.push(Part { data: Arc::clone(set), classes });
         }
-        Self { data, config, indices_by_class, cumulative_weights }
+        Self { parts, cumulative_shares, config }
     }
 
     fn send_groups(&self, groups: impl Iterator<Item = u64>, sender: &SyncSender<PreparedBatch>) {
@@ -233,10 +287,10 @@ impl Source {
         let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
         rng.set_stream(group);
         let n_drawings = config.batch_size * config.bucket_batches;
-        let mut items: Vec<(usize, Ink)> = (0..n_drawings as u64)
+        let mut items: Vec<((usize, usize), Ink)> = (0..n_drawings as u64)
             .map(|offset| {
-                let index = self.choose(group * n_drawings as u64 + offset, &mut rng);
-                (index, self.ink(index, &mut rng))
+                let (part, index) = self.choose(group * n_drawings as u64 + offset, &mut rng);
+                ((part, index), self.ink(&self.parts[part], index, &mut rng))
             })
             .collect();
         let mut order: Vec<usize> = (0..config.bucket_batches).collect();
@@ -248,17 +302,18 @@ impl Source {
         let mut batches: Vec<PreparedBatch> = Vec::with_capacity(config.bucket_batches);
         let mut items = items.into_iter();
         for place in order {
-            let n_classes = self.data.n_classes();
+            let n_classes = self.parts[0].data.n_classes();
             let mut batch = PreparedBatch {
                 step: group * config.bucket_batches as u64 + place as u64,
                 inks: Vec::with_capacity(config.batch_size),
                 targets: vec![0.0; config.batch_size * n_classes],
                 labels: Vec::with_capacity(config.batch_size),
             };
-            for (index, ink) in items.by_ref().take(config.batch_size) {
+            for ((part, index), ink) in items.by_ref().take(config.batch_size) {
                 let row = batch.labels.len() * n_classes;
-                self.fill_target(index, &mut batch.targets[row..row + n_classes]);
-                batch.labels.push(self.data.label(index));
+                let data = &self.parts[part].data;
+                self.fill_target(data, index, &mut batch.targets[row..row + n_classes]);
+                batch.labels.push(data.label(index));
                 batch.inks.push(ink);
             }
             batches.push(batch);
@@ -267,30 +322,31 @@ impl Source {
         batches
     }
 
-    /// The index of the drawing at a position counted from the start of training.
-    fn choose(&self, position: u64, rng: &mut impl Rng) -> usize {
-        match self.config.sampling {
-            Sampling::Epochs => {
-                let n = self.data.len() as u64;
+    /// The part and the index of the drawing at a position counted from the start of training.
+    fn choose(&self, position: u64, rng: &mut impl Rng) -> (usize, usize) {
+        let part = match self.parts.len() {
+            // Nothing is drawn, so that a single data set gives the batches that it always gave.
+            1 => 0,
+            _ => choose_by_weight(&self.cumulative_shares, rng),
+        };
+        let Part { data, classes } = &self.parts[part];
+        let index = match (self.config.sampling, classes) {
+            (Sampling::Balanced { .. }, Some(classes)) => classes.choose(rng),
+            _ => {
+                let n = data.len() as u64;
                 permute(position % n, n, mix(self.config.seed ^ mix(position / n))) as usize
             }
-            Sampling::Balanced { .. } => {
-                let total = self.cumulative_weights.last().copied().unwrap_or_default();
-                let aim = rng.random::<f64>() * total;
-                // Rounding may put the aim on the very end of the range.
-                let class = self.cumulative_weights.partition_point(|&sum| sum <= aim && sum < total);
-                let indices = &self.indices_by_class[class];
-                indices[rng.random_range(0..indices.len())] as usize
-            }
-        }
+        };
+        (part, index)
     }
 
-    fn ink(&self, index: usize, rng: &mut impl Rng) -> Ink {
-        let mut drawing = self.data.drawing(index);
-        if chance(self.config.augmentation.borrow_strokes, rng) {
-            let same_class = &self.indices_by_class[self.data.label(index)];
-            let other = same_class[rng.random_range(0..same_class.len())];
-            drawing = borrow_strokes(&drawing, &self.data.drawing(other as usize), rng);
+    fn ink(&self, Part { data, classes }: &Part, index: usize, rng: &mut impl Rng) -> Ink {
+        let mut drawing = data.drawing(index);
+        if chance(self.config.augmentation.borrow_strokes, rng)
+            && let Some(classes) = classes
+        {
+            let other = classes.choose_of(data.label(index), rng);
+            drawing = borrow_strokes(&drawing, &data.drawing(other), rng);
         }
         let drawing = self.config.augmentation.apply(&drawing, rng);
         let is_pen_down = drawing.is_pen_down() && self.config.pen_state;
@@ -299,17 +355,22 @@ impl Source {
     }
 
     /// Writes the class probabilities of a drawing into `target`, `[K]`, which is all zero before.
-    fn fill_target(&self, index: usize, target: &mut [f32]) {
-        let soft = self.data.soft(index);
-        let soft_sum: f32 = soft.iter().map(|&(_, probability)| probability).sum();
+    fn fill_target(&self, data: &DataSet, index: usize, target: &mut [f32]) {
+        let temperature = self.config.soft_temperature;
+        let sharpened = |probability: f32| match temperature {
+            1.0 => probability,
+            _ => probability.powf(temperature.recip()),
+        };
+        let soft = data.soft(index);
+        let soft_sum: f32 = soft.iter().map(|&(_, probability)| sharpened(probability)).sum();
         let soft_weight = if soft_sum > 0.0 { self.config.soft_weight } else { 0.0 };
         let hard_weight = 1.0 - soft_weight;
         let smoothing = self.config.label_smoothing;
         target.fill(hard_weight * smoothing / target.len() as f32);
-        target[self.data.label(index)] += hard_weight * (1.0 - smoothing);
+        target[data.label(index)] += hard_weight * (1.0 - smoothing);
         if soft_weight > 0.0 {
             for &(class, probability) in soft {
-                target[usize::from(class)] += soft_weight * probability / soft_sum;
+                target[usize::from(class)] += soft_weight * sharpened(probability) / soft_sum;
             }
         }
     }

@@ -8,6 +8,7 @@ pub mod augment;
 pub(crate) mod examples;
 pub mod inputs;
 pub mod loader;
+pub mod mixture;
 pub mod ndjson;
 pub(crate) mod npz;
 pub(crate) mod pickle;
@@ -18,11 +19,13 @@ pub(crate) mod simplified;
 pub mod store;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod vectors;
+pub(crate) mod write;
 
 pub use augment::Augmentation;
 pub use inputs::{Inputs, find_inputs};
 pub use loader::{Loader, LoaderConfig, PreparedBatch, Sampling};
-pub use ndjson::{ReadOptions, ReadReport, read_folder};
+pub use mixture::Mixture;
+pub use ndjson::{ReadOptions, ReadReport, read_folder, read_folders};
 pub use store::{DataSet, Validation};
 
 /// The mixing step of SplitMix64: every bit of the input changes about half of the output's bits.

@@ -82,6 +82,14 @@ impl fmt::Display for ReadReport {
 }
 
 impl ReadReport {
+    /// Counts a line that holds no valid drawing.
+    pub(crate) fn add_bad_line(&mut self, path: &Path, line_number: u64, message: &dyn fmt::Display) {
+        self.n_bad_lines += 1;
+        if self.examples.len() < MAX_EXAMPLES {
+            self.examples.push(format!("{}:{line_number}: {message}", path.display()));
+        }
+    }
+
     /// Adds what was met in a file, besides its drawings.
     fn add(&mut self, part: FilePart) {
         self.n_simplified += part.n_simplified;
@@ -103,36 +111,76 @@ fn count(n: usize, noun: &str) -> String {
 /// A folder or file that cannot be read to its end, a folder without such files, a file without a single valid
 /// drawing, a word that is not among `options.labels`.
 pub fn read_folder(folder: &Path, options: &ReadOptions) -> Result<(DataSet, ReadReport)> {
-    let (files, n_other_files) = list_files(folder)?;
-    let parts: Vec<FilePart> = files
-        .par_iter()
-        .map(|path| read_file(path, options))
-        .collect::<Vec<Result<FilePart>>>()
-        .into_iter()
-        // Not inside the parallel part: so the first file's error is the one that is told, every time.
-        .collect::<Result<_>>()?;
+    let parts = FolderParts::read(folder, options)?;
+    let labels = options.labels.clone().unwrap_or_else(|| parts.words().into_iter().collect());
+    parts.into_data(labels, options)
+}
 
-    let labels = match &options.labels {
-        Some(labels) => labels.clone(),
-        None => {
-            let words: BTreeSet<&String> = parts.iter().flat_map(|part| part.words()).collect();
-            words.into_iter().cloned().collect()
+/// Reads several folders as [`read_folder`] does, each with its own options, into data sets of the same classes: `labels`, or
+/// without them the words of all folders, sorted. (The `labels` of the options do not count.)
+///
+/// # Errors
+/// As [`read_folder`].
+pub fn read_folders(
+    folders: &[(&Path, ReadOptions)],
+    labels: Option<Vec<String>>,
+) -> Result<Vec<(DataSet, ReadReport)>> {
+    let mut all = Vec::with_capacity(folders.len());
+    let mut words = BTreeSet::new();
+    for (folder, options) in folders {
+        let options = ReadOptions { labels: labels.clone(), ..options.clone() };
+        let parts = FolderParts::read(folder, &options)?;
+        if labels.is_none() {
+            words.extend(parts.words());
         }
-    };
-    let mut data = DataSet::new(labels)?;
-    let mut report = ReadReport { n_files: files.len(), n_other_files, ..ReadReport::default() };
-    for part in parts {
-        report.n_unknown_soft += data.append(&part.data, options.max_per_class)?;
-        report.add(part);
+        all.push((parts, options));
     }
-    report.n_drawings = data.len();
-    ensure!(
-        !data.is_empty(),
-        "{}: no drawing is left after passing over {} of each class",
-        folder.display(),
-        options.skip_per_class
-    );
-    Ok((data, report))
+    let labels = labels.unwrap_or_else(|| words.into_iter().collect());
+    all.into_iter().map(|(parts, options)| parts.into_data(labels.clone(), &options)).collect()
+}
+
+/// The files of a folder, read, before the classes are known.
+struct FolderParts {
+    folder: PathBuf,
+    parts: Vec<FilePart>,
+    n_other_files: usize,
+}
+
+impl FolderParts {
+    fn read(folder: &Path, options: &ReadOptions) -> Result<Self> {
+        let (files, n_other_files) = list_files(folder)?;
+        let parts = files
+            .par_iter()
+            .map(|path| read_file(path, options))
+            .collect::<Vec<Result<FilePart>>>()
+            .into_iter()
+            // Not inside the parallel part: so the first file's error is the one that is told, every time.
+            .collect::<Result<_>>()?;
+        Ok(Self { folder: folder.to_owned(), parts, n_other_files })
+    }
+
+    /// The words that have drawings.
+    fn words(&self) -> BTreeSet<String> {
+        self.parts.iter().flat_map(FilePart::words).cloned().collect()
+    }
+
+    fn into_data(self, labels: Vec<String>, options: &ReadOptions) -> Result<(DataSet, ReadReport)> {
+        let Self { folder, parts, n_other_files } = self;
+        let mut data = DataSet::new(labels)?;
+        let mut report = ReadReport { n_files: parts.len(), n_other_files, ..ReadReport::default() };
+        for part in parts {
+            report.n_unknown_soft += data.append(&part.data, options.max_per_class)?;
+            report.add(part);
+        }
+        report.n_drawings = data.len();
+        ensure!(
+            !data.is_empty(),
+            "{}: no drawing is left after passing over {} of each class",
+            folder.display(),
+            options.skip_per_class
+        );
+        Ok((data, report))
+    }
 }
 
 /// Drawings that [`for_each_part`] hands on together, unless a single file has more.

@@ -17,6 +17,8 @@ pub enum Validation {
     Fraction(f64),
     /// This many of every class, but never more than half of it.
     PerClass(usize),
+    /// The last so many of every class, but never more than half of it.
+    LastPerClass(usize),
 }
 
 /// Drawings with their labels, packed.
@@ -276,7 +278,7 @@ impl DataSet {
 
     /// Two data sets: one to train on, one to validate on.
     ///
-    /// A drawing's side follows from a hash of its points and `seed` alone. So copies of one drawing
+    /// A drawing's side follows from a hash of its points and `seed` alone, except with [`Validation::LastPerClass`]. So copies of one drawing
     /// stay together, and with [`Validation::Fraction`] no drawing changes sides when the data grows.
     pub fn split_validation(&self, validation: Validation, seed: u64) -> (DataSet, DataSet) {
         let mut is_validation = vec![false; self.len()];
@@ -296,6 +298,13 @@ impl DataSet {
                         .collect();
                     hashes.sort_unstable();
                     for &(_, index) in &hashes[..n_drawings.min(indices.len() / 2)] {
+                        is_validation[index as usize] = true;
+                    }
+                }
+            }
+            Validation::LastPerClass(n_drawings) => {
+                for indices in self.indices_by_class() {
+                    for &index in indices.iter().rev().take(n_drawings.min(indices.len() / 2)) {
                         is_validation[index as usize] = true;
                     }
                 }

@@ -6,18 +6,22 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use quickdraw_core::Model;
 
-/// Moves `average` towards `model` after a step, the first of which is 1: the weight of the past is `decay`, and less in
-/// the first steps, when the past is mostly the random start (as TensorFlow's `ExponentialMovingAverage` with
-/// `num_updates`). The statistics of batch normalisation are averaged likewise.
+/// The decay after a step, the first of which is 1: less than asked for in the first steps, when the past is mostly the
+/// random start (as TensorFlow's `ExponentialMovingAverage` with `num_updates`). From trained weights it is what was asked
+/// for at once.
+pub fn decay_after(step: u64, decay: f64, starts_trained: bool) -> f64 {
+    if starts_trained { decay } else { decay.min((1 + step) as f64 / (10 + step) as f64) }
+}
+
+/// Moves `average` towards `model` after a step; the weight of the past is `decay`. The statistics of batch normalisation
+/// are averaged likewise.
 pub fn update<B: AutodiffBackend>(
     average: Model<B::InnerBackend>,
     model: &Model<B>,
     decay: f64,
-    step: u64,
 ) -> Model<B::InnerBackend> {
     let mut before = Weights::default();
     average.visit(&mut before);
-    let decay = decay.min((1 + step) as f64 / (10 + step) as f64);
     model.valid().map(&mut Blend { before, decay })
 }
 

@@ -63,6 +63,9 @@ pub struct TrainConfig {
     pub label_smoothing: f32,
     /// Share of the soft labels in the targets of drawings that have some.
     pub soft_weight: f32,
+    /// Soft labels are raised to the inverse of it. Checkpoints from before there was a choice have none.
+    #[serde(default = "one")]
+    pub soft_temperature: f32,
     /// Which drawings come next.
     pub sampling: Sampling,
     /// How drawings are varied.
@@ -104,6 +107,7 @@ impl TrainConfig {
             quantized_steps: 0,
             label_smoothing: 0.0,
             soft_weight: 0.0,
+            soft_temperature: 1.0,
             sampling: Sampling::Epochs,
             augmentation: Augmentation::none(),
             max_rows: usize::MAX,
@@ -239,6 +243,7 @@ impl TrainConfig {
             pen_state: model.pen_state,
             max_rows: self.max_rows,
             soft_weight: self.soft_weight,
+            soft_temperature: self.soft_temperature,
             label_smoothing: self.label_smoothing,
             seed: self.seed,
             start_step: start_step * self.accumulate as u64,
@@ -247,6 +252,10 @@ impl TrainConfig {
             bucket_batches: if model.image_conv.is_empty() { self.bucket_batches } else { 1 },
         }
     }
+}
+
+fn one() -> f32 {
+    1.0
 }
 
 /// From one value to another as `done` goes from 0 to 1, gently at both ends.

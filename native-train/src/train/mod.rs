@@ -12,7 +12,6 @@ mod step;
 mod tensorboard;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -24,8 +23,8 @@ use quickdraw_core::ops::KernelBackend;
 use quickdraw_core::{Model, ModelBackend, ModelConfig, weights};
 use serde_json::{Map, Value};
 
-use crate::checkpoint::{self, Checkpoint, Contents, RunState, to_bytes};
-use crate::data::{DataSet, Loader};
+use crate::checkpoint::{self, Checkpoint, Contents, RunState, SetShare, to_bytes};
+use crate::data::{DataSet, Loader, Mixture};
 use crate::evaluate::{Evaluation, evaluate};
 use crate::model_folder;
 
@@ -39,8 +38,8 @@ pub use step::{Devices, Gradients, Step, gradients};
 /// What to train, on what, and where to put it.
 #[derive(Clone, Debug)]
 pub struct Job {
-    /// Drawings to learn from.
-    pub train: Arc<DataSet>,
+    /// Drawings to learn from, of one data set or several with their shares.
+    pub train: Mixture,
     /// Drawings to evaluate on while training.
     pub validation: DataSet,
     /// Where the data came from, for the model card.
@@ -114,6 +113,8 @@ where
     let mut state = RunState {
         step: 0,
         n_drawings: job.train.len(),
+        sets: SetShare::all_of(&job.train),
+        starts_trained: false,
         labels: job.train.labels().to_vec(),
         model: network,
         train: *config,
@@ -141,11 +142,12 @@ where
             let names: Vec<_> = job.init_from.iter().map(|folder| folder.display().to_string()).collect();
             format!("cannot begin with {}", names.join(", "))
         })?;
+        state.starts_trained = same_classes && !job.init_from.is_empty();
     }
     average = (config.ema > 0.0).then(|| average.unwrap_or_else(|| model.valid()));
 
     let mut folder = RunFolder::open(job, &state)?;
-    let mut loader = Loader::spawn(Arc::clone(&job.train), config.loader(&state.model, state.step))?;
+    let mut loader = Loader::spawn(job.train.clone(), config.loader(&state.model, state.step))?;
     let display = Display::new(config.steps, state.step, job.quiet);
     let mut window = Window::<B::InnerBackend>::new(loader.waited());
     let mut validation = None;
@@ -171,7 +173,8 @@ where
         model = better;
         state.step += 1;
         window.push(losses, n_right, norm, config.drawings_per_step());
-        average = average.map(|average| average::update(average, &model, config.ema, state.step));
+        let decay = average::decay_after(state.step, config.ema, state.starts_trained);
+        average = average.map(|average| average::update(average, &model, decay));
 
         let evaluates = state.step == config.steps || state.step.is_multiple_of(config.eval_every_steps);
         if window.ends_at(state.step) || evaluates {
@@ -279,6 +282,12 @@ fn check_same_run(stored: &RunState, asked: &RunState, out: &Path) -> Result<()>
         "the run in {out} was trained on {} drawings, now there are {}",
         stored.n_drawings,
         asked.n_drawings
+    );
+    ensure!(
+        SetShare::are_same(&stored.sets, &asked.sets),
+        "the run in {out} takes its drawings from {}, asked for {}",
+        SetShare::names(&stored.sets),
+        SetShare::names(&asked.sets)
     );
     ensure!(
         stored.train.optimizer == asked.train.optimizer,

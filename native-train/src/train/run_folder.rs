@@ -57,7 +57,7 @@ impl RunFolder {
     pub(super) fn open(job: &Job, state: &RunState) -> Result<Self> {
         let out = job.out.clone();
         fs::create_dir_all(&out).with_context(|| format!("cannot make the folder {}", out.display()))?;
-        let config = json!({
+        let mut config = json!({
             "network": state.model,
             "options": exact(&state.train)?,
             "data": job.data_facts,
@@ -65,6 +65,9 @@ impl RunFolder {
             "n_validation": job.validation.len(),
             "labels": state.labels,
         });
+        if !state.sets.is_empty() {
+            config["sets"] = json!(state.sets);
+        }
         write_json(&out.join("config.json"), &config)?;
         add_session(&out.join("environment.json"), job, state.step)?;
         let path = out.join(METRICS);

@@ -1,5 +1,5 @@
 use native_train::data::Augmentation;
-use native_train::data::augment::borrow_strokes;
+use native_train::data::augment::{borrow_strokes, interpolate};
 use quickdraw_core::Drawing;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -252,4 +252,29 @@ fn values_out_of_range_are_named() {
         assert!(message.contains(&format!("augmentation: {name} is")), "{message}");
     }
     default().validate().unwrap();
+}
+
+#[test]
+fn a_drawing_between_two_lies_on_the_way_from_each_point_to_its_partner() {
+    let from = drawing(&[&[[0.0, 0.0], [255.0, 0.0]], &[[0.0, 255.0], [255.0, 255.0]]]);
+    // The same lines, lower and of other points; the second from its other end.
+    let to = drawing(&[&[[0.0, 100.0], [50.0, 100.0], [255.0, 100.0]], &[[255.0, 255.0], [0.0, 255.0]]]);
+    for (place, expected) in [(0.0, 0.0), (0.25, 25.0), (1.0, 100.0)] {
+        let between = interpolate(&from, &to, place).unwrap();
+        let [first, second] = between.strokes() else { panic!("two strokes: {between:?}") };
+        // It fills the square again.
+        let scale = 255.0 / (255.0f32 - expected).max(255.0);
+        assert_eq!(first.len(), 129, "points two units apart");
+        for (index, (a, b)) in first.iter().zip(second).enumerate() {
+            let x = 255.0 * index as f32 / 128.0;
+            assert!((a[0] - x).abs() < 1e-2 && a[1].abs() < 1e-2, "{place}: {a:?}");
+            assert!(
+                (b[0] - x).abs() < 1e-2 && (b[1] - scale * (255.0 - expected)).abs() < 1e-2,
+                "{place}: {b:?}"
+            );
+        }
+    }
+    assert_eq!(interpolate(&from, &house(), 0.5), None);
+    let dot = drawing(&[&[[0.0, 0.0]]]);
+    assert_eq!(interpolate(&dot, &drawing(&[&[[0.0, 0.0], [0.0, 0.0]]]), 0.5), Some(dot));
 }

@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use native_train::data::{Augmentation, DataSet, Loader, LoaderConfig, PreparedBatch, Sampling};
+use native_train::data::{Augmentation, DataSet, Loader, LoaderConfig, Mixture, PreparedBatch, Sampling};
 use quickdraw_core::{Ink, InkFormat};
 
 use crate::{data_set, drawing};
@@ -15,6 +15,7 @@ fn config() -> LoaderConfig {
         pen_state: false,
         max_rows: usize::MAX,
         soft_weight: 0.0,
+        soft_temperature: 1.0,
         label_smoothing: 0.0,
         seed: 1,
         start_step: 0,
@@ -147,6 +148,89 @@ fn targets_mix_label_smoothing_and_soft_labels() {
 }
 
 #[test]
+fn the_temperature_of_soft_labels_spreads_or_sharpens_those_that_are_there() {
+    let labels = ["a", "b", "c"].map(str::to_owned).to_vec();
+    let mut data = DataSet::new(labels).unwrap();
+    data.push(1, &drawing(&[&[[0.0, 0.0], [1.0, 255.0]]]), &[(0, 0.64), (2, 0.16)]).unwrap();
+    let data = Arc::new(data);
+    // Raised to 1/2 they are as 0.8 to 0.4, to 2 as 16 to 1; the category without one gets none.
+    for (soft_temperature, expected) in
+        [(1.0, [0.8, 0.2]), (2.0, [2.0 / 3.0, 1.0 / 3.0]), (0.5, [16.0 / 17.0, 1.0 / 17.0])]
+    {
+        let config = LoaderConfig { batch_size: 1, soft_weight: 1.0, soft_temperature, ..config() };
+        let targets = batches(&data, config, 1).remove(0).targets;
+        for (found, expected) in targets.iter().zip([expected[0], 0.0, expected[1]]) {
+            assert!((found - expected).abs() < 1e-6, "temperature {soft_temperature}: {targets:?}");
+        }
+    }
+}
+
+/// Drawings of the classes of [`data_set`] that are told from its own by an x of 200.
+fn other_set(counts: &[usize]) -> DataSet {
+    let mut data = DataSet::new((0..counts.len()).map(|class| format!("class {class}")).collect()).unwrap();
+    for (class, &count) in counts.iter().enumerate() {
+        for index in 0..count {
+            let points = [[0.0, index as f32], [200.0, 0.0], [100.0, 255.0]];
+            data.push(class, &drawing(&[&points]), &[]).unwrap();
+        }
+    }
+    data
+}
+
+#[test]
+fn each_data_set_has_its_share_of_the_batches_and_its_own_balance() {
+    let sets = || vec![(Arc::new(data_set(&[40, 10])), 3.0), (Arc::new(other_set(&[5, 45])), 1.0)];
+    let of_other = |ink: &Ink| ink.n_rows() <= 3;
+    // The first set has two strokes and at least four points in each drawing.
+    for sampling in [Sampling::Epochs, Sampling::Balanced { power: 1.0 }, Sampling::Balanced { power: 0.0 }] {
+        let config = LoaderConfig { sampling, batch_size: 100, bucket_batches: 2, ..config() };
+        let mixture = Mixture::new(sets()).unwrap();
+        let mut loader = Loader::spawn(mixture.clone(), config).unwrap();
+        let whole: Vec<PreparedBatch> = (0..60).map(|_| loader.next_batch()).collect();
+        let mut counts = [[0usize; 2]; 2];
+        for batch in &whole {
+            for (ink, &label) in batch.inks.iter().zip(&batch.labels) {
+                counts[usize::from(of_other(ink))][label] += 1;
+            }
+        }
+        let of_set = counts.map(|classes| classes.iter().sum::<usize>());
+        // Of 6000 draws with probability 0.25 the standard deviation is 34.
+        assert!((1350..1650).contains(&of_set[1]), "{sampling:?}: {counts:?}");
+        let shares = [0, 1].map(|set| counts[set][0] as f64 / of_set[set] as f64);
+        let expected = if sampling == (Sampling::Balanced { power: 0.0 }) { [0.5, 0.5] } else { [0.8, 0.1] };
+        for (found, expected) in shares.iter().zip(expected) {
+            assert!((found - expected).abs() < 0.06, "{sampling:?}: {shares:?}");
+        }
+        // Neither the threads nor where a run begins changes anything.
+        let config = LoaderConfig { start_step: 7, n_threads: 3, ..config };
+        let mut loader = Loader::spawn(mixture, config).unwrap();
+        assert!((7..30).all(|step| loader.next_batch() == whole[step]));
+    }
+}
+
+#[test]
+fn a_mixture_of_one_set_is_that_set() {
+    let data = Arc::new(data_set(&[20, 7]));
+    for sampling in [Sampling::Epochs, Sampling::Balanced { power: 0.5 }] {
+        let config = LoaderConfig { sampling, augmentation: Augmentation::default(), ..config() };
+        let mixture = Mixture::new(vec![(Arc::clone(&data), 0.3)]).unwrap();
+        let mut loader = Loader::spawn(mixture, config).unwrap();
+        assert!(batches(&data, config, 20).into_iter().all(|batch| batch == loader.next_batch()));
+    }
+}
+
+#[test]
+fn sets_that_do_not_fit_together_are_refused() {
+    let message = |sets| Mixture::new(sets).unwrap_err().to_string();
+    let [set, other] = [Arc::new(data_set(&[2, 2])), Arc::new(data_set(&[2, 2, 2]))];
+    let empty = Arc::new(data_set(&[0, 0]));
+    assert!(message(vec![]).contains("no drawings"));
+    assert!(message(vec![(Arc::clone(&set), 1.0), (other, 1.0)]).contains("other categories"));
+    assert!(message(vec![(Arc::clone(&set), 1.0), (empty, 1.0)]).contains("data set 1"));
+    assert!(message(vec![(set, 0.0)]).contains("the share 0"));
+}
+
+#[test]
 fn buckets_hold_drawings_of_like_length() {
     let data = Arc::new(data_set(&[400]));
     let padding = |bucket_batches| {
@@ -214,6 +298,7 @@ fn values_out_of_range_are_named() {
     assert!(message(LoaderConfig { bucket_batches: 0, ..config() }).contains("bucket_batches is 0"));
     assert!(message(LoaderConfig { soft_weight: 1.5, ..config() }).contains("soft_weight is 1.5"));
     assert!(message(LoaderConfig { label_smoothing: f32::NAN, ..config() }).contains("label_smoothing"));
+    assert!(message(LoaderConfig { soft_temperature: 0.0, ..config() }).contains("soft_temperature is 0"));
     let empty = Arc::new(data_set(&[0]));
     let none = Loader::spawn(empty, config()).unwrap_err().to_string();
     assert!(none.contains("no drawings"), "{none}");
