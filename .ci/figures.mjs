@@ -79,7 +79,7 @@ const BLOCKS = {
     return table(["points seen", "top-1", "top-5", "ECE", "ECE, pen up"], rows);
   },
   "calibration": (at) => {
-    const rows = [["pen up, whole drawings", "whole"], ["pen down, at a random moment", "pen_down"]].map(([name, key]) => {
+    const rows = Object.entries({ whole: "pen up, whole drawings", pen_down: "pen down, at a random moment" }).map(([key, name]) => {
       const { calibration, ece, share_above: coverage } = at(`calibration.${key}`);
       return [name, fixed(3)(calibration.temperature), fixed(3)(calibration.threshold), percent(coverage), ece ? percent(ece.after) : ""];
     });
@@ -239,7 +239,8 @@ export function render(text, figures) {
 export function check(text, figures) {
   const { text: expected, complaints } = render(text, figures);
   if (complaints.length > 0) return complaints;
-  const [is, should] = [text, expected].map((all) => all.split("\n"));
+  const is = text.split("\n");
+  const should = expected.split("\n");
   const plain = (/** @type {string | undefined} */ line) => line?.replaceAll(/<!--.*?-->/g, "") ?? "nothing";
   // Blocks may differ in length: where the first difference lies is what helps.
   const first = should.findIndex((line, i) => line !== is[i]);
@@ -314,7 +315,7 @@ export function update(figures, { eval: evaluation, penUp, calibrate }) {
     const { shift: _, ...calibration } = calibrate;
     next.calibration = calibration;
   }
-  for (const [key, flag] of [["model_pen_up", "--pen-up"], ["calibration", "--calibrate"]]) {
+  for (const [key, flag] of Object.entries({ model_pen_up: "--pen-up", calibration: "--calibrate" })) {
     if (!next[key]) throw new Problem(`these are figures of another model: give ${flag} as well`);
   }
   return next;
