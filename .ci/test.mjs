@@ -13,6 +13,14 @@ const denyWarnings = ["--", "-D", "warnings"];
 
 /** @type {{ name: string, check: () => Promise<unknown> }[]} */
 const steps = [
+  {
+    name: "documents",
+    check: async () => {
+      await run(process.execPath, ["--test", "--test-reporter=spec", ".ci/documents.test.mjs"]);
+      await run(process.execPath, [".ci/documents.mjs"]);
+      await run(process.execPath, [".ci/figures.mjs", "--check"]);
+    },
+  },
   { name: "formatting", check: () => run("cargo", ["fmt", "--all", "--check"]) },
   {
     name: "clippy, native",

@@ -35,6 +35,11 @@ function contentSecurityPolicy(): Plugin {
 /** What the page links to: the model card, and how to embed the package. */
 const DOCUMENTS = { "model-card.txt": "../docs/model.md", "package.txt": "../wasm/README.md" };
 
+/** Markdown without its comments, which are there for programs: those on lines of their own go with their lines. */
+function withoutComments(markdown: string): string {
+  return markdown.replaceAll(/^<!--[^\n]*-->\n/gm, "").replaceAll(/<!--.*?-->/g, "");
+}
+
 /** Puts the documents beside the page, as text, so that they can be read offline, too. The mark in front says that they are UTF-8. */
 function documents(): Plugin {
   return {
@@ -42,7 +47,8 @@ function documents(): Plugin {
     apply: "build",
     generateBundle() {
       for (const [fileName, path] of Object.entries(DOCUMENTS)) {
-        this.emitFile({ type: "asset", fileName, source: `\ufeff${readFileSync(new URL(path, import.meta.url), "utf8")}` });
+        const markdown = readFileSync(new URL(path, import.meta.url), "utf8");
+        this.emitFile({ type: "asset", fileName, source: `\ufeff${withoutComments(markdown)}` });
       }
     },
   };

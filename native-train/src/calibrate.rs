@@ -8,6 +8,7 @@ use anyhow::{Result, ensure};
 use quickdraw_core::{Calibration, Classifier, Drawing, ModelBackend, PenCalibration};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use serde::Serialize;
 
 use crate::data::augment::UNFINISHED;
 use crate::data::{ReadReport, ndjson};
@@ -39,7 +40,7 @@ const BIAS_TOLERANCE: f64 = 1e-3;
 const FOLDS: usize = 5;
 
 /// A figure before and after.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Change {
     /// As the network gives it.
     pub before: f64,
@@ -48,7 +49,7 @@ pub struct Change {
 }
 
 /// How sure to be of drawings whose pen is up, or down.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Sureness {
     /// For `model.json`.
     pub calibration: PenCalibration,
@@ -59,7 +60,7 @@ pub struct Sureness {
 }
 
 /// What [`calibrate`] finds.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Calibrated {
     /// Of whole drawings.
     pub whole: Sureness,
@@ -67,6 +68,7 @@ pub struct Calibrated {
     pub pen_down: Sureness,
     /// What to add to the logits `[K]` by way of the last layer, if it was asked for: a bias for each category (Alexandari et
     /// al., "Maximum Likelihood with Bias-Corrected Calibration is Hard-To-Beat at Label Shift Adaptation", 2020).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub shift: Option<Vec<f32>>,
     /// Drawings it was found on.
     pub n: usize,

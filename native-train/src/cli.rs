@@ -496,6 +496,9 @@ pub struct CalibrateArgs {
     /// as in use: once for a model, before its export to 8 bits
     #[arg(long)]
     pub class_biases: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Flags of `predict`.

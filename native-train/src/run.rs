@@ -398,8 +398,7 @@ fn run_calibrate(args: &CalibrateArgs) -> Result<()> {
     eprintln!("{report}");
     let mut card = classifier.card().clone();
     card.calibration = Some(found.calibration());
-    let Calibrated { whole, pen_down, shift, n, balanced_top1, loss } = found;
-    if let Some(shift) = &shift {
+    if let Some(shift) = &found.shift {
         card.figures.clear(); // those of other weights
         let model = classifier.model().clone().with_shifted_logits(shift)?;
         let bytes = weights::save(&model, WeightType::F32)?;
@@ -407,6 +406,19 @@ fn run_calibrate(args: &CalibrateArgs) -> Result<()> {
             (&weights_path, &bytes),
             (&args.model.join("model.json"), card_text(&card)?.as_bytes()),
         ])?;
+    } else {
+        write_card(&args.model, &card)?;
+    }
+    if args.json {
+        println!("{}", serde_json::to_string(&found)?);
+    } else {
+        print_calibrated(&found);
+    }
+    Ok(())
+}
+
+fn print_calibrated(Calibrated { whole, pen_down, shift, n, balanced_top1, loss }: &Calibrated) {
+    if let Some(shift) = shift {
         let [lowest, highest] =
             [f32::min, f32::max].map(|best| shift.iter().copied().reduce(best).unwrap_or(0.0));
         println!(
@@ -419,15 +431,12 @@ fn run_calibrate(args: &CalibrateArgs) -> Result<()> {
             100.0 * balanced_top1.after,
             100.0 * balanced_top1.before
         );
-    } else {
-        write_card(&args.model, &card)?;
     }
     println!("loss {:.4} (before {:.4})", loss.after, loss.before);
     println!("whole drawings, of which there are {n}:");
-    print_sureness(&whole);
+    print_sureness(whole);
     println!("moments of the same drawings at which the pen was down:");
-    print_sureness(&pen_down);
-    Ok(())
+    print_sureness(pen_down);
 }
 
 fn print_sureness(Sureness { calibration, ece, share_above }: &Sureness) {

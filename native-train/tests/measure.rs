@@ -389,8 +389,13 @@ fn calibration_finds_the_temperature_that_logits_were_spoilt_by() {
     spoilt = spoilt.map(&mut LastLayer(5.0));
     let weights = quickdraw_core::weights::save(&spoilt, quickdraw_core::weights::WeightType::F32).unwrap();
     copy("spoilt", model.card(), &weights);
-    output(&PLACE, &["calibrate", "--model", "spoilt", "--data", "data"]);
+    let found = json_output(&PLACE, &["calibrate", "--model", "spoilt", "--data", "data", "--json"]);
     let second = open("spoilt").card().calibration.unwrap();
+    // What it prints is what it writes.
+    let printed = |pen: &str, key: &str| found[pen]["calibration"][key].as_f64().unwrap() as f32;
+    assert_eq!(printed("whole", "temperature"), second.temperature, "{found}");
+    assert_eq!(printed("pen_down", "threshold"), second.pen_down.unwrap().threshold, "{found}");
+    assert!(found["whole"]["ece"]["after"].is_number() && found["n"] == 120, "{found}");
     assert!((second.temperature / first.temperature / 5.0 - 1.0).abs() < 1e-2, "{first:?} {second:?}");
     assert!((second.threshold - first.threshold).abs() < 1e-2, "{first:?} {second:?}");
     let [first_down, second_down] = [first, second].map(|calibration| calibration.pen_down.unwrap());

@@ -1,0 +1,147 @@
+// `node .ci/documents.mjs`: what every document has to keep to. Links between files and into sections of files lead somewhere; the
+// model card has at most 150 lines, and it and the experiments have lines of at most 100 columns.
+
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import path from "node:path";
+import { pathToFileURL } from "node:url";
+
+import { Problem, root, runMain } from "./command.mjs";
+
+/** Folders that hold no documents of ours. */
+const SKIPPED = new Set(["node_modules", "target", "dist", "pkg", "shared", "runs", "test-results", "playwright-report"]);
+
+/** Documents that others are about to write: links to them are no mistakes. */
+const PENDING = new Set(["recipes/README.md"]);
+
+/** @type {{ files: RegExp, lines?: number, columns: number }[]} */
+const LIMITS = [
+  { files: /^docs\/model\.md$/, lines: 150, columns: 100 },
+  { files: /^docs\/experiments\/.*\.md$/, columns: 100 },
+];
+
+/**
+ * What makes a document longer or wider than it may be, as `file:line: message`.
+ *
+ * @param {string} file
+ * @param {string} text
+ * @returns {string[]}
+ */
+export function checkSize(file, text) {
+  const all = text.replace(/\n$/, "").split("\n");
+  return LIMITS.filter(({ files }) => files.test(file)).flatMap(({ lines, columns }) => [
+    ...(lines !== undefined && all.length > lines ? [`${file}:${lines + 1}: ${all.length} lines; at most ${lines} were expected`] : []),
+    ...all.flatMap((line, index) => {
+      const width = [...line].length;
+      return width > columns ? [`${file}:${index + 1}: ${width} columns; at most ${columns} were expected`] : [];
+    }),
+  ]);
+}
+
+/**
+ * Lines of Markdown that are prose, with their numbers from 1: neither code nor the YAML head.
+ *
+ * @param {string} text
+ * @returns {[number: number, line: string][]}
+ */
+function proseOf(text) {
+  const lines = text.split("\n");
+  const headEnd = lines[0] === "---" ? lines.indexOf("---", 1) : -1;
+  let isCode = false;
+  return lines.flatMap((line, index) => {
+    if (index <= headEnd) return [];
+    if (/^\s*```/.test(line)) {
+      isCode = !isCode;
+      return [];
+    }
+    const prose = /** @type {[number, string]} */ ([index + 1, line]);
+    return isCode ? [] : [prose];
+  });
+}
+
+/**
+ * The anchors that GitHub gives the headings of a document.
+ *
+ * @param {string} text
+ * @returns {Set<string>}
+ */
+export function anchorsOf(text) {
+  /** @type {Map<string, number>} */
+  const seen = new Map();
+  /** @type {Set<string>} */
+  const anchors = new Set();
+  for (const [, line] of proseOf(text)) {
+    const heading = /^#{1,6}\s+(.*?)\s*#*$/.exec(line)?.[1];
+    if (heading === undefined) continue;
+    const shown = heading.replaceAll(/<!--.*?-->/g, "").replaceAll(/!?\[([^\]]*)\]\([^)]*\)/g, "$1");
+    const slug = shown.toLowerCase().replaceAll(/[^\p{L}\p{M}\p{N}\p{Pc}\- ]/gu, "").replaceAll(" ", "-");
+    const n = seen.get(slug) ?? 0;
+    seen.set(slug, n + 1);
+    anchors.add(n === 0 ? slug : `${slug}-${n}`);
+  }
+  return anchors;
+}
+
+/**
+ * The targets of a document's links and pictures within the repository, with their lines.
+ *
+ * @param {string} text
+ * @returns {{ line: number, target: string }[]}
+ */
+export function linksOf(text) {
+  const isOurs = (/** @type {string} */ target) => !/^([a-z][a-z+.-]*:|\/\/)/i.test(target);
+  return proseOf(text).flatMap(([line, content]) => {
+    const prose = content.replaceAll(/`[^`]*`/g, (code) => " ".repeat(code.length));
+    const found = [...prose.matchAll(/\]\(\s*<?([^)\s>]+)>?[^)]*\)/g), ...prose.matchAll(/^\s*\[[^\]]+\]:\s*<?(\S+?)>?\s*$/g)];
+    return found.map(([, target = ""]) => ({ line, target })).filter(({ target }) => isOurs(target));
+  });
+}
+
+/**
+ * Links of a document that lead nowhere, as `file:line: message`.
+ *
+ * @param {string} file Path from the root, with slashes.
+ * @param {string} text
+ * @param {(file: string) => string | boolean} read The text of a document; of anything else whether it exists.
+ * @returns {string[]}
+ */
+export function checkLinks(file, text, read) {
+  return linksOf(text).flatMap(({ line, target }) => {
+    const [where = "", anchor] = target.split("#");
+    const to = where === "" ? file : path.posix.join(path.posix.dirname(file), decodeURIComponent(where));
+    const found = where === "" ? text : read(to);
+    if (found === false) return PENDING.has(to) ? [] : [`${file}:${line}: there is no ${to}`];
+    const isMissing = anchor !== undefined && typeof found === "string" && !anchorsOf(found).has(decodeURIComponent(anchor));
+    return isMissing ? [`${file}:${line}: ${to} has no section #${decodeURIComponent(anchor)}`] : [];
+  });
+}
+
+/**
+ * @param {string} folder Path from the root, with slashes.
+ * @returns {string[]}
+ */
+function documentsIn(folder) {
+  return readdirSync(path.join(root, folder), { withFileTypes: true }).flatMap((entry) => {
+    const file = path.posix.join(folder, entry.name);
+    if (entry.isDirectory()) return entry.name.startsWith(".") || SKIPPED.has(entry.name) ? [] : documentsIn(file);
+    return entry.isFile() && entry.name.endsWith(".md") ? [file] : [];
+  });
+}
+
+/** @param {string} file */
+function read(file) {
+  const full = path.join(root, file);
+  if (!existsSync(full)) return false;
+  return file.endsWith(".md") && statSync(full).isFile() ? readFileSync(full, "utf8") : true;
+}
+
+async function main() {
+  const files = documentsIn("");
+  const complaints = files.flatMap((file) => {
+    const text = readFileSync(path.join(root, file), "utf8");
+    return [...checkSize(file, text), ...checkLinks(file, text, read)];
+  });
+  if (complaints.length > 0) throw new Problem(complaints.join("\n"));
+  console.log(`${files.length} documents: links and sizes are as they should be`);
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) await runMain(main);
