@@ -10,9 +10,6 @@ import { Problem, root, runMain } from "./command.mjs";
 /** Folders that hold no documents of ours. */
 const SKIPPED = new Set(["node_modules", "target", "dist", "pkg", "shared", "runs", "test-results", "playwright-report"]);
 
-/** Documents that others are about to write: links to them are no mistakes. */
-const PENDING = new Set(["recipes/README.md"]);
-
 /** @type {{ files: RegExp, lines?: number, columns: number }[]} */
 const LIMITS = [
   { files: /^docs\/model\.md$/, lines: 150, columns: 100 },
@@ -109,7 +106,7 @@ export function checkLinks(file, text, read) {
     const [where = "", anchor] = target.split("#");
     const to = where === "" ? file : path.posix.join(path.posix.dirname(file), decodeURIComponent(where));
     const found = where === "" ? text : read(to);
-    if (found === false) return PENDING.has(to) ? [] : [`${file}:${line}: there is no ${to}`];
+    if (found === false) return [`${file}:${line}: there is no ${to}`];
     const isMissing = anchor !== undefined && typeof found === "string" && !anchorsOf(found).has(decodeURIComponent(anchor));
     return isMissing ? [`${file}:${line}: ${to} has no section #${decodeURIComponent(anchor)}`] : [];
   });

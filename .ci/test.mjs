@@ -2,7 +2,11 @@
 //
 // `npm test -- page` runs the checks whose name contains a word; what they need must have been built before.
 
-import { npm, run, runMain, Problem } from "./command.mjs";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+
+import { npm, root, run, runMain, Problem } from "./command.mjs";
 import { checkNode, checkRust, installNpmDependencies, WASM_TARGET } from "./tools.mjs";
 import { findChromium } from "./chromium.mjs";
 
@@ -37,6 +41,16 @@ const steps = [
   {
     name: "Rust tests",
     check: () => run("cargo", ["test", "--locked", "-p", "quickdraw-core", "-p", "native-train"]),
+  },
+  {
+    name: "recipe in miniature",
+    check: async () => {
+      await run("cargo", ["build", "--locked", "-p", "native-train"]);
+      const out = mkdtempSync(path.join(tmpdir(), "recipe-"));
+      const env = { ...process.env, NATIVE_TRAIN: path.join(root, "target", "debug", "native-train") };
+      await run("bash", ["recipes/two-branches.sh", "--smoke", out], { env });
+      rmSync(out, { recursive: true });
+    },
   },
   { name: "package build", check: () => npm(["run", "build", "--workspace", "wasm"]) },
   { name: "package types", check: () => npm(["run", "typecheck", "--workspace", "wasm"]) },

@@ -16,13 +16,13 @@ use crate::cli::AugmentArgs;
 use crate::data::augment::{interpolate, with_strokes_of};
 use crate::data::loader::ClassSampler;
 use crate::data::write::{LinesFile, line, probabilities};
-use crate::data::{Augmentation, DataSet, ReadOptions, Validation, read_folders};
+use crate::data::{Augmentation, DataSet, ReadOptions, Validation, read_folders, samples};
 
 /// Flags of `augment`.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Args {
-    /// Folders, files or patterns of drawings, of any form that train reads
-    #[arg(value_name = "IN", required = true)]
+    /// Folders, files or patterns of drawings, of any form that train reads; without any the built-in sample drawings
+    #[arg(value_name = "IN")]
     pub inputs: Vec<PathBuf>,
     /// File to write, .ndjson or .ndjson.gz
     #[arg(long, value_name = "FILE")]
@@ -110,6 +110,9 @@ pub fn run(args: &Args) -> Result<String> {
         } else {
             data.append(&part, None)?;
         }
+    }
+    if args.inputs.is_empty() {
+        data = samples::sample_set(args.seed, 0, samples::N_TRAIN_PER_CLASS);
     }
     if let Some(n) = args.skip_last {
         data = data.split_validation(Validation::LastPerClass(n), 0).0;

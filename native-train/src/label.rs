@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
-use quickdraw_core::{Classifier, Drawing, Ink, InkBatch, ModelBackend, Record};
+use quickdraw_core::{Classifier, Drawing, Ink, ModelBackend, Record};
 
 use crate::data::inputs::find_inputs;
 use crate::data::records::{Entry, Records};
@@ -255,7 +255,8 @@ impl<'a, B: ModelBackend> Jury<'a, B> {
                         teacher.card().config.ink_of(&drawing)
                     })
                     .collect();
-                let logits = teacher.model().forward(&teacher.card().config.batch(&inks, &self.device)?)?; // [B, K]
+                let logits =
+                    teacher.model().forward(&teacher.model().config().batch(&inks, &self.device)?)?; // [B, K]
                 let logits: Vec<f32> = logits.into_data().iter::<f32>().collect();
                 for (&index, row) in batch.iter().zip(logits.chunks_exact(n_classes)) {
                     let row = log_softmax(row, temperature);

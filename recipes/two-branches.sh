@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# Makes a model of two branches, as the one that ships: every stage is a command of native-train.
+#
+#   recipes/two-branches.sh DATA OUT       from the data that recipes/README.md describes
+#   recipes/two-branches.sh --smoke OUT    every stage in miniature, on built-in drawings
+#
+# The model is OUT/model. A stage that is done is not done again, and a training run goes on where it was interrupted, so the same
+# command resumes the whole. NATIVE_TRAIN names the program (default: cargo run --release -p native-train --), PRECISION=bf16 trains
+# faster on processors that have it, BEFORE is a model folder whose stroke branch the training begins with.
+set -euo pipefail
+
+[ $# -eq 2 ] || { sed -n '2,10s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+data=$1 out=$2
+program=(${NATIVE_TRAIN:-cargo run --release -p native-train --})
+precision=${PRECISION:-f32}
+mkdir -p "$out"
+
+# stage NAME COMMAND...: runs a command of native-train unless it is done.
+stage() {
+  local name=$1
+  shift
+  [ -e "$out/$name.done" ] && return
+  echo "== $name: native-train $*" >&2
+  "${program[@]}" "$@"
+  touch "$out/$name.done"
+}
+
+# train NAME FLAG...: a training run in OUT/NAME, resumed if it was interrupted.
+train() {
+  local name=$1 resume=()
+  shift
+  compgen -G "$out/$name/checkpoints/step-*" >/dev/null && resume=(--resume)
+  stage "$name" train --out "$out/$name" ${resume[@]+"${resume[@]}"} --precision "$precision" \
+    --eval-data "$out/validation.ndjson.gz" "${common[@]}" "$@"
+}
+
+# What all runs have in common. The weak augmentation is for the strokes; teachers' labels were made without it.
+common=(--preset best --label-smoothing 0 --soft-weight 0.95 --schedule cosine --warmup-steps 100)
+weak=(--augment off --augment-rotate 0.05 --augment-scale 0.05 --augment-shear 0.03 --augment-jitter 0.5
+  --augment-redraw 0.3 --augment-prefix 0.15)
+strong=(--augment off --augment-rotate 0.1 --augment-scale 0.08 --augment-shear 0.08 --augment-jitter 0.7
+  --augment-elastic 2 --augment-loosen-strokes 1.5 --augment-flip 0.15 --augment-prefix 0.1)
+image=(--image-conv 16,32,64,96,192 --image-stride 2,1,2,1,2)
+image_alone=(--num-layers 0)
+
+if [ "$data" = --smoke ]; then
+  # The same stages: small networks, few steps, labels by a model that is trained for it.
+  common+=(--eval-every-steps 20 --num-nodes 12 --device cpu --quiet)
+  image=(--image-conv 6,12 --image-stride 2,2)
+  stage originals augment --augment off --skip-last 6 --out "$out/originals.ndjson.gz"
+  stage validation augment --augment off --only-last 6 --out "$out/validation.ndjson.gz"
+  narrow=(--num-conv 8,12,16 --batch-size 32)
+  train teacher --data "$out/originals.ndjson.gz" "${weak[@]}" "${narrow[@]}" --steps 60 --learning-rate 0.004
+  stage made augment "$out/originals.ndjson.gz" --copies 1 --between 0.13 --borrow 0.1 --mix 0.04 --out "$out/made.ndjson.gz"
+  for part in originals made; do
+    stage "label-$part" label "$out/$part.ndjson.gz" --teacher "$out/teacher" --out "$out/$part.soft.ndjson.gz"
+  done
+  sets=(--data "$out/originals.soft.ndjson.gz=0.45" --data "$out/made.soft.ndjson.gz=0.55")
+  before=(--init-from "$out/teacher")
+  strokes_steps=20 image_steps=40 joint_steps=40 quantized_steps=10
+else
+  # check FOLDER SUM: says where the data is not that of the shipped model, which gives another model.
+  check() {
+    local sum
+    sum=$(cd "$1" && LC_ALL=C cat -- *.ndjson* | sha256sum | cut -d' ' -f1)
+    [ "$sum" = "$2" ] || echo "note: $1 is not the data of the model that ships (SHA-256 $sum)" >&2
+  }
+  check "$data/originals" 43b952bb3f69c16fa74e5e0275e9e0d6e534700d1742a4936f6838d5e640deab
+  check "$data/made" e30c130bfec0ea1731f822823fb6a804cf882143159dd2e66cb810be37d1c966
+  narrow=(--batch-size 128)
+  stage originals augment "$data/originals" --augment off --keep-soft --skip-last 6 --out "$out/originals.ndjson.gz"
+  stage validation augment "$data/originals" --augment off --keep-soft --only-last 6 --out "$out/validation.ndjson.gz"
+  sets=(--data "$out/originals.ndjson.gz=0.45" --data "$data/made=0.55")
+  before=(${BEFORE:+--init-from "$BEFORE"})
+  strokes_steps=${STROKES_STEPS:-20000} image_steps=7000 joint_steps=${JOINT_STEPS:-12000} quantized_steps=400
+fi
+
+# 1. The branch that reads strokes, alone.
+train strokes "${sets[@]}" "${weak[@]}" "${narrow[@]}" ${before[@]+"${before[@]}"} --balance-power 0.2 \
+  --steps "$strokes_steps" --learning-rate 0.0012 --quantized-steps 0
+# 2. The branch that looks at the image, alone: it learns four times as fast as with the other beside it.
+train image "${sets[@]}" "${strong[@]}" "${image[@]}" "${image_alone[@]}" --batch-size 256 --balance-power 0.25 \
+  --steps "$image_steps" --learning-rate 0.004 --quantized-steps 0
+# 3. Both together, the last steps with weights of 8 bits.
+train joint "${sets[@]}" "${weak[@]}" "${narrow[@]}" "${image[@]}" --init-from "$out/strokes" --init-from "$out/image" \
+  --balance-power 0.2 --steps "$joint_steps" --learning-rate 0.001 --quantized-steps "$quantized_steps"
+# 4. Temperature, threshold and class biases, on drawings that were not trained on.
+stage calibrate calibrate --model "$out/joint" --data "$out/validation.ndjson.gz" --class-biases
+stage export export --model "$out/joint" --out "$out/model" --weights int8
+echo "$out/model"
