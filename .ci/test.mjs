@@ -47,8 +47,13 @@ const steps = [
     check: async () => {
       await run("cargo", ["build", "--locked", "-p", "native-train"]);
       const out = mkdtempSync(path.join(tmpdir(), "recipe-"));
-      const env = { ...process.env, NATIVE_TRAIN: path.join(root, "target", "debug", "native-train") };
-      await run("bash", ["recipes/two-branches.sh", "--smoke", out], { env });
+      const program = path.join(root, "target", "debug", "native-train");
+      await run("bash", ["recipes/two-branches.sh", "--smoke", out], { env: { ...process.env, NATIVE_TRAIN: program } });
+      const data = ["--data", path.join(out, "validation.ndjson.gz")];
+      const found = await run(program, ["eval", "--json", "--model", path.join(out, "model"), ...data], { capture: true });
+      const { top1 } = JSON.parse(found);
+      console.log(`top-1 accuracy of the model in miniature: ${(100 * top1).toFixed(1)} %`);
+      if (top1 < 0.5) throw new Problem("the model in miniature recognises less than half of the drawings");
       rmSync(out, { recursive: true });
     },
   },

@@ -35,7 +35,7 @@ train() {
 }
 
 # What all runs have in common. The weak augmentation is for the strokes; teachers' labels were made without it.
-common=(--preset best --label-smoothing 0 --soft-weight 0.95 --schedule cosine --warmup-steps 100)
+common=(--preset best --label-smoothing 0 --soft-weight 0.95 --schedule cosine)
 weak=(--augment off --augment-rotate 0.05 --augment-scale 0.05 --augment-shear 0.03 --augment-jitter 0.5
   --augment-redraw 0.3 --augment-prefix 0.15)
 strong=(--augment off --augment-rotate 0.1 --augment-scale 0.08 --augment-shear 0.08 --augment-jitter 0.7
@@ -45,19 +45,19 @@ image_alone=(--num-layers 0)
 
 if [ "$data" = --smoke ]; then
   # The same stages: small networks, few steps, labels by a model that is trained for it.
-  common+=(--eval-every-steps 20 --num-nodes 12 --device cpu --quiet)
-  image=(--image-conv 6,12 --image-stride 2,2)
+  common+=(--warmup-steps 10 --eval-every-steps 50 --num-nodes 24 --device cpu --quiet)
+  image=(--image-conv 8,16 --image-stride 2,2)
   stage originals augment --augment off --skip-last 6 --out "$out/originals.ndjson.gz"
   stage validation augment --augment off --only-last 6 --out "$out/validation.ndjson.gz"
-  narrow=(--num-conv 8,12,16 --batch-size 32)
-  train teacher --data "$out/originals.ndjson.gz" "${weak[@]}" "${narrow[@]}" --steps 60 --learning-rate 0.004
+  narrow=(--num-conv 12,16,24 --batch-size 64)
+  train teacher --data "$out/originals.ndjson.gz" "${weak[@]}" "${narrow[@]}" --steps 300 --learning-rate 0.01
   stage made augment "$out/originals.ndjson.gz" --copies 1 --between 0.13 --borrow 0.1 --mix 0.04 --out "$out/made.ndjson.gz"
   for part in originals made; do
     stage "label-$part" label "$out/$part.ndjson.gz" --teacher "$out/teacher" --out "$out/$part.soft.ndjson.gz"
   done
   sets=(--data "$out/originals.soft.ndjson.gz=0.45" --data "$out/made.soft.ndjson.gz=0.55")
   before=(--init-from "$out/teacher")
-  strokes_steps=20 image_steps=40 joint_steps=40 quantized_steps=10
+  strokes_steps=50 image_steps=100 joint_steps=100 quantized_steps=20
 else
   # check FOLDER SUM: says where the data is not that of the shipped model, which gives another model.
   check() {
@@ -67,6 +67,7 @@ else
   }
   check "$data/originals" 43b952bb3f69c16fa74e5e0275e9e0d6e534700d1742a4936f6838d5e640deab
   check "$data/made" e30c130bfec0ea1731f822823fb6a804cf882143159dd2e66cb810be37d1c966
+  common+=(--warmup-steps 100)
   narrow=(--batch-size 128)
   stage originals augment "$data/originals" --augment off --keep-soft --skip-last 6 --out "$out/originals.ndjson.gz"
   stage validation augment "$data/originals" --augment off --keep-soft --only-last 6 --out "$out/validation.ndjson.gz"

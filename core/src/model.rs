@@ -624,7 +624,7 @@ fn with_values<B: Backend, const D: usize>(
     param: &Param<Tensor<B, D>>,
     values: Tensor<B, D>,
 ) -> Param<Tensor<B, D>> {
-    param.clone().map(|before| values.set_require_grad(before.is_require_grad()))
+    param.clone().map(|before| values.detach().set_require_grad(before.is_require_grad()))
 }
 
 impl<B: ModelBackend> Model<B> {

@@ -67,6 +67,10 @@ fn logits<B: quickdraw_core::ModelBackend>(model: &Model<B>, drawings: &[Drawing
     model.forward(&batch).unwrap().into_data().to_vec().unwrap()
 }
 
+fn inks_of(drawings: &[Drawing]) -> Vec<Ink> {
+    drawings.iter().map(|drawing| Ink::from_drawing(drawing, InkFormat::Absolute)).collect()
+}
+
 fn assert_close(what: &str, found: &[f32], expected: &[f32], tolerance: f32) {
     assert_eq!(found.len(), expected.len(), "{what}");
     for (f, e) in found.iter().zip(expected) {
@@ -248,6 +252,19 @@ fn a_network_made_of_the_branches_of_two_gives_the_mean_of_their_logits() {
         .collect();
     let merged = both.clone().with_branches_of(vec![image.clone(), strokes.clone()], true).unwrap();
     assert_close("both", &logits(&merged, &drawings), &mean, 1e-5);
+    // Also where gradients are kept, for the training that follows.
+    let bytes = [&both, &image, &strokes].map(|model| weights::save(model, WeightType::F32).unwrap());
+    let [both_d, image_d, strokes_d] = [(&both, 0), (&image, 1), (&strokes, 2)].map(|(model, i)| {
+        let fresh: Model<Autodiff<Flex>> = model.config().init(&device).unwrap();
+        weights::load(fresh, &bytes[i], &device).unwrap()
+    });
+    let merged = both_d.with_branches_of(vec![image_d, strokes_d], true).unwrap();
+    assert_close("differentiable", &logits(&merged, &drawings), &mean, 1e-5);
+    let batch = merged.config().batch(&inks_of(&drawings), &device).unwrap();
+    let loss = merged.forward_training(&batch, 1).unwrap().sum();
+    let gradients = burn::optim::GradientsParams::from_grads(loss.backward(), &merged);
+    // Each parameter but the statistics of batch normalisation, of which there are two in each of two layers.
+    assert_eq!(gradients.len(), weights::tensors(&merged).len() - 4);
     // A branch that nobody has says nothing at first.
     let alone = both.clone().with_branches_of(vec![strokes.clone()], true).unwrap();
     assert_close("one", &logits(&alone, &drawings), &logits(&strokes, &drawings), 1e-5);

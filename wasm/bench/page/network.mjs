@@ -52,6 +52,42 @@ export function inkOf(strokes, format) {
   return { rows, nRows, nColumns };
 }
 
+/** Pixels along a side of an image. */
+export const IMAGE_SIDE = 28;
+
+/**
+ * The image of an absolute ink: that of core/src/raster.rs.
+ *
+ * @param {Float32Array} rows
+ * @returns {Float32Array}
+ */
+export function imageOf(rows) {
+  const image = new Float32Array(IMAGE_SIDE * IMAGE_SIDE);
+  const pixelsPerUnit = (127.5 * IMAGE_SIDE) / 304;
+  const reach = (8 * IMAGE_SIDE) / 304 + 0.5;
+  /** @type {[number, number] | undefined} */
+  let before;
+  for (let at = 0; at < rows.length; at += 5) {
+    const [x, y] = [3, 4].map((column) => IMAGE_SIDE / 2 + rows[at + column] * pixelsPerUnit);
+    const [fromX, fromY] = before ?? [x, y];
+    const [dx, dy] = [x - fromX, y - fromY];
+    const squaredLength = dx * dx + dy * dy;
+    const lastRow = Math.min(IMAGE_SIDE, Math.ceil(Math.max(y, fromY) + reach));
+    const lastColumn = Math.min(IMAGE_SIDE, Math.ceil(Math.max(x, fromX) + reach));
+    for (let row = Math.max(0, Math.floor(Math.min(y, fromY) - reach)); row < lastRow; row++) {
+      for (let column = Math.max(0, Math.floor(Math.min(x, fromX) - reach)); column < lastColumn; column++) {
+        const [u, v] = [column + 0.5 - fromX, row + 0.5 - fromY];
+        const along = squaredLength > 0 ? Math.min(1, Math.max(0, (u * dx + v * dy) / squaredLength)) : 0;
+        const coverage = Math.min(1, reach - Math.sqrt((u - along * dx) ** 2 + (v - along * dy) ** 2));
+        const pixel = row * IMAGE_SIDE + column;
+        if (coverage > image[pixel]) image[pixel] = coverage;
+      }
+    }
+    before = rows[at + 2] === 0 ? [x, y] : undefined;
+  }
+  return image;
+}
+
 /**
  * The five likeliest labels, as the package gives them.
  *

@@ -1,6 +1,6 @@
 // onnxruntime-web on the processor, one thread; the network as native-train exports it.
 
-import { inkOf, likeliest, readCard } from "../network.mjs";
+import { IMAGE_SIDE, imageOf, inkOf, likeliest, readCard } from "../network.mjs";
 
 /**
  * @param {{ card: string, onnx: string }} options
@@ -16,9 +16,11 @@ export async function load({ card, onnx }) {
   const format = config.ink ?? "tutorial";
   return async (strokes) => {
     const { rows, nRows, nColumns } = inkOf(strokes, format);
+    const image = () => new ort.Tensor("float32", imageOf(rows), [1, 1, IMAGE_SIDE, IMAGE_SIDE]);
     const { logits } = await session.run({
       ink: new ort.Tensor("float32", rows, [1, nRows, nColumns]),
       lengths: new ort.Tensor("int64", BigInt64Array.of(BigInt(nRows)), [1]),
+      ...(config.image_conv && { image: image() }),
     });
     return likeliest(logits.data, labels, temperature);
   };

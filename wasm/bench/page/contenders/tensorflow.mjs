@@ -1,7 +1,10 @@
 // The same network in the layers of TensorFlow.js, with the weights of the same model folder.
 
-import { inkOf, likeliest, readCard } from "../network.mjs";
+import { IMAGE_SIDE, imageOf, inkOf, likeliest, readCard } from "../network.mjs";
 import { tensorFlow } from "../tensorflow.mjs";
+
+/** What batch normalisation adds to a variance. */
+const NORM_EPSILON = 1e-3;
 
 /**
  * @param {{ model: string }} options
@@ -64,6 +67,29 @@ export async function load({ model }) {
     return layer;
   });
 
+  let depth = 1;
+  const imageConvs = (config.image_conv ?? []).map((/** @type {number} */ filters, /** @type {number} */ i) => {
+    const strides = config.image_stride[i];
+    const layer = tf.layers.conv2d({
+      filters,
+      kernelSize: 3,
+      strides,
+      padding: "valid",
+      activation: "relu",
+      kernelInitializer: "zeros",
+    });
+    layer.build([null, null, null, depth]);
+    // Batch normalisation is another factor for each channel, and another bias.
+    const name = (/** @type {string} */ part) => `image_convs.${i}.${part}`;
+    const deviation = tf.sqrt(tf.add(tensor(name("norm.running_var")), NORM_EPSILON));
+    const factors = tf.div(tensor(name("norm.gamma")), deviation);
+    const kernel = tf.reshape(tf.mul(tensor(name("weight")), factors), [3, 3, depth, filters]);
+    const centred = tf.sub(tensor(name("bias")), tensor(name("norm.running_mean")));
+    layer.setWeights([kernel, tf.add(tf.mul(centred, factors), tensor(name("norm.beta")))]);
+    depth = filters;
+    return (/** @type {any} */ x) => layer.apply(tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]]));
+  });
+
   const dense = tf.layers.dense({ units: config.n_classes, kernelInitializer: "zeros" });
   dense.build([null, tensors.get("dense.weight")?.shape[0]]);
   dense.setWeights([tensor("dense.weight"), tensor("dense.bias")]);
@@ -74,8 +100,13 @@ export async function load({ model }) {
       let x = tf.tensor3d(rows, [1, nRows, nColumns]);
       for (const conv of convs) x = conv(x);
       for (const lstm of lstms) x = lstm.apply(x);
-      const pooled = config.pooling === "mean_max" ? tf.concat([tf.mean(x, 1), tf.max(x, 1)], 1) : tf.sum(x, 1);
-      return dense.apply(pooled).dataSync();
+      const branches = config.pooling === "mean_max" ? [tf.mean(x, 1), tf.max(x, 1)] : [tf.sum(x, 1)];
+      if (imageConvs.length > 0) {
+        let image = tf.tensor4d(imageOf(rows), [1, IMAGE_SIDE, IMAGE_SIDE, 1]);
+        for (const conv of imageConvs) image = conv(image);
+        branches.push(tf.mean(image, [1, 2]), tf.max(image, [1, 2]));
+      }
+      return dense.apply(tf.concat(branches, 1)).dataSync();
     });
     return likeliest(logits, labels, temperature);
   };
