@@ -73,7 +73,7 @@ else
   stage validation augment "$data/originals" --augment off --keep-soft --only-last 6 --out "$out/validation.ndjson.gz"
   sets=(--data "$out/originals.ndjson.gz=0.45" --data "$data/made=0.55")
   before=(${BEFORE:+--init-from "$BEFORE"})
-  strokes_steps=${STROKES_STEPS:-20000} image_steps=7000 joint_steps=${JOINT_STEPS:-12000} quantized_steps=400
+  strokes_steps=${STROKES_STEPS:-20000} image_steps=7000 joint_steps=${JOINT_STEPS:-16000} quantized_steps=400
 fi
 
 # 1. The branch that reads strokes, alone.
