@@ -21,7 +21,7 @@ const RESULT: &str = "QUICKDRAW_BF16_RESULT";
 const N_CLASSES: usize = 10;
 const N_DRAWINGS: usize = 40;
 
-type Device = <Flex as Backend>::Device;
+type Device = burn_flex::FlexDevice;
 
 /// Scribbles of 1 to 60 points, a new stroke every seven.
 fn inks(config: &ModelConfig) -> Vec<Ink> {

@@ -8,10 +8,10 @@
 use std::ops::Range;
 
 use super::gates::StepBackward;
-use super::recurrent::PackedWeights;
+use super::recurrent::{PackedWeights, Step};
 use super::{
-    Arithmetic, Matrix, Packed, Scratch, add, for_each, join, product, sum_rows, transposed_products,
-    unwritten,
+    Arithmetic, Matrix, Packed, Scratch, add, add_rows, for_each, join, product, sum_rows, tiled_lstm,
+    transposed_products, unwritten,
 };
 
 /// Drawings of a shard. The results do not depend on the number of threads, because this number does not.
@@ -219,14 +219,22 @@ fn take<'a>(rest: &mut &'a mut [f32], n: usize) -> &'a mut [f32] {
     first
 }
 
-/// The weights of one direction, packed.
+/// The weights of one direction.
 struct DirectionWeights<'a> {
-    /// `[I, 4H]`; for a backward pass transposed, `[4H, I]`.
-    input: Packed,
-    recurrent: PackedWeights,
+    packed: DirectionPacked,
     /// `[4H]`.
     bias: &'a [f32],
-    arithmetic: Arithmetic,
+}
+
+/// Packed for products in f32, or rounded for those in bf16.
+enum DirectionPacked {
+    F32 {
+        /// `[I, 4H]`; for a backward pass transposed, `[4H, I]`.
+        input: Packed,
+        recurrent: PackedWeights,
+    },
+    Bf16Forward(tiled_lstm::ForwardWeights),
+    Bf16Backward(tiled_lstm::BackwardWeights),
 }
 
 fn pack_weights(
@@ -238,17 +246,24 @@ fn pack_weights(
     let Shape { d_input, d_hidden: h, n_directions, .. } = shape;
     for_each((0..n_directions).collect(), |d| {
         let input = Matrix::strided(&weights.input[d * 4 * h..], d_input, 4 * h, n_directions * 4 * h);
-        DirectionWeights {
-            input: Packed::new(arithmetic, if for_backward { input.transposed() } else { input }),
-            recurrent: PackedWeights::new(
-                arithmetic,
-                &weights.recurrent[d * h * 4 * h..][..h * 4 * h],
-                h,
-                for_backward,
-            ),
-            bias: &weights.bias[d * 4 * h..][..4 * h],
-            arithmetic,
-        }
+        let recurrent = &weights.recurrent[d * h * 4 * h..][..h * 4 * h];
+        let packed = match arithmetic {
+            Arithmetic::F32 => DirectionPacked::F32 {
+                input: Packed::new(arithmetic, if for_backward { input.transposed() } else { input }),
+                recurrent: PackedWeights::new(recurrent, h, for_backward),
+            },
+            Arithmetic::Bf16(instructions) => {
+                let recurrent = Matrix::new(recurrent, h, 4 * h);
+                if for_backward {
+                    let weights = tiled_lstm::BackwardWeights::new(instructions, input, recurrent);
+                    DirectionPacked::Bf16Backward(weights)
+                } else {
+                    let weights = tiled_lstm::ForwardWeights::new(instructions, input, recurrent);
+                    DirectionPacked::Bf16Forward(weights)
+                }
+            }
+        };
+        DirectionWeights { packed, bias: &weights.bias[d * 4 * h..][..4 * h] }
     })
 }
 
@@ -307,24 +322,30 @@ impl Direction<'_> {
         let mut projected = if backward { n } else { 0 };
         for (t, before) in walk(self.shard.longest(), backward) {
             let (rows, before) = step_rows(self.shard, t, before);
-            let missing = if backward { rows.start < projected } else { rows.end > projected };
-            if missing {
-                let chunk = self.chunk(t);
-                let x = Matrix::new(&x[chunk.start * d_input..chunk.end * d_input], chunk.len(), d_input);
-                let out = &mut gates[chunk.start * 4 * h..chunk.end * 4 * h];
-                product(out, 4 * h, false, x, &self.weights.input);
-                projected = if backward { chunk.start } else { chunk.end };
+            if let DirectionPacked::F32 { input, .. } = &self.weights.packed {
+                let missing = if backward { rows.start < projected } else { rows.end > projected };
+                if missing {
+                    let chunk = self.chunk(t);
+                    let x = Matrix::new(&x[chunk.start * d_input..chunk.end * d_input], chunk.len(), d_input);
+                    let out = &mut gates[chunk.start * 4 * h..chunk.end * 4 * h];
+                    product(out, 4 * h, false, x, input);
+                    projected = if backward { chunk.start } else { chunk.end };
+                }
             }
             let (states_before, outputs) = disjoint(outputs, before.clone(), rows.clone(), h);
             let (cells_before, cells) = disjoint(cells, before, rows.clone(), h);
             let gates = &mut gates[rows.start * 4 * h..rows.end * 4 * h];
-            self.weights.recurrent.step_forward(
-                self.weights.bias,
-                gates,
-                [states_before, cells_before],
-                cells,
-                outputs,
-            );
+            let bias = self.weights.bias;
+            match &self.weights.packed {
+                DirectionPacked::F32 { recurrent, .. } => {
+                    recurrent.step_forward(bias, gates, [states_before, cells_before], cells, outputs);
+                }
+                DirectionPacked::Bf16Forward(weights) => {
+                    let x = &x[rows.start * d_input..rows.end * d_input];
+                    weights.step(x, states_before, Step { bias, gates, cells_before, cells, outputs, h });
+                }
+                DirectionPacked::Bf16Backward(_) => unreachable!("weights packed for a forward pass"),
+            }
         }
     }
 
@@ -354,6 +375,13 @@ impl Direction<'_> {
     ) -> DirectionGradients {
         let Shape { d_input, d_hidden: h, .. } = self.shape;
         let n = self.shard.n_rows();
+        let (input_weights, recurrent_weights) = match &self.weights.packed {
+            DirectionPacked::F32 { input, recurrent } => (input, recurrent),
+            DirectionPacked::Bf16Backward(weights) => {
+                return self.bf16_backward(weights, x, d_outputs, gates, cells, outputs);
+            }
+            DirectionPacked::Bf16Forward(_) => unreachable!("weights packed for a backward pass"),
+        };
         // The output before each row, zero where a drawing begins: one product instead of one a step.
         let mut states = Scratch::any(n * h);
         let mut d_cells = Scratch::zeros(self.shard.order.len() * h);
@@ -370,7 +398,7 @@ impl Direction<'_> {
                 d_cells: &mut d_cells[..rows.len() * h],
                 d_hidden: h,
             };
-            self.weights.recurrent.step_backward(step, d_before);
+            recurrent_weights.step_backward(step, d_before);
             // A drawing that began at this step passes nothing further back.
             d_cells[before.len() * h..rows.len() * h].fill(0.0);
             let (continued, begun) = states[rows.start * h..rows.end * h].split_at_mut(before.len() * h);
@@ -384,13 +412,65 @@ impl Direction<'_> {
             bias: sum_rows(&d_gates, 4 * h),
         };
         let d_gates = Matrix::new(&d_gates, n, 4 * h);
-        product(&mut gradients.x, d_input, false, d_gates, &self.weights.input);
+        product(&mut gradients.x, d_input, false, d_gates, input_weights);
         let (x, states) = (Matrix::new(x, n, d_input), Matrix::new(&states, n, h));
         transposed_products(
-            self.weights.arithmetic,
+            Arithmetic::F32,
             [(&mut gradients.input, x), (&mut gradients.recurrent, states)],
             d_gates,
         );
+        gradients
+    }
+
+    /// [`backward`](Self::backward) with products in bf16.
+    fn bf16_backward(
+        &self,
+        weights: &tiled_lstm::BackwardWeights,
+        x: &[f32],
+        d_outputs: &mut [f32],
+        gates: &[f32],
+        cells: &[f32],
+        outputs: &[f32],
+    ) -> DirectionGradients {
+        let Shape { d_input, d_hidden: h, .. } = self.shape;
+        let mut d_cells = Scratch::zeros(self.shard.order.len() * h);
+        let mut d_gates = Scratch::any(self.shard.order.len() * 4 * h);
+        let mut gradients = DirectionGradients {
+            x: Scratch::any(self.shard.n_rows() * d_input),
+            input: Scratch::any(d_input * 4 * h),
+            recurrent: Scratch::any(h * 4 * h),
+            bias: vec![0.0; 4 * h],
+        };
+        let walk: Vec<_> = walk(self.shard.longest(), self.d == 1).rev().collect();
+        if walk.is_empty() {
+            gradients.input.fill(0.0);
+            gradients.recurrent.fill(0.0);
+        }
+        for (number, part) in walk.chunks(tiled_lstm::STEPS).enumerate() {
+            let mut steps = weights.steps(part.len(), d_input, h);
+            for &(t, before) in part {
+                let (rows, before) = step_rows(self.shard, t, before);
+                let (d_before, d_rows) = disjoint_mut(d_outputs, before.clone(), rows.clone(), h);
+                let d_gates = &mut d_gates[..rows.len() * 4 * h];
+                let step = StepBackward {
+                    gates: &gates[rows.start * 4 * h..rows.end * 4 * h],
+                    d_gates: &mut *d_gates,
+                    cells_before: &cells[before.start * h..before.end * h],
+                    cells: &cells[rows.start * h..rows.end * h],
+                    d_outputs: d_rows,
+                    d_cells: &mut d_cells[..rows.len() * h],
+                    d_hidden: h,
+                };
+                let x = &x[rows.start * d_input..rows.end * d_input];
+                let states_before = &outputs[before.start * h..before.end * h];
+                let d_x = &mut gradients.x[rows.start * d_input..rows.end * d_input];
+                weights.step(step, [x, states_before], [d_x, d_before], &mut steps);
+                add_rows(&mut gradients.bias, d_gates);
+                // A drawing that began at this step passes nothing further back.
+                d_cells[before.len() * h..rows.len() * h].fill(0.0);
+            }
+            steps.weight_gradients(&mut gradients.input, &mut gradients.recurrent, number > 0);
+        }
         gradients
     }
 }
@@ -509,4 +589,60 @@ pub fn backward(
         }
     });
     gradients
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::host::Instructions;
+
+    fn cosine(a: &[f32], b: &[f32]) -> f64 {
+        let dot =
+            |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
+        dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
+    }
+
+    /// The output, and the gradients of `x`, input weights, recurrent weights and bias.
+    fn output_and_gradients(lengths: &[usize], shape: Shape, arithmetic: Arithmetic) -> [Vec<f32>; 5] {
+        let values = |n: usize, factor: f64, scale: f64| -> Vec<f32> {
+            (0..n).map(|i| (f64::sin((i * i) as f64 * factor) * scale) as f32).collect()
+        };
+        let Shape { n_drawings, n_steps, d_input, d_hidden: h, n_directions } = shape;
+        let x = values(n_drawings * n_steps * d_input, 0.37, 1.0);
+        let input = values(d_input * n_directions * 4 * h, 0.71, 0.3);
+        let recurrent = values(n_directions * h * 4 * h, 0.53, 0.3);
+        let bias = values(n_directions * 4 * h, 0.19, 0.5);
+        let d_output = values(n_drawings * n_steps * n_directions * h, 0.29, 1.0);
+        let weights = Weights { input: &input, recurrent: &recurrent, bias: &bias };
+        let Forward { output, gates, cells } = forward(&x, weights, lengths, shape, arithmetic);
+        let d = backward(&d_output, &x, weights, lengths, shape, arithmetic, &output, &gates, &cells);
+        [output, d.x, d.input, d.recurrent, d.bias]
+    }
+
+    #[test]
+    fn a_layer_in_bf16_has_the_output_and_gradients_of_f32_but_for_rounding() {
+        // Several shards, steps with fewer rows than a tile, drawings that begin and end at all steps, more steps than are
+        // summed at a time; and a batch without any rows.
+        for (lengths, d_input, d_hidden, n_directions) in [
+            ((0..75).map(|b| (b * 7) % 61).collect::<Vec<_>>(), 17, 37, 2),
+            (vec![9; 33], 64, 16, 1),
+            (vec![3, 1, 4], 5, 3, 2),
+            (vec![0, 0], 5, 3, 2),
+        ] {
+            let n_steps = lengths.iter().max().map_or(0, |longest| longest + 1);
+            let shape = Shape { n_drawings: lengths.len(), n_steps, d_input, d_hidden, n_directions };
+            let expected = output_and_gradients(&lengths, shape, Arithmetic::F32);
+            for instructions in Instructions::all() {
+                let found = output_and_gradients(&lengths, shape, Arithmetic::Bf16(instructions));
+                for (part, (found, expected)) in found.iter().zip(&expected).enumerate() {
+                    if expected.iter().all(|&value| value == 0.0) {
+                        assert_eq!(found, expected, "part {part} of {shape:?} by {instructions:?}");
+                        continue;
+                    }
+                    let cosine = cosine(found, expected);
+                    assert!(cosine > 0.999, "part {part} of {shape:?} by {instructions:?}: {cosine}");
+                }
+            }
+        }
+    }
 }

@@ -18,6 +18,7 @@ mod precision;
 mod product;
 mod recurrent;
 mod scratch;
+mod tiled_lstm;
 mod tiles;
 
 pub use bf16::Instructions;
@@ -63,10 +64,11 @@ pub(crate) fn add(sums: &mut [f32], values: &[f32]) {
 /// Adds up the columns of `rows` (`[n, width]`) into `[width]`.
 pub(crate) fn sum_rows(rows: &[f32], width: usize) -> Vec<f32> {
     let mut sums = vec![0.0; width];
-    for row in rows.chunks_exact(width) {
-        for (sum, value) in sums.iter_mut().zip(row) {
-            *sum += value;
-        }
-    }
+    add_rows(&mut sums, rows);
     sums
+}
+
+/// Adds each of `rows` (`[n, width]`) to `sums` (`[width]`).
+pub(crate) fn add_rows(sums: &mut [f32], rows: &[f32]) {
+    rows.chunks_exact(sums.len()).for_each(|row| add(sums, row));
 }

@@ -99,6 +99,11 @@ impl<'a> Matrix<'a> {
         }
     }
 
+    /// Some of the columns of a row-major matrix.
+    pub(super) fn columns_of(self, columns: std::ops::Range<usize>) -> Self {
+        Self::strided(&self.data[columns.start..], self.rows, columns.len(), self.row_stride)
+    }
+
     fn at(&self, row: usize, column: usize) -> f32 {
         self.data[row * self.row_stride + column * self.column_stride]
     }

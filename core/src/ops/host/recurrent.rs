@@ -9,76 +9,37 @@ use std::ops::Range;
 use pulp::{Arch, Simd, WithSimd};
 
 use super::Arithmetic;
-use super::bf16::{Instructions, SIDE, Sums, Tile};
 use super::gates::{StepBackward, activate, load, store, tanh};
 use super::product::{Aligned, Lanes, Matrix, Packed, block_product, for_blocks, product};
-use super::scratch::Scratch;
-use super::tiles::{BLOCK, Hand, Tiles, fill, n_tiles};
 
 /// The recurrent weights of one direction, `[H, 4H]`, packed for the machine it runs on.
 pub(super) struct PackedWeights {
     arch: Arch,
-    forward: Forward,
+    /// For the forward pass, block after block of as many units as a vector has lanes: `[H, 4 * lanes]`, the columns of
+    /// the units' four gates side by side, zero past the last unit.
+    forward: Aligned,
     /// The transposed weights `[4H, H]`, for the backward pass.
     backward: Option<Packed>,
     d_hidden: usize,
 }
 
-/// The weights for the forward pass.
-enum Forward {
-    /// Block after block of as many units as a vector has lanes: `[H, 4 * lanes]`, the columns of the units' four gates side
-    /// by side, zero past the last unit.
-    F32(Aligned),
-    /// Block after block of [`SIDE`] units: columns of tiles, one for each gate.
-    Bf16(Instructions, Scratch<Tile>),
-}
-
-impl Forward {
-    /// Packs `recurrent` `[H, 4H]`.
-    fn new(arithmetic: Arithmetic, recurrent: &[f32], h: usize, arch: Arch) -> Self {
-        match arithmetic {
-            Arithmetic::F32 => {
-                let lanes = arch.dispatch(Lanes);
-                let mut forward = Aligned::zeros(h.div_ceil(lanes) * h * 4 * lanes);
-                for (block, values) in forward.as_mut_slice().chunks_exact_mut(h * 4 * lanes).enumerate() {
-                    let units = block * lanes..h.min((block + 1) * lanes);
-                    for (row, weights) in
-                        values.chunks_exact_mut(4 * lanes).zip(recurrent.chunks_exact(4 * h))
-                    {
-                        for (gate, weights) in row.chunks_exact_mut(lanes).zip(weights.chunks_exact(h)) {
-                            gate[..units.len()].copy_from_slice(&weights[units.clone()]);
-                        }
-                    }
-                }
-                Self::F32(forward)
-            }
-            Arithmetic::Bf16(instructions) => {
-                let mut tiles = Scratch::any(4 * n_tiles(h, h));
-                let n_depth = n_tiles(1, h);
-                for (column, tiles) in tiles.chunks_exact_mut(n_depth).enumerate() {
-                    let (first, gate) = (column / 4 * SIDE, column % 4);
-                    let n = SIDE.min(h - first);
-                    let weights = Matrix::strided(&recurrent[gate * h + first..], h, n, 4 * h);
-                    fill(instructions, Hand::Right, weights, tiles);
-                }
-                Self::Bf16(instructions, tiles)
-            }
-        }
-    }
-}
-
 impl PackedWeights {
     /// Packs `recurrent` `[H, 4H]`, for a backward pass too if there will be one.
-    pub(super) fn new(
-        arithmetic: Arithmetic,
-        recurrent: &[f32],
-        d_hidden: usize,
-        with_backward: bool,
-    ) -> Self {
-        let (arch, h) = (Arch::new(), d_hidden);
-        let forward = Forward::new(arithmetic, recurrent, h, arch);
-        let backward =
-            with_backward.then(|| Packed::new(arithmetic, Matrix::new(recurrent, h, 4 * h).transposed()));
+    pub(super) fn new(recurrent: &[f32], d_hidden: usize, with_backward: bool) -> Self {
+        let arch = Arch::new();
+        let lanes = arch.dispatch(Lanes);
+        let h = d_hidden;
+        let mut forward = Aligned::zeros(h.div_ceil(lanes) * h * 4 * lanes);
+        for (block, values) in forward.as_mut_slice().chunks_exact_mut(h * 4 * lanes).enumerate() {
+            let units = block * lanes..h.min((block + 1) * lanes);
+            for (row, weights) in values.chunks_exact_mut(4 * lanes).zip(recurrent.chunks_exact(4 * h)) {
+                for (gate, weights) in row.chunks_exact_mut(lanes).zip(weights.chunks_exact(h)) {
+                    gate[..units.len()].copy_from_slice(&weights[units.clone()]);
+                }
+            }
+        }
+        let recurrent = Matrix::new(recurrent, h, 4 * h);
+        let backward = with_backward.then(|| Packed::new(Arithmetic::F32, recurrent.transposed()));
         Self { arch, forward, backward, d_hidden }
     }
 
@@ -102,45 +63,7 @@ impl PackedWeights {
         assert!(bias.len() == 4 * h && states_before.len() == cells_before.len());
         assert!(cells.len() == n * h && outputs.len() == n * h && states_before.len() <= n * h);
         let step = Step { bias, gates, cells_before, cells, outputs, h };
-        match &self.forward {
-            Forward::F32(weights) => {
-                let weights = weights.as_slice();
-                self.arch.dispatch(StepForward { step, weights, states_before });
-            }
-            Forward::Bf16(instructions, weights) => {
-                self.bf16_step(*instructions, weights, step, states_before)
-            }
-        }
-    }
-
-    /// A step with the product in bf16.
-    fn bf16_step(&self, instructions: Instructions, weights: &[Tile], mut step: Step<'_>, states: &[f32]) {
-        let h = self.d_hidden;
-        let (n, m) = (step.outputs.len() / h, states.len() / h);
-        let states = Tiles::new(instructions, Hand::Left, Matrix::new(states, m, h));
-        let n_depth = states.n_depth();
-        let kernel = instructions.start();
-        let mut sums = [Sums::zeros(), Sums::zeros()];
-        for row in (0..n).step_by(BLOCK) {
-            let rows = row..n.min(row + BLOCK);
-            for (block, weights) in weights.chunks_exact(4 * n_depth).enumerate() {
-                if row < m {
-                    for (weights, sums) in weights.chunks_exact(2 * n_depth).zip(&mut sums) {
-                        kernel.multiply(states.block(row), weights, n_depth, sums);
-                    }
-                }
-                let first_unit = block * SIDE;
-                let units = first_unit..h.min(first_unit + SIDE);
-                let continuing = row..m.clamp(row, rows.end);
-                self.arch.dispatch(ActivateBlock {
-                    step: &mut step,
-                    sums: &sums,
-                    rows: rows.clone(),
-                    continuing,
-                    units,
-                });
-            }
-        }
+        self.arch.dispatch(StepForward { step, weights: self.forward.as_slice(), states_before });
     }
 
     /// The gradient of [`step_forward`](Self::step_forward): of its element-wise half, see [`StepBackward`], and, added to
@@ -166,21 +89,21 @@ impl PackedWeights {
     }
 }
 
-/// What a step has besides its product.
-struct Step<'a> {
-    bias: &'a [f32],
-    gates: &'a mut [f32],
-    cells_before: &'a [f32],
-    cells: &'a mut [f32],
-    outputs: &'a mut [f32],
-    h: usize,
+/// What a step has besides its products.
+pub(super) struct Step<'a> {
+    pub(super) bias: &'a [f32],
+    pub(super) gates: &'a mut [f32],
+    pub(super) cells_before: &'a [f32],
+    pub(super) cells: &'a mut [f32],
+    pub(super) outputs: &'a mut [f32],
+    pub(super) h: usize,
 }
 
 impl Step<'_> {
     /// Units `units`, at most a vector of them, of a row, which goes on from a state before if `CONTINUES`; `z` is the
-    /// row's part of the product.
+    /// row's part of the products, but for what is in `gates` if it `IS_PROJECTED`.
     #[inline(always)]
-    fn activate<S: Simd, const CONTINUES: bool>(
+    pub(super) fn activate<S: Simd, const CONTINUES: bool, const IS_PROJECTED: bool>(
         &mut self,
         simd: S,
         row: usize,
@@ -191,9 +114,11 @@ impl Step<'_> {
         let gate = |k: usize| row * 4 * h + k * h + units.start..row * 4 * h + k * h + units.end;
         let unit = row * h + units.start..row * h + units.end;
         for (k, z) in z.iter_mut().enumerate() {
-            let projected = load(simd, &self.gates[gate(k)]);
-            let bias = load(simd, &self.bias[k * h + units.start..k * h + units.end]);
-            *z = simd.add_f32s(*z, simd.add_f32s(projected, bias));
+            let mut others = load(simd, &self.bias[k * h + units.start..k * h + units.end]);
+            if IS_PROJECTED {
+                others = simd.add_f32s(load(simd, &self.gates[gate(k)]), others);
+            }
+            *z = simd.add_f32s(*z, others);
         }
         let [i, f, g, o] = activate(simd, z);
         let mut cell = simd.mul_f32s(i, g);
@@ -251,41 +176,7 @@ impl StepForward<'_> {
             [[simd.splat_f32s(0.0); 4]; R]
         };
         for (r, sums) in sums.iter().enumerate() {
-            self.step.activate::<S, CONTINUES>(simd, row + r, units.clone(), *sums);
-        }
-    }
-}
-
-/// Activates the gates of some units, whose product is in `sums`: input and forget gates in the first, candidates and output
-/// gates in the second.
-struct ActivateBlock<'a, 'b> {
-    step: &'a mut Step<'b>,
-    sums: &'a [Sums; 2],
-    rows: Range<usize>,
-    /// The first of the rows, which have a state before.
-    continuing: Range<usize>,
-    units: Range<usize>,
-}
-
-impl WithSimd for ActivateBlock<'_, '_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let Self { step, sums: [first, second], rows, continuing, units } = self;
-        for start in units.clone().step_by(S::F32_LANES) {
-            let part = start..units.end.min(start + S::F32_LANES);
-            let column = start - units.start;
-            for (r, row) in continuing.clone().enumerate() {
-                let (first, second) = (first.row(r), second.row(r));
-                let z = [first, second]
-                    .map(|row| [0, SIDE].map(|gate| load(simd, &row[gate + column..][..S::F32_LANES])));
-                let [[i, f], [g, o]] = z;
-                step.activate::<S, true>(simd, row, part.clone(), [i, f, g, o]);
-            }
-            for row in continuing.end..rows.end {
-                step.activate::<S, false>(simd, row, part.clone(), [simd.splat_f32s(0.0); 4]);
-            }
+            self.step.activate::<S, CONTINUES, true>(simd, row + r, units.clone(), *sums);
         }
     }
 }

@@ -45,6 +45,46 @@ impl Tiles {
         Self { instructions, tiles, depth, side }
     }
 
+    /// Room for a matrix of `side` rows on the left-hand or columns on the right-hand side and `n_depth` tiles along the sum, all of
+    /// which the caller fills.
+    pub(super) fn any(instructions: Instructions, side: usize, n_depth: usize) -> Self {
+        let depth = n_depth * DEPTH;
+        Self { instructions, tiles: Scratch::any(n_tiles(side, depth)), depth, side }
+    }
+
+    /// Rounds a left-hand side's columns from tile `first_depth` on; rows that `matrix` does not have are zero.
+    pub(super) fn fill_columns(&mut self, matrix: Matrix<'_>, first_depth: usize) {
+        let n_depth = self.n_depth();
+        for (side, tiles) in self.tiles.chunks_exact_mut(n_depth).enumerate() {
+            let tiles = &mut tiles[first_depth..][..matrix.columns.div_ceil(DEPTH)];
+            for (depth, tile) in tiles.iter_mut().enumerate() {
+                self.instructions.round_along(rows(matrix), side, depth, tile);
+            }
+        }
+    }
+
+    /// Rounds `matrix`, at most [`DEPTH`] rows, as tile `depth` along a sum over rows; what is missing of them is zero.
+    pub(super) fn fill_rows(&mut self, hand: Hand, matrix: Matrix<'_>, depth: usize) {
+        assert!(matrix.rows <= DEPTH && matrix.columns == self.side);
+        let n_depth = self.n_depth();
+        let mut scratch = Tile::ZERO;
+        for (side, tiles) in self.tiles.chunks_exact_mut(n_depth).enumerate() {
+            let tile = &mut tiles[depth];
+            match hand {
+                Hand::Right => self.instructions.round_across(rows(matrix), side, 0, tile),
+                Hand::Left => {
+                    self.instructions.round_across(rows(matrix), side, 0, &mut scratch);
+                    self.instructions.transpose(&scratch, tile);
+                }
+            }
+        }
+    }
+
+    /// Rows on the left-hand side, columns on the right-hand side.
+    pub(super) fn side(&self) -> usize {
+        self.side
+    }
+
     /// Tiles along the sum.
     pub(super) fn n_depth(&self) -> usize {
         self.depth.div_ceil(DEPTH)
@@ -58,6 +98,12 @@ impl Tiles {
     }
 }
 
+/// A row-major matrix.
+fn rows(matrix: Matrix<'_>) -> Rows<'_> {
+    debug_assert_eq!(matrix.column_stride, 1);
+    Rows { values: matrix.data, n_rows: matrix.rows, n_columns: matrix.columns, stride: matrix.row_stride }
+}
+
 /// Tiles of so many rows or columns, and values along the sum.
 pub(super) fn n_tiles(side: usize, depth: usize) -> usize {
     side.div_ceil(SIDE) * depth.div_ceil(DEPTH)
@@ -68,12 +114,7 @@ pub(super) fn fill(instructions: Instructions, hand: Hand, matrix: Matrix<'_>, t
     // The values of a transposed matrix lie as the other hand's; its tiles are transposed once they are pairs.
     let is_transposed = matrix.column_stride != 1;
     let stored = if is_transposed { matrix.transposed() } else { matrix };
-    let rows = Rows {
-        values: stored.data,
-        n_rows: stored.rows,
-        n_columns: stored.columns,
-        stride: stored.row_stride,
-    };
+    let rows = rows(stored);
     let along = (hand == Hand::Left) != is_transposed;
     let n_depth = if hand == Hand::Left { matrix.columns } else { matrix.rows }.div_ceil(DEPTH);
     if n_depth == 0 {
@@ -107,7 +148,7 @@ pub(super) fn product(out: &mut [f32], out_stride: usize, accumulate: bool, a: M
     for first in (0..a.rows).step_by(BLOCK) {
         let left = a.rows_from(first, BLOCK.min(a.rows - first));
         let left = Tiles::new(b.instructions, Hand::Left, left);
-        multiply(&mut out[first * out_stride..], out_stride, accumulate, &left, b);
+        multiply(&mut out[first * out_stride..], out_stride, left.side, accumulate, &left, b);
     }
 }
 
@@ -123,20 +164,28 @@ pub(super) fn transposed_products(
         let right = Tiles::new(instructions, Hand::Right, b.rows_from(first, n));
         for (out, a) in &mut *products {
             let left = Tiles::new(instructions, Hand::Left, a.rows_from(first, n).transposed());
-            multiply(out, b.columns, first > 0, &left, &right);
+            multiply(out, b.columns, left.side, first > 0, &left, &right);
         }
     }
 }
 
-/// `out = left right` or `out += left right`.
-fn multiply(out: &mut [f32], out_stride: usize, accumulate: bool, left: &Tiles, right: &Tiles) {
+/// `out = left right` or `out += left right`, for the first rows of `left`, `n_rows` of them.
+pub(super) fn multiply(
+    out: &mut [f32],
+    out_stride: usize,
+    n_rows: usize,
+    accumulate: bool,
+    left: &Tiles,
+    right: &Tiles,
+) {
+    assert!(left.n_depth() == right.n_depth() && n_rows <= left.side);
     let arch = Arch::new();
     let kernel = right.instructions.start();
     let mut sums = Sums::zeros();
-    for row in (0..left.side).step_by(BLOCK) {
+    for row in (0..n_rows).step_by(BLOCK) {
         for column in (0..right.side).step_by(BLOCK) {
             kernel.multiply(left.block(row), right.block(column), right.n_depth(), &mut sums);
-            let n_rows = BLOCK.min(left.side - row);
+            let n_rows = BLOCK.min(n_rows - row);
             let n_columns = BLOCK.min(right.side - column);
             let out = &mut out[row * out_stride + column..];
             arch.dispatch(Write { sums: &sums, n_rows, n_columns, out, out_stride, accumulate });
