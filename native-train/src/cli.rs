@@ -102,7 +102,8 @@ pub struct TrainArgs {
     #[arg(long, visible_alias = "training-data", value_name = "DIR[=SHARE]", value_parser = Weighted::parser(),
           help_heading = "Data")]
     pub data: Vec<Weighted>,
-    /// Folder to validate on; without it a part of the first --data is put aside
+    /// Folder to validate on, in full unless --eval-observations-per-class limits it; without it a part of the first
+    /// --data is put aside
     #[arg(long, value_name = "DIR", requires = "data", help_heading = "Data")]
     pub eval_data: Option<PathBuf>,
     /// Category names to learn, one a line; without it all words of the data
@@ -112,7 +113,7 @@ pub struct TrainArgs {
     #[arg(long, value_name = "N", help_heading = "Data")]
     pub train_observations_per_class: Option<usize>,
     /// Drawings of each category put aside to validate on, never more than half of them [default: 6, with --preset
-    /// tutorial 1000]
+    /// tutorial 1000; of --eval-data all]
     #[arg(long, value_name = "N", help_heading = "Data")]
     pub eval_observations_per_class: Option<usize>,
 

@@ -205,7 +205,9 @@ fn load_data(args: &TrainArgs, config: &TrainConfig) -> Result<(Mixture, DataSet
     let validation = match &args.eval_data {
         Some(folder) => {
             let labels = Some(sets[0].labels().to_vec());
-            let options = ReadOptions { labels, max_per_class: Some(n_eval), ..ReadOptions::default() };
+            // All of it, unless a limit is asked for.
+            let max_per_class = args.eval_observations_per_class;
+            let options = ReadOptions { labels, max_per_class, ..ReadOptions::default() };
             let (data, report) = read_folder(folder, &options)?;
             if !args.quiet {
                 eprintln!("{}: {report}", folder.display());

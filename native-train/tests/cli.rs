@@ -228,6 +228,28 @@ fn a_run_on_a_folder_trains_and_reports_the_bad_line() {
 }
 
 #[test]
+fn a_folder_to_validate_on_is_taken_in_full_unless_it_is_limited() {
+    let place = TempDir::new().unwrap();
+    let lines = |n: usize, word: &str| -> String {
+        (0..n).map(|y| format!("{{\"word\":\"{word}\",\"drawing\":[[[0,255],[0,{y}]]]}}\n")).collect()
+    };
+    for (folder, n) in [("data", 4), ("held-out", 20)] {
+        fs::create_dir(place.path().join(folder)).unwrap();
+        for word in ["line", "zigzag"] {
+            fs::write(place.path().join(folder).join(format!("{word}.ndjson")), lines(n, word)).unwrap();
+        }
+    }
+    let flags = SMALL.replace(" --quiet", "");
+    for (limit, n) in [("", 40), ("--eval-observations-per-class 3", 6)] {
+        let command = format!("train --data data --eval-data held-out --out run-{n} {flags} {limit}");
+        let run = run(place.path(), &command);
+        assert_eq!(run.code, 0, "{}", run.stderr);
+        let told = format!("8 drawings of 2 categories to train on, {n} to validate on");
+        assert!(run.stderr.contains(&told), "{}", run.stderr);
+    }
+}
+
+#[test]
 fn flags_of_augmentation_override_the_preset_one_by_one() {
     let options = |name: &str, flags: &str| -> Value {
         let small =
