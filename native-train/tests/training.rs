@@ -11,7 +11,7 @@ use burn::optim::decay::WeightDecayConfig;
 use burn::optim::{AdamWConfig, AdjustLrFn, MuonConfig, Optimizer, SimpleOptimizer};
 use burn::tensor::{Distribution, Tensor};
 use burn_flex::Flex;
-use native_train::checkpoint::Checkpoint;
+use native_train::checkpoint::{self, Checkpoint, Contents};
 use native_train::data::samples::sample_set;
 use native_train::data::{Augmentation, DataSet, Loader, LoaderConfig, Mixture, PreparedBatch, Sampling};
 use native_train::environment::describe;
@@ -721,6 +721,24 @@ fn a_new_run_does_not_mix_with_an_old_one() {
     };
     assert!(resumed(&renamed).contains("classes"));
     assert!(weights(&out) == before);
+}
+
+#[test]
+fn a_checkpoint_keeps_the_best_so_far_to_its_last_bit() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    run(&job(&out, 2), false).unwrap();
+    let mut state = Checkpoint::newest(&out).unwrap().unwrap().state;
+    let contents = Contents { model: vec![], average: None, optimizer: vec![] };
+    // Read by multiplication with a power of ten, each of these becomes the number beside it.
+    for right in [1, 2, 4, 5, 10] {
+        let best = f64::from(right) / 11.0;
+        state.step += 1;
+        (state.best, state.lowest_loss) = (Some((best, state.step)), Some(best));
+        checkpoint::save(&out, &state, &contents, 1).unwrap();
+        let read = Checkpoint::newest(&out).unwrap().unwrap().state;
+        assert_eq!((read.best, read.lowest_loss), (state.best, state.lowest_loss));
+    }
 }
 
 #[test]
