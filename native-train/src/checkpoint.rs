@@ -220,17 +220,18 @@ pub fn save(out: &Path, state: &RunState, contents: &Contents, keep: usize) -> R
     Ok(())
 }
 
-/// Refuses a folder that already holds a run, so that a new one does not mix with it.
+/// Checks that a folder is one for a new run, or, to resume, that it holds one: a new run does not mix with another.
 ///
 /// # Errors
-/// When there is a checkpoint.
-pub fn refuse_existing(out: &Path) -> Result<()> {
+/// When a new run finds a checkpoint there, or one that is to be resumed none.
+pub fn check_folder(out: &Path, is_resumed: bool) -> Result<()> {
+    let shown = out.display();
     match list(out)?.pop() {
-        None => Ok(()),
-        Some((step, _)) => bail!(
-            "{} already holds a run (at step {step}): go on with it by --resume, or choose another folder by --out",
-            out.display()
+        None if is_resumed => bail!("{shown} holds no checkpoint to resume from"),
+        Some((step, _)) if !is_resumed => bail!(
+            "{shown} already holds a run (at step {step}): go on with it by --resume, or choose another folder by --out"
         ),
+        _ => Ok(()),
     }
 }
 

@@ -23,6 +23,7 @@ use ureq::http::{HeaderMap, Response, StatusCode, header};
 use ureq::{Agent, Body};
 
 use crate::checkpoint::write_atomic;
+use crate::lock::try_lock;
 
 /// Where the data set's authors publish it.
 pub const BASE_URL: &str = "https://storage.googleapis.com/quickdraw_dataset/full";
@@ -521,11 +522,9 @@ pub fn download(names: &[String], options: &Options) -> Result<Report> {
         "0 drawings of each category; at least 1 was expected"
     );
     fs::create_dir_all(&options.out).with_context(|| format!("cannot make {out}"))?;
-    let lock_path = options.out.join(".download.lock");
-    let lock = File::create(&lock_path).with_context(|| format!("cannot write {}", lock_path.display()))?;
-    if let Err(fs::TryLockError::WouldBlock) = lock.try_lock() {
+    let Some(_lock) = try_lock(&options.out.join(".download.lock"))? else {
         bail!("{out}: another download into this folder is running");
-    }
+    };
     let manifest_path = options.out.join(MANIFEST);
     let manifest = match fs::read(&manifest_path) {
         Ok(bytes) => serde_json::from_slice(&bytes)

@@ -13,6 +13,7 @@ pub mod environment;
 pub mod evaluate;
 pub mod export;
 pub mod label;
+mod lock;
 pub mod model_folder;
 pub mod predict;
 pub mod prepare;

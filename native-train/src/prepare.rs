@@ -16,7 +16,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::{self, Write as _};
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -39,6 +39,7 @@ use crate::data::inputs::{STANDARD_INPUT, find_inputs};
 use crate::data::records::{Batch, Found, Records, stem};
 use crate::data::simplified::{self, Fields};
 use crate::data::{DataSet, examples, mix, store, write};
+use crate::lock::try_lock;
 use crate::spool::{
     Bits, Finished, Mark, N_PRINT_STREAMS, PRINT_BYTES, Reader, Seen, Spool, find_repeated, print_bytes,
     print_stream,
@@ -465,15 +466,7 @@ impl Workplace {
             );
         }
         fs::create_dir_all(&folder).with_context(|| format!("{shown}: cannot be made"))?;
-        let file = File::options().create(true).truncate(false).write(true).open(&lock);
-        let file = file.with_context(|| format!("{}: cannot be written", lock.display()))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => bail!("{shown}: another run is at work there"),
-            Err(TryLockError::Error(error)) => {
-                return Err(error).with_context(|| format!("{}: no lock", lock.display()));
-            }
-        }
+        let Some(file) = try_lock(&lock)? else { bail!("{shown}: another run is at work there") };
         // Without PROGRESS nothing of what an interrupted run left behind is used.
         let progress = match asked {
             Some(asked) => {

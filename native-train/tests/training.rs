@@ -742,6 +742,24 @@ fn a_checkpoint_keeps_the_best_so_far_to_its_last_bit() {
 }
 
 #[test]
+fn a_run_folder_has_one_process_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    run(&job(&out, 2), false).unwrap();
+    let lock = std::fs::File::open(out.join("run.lock")).unwrap();
+    lock.lock().unwrap();
+    let resumed = Job { resume: true, ..job(&out, 3) };
+    assert!(refusal(&resumed).contains("run: another process is at work on this run"));
+    assert_eq!(Checkpoint::newest(&out).unwrap().unwrap().state.step, 2);
+    // One that has no checkpoint yet is no folder for another run either.
+    std::fs::remove_dir_all(out.join("checkpoints")).unwrap();
+    assert!(refusal(&job(&out, 3)).contains("another process is at work"));
+    drop(lock);
+    run(&job(&out, 3), false).unwrap();
+    run(&Job { resume: true, ..job(&out, 4) }, false).unwrap();
+}
+
+#[test]
 fn a_run_that_cannot_be_resumed_says_why() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("run");

@@ -90,11 +90,16 @@ where
 {
     let Job { config, out, .. } = job;
     config.validate()?;
+    checkpoint::check_folder(out, job.resume)?;
+    // One process at a time writes into the folder. That of a new run is made when nothing else speaks against it.
+    let mut lock = None;
     let resumed = match job.resume {
-        true => Checkpoint::newest(out)?,
+        true => {
+            lock = Some(run_folder::lock(out)?);
+            Checkpoint::newest(out)?
+        }
         false => None,
     };
-    ensure!(!job.resume || resumed.is_some(), "{} holds no checkpoint to resume from", out.display());
     // Whether the network knows the pen's state follows from options, which may change; a run keeps what it began with.
     let network = match &resumed {
         Some(checkpoint) => ModelConfig { pen_state: checkpoint.state.model.pen_state, ..job.model.clone() },
@@ -130,7 +135,6 @@ where
         optimizer = optimizer.load_record(checkpoint.optimizer(device)?);
         state = RunState { train: *config, ..checkpoint.state };
     } else {
-        checkpoint::refuse_existing(out)?;
         let trained: Vec<_> = job
             .init_from
             .iter()
@@ -146,6 +150,10 @@ where
     }
     average = (config.ema > 0.0).then(|| average.unwrap_or_else(|| model.valid()));
 
+    if lock.is_none() {
+        lock = Some(run_folder::lock(out)?);
+        checkpoint::check_folder(out, job.resume)?;
+    }
     let mut folder = RunFolder::open(job, &state)?;
     let mut loader = Loader::spawn(job.train.clone(), config.loader(&state.model, state.step))?;
     let display = Display::new(config.steps, state.step, job.quiet);
@@ -241,6 +249,7 @@ where
     }
     let seconds = started.elapsed().as_secs_f64();
     let waiting = if seconds > 0.0 { loader.waited().as_secs_f64() / seconds } else { 0.0 };
+    drop(lock);
     Ok(Outcome { step: state.step, finished, validation, waiting })
 }
 

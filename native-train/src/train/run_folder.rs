@@ -21,10 +21,14 @@ use super::progress::Summary;
 use super::tensorboard::EventFile;
 use crate::checkpoint::{RunState, write_all_atomic, write_atomic};
 use crate::evaluate::Evaluation;
+use crate::lock::try_lock;
 use crate::report::curves::{self, Curves};
 use crate::tally::Figures;
 
 const METRICS: &str = "metrics.jsonl";
+
+/// Locked by the process that is at work on the run.
+const LOCK: &str = "run.lock";
 
 /// A line of `metrics.jsonl`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -52,11 +56,17 @@ pub(super) struct RunFolder {
     events: EventFile,
 }
 
+/// Makes the folder if there is none, and locks it as long as what is returned is open.
+pub(super) fn lock(out: &Path) -> Result<File> {
+    fs::create_dir_all(out).with_context(|| format!("cannot make the folder {}", out.display()))?;
+    let lock = try_lock(&out.join(LOCK))?;
+    lock.with_context(|| format!("{}: another process is at work on this run", out.display()))
+}
+
 impl RunFolder {
-    /// Makes the folder, or goes on with it from a step.
+    /// Begins with what goes into the folder, or goes on with it from a step.
     pub(super) fn open(job: &Job, state: &RunState) -> Result<Self> {
         let out = job.out.clone();
-        fs::create_dir_all(&out).with_context(|| format!("cannot make the folder {}", out.display()))?;
         let mut config = json!({
             "network": state.model,
             "options": exact(&state.train)?,
