@@ -24,6 +24,7 @@ use ureq::{Agent, Body};
 
 use crate::checkpoint::write_atomic;
 use crate::lock::try_lock;
+use crate::tell::tell;
 
 /// Where the data set's authors publish it.
 pub const BASE_URL: &str = "https://storage.googleapis.com/quickdraw_dataset/full";
@@ -712,7 +713,7 @@ impl Downloader<'_> {
         let n = self.n_done.fetch_add(1, Ordering::Relaxed) + 1;
         self.bar.set_message(format!("{n}/{} files", self.n_files));
         if !self.options.quiet && self.bar.is_hidden() {
-            eprintln!("{n}/{}: {name}, {what}", self.n_files);
+            tell!("{n}/{}: {name}, {what}", self.n_files);
         }
     }
 

@@ -23,6 +23,7 @@ pub mod show;
 mod spool;
 pub mod stats;
 pub mod tally;
+mod tell;
 pub mod tfrecord;
 pub mod train;
 pub mod weighted;

@@ -44,6 +44,7 @@ use crate::spool::{
     Bits, Finished, Mark, N_PRINT_STREAMS, PRINT_BYTES, Reader, Seen, Spool, find_repeated, print_bytes,
     print_stream,
 };
+use crate::tell::tell;
 use crate::tfrecord;
 
 /// What the shards are made of.
@@ -373,7 +374,7 @@ fn run(inputs: &[PathBuf], out: &Path, options: &Options, quiet: bool, is_resume
     workplace.finish(out)?;
     bar.finish_and_clear();
     if let (Some(message), false) = (summary.too_few(options), quiet) {
-        eprintln!("note: {message}");
+        tell!("note: {message}");
     }
     Ok(summary)
 }

@@ -1,7 +1,7 @@
 //! What each command does. The backends are chosen here and nowhere else in this crate.
 
 use std::fs;
-use std::io::{IsTerminal, Write, stdout};
+use std::io::{self, IsTerminal, Write, stdout};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,6 +26,7 @@ use crate::data::{DataSet, Mixture, ReadOptions, Validation, read_folder, read_f
 use crate::device::Device;
 use crate::evaluate::{AtFraction, Confusion, Measurement, Network, Summary, compare, evaluate};
 use crate::export::onnx;
+use crate::tell::tell;
 use crate::train::{Job, Outcome, TrainConfig, train};
 use crate::{
     augment, average, bench, download, environment, label, model_folder, predict, prepare, report, show,
@@ -59,6 +60,11 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Some(Command::Label(args)) => told(run_label(&args)?),
         Some(Command::Average(args)) => told(average::run::<Flex>(&args, &Default::default())?),
     }
+}
+
+/// Whether an error is that of a reader that has seen enough, as `head` does, which is no error of ours.
+pub fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 /// Prints what a command has done.
@@ -103,7 +109,7 @@ fn run_train(args: &TrainArgs) -> Result<ExitCode> {
         None => next_free_run(if args.data.is_empty() { "samples" } else { "train" }),
     };
     if !args.quiet {
-        eprintln!(
+        tell!(
             "{} drawings of {} categories to train on, {} to validate on; computing on {}{}; run folder {}",
             train_set.len(),
             train_set.n_classes(),
@@ -147,7 +153,11 @@ fn run_train(args: &TrainArgs) -> Result<ExitCode> {
         #[cfg(feature = "wgpu")]
         Device::Wgpu => train::<Autodiff<burn_wgpu::Wgpu>>(&job, &[Default::default()], &INTERRUPT)?,
     };
-    report(args, &job, &outcome)?;
+    match report(args, &job, &outcome) {
+        // The run is what was asked for, whether or not somebody reads of it.
+        Err(error) if !is_closed_pipe(&error) => return Err(error),
+        _ => {}
+    }
     Ok(if outcome.finished { ExitCode::SUCCESS } else { ExitCode::from(INTERRUPTED) })
 }
 
@@ -198,7 +208,7 @@ fn load_data(args: &TrainArgs, config: &TrainConfig) -> Result<(Mixture, DataSet
     let mut sets = Vec::with_capacity(folders.len());
     for ((folder, _), (data, report)) in folders.iter().zip(read_folders(&folders, labels)?) {
         if !args.quiet {
-            eprintln!("{}: {report}", folder.display());
+            tell!("{}: {report}", folder.display());
         }
         sets.push(data);
     }
@@ -210,7 +220,7 @@ fn load_data(args: &TrainArgs, config: &TrainConfig) -> Result<(Mixture, DataSet
             let options = ReadOptions { labels, max_per_class, ..ReadOptions::default() };
             let (data, report) = read_folder(folder, &options)?;
             if !args.quiet {
-                eprintln!("{}: {report}", folder.display());
+                tell!("{}: {report}", folder.display());
             }
             data
         }
@@ -315,7 +325,7 @@ fn run_eval(args: &EvalArgs) -> Result<()> {
     if let Some(folder) = &args.report {
         let subject = report::Subject { model: folder_name(&args.model), data: folder_name(&args.data) };
         report::write(folder, &subject, &measurement)?;
-        eprintln!("report: {}", folder.join("report.html").display());
+        tell!("report: {}", folder.join("report.html").display());
     }
     let mut stdout = stdout().lock();
     let summary = measurement.summary();
@@ -339,10 +349,10 @@ fn measure<B: ModelBackend>(args: &EvalArgs, device: &B::Device) -> Result<Measu
         measurement = measurement.with_redrawn();
     }
     let report = measurement.add_folder(classifier.model(), &args.data, device)?;
-    eprintln!("{report}");
+    tell!("{report}");
     if let Some(folder) = &args.unknown {
         let (data, report) = read_folder(folder, &ReadOptions::default())?;
-        eprintln!("{}: {report}", folder.display());
+        tell!("{}: {report}", folder.display());
         measurement.add_unknown(classifier.model(), &data, device)?;
     }
     Ok(measurement)
@@ -397,7 +407,7 @@ fn run_calibrate(args: &CalibrateArgs) -> Result<()> {
     }
     let (found, report) =
         calibrate::calibrate(&classifier, &args.data, args.class_biases, &Default::default())?;
-    eprintln!("{report}");
+    tell!("{report}");
     let mut card = classifier.card().clone();
     card.calibration = Some(found.calibration());
     if let Some(shift) = &found.shift {
@@ -411,49 +421,60 @@ fn run_calibrate(args: &CalibrateArgs) -> Result<()> {
     } else {
         write_card(&args.model, &card)?;
     }
+    let mut stdout = stdout().lock();
     if args.json {
-        println!("{}", serde_json::to_string(&found)?);
+        writeln!(stdout, "{}", serde_json::to_string(&found)?)?;
     } else {
-        print_calibrated(&found);
+        print_calibrated(&mut stdout, &found)?;
     }
     Ok(())
 }
 
-fn print_calibrated(Calibrated { whole, pen_down, shift, n, balanced_top1, loss }: &Calibrated) {
+fn print_calibrated(
+    out: &mut impl Write,
+    Calibrated { whole, pen_down, shift, n, balanced_top1, loss }: &Calibrated,
+) -> io::Result<()> {
     if let Some(shift) = shift {
         let [lowest, highest] =
             [f32::min, f32::max].map(|best| shift.iter().copied().reduce(best).unwrap_or(0.0));
-        println!(
+        writeln!(
+            out,
             "biases of {} categories, {lowest:.2} to {highest:.2}, added to the last layer",
             shift.len()
-        );
-        println!("each of the following figures is of drawings that the biases were not found on");
-        println!(
+        )?;
+        writeln!(out, "each of the following figures is of drawings that the biases were not found on")?;
+        writeln!(
+            out,
             "class-balanced top-1 {:.2} % (before {:.2} %)",
             100.0 * balanced_top1.after,
             100.0 * balanced_top1.before
-        );
+        )?;
     }
-    println!("loss {:.4} (before {:.4})", loss.after, loss.before);
-    println!("whole drawings, of which there are {n}:");
-    print_sureness(whole);
-    println!("moments of the same drawings at which the pen was down:");
-    print_sureness(pen_down);
+    writeln!(out, "loss {:.4} (before {:.4})", loss.after, loss.before)?;
+    writeln!(out, "whole drawings, of which there are {n}:")?;
+    print_sureness(out, whole)?;
+    writeln!(out, "moments of the same drawings at which the pen was down:")?;
+    print_sureness(out, pen_down)
 }
 
-fn print_sureness(Sureness { calibration, ece, share_above }: &Sureness) {
-    println!("    temperature {:.4}", calibration.temperature);
-    println!(
+fn print_sureness(
+    out: &mut impl Write,
+    Sureness { calibration, ece, share_above }: &Sureness,
+) -> io::Result<()> {
+    writeln!(out, "    temperature {:.4}", calibration.temperature)?;
+    writeln!(
+        out,
         "    expected calibration error {:.2} % (before {:.2} %)",
         100.0 * ece.after,
         100.0 * ece.before
-    );
-    println!(
+    )?;
+    writeln!(
+        out,
         "    first guesses of at least {:.3} are right {:.0} of 100 times; {:.1} % have one",
         calibration.threshold,
         100.0 * calibrate::SURE,
         100.0 * share_above
-    );
+    )
 }
 
 fn run_predict(args: &PredictArgs) -> Result<()> {
@@ -485,7 +506,8 @@ fn export_folder(args: &ExportArgs, classifier: &Classifier<Flex>) -> Result<()>
     make_folder(&args.out)?;
     write_atomic(&args.out.join("weights.safetensors"), &bytes)?;
     write_card(&args.out, &card)?;
-    println!("{}: {} bytes of weights", args.out.display(), bytes.len());
+    // Printed in the end, so that the figures are written even if nobody reads.
+    let mut text = format!("{}: {} bytes of weights", args.out.display(), bytes.len());
     if let Some(data) = &args.test_data {
         // What ships is measured, not what it was made from.
         let (exported, quantized);
@@ -502,16 +524,23 @@ fn export_folder(args: &ExportArgs, classifier: &Classifier<Flex>) -> Result<()>
         let (before, labels) = (Network::Float(classifier.model()), classifier.labels());
         let (found, report) =
             compare(before, after, card.temperature(false), labels, data, &Default::default())?;
-        eprintln!("{report}");
+        tell!("{report}");
         card.figures.insert("test".to_owned(), serde_json::to_value(found.after)?);
         write_card(&args.out, &card)?;
         let [before, after] = [found.before, found.after]
             .map(|figures| [figures.top1, figures.balanced_top1].map(|share| 100.0 * share));
-        println!("top-1 {:.2} % (before {:.2} %)", after[0], before[0]);
-        println!("class-balanced top-1 {:.2} % (before {:.2} %)", after[1], before[1]);
-        println!("the same first guess for {:.2} % of {} drawings", 100.0 * found.agreement, found.after.n);
+        text += &format!(
+            "\ntop-1 {:.2} % (before {:.2} %)\nclass-balanced top-1 {:.2} % (before {:.2} %)\n\
+             the same first guess for {:.2} % of {} drawings",
+            after[0],
+            before[0],
+            after[1],
+            before[1],
+            100.0 * found.agreement,
+            found.after.n
+        );
     }
-    Ok(())
+    Ok(writeln!(stdout(), "{text}")?)
 }
 
 fn export_onnx(args: &ExportArgs, classifier: &Classifier<Flex>) -> Result<()> {
@@ -525,8 +554,7 @@ fn export_onnx(args: &ExportArgs, classifier: &Classifier<Flex>) -> Result<()> {
     let path = args.out.join("model.onnx");
     write_atomic(&path, &bytes)?;
     write_card(&args.out, classifier.card())?;
-    println!("{}: {} bytes", path.display(), bytes.len());
-    Ok(())
+    Ok(writeln!(stdout(), "{}: {} bytes", path.display(), bytes.len())?)
 }
 
 fn make_folder(path: &Path) -> Result<()> {
@@ -544,8 +572,7 @@ fn card_text(card: &ModelCard) -> Result<String> {
 fn run_download(args: &DownloadArgs) -> Result<()> {
     let names = download::choose(&args.classes, &args.base_url)?;
     let report = download::download(&names, &args.options())?;
-    println!("{}: {report}", args.out.display());
-    Ok(())
+    Ok(writeln!(stdout(), "{}: {report}", args.out.display())?)
 }
 
 fn run_prepare(args: &PrepareArgs) -> Result<()> {
@@ -557,8 +584,7 @@ fn run_prepare(args: &PrepareArgs) -> Result<()> {
     without_huge_pages();
     let prepare = if args.resume { prepare::resume } else { prepare::prepare };
     let summary = prepare(&args.inputs, &args.out, &args.options(classes), args.quiet)?;
-    println!("{}: {summary}", args.out.display());
-    Ok(())
+    Ok(writeln!(stdout(), "{}: {summary}", args.out.display())?)
 }
 
 /// Asks the system for memory in small pages only. The allocator wants huge ones, which help tensors; but of each that a few kilobytes
@@ -578,7 +604,7 @@ fn run_stats(args: &StatsArgs) -> Result<()> {
     let found = stats::read(stats::files_of(&args.paths)?, options)?;
     if let Some(folder) = &args.out {
         found.write(folder)?;
-        eprintln!("pictures and tables: {}", folder.display());
+        tell!("pictures and tables: {}", folder.display());
     }
     let summary = found.summary();
     let mut stdout = stdout().lock();

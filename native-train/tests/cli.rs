@@ -250,6 +250,37 @@ fn a_folder_to_validate_on_is_taken_in_full_unless_it_is_limited() {
 }
 
 #[test]
+fn a_reader_that_has_seen_enough_ends_no_run_and_makes_no_panic() {
+    let place = TempDir::new().unwrap();
+    let model = PLACE.join("model");
+    let data = PLACE.join("data");
+    let (model, data) = (model.display(), data.display());
+    let started = |arguments: &str| {
+        let mut command = program(place.path(), arguments);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().expect("the program starts")
+    };
+    let mut training = started(&format!("train --out run {}", SMALL.replace(" --quiet", "")));
+    drop((training.stdout.take(), training.stderr.take()));
+    assert_eq!(training.wait().unwrap().code(), Some(0));
+    assert!(place.path().join("run/checkpoints/step-000000003").exists());
+    for (arguments, written) in [
+        (format!("export --model {model} --out exported --test-data {data}"), "exported/model.json"),
+        (format!("export --model {model} --out onnx --format onnx"), "onnx/model.onnx"),
+        (format!("calibrate --model run --data {data}"), "run/model.json"),
+        (format!("prepare {data} --out shards --quiet"), "shards/manifest.json"),
+    ] {
+        let mut child = started(&arguments);
+        drop(child.stdout.take());
+        let ended = finished(child.wait_with_output().unwrap());
+        assert!(!ended.stderr.contains("error: "), "{arguments}: {}", ended.stderr);
+        assert!(place.path().join(written).exists(), "{arguments}");
+    }
+    let card = fs::read_to_string(place.path().join("exported/model.json")).unwrap();
+    assert!(card.contains("\"test\""), "the figures are written: {card}");
+}
+
+#[test]
 fn flags_of_augmentation_override_the_preset_one_by_one() {
     let options = |name: &str, flags: &str| -> Value {
         let small =
