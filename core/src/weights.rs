@@ -157,12 +157,26 @@ impl<B: Backend> ModuleMapper<B> for Rounder {
     }
 }
 
-/// Whether the matrices of a file are in 8 bits.
+/// How the numbers of a file are stored.
 ///
 /// # Errors
 /// When the bytes are not safetensors or end early.
+pub fn weight_type(bytes: &[u8]) -> Result<WeightType, Error> {
+    let stored = Reader::open(bytes)?.stored;
+    let has = |dtype| stored.values().any(|view| view.dtype() == dtype);
+    Ok(match (has(Dtype::I8), has(Dtype::F16)) {
+        (true, _) => WeightType::Int8,
+        (false, true) => WeightType::F16,
+        (false, false) => WeightType::F32,
+    })
+}
+
+/// Whether the matrices of a file are in 8 bits.
+///
+/// # Errors
+/// As [`weight_type`].
 pub fn are_int8(bytes: &[u8]) -> Result<bool, Error> {
-    Ok(Reader::open(bytes)?.stored.values().any(|view| view.dtype() == Dtype::I8))
+    Ok(weight_type(bytes)? == WeightType::Int8)
 }
 
 /// The tensors of a file, taken one by one.

@@ -604,6 +604,9 @@ fn the_quantized_form_rounds_weights_that_are_not_in_eight_bits() {
     assert_eq!(from_f32, from_int8);
     assert!(weights::are_int8(&bytes(WeightType::Int8)).unwrap());
     assert!(!weights::are_int8(&bytes(WeightType::F32)).unwrap());
+    for weight_type in [WeightType::F32, WeightType::F16, WeightType::Int8] {
+        assert_eq!(weights::weight_type(&bytes(weight_type)).unwrap(), weight_type);
+    }
 }
 
 #[test]

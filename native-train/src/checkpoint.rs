@@ -243,7 +243,8 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
     write_all_atomic(&[(path, bytes)])
 }
 
-/// Writes files that belong together as [`write_atomic`]: all are on disk before the first is renamed.
+/// Writes files that belong together as [`write_atomic`]: all are on disk before the first is renamed, so that only an
+/// interruption between two renames leaves a new one beside an old one.
 ///
 /// # Errors
 /// When the disk is full or the folder cannot be written.
@@ -259,7 +260,9 @@ pub fn write_all_atomic(files: &[(&Path, &[u8])]) -> Result<()> {
     for (path, _) in files {
         fs::rename(partial(path), path).with_context(|| format!("cannot write {}", path.display()))?;
     }
-    Ok(())
+    let mut folders: Vec<&Path> = files.iter().filter_map(|(path, _)| path.parent()).collect();
+    folders.dedup();
+    folders.into_iter().try_for_each(sync_folder)
 }
 
 fn write_synced(path: &Path, bytes: &[u8]) -> Result<()> {
@@ -273,7 +276,9 @@ fn write_synced(path: &Path, bytes: &[u8]) -> Result<()> {
 
 #[cfg(unix)]
 fn sync_folder(folder: &Path) -> Result<()> {
-    Ok(fs::File::open(folder)?.sync_all()?)
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let sync = || fs::File::open(folder)?.sync_all();
+    sync().with_context(|| format!("cannot sync the folder {}", folder.display()))
 }
 
 #[cfg(not(unix))]

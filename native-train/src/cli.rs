@@ -494,9 +494,12 @@ pub struct CalibrateArgs {
     #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
     /// Change the last layer, too, so that each category is guessed about as often as the data has it, which should be as often
-    /// as in use: once for a model, before its export to 8 bits
+    /// as in use: once for a model, which notes it in model.json, before its export to 8 bits
     #[arg(long)]
     pub class_biases: bool,
+    /// Add class biases to a model that has some already
+    #[arg(long, requires = "class_biases")]
+    pub again: bool,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,

@@ -395,14 +395,23 @@ fn print_summary(out: &mut impl Write, summary: &Summary) -> Result<()> {
     Ok(())
 }
 
+/// By this `model.json` says that `calibrate --class-biases` has changed the weights.
+const CLASS_BIASES: &str = "class_biases";
+
 fn run_calibrate(args: &CalibrateArgs) -> Result<()> {
     let classifier = model_folder::open::<Flex>(&args.model, &Default::default())?;
     let weights_path = args.model.join("weights.safetensors");
+    let weight_type = weights::weight_type(&fs::read(&weights_path)?)?;
     if args.class_biases {
         ensure!(
-            !weights::are_int8(&fs::read(&weights_path)?)?,
+            weight_type != WeightType::Int8,
             "{}: these weights are in 8 bits; --class-biases wants the model before its export",
             weights_path.display()
+        );
+        ensure!(
+            args.again || !classifier.card().training.contains_key(CLASS_BIASES),
+            "{} has class biases already, as its model.json says; --again adds more",
+            args.model.display()
         );
     }
     let (found, report) =
@@ -412,8 +421,9 @@ fn run_calibrate(args: &CalibrateArgs) -> Result<()> {
     card.calibration = Some(found.calibration());
     if let Some(shift) = &found.shift {
         card.figures.clear(); // those of other weights
+        card.training.insert(CLASS_BIASES.to_owned(), json!({ "drawings": found.n }));
         let model = classifier.model().clone().with_shifted_logits(shift)?;
-        let bytes = weights::save(&model, WeightType::F32)?;
+        let bytes = weights::save(&model, weight_type)?;
         write_all_atomic(&[
             (&weights_path, &bytes),
             (&args.model.join("model.json"), card_text(&card)?.as_bytes()),
@@ -504,8 +514,10 @@ fn export_folder(args: &ExportArgs, classifier: &Classifier<Flex>) -> Result<()>
     let bytes = weights::save(classifier.model(), weight_type)?;
     let mut card = classifier.card().clone();
     make_folder(&args.out)?;
-    write_atomic(&args.out.join("weights.safetensors"), &bytes)?;
-    write_card(&args.out, &card)?;
+    write_all_atomic(&[
+        (&args.out.join("weights.safetensors"), &bytes),
+        (&args.out.join("model.json"), card_text(&card)?.as_bytes()),
+    ])?;
     // Printed in the end, so that the figures are written even if nobody reads.
     let mut text = format!("{}: {} bytes of weights", args.out.display(), bytes.len());
     if let Some(data) = &args.test_data {
@@ -552,8 +564,10 @@ fn export_onnx(args: &ExportArgs, classifier: &Classifier<Flex>) -> Result<()> {
     let bytes = onnx::to_bytes(classifier.model(), classifier.labels())?;
     make_folder(&args.out)?;
     let path = args.out.join("model.onnx");
-    write_atomic(&path, &bytes)?;
-    write_card(&args.out, classifier.card())?;
+    write_all_atomic(&[
+        (&path, &bytes),
+        (&args.out.join("model.json"), card_text(classifier.card())?.as_bytes()),
+    ])?;
     Ok(writeln!(stdout(), "{}: {} bytes", path.display(), bytes.len())?)
 }
 
