@@ -17,7 +17,7 @@ use quickdraw_core::{Classifier, ModelBackend, ModelCard, QuantizedModel};
 use serde_json::{Map, Value, json};
 
 use crate::calibrate::{self, Calibrated, Sureness};
-use crate::checkpoint::{write_all_atomic, write_atomic};
+use crate::checkpoint::{self, write_all_atomic, write_atomic};
 use crate::cli::{
     BenchArgs, CalibrateArgs, Cli, Command, DownloadArgs, EvalArgs, ExportArgs, ExportFormat, ExportType,
     PredictArgs, PrepareArgs, StatsArgs, TrainArgs,
@@ -102,6 +102,7 @@ fn run_train(args: &TrainArgs) -> Result<ExitCode> {
         }),
         ..args.config(devices.len())?
     };
+    check_folders(args)?;
     let (train_set, validation, data_facts) = load_data(args, &config)?;
     let model = args.model(train_set.n_classes())?;
     let out = match &args.out {
@@ -159,6 +160,19 @@ fn run_train(args: &TrainArgs) -> Result<ExitCode> {
         _ => {}
     }
     Ok(if outcome.finished { ExitCode::SUCCESS } else { ExitCode::from(INTERRUPTED) })
+}
+
+/// Checks the folders that the run is to begin with, before all its data is read.
+fn check_folders(args: &TrainArgs) -> Result<()> {
+    if let Some(out) = &args.out {
+        checkpoint::check_folder(out, args.resume)?;
+    }
+    if !args.resume {
+        for folder in &args.init_from {
+            model_folder::open::<Flex>(folder, &Default::default())?;
+        }
+    }
+    Ok(())
 }
 
 /// Devices in words: `CUDA device 0, CUDA device 1`.

@@ -281,6 +281,18 @@ fn a_reader_that_has_seen_enough_ends_no_run_and_makes_no_panic() {
 }
 
 #[test]
+fn folders_that_cannot_be_used_are_refused_before_the_data_is_read() {
+    let message = |flags: &str| refusal(&PLACE, &format!("train --data nowhere {flags}"), 1);
+    let found = message("--out model");
+    assert!(found.contains("model already holds a run (at step 3)"), "{found}");
+    let found = message("--out new --resume");
+    assert!(found.contains("new holds no checkpoint to resume from"), "{found}");
+    let found = message("--out new --init-from nobody");
+    assert!(found.contains("nobody: there is no such folder"), "{found}");
+    assert!(!PLACE.join("new").exists());
+}
+
+#[test]
 fn flags_of_augmentation_override_the_preset_one_by_one() {
     let options = |name: &str, flags: &str| -> Value {
         let small =
