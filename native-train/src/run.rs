@@ -17,7 +17,7 @@ use quickdraw_core::{Classifier, ModelBackend, ModelCard, QuantizedModel};
 use serde_json::{Map, Value, json};
 
 use crate::calibrate::{self, Calibrated, Sureness};
-use crate::checkpoint::{self, write_all_atomic, write_atomic};
+use crate::checkpoint::{self, Checkpoint, RunState, write_all_atomic, write_atomic};
 use crate::cli::{
     BenchArgs, CalibrateArgs, Cli, Command, DownloadArgs, EvalArgs, ExportArgs, ExportFormat, ExportType,
     PredictArgs, PrepareArgs, StatsArgs, TrainArgs,
@@ -27,7 +27,7 @@ use crate::device::Device;
 use crate::evaluate::{AtFraction, Confusion, Measurement, Network, Summary, compare, evaluate};
 use crate::export::onnx;
 use crate::tell::tell;
-use crate::train::{Job, Outcome, TrainConfig, train};
+use crate::train::{Difference, Job, Outcome, TrainConfig, differences, train};
 use crate::{
     augment, average, bench, download, environment, label, model_folder, predict, prepare, report, show,
     stats, weighted,
@@ -94,17 +94,25 @@ fn run_train(args: &TrainArgs) -> Result<ExitCode> {
     start_threads(args.threads)?;
     let devices = args.device.find()?;
     args.precision.set_for(devices[0])?;
+    check_folders(args)?;
+    let resumed = match (&args.out, args.resume) {
+        (Some(out), true) => Checkpoint::newest(out)?.map(|checkpoint| checkpoint.state),
+        _ => None,
+    };
     let config = TrainConfig {
         loader_threads: args.loader_threads.unwrap_or(match devices[0] {
             Device::Cpu => 1,
             #[cfg(any(feature = "cuda", feature = "wgpu"))]
             _ => LOADER_THREADS_PER_GPU * devices.len(),
         }),
-        ..args.config(devices.len())?
+        ..args.config(devices.len(), resumed.as_ref())?
     };
-    check_folders(args)?;
+    if let Some(run) = &resumed {
+        run.train.check_resumable(&config)?;
+        tell_changes(args, run, &config, devices.len())?;
+    }
     let (train_set, validation, data_facts) = load_data(args, &config)?;
-    let model = args.model(train_set.n_classes())?;
+    let model = args.model(train_set.n_classes(), resumed.as_ref())?;
     let out = match &args.out {
         Some(out) => out.clone(),
         None => next_free_run(if args.data.is_empty() { "samples" } else { "train" }),
@@ -160,6 +168,36 @@ fn run_train(args: &TrainArgs) -> Result<ExitCode> {
         _ => {}
     }
     Ok(if outcome.finished { ExitCode::SUCCESS } else { ExitCode::from(INTERRUPTED) })
+}
+
+/// Tells which options of a run that is resumed are changed by flags, and which a preset does not change.
+fn tell_changes(args: &TrainArgs, run: &RunState, config: &TrainConfig, n_devices: usize) -> Result<()> {
+    if args.quiet {
+        return Ok(());
+    }
+    let list = |found: Vec<Difference>| -> Vec<String> {
+        // Threads change no result.
+        let found = found.into_iter().filter(|(name, ..)| name != "loader_threads");
+        found.map(|(name, before, after)| format!("{name} {before} -> {after}")).collect()
+    };
+    let changed = list(differences(&run.train, config)?);
+    if !changed.is_empty() {
+        tell!("changed from this step on: {}", changed.join(", "));
+    }
+    if let Some(preset) = args.preset {
+        let mut ignored = list(differences(config, &args.config(n_devices, None)?)?);
+        let n_classes = run.model.n_classes;
+        // With the flags for this run, another preset may make no network at all.
+        if let Ok(network) = args.model(n_classes, None) {
+            ignored.extend(list(differences(&args.model(n_classes, Some(run))?, &network)?));
+        }
+        if !ignored.is_empty() {
+            let preset = preset.to_possible_value();
+            let name = preset.as_ref().map_or("", |preset| preset.get_name());
+            tell!("the run has its own options; not changed by --preset {name}: {}", ignored.join(", "));
+        }
+    }
+    Ok(())
 }
 
 /// Checks the folders that the run is to begin with, before all its data is read.

@@ -293,6 +293,55 @@ fn folders_that_cannot_be_used_are_refused_before_the_data_is_read() {
 }
 
 #[test]
+fn a_resumed_run_keeps_its_options_and_tells_what_flags_change() {
+    let place = TempDir::new().unwrap();
+    let own = "--preset best --learning-rate 0.003 --soft-weight 0.4 --augment-prefix 0.1 --accumulate 2";
+    let started = run(place.path(), &format!("train --out run {SMALL} {own}"));
+    assert_eq!(started.code, 0, "{}", started.stderr);
+    let config = || -> Value {
+        serde_json::from_slice(&fs::read(place.path().join("run/config.json")).unwrap()).unwrap()
+    };
+    let before = config();
+    let resume = "train --out run --resume --device cpu --threads 1";
+    let changes = |told: &str| -> Vec<String> {
+        let line = told.lines().filter(|line| line.starts_with("changed from this step on: "));
+        line.map(str::to_owned).collect()
+    };
+    let resumed = run(place.path(), &format!("{resume} --steps 4"));
+    assert_eq!(resumed.code, 0, "{}", resumed.stderr);
+    assert_eq!(changes(&resumed.stderr), ["changed from this step on: steps 3 -> 4"]);
+    let mut expected = before.clone();
+    expected["options"]["steps"] = 4.into();
+    assert_eq!(config(), expected);
+
+    // All flags of the start once more change nothing.
+    let flags = SMALL.replace(" --quiet", "").replace("--steps 3", "--steps 4");
+    let resumed = run(place.path(), &format!("{resume} {own} {flags}").replacen("--device cpu --threads 1", "", 1));
+    assert_eq!(resumed.code, 0, "{}", resumed.stderr);
+    assert_eq!(changes(&resumed.stderr), Vec::<String>::new());
+    assert_eq!(config(), expected);
+
+    let resumed = run(place.path(), &format!("{resume} --steps 5 --learning-rate 0.001 --augment-prefix 0.2"));
+    assert_eq!(resumed.code, 0, "{}", resumed.stderr);
+    let line = "changed from this step on: augmentation.prefix 0.1 -> 0.2, learning_rate 0.003 -> 0.001, steps 4 -> 5";
+    assert_eq!(changes(&resumed.stderr), [line]);
+    let resumed = run(place.path(), &format!("{resume} --preset tutorial"));
+    assert!(resumed.stderr.contains("not changed by --preset tutorial: "), "{}", resumed.stderr);
+    assert!(resumed.stderr.contains("learning_rate 0.001 -> 0.0001"), "{}", resumed.stderr);
+
+    for (flags, message) in [
+        ("--seed 9", "begun with --seed 1, asked for 9"),
+        ("--batch-size 8", "begun with --batch-size 4, asked for 8"),
+        ("--accumulate 4", "begun with --accumulate 2, asked for 4"),
+        ("--optimizer muon", "begun with --optimizer adamw, asked for muon"),
+        ("--num-nodes 9", "another network: num_nodes is 4, asked for 9"),
+    ] {
+        let told = refusal(place.path(), &format!("{resume} {flags}"), 1);
+        assert!(told.contains(message), "{flags}: {told}");
+    }
+}
+
+#[test]
 fn flags_of_augmentation_override_the_preset_one_by_one() {
     let options = |name: &str, flags: &str| -> Value {
         let small =

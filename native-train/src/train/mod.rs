@@ -28,7 +28,7 @@ use crate::data::{DataSet, Loader, Mixture};
 use crate::evaluate::{Evaluation, evaluate};
 use crate::model_folder;
 
-pub use config::{Schedule, TrainConfig};
+pub use config::{Difference, Schedule, TrainConfig, differences};
 pub use optimizer::{OptimizerKind, OptimizerState, WeightOptimizer, optimizer};
 pub use progress::Summary;
 use progress::{Display, Window};
@@ -273,13 +273,11 @@ fn is_finished(state: &RunState) -> bool {
 /// options may change, which the caller asked for by giving them.
 fn check_same_run(stored: &RunState, asked: &RunState, out: &Path) -> Result<()> {
     let out = out.display();
-    let place = |state: &RunState| (state.train.seed, state.train.batch_size, state.train.accumulate);
-    ensure!(
-        stored.model == asked.model,
-        "the run in {out} trains another network: {:?}, asked for {:?}",
-        stored.model,
-        asked.model
-    );
+    let changed: Vec<String> = differences(&stored.model, &asked.model)?
+        .into_iter()
+        .map(|(name, stored, asked)| format!("{name} is {stored}, asked for {asked}"))
+        .collect();
+    ensure!(changed.is_empty(), "the run in {out} trains another network: {}", changed.join("; "));
     ensure!(
         stored.labels == asked.labels,
         "the run in {out} has {} other classes than the data, which has {}",
@@ -288,7 +286,7 @@ fn check_same_run(stored: &RunState, asked: &RunState, out: &Path) -> Result<()>
     );
     ensure!(
         stored.n_drawings == asked.n_drawings,
-        "the run in {out} was trained on {} drawings, now there are {}",
+        "the run in {out} was trained on {} drawings, now there are {}; --data and what limits it stay as they were",
         stored.n_drawings,
         asked.n_drawings
     );
@@ -298,17 +296,5 @@ fn check_same_run(stored: &RunState, asked: &RunState, out: &Path) -> Result<()>
         SetShare::names(&stored.sets),
         SetShare::names(&asked.sets)
     );
-    ensure!(
-        stored.train.optimizer == asked.train.optimizer,
-        "the run in {out} was begun with --optimizer {}, asked for {}",
-        stored.train.optimizer,
-        asked.train.optimizer
-    );
-    ensure!(
-        place(stored) == place(asked),
-        "the run in {out} has (seed, batch size, batches a step) {:?}, asked for {:?}",
-        place(stored),
-        place(asked)
-    );
-    Ok(())
+    stored.train.check_resumable(&asked.train).with_context(|| format!("cannot go on with {out}"))
 }
