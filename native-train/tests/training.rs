@@ -241,6 +241,27 @@ fn metrics_past_the_checkpoint_are_taken_back_and_a_torn_line_is_dropped() {
     assert_eq!(metrics(&out).len(), metrics(&whole).len());
 }
 
+#[test]
+fn metrics_of_other_programs_stay_when_a_run_is_resumed() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    run(&job(&out, 4), false).unwrap();
+    let path = out.join("metrics.jsonl");
+    let before = std::fs::read(&path).unwrap();
+    // A later version's figures, a note, no text at all; and what lies past the checkpoint.
+    let others = b"{\"step\":4,\"test\":{\"top1\":0.5}}\n# a note\n\xff\n";
+    let beyond = b"{\"step\":5,\"test\":{\"top1\":0.5}}\n{\"step\":5,\"tra";
+    std::fs::write(&path, [&before[..], others, beyond].concat()).unwrap();
+    run(&Job { resume: true, ..job(&out, 8) }, false).unwrap();
+    let after = std::fs::read(&path).unwrap();
+    let kept = [&before[..], others].concat();
+    assert_eq!(String::from_utf8_lossy(&after[..kept.len()]), String::from_utf8_lossy(&kept));
+    let rest = std::str::from_utf8(&after[kept.len()..]).unwrap();
+    let steps: Vec<u64> =
+        rest.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["step"].as_u64().unwrap()).collect();
+    assert_eq!(steps, [8, 8]);
+}
+
 fn init(config: ModelConfig) -> Model<Autodiff<Flex>> {
     let _one_run = ONE_RUN.lock().unwrap_or_else(PoisonError::into_inner);
     config.init(&Default::default()).unwrap()

@@ -187,20 +187,32 @@ fn add_session(path: &Path, job: &Job, step: u64) -> Result<()> {
     write_json(path, &sessions.into())
 }
 
-/// Removes the lines past `step`, and a last line that was cut short.
+/// Removes the lines past `step`, and a last line that was cut short. All others stay as they are, also those that this
+/// program does not know.
 fn take_back(path: &Path, step: u64) -> Result<()> {
-    if !path.exists() {
-        return Ok(());
+    #[derive(Deserialize)]
+    struct Step {
+        step: u64,
     }
-    let mut text = String::new();
-    for line in read_lines(path)?.iter().filter(|line| line.step <= step) {
-        text += &(serde_json::to_string(line)? + "\n");
+    let bytes = match fs::read(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        bytes => bytes.with_context(|| format!("cannot read {}", path.display()))?,
+    };
+    let mut kept = Vec::with_capacity(bytes.len());
+    for line in bytes.split_inclusive(|&byte| byte == b'\n') {
+        let is_past = serde_json::from_slice(line).is_ok_and(|line: Step| line.step > step);
+        let is_whole = line.ends_with(b"\n") || serde_json::from_slice::<Value>(line).is_ok();
+        if is_whole && !is_past {
+            kept.extend_from_slice(line.trim_ascii_end());
+            kept.push(b'\n');
+        }
     }
-    write_atomic(path, text.as_bytes())
+    write_atomic(path, &kept)
 }
 
-/// The lines that are whole.
+/// The lines that this program writes.
 fn read_lines(path: &Path) -> Result<Vec<Line>> {
-    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
+    let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let lines = bytes.split(|&byte| byte == b'\n');
+    Ok(lines.filter_map(|line| serde_json::from_slice(line).ok()).collect())
 }
