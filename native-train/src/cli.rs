@@ -754,7 +754,7 @@ pub struct PrepareArgs {
     /// End at the first bad line
     #[arg(long)]
     pub strict: bool,
-    /// Go on where an interrupted run with the same flags and files stopped
+    /// Go on where a run with the same flags and files was interrupted or ended by an error
     #[arg(long)]
     pub resume: bool,
     /// No progress display

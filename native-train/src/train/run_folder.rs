@@ -203,7 +203,9 @@ fn take_back(path: &Path, step: u64) -> Result<()> {
         let is_past = serde_json::from_slice(line).is_ok_and(|line: Step| line.step > step);
         let is_whole = line.ends_with(b"\n") || serde_json::from_slice::<Value>(line).is_ok();
         if is_whole && !is_past {
-            kept.extend_from_slice(line.trim_ascii_end());
+            kept.extend_from_slice(line);
+        }
+        if is_whole && !is_past && !line.ends_with(b"\n") {
             kept.push(b'\n');
         }
     }
