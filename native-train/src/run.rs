@@ -23,7 +23,7 @@ use crate::cli::{
     PredictArgs, PrepareArgs, StatsArgs, TrainArgs,
 };
 use crate::data::{DataSet, Mixture, ReadOptions, Validation, read_folder, read_folders, samples};
-use crate::device::Device;
+use crate::device::{Device, DeviceChoices};
 use crate::evaluate::{AtFraction, Confusion, Measurement, Network, Summary, compare, evaluate};
 use crate::export::onnx;
 use crate::tell::tell;
@@ -124,7 +124,7 @@ fn run_train(args: &TrainArgs) -> Result<ExitCode> {
             train_set.n_classes(),
             validation.len(),
             names(&devices),
-            without_cuda(devices[0]),
+            without_cuda(&args.device, devices[0]),
             out.display()
         );
     }
@@ -223,12 +223,12 @@ fn start_threads(n: usize) -> Result<()> {
 }
 
 #[cfg(feature = "cuda")]
-fn without_cuda(_: Device) -> &'static str {
-    ""
+fn without_cuda(asked: &DeviceChoices, found: Device) -> &'static str {
+    if asked.is_automatic() && found == Device::Cpu { ", because no CUDA device was found" } else { "" }
 }
 
 #[cfg(not(feature = "cuda"))]
-fn without_cuda(_: Device) -> &'static str {
+fn without_cuda(_: &DeviceChoices, _: Device) -> &'static str {
     " (for an NVIDIA GPU build with --features cuda)"
 }
 
