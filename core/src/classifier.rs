@@ -56,7 +56,7 @@ impl Calibration {
             if !(temperature.is_normal() && temperature > 0.0) {
                 return invalid(
                     names[0],
-                    format!("found {temperature}, expected more than 0, and at least {}", f32::MIN_POSITIVE),
+                    format!("found {temperature:?}, expected more than 0, and no subnormal number"),
                 );
             }
             if !(0.0..=1.0).contains(&threshold) {
