@@ -326,6 +326,10 @@ impl Part {
         };
         let (path, version_path) = (named(".part"), named(".part.json"));
         let shown = path.display();
+        ensure!(
+            !path.is_symlink(),
+            "{shown} is a link, and what it leads to would be written over; remove it"
+        );
         let file = OpenOptions::new()
             .create(true)
             .truncate(false)
@@ -459,8 +463,9 @@ fn content_range(headers: &HeaderMap) -> Option<(u64, u64, Option<u64>)> {
     let (range, whole) = text.strip_prefix("bytes ")?.split_once('/')?;
     let (first, last) = range.split_once('-')?;
     let (first, last): (u64, u64) = (first.parse().ok()?, last.parse().ok()?);
-    (first <= last).then_some(())?;
-    Some((first, last, if whole == "*" { None } else { Some(whole.parse().ok()?) }))
+    let whole = if whole == "*" { None } else { Some(whole.parse().ok()?) };
+    // As RFC 9110, 14.4, has it; and no length of a file is so large.
+    (first <= last && last < whole.unwrap_or(u64::MAX)).then_some((first, last, whole))
 }
 
 fn content_length(headers: &HeaderMap) -> Option<u64> {
@@ -724,13 +729,22 @@ impl Downloader<'_> {
             if self.stop.load(Ordering::Relaxed) {
                 bail!("not tried any more");
             }
+            let len = part.len;
             let wait = match self.attempt(url, part) {
                 Ok(Progress::Whole) => return Ok(true),
                 Ok(Progress::Enough) => return Ok(false),
-                Ok(Progress::More) => {
+                Ok(Progress::More) if part.len != len => {
                     furthest = furthest.max(part.len);
                     n_failed = 0;
                     continue;
+                }
+                // Nothing new: after so many answers of this kind it is given up.
+                Ok(Progress::More) => {
+                    n_failed += 1;
+                    if n_failed > self.options.n_retries {
+                        bail!("{url}: given up after {n_failed} answers that brought nothing");
+                    }
+                    None
                 }
                 Err(Failure::File(error)) => return Err(error),
                 Err(Failure::Everything(error)) => {
@@ -854,6 +868,9 @@ impl Downloader<'_> {
                     }
                 }
                 version.size = content_length(headers);
+                if version.size == Some(0) {
+                    return Err(Failure::File(anyhow!("{url}: the file is empty on the server")));
+                }
                 version.size
             }
             StatusCode::RANGE_NOT_SATISFIABLE if part.len == 0 => {
@@ -875,6 +892,11 @@ impl Downloader<'_> {
         if text_of(header::CONTENT_TYPE).is_some_and(|kind| kind.starts_with("text/html")) {
             return Err(Failure::File(anyhow!(
                 "{url}: a web page came instead of the file; does this network ask to log in?"
+            )));
+        }
+        if let Some(coding) = text_of(header::CONTENT_ENCODING).filter(|coding| !coding.eq_ignore_ascii_case("identity")) {
+            return Err(Failure::File(anyhow!(
+                "{url}: the file came compressed ({coding}) although it was asked for as it is"
             )));
         }
         let ends_by_itself = expected.is_some() || text_of(header::TRANSFER_ENCODING).is_some();
@@ -938,6 +960,10 @@ impl Downloader<'_> {
 
     /// Compares a whole file with the sums that the server names.
     fn checked(&self, part: &mut Part) -> Result<Progress, Failure> {
+        if part.len == 0 {
+            let url = part.version.as_ref().map_or("", |version| &version.url);
+            return Err(Failure::File(anyhow!("{url}: the file is empty on the server")));
+        }
         let Some(version) = part.version.clone() else { return Ok(Progress::Whole) };
         if version.md5.is_none() && version.crc32c.is_none() {
             return Ok(Progress::Whole);
