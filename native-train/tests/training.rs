@@ -763,6 +763,39 @@ fn a_checkpoint_keeps_the_best_so_far_to_its_last_bit() {
 }
 
 #[test]
+fn a_flipped_bit_in_a_checkpoint_is_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let mut resumed = job(&out, 2);
+    resumed.config.ema = 0.9;
+    run(&resumed, false).unwrap();
+    (resumed.resume, resumed.config.steps) = (true, 3);
+    let newest = out.join("checkpoints/step-000000002");
+    for name in ["model.bin", "average.bin", "optimizer.bin"] {
+        let whole = std::fs::read(newest.join(name)).unwrap();
+        let mut flipped = whole.clone();
+        flipped[whole.len() / 2] ^= 1;
+        std::fs::write(newest.join(name), flipped).unwrap();
+        let message = refusal(&resumed);
+        assert!(message.contains(&format!("{name} is damaged: its checksum is")), "{message}");
+        std::fs::remove_file(newest.join(name)).unwrap();
+        assert!(refusal(&resumed).contains(&format!("cannot read {}", newest.join(name).display())));
+        std::fs::write(newest.join(name), whole).unwrap();
+    }
+    let path = newest.join("state.json");
+    let mut state: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    let sums = state.as_object_mut().unwrap().remove("crc32c").unwrap();
+    assert_eq!(sums.as_object().unwrap().len(), 3);
+    state["format"] = 2.into();
+    std::fs::write(&path, state.to_string()).unwrap();
+    assert!(refusal(&resumed).contains("state.json: format 2 is unknown"));
+    // One from before there were numbers and sums goes on.
+    state.as_object_mut().unwrap().remove("format");
+    std::fs::write(&path, state.to_string()).unwrap();
+    assert!(run(&resumed, false).unwrap().finished);
+}
+
+#[test]
 fn a_run_folder_has_one_process_at_a_time() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("run");
