@@ -4,7 +4,7 @@
 //! to the browser.
 
 use burn::tensor::backend::Backend;
-use burn::tensor::{Tensor, activation};
+use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -52,8 +52,12 @@ impl Calibration {
             [(false, ["temperature", "threshold"]), (true, ["pen_down.temperature", "pen_down.threshold"])]
         {
             let PenCalibration { temperature, threshold } = self.for_pen(is_pen_down);
-            if !(temperature.is_finite() && temperature > 0.0) {
-                return invalid(names[0], format!("found {temperature}, expected more than 0"));
+            // By a subnormal number a processor may divide as by 0.
+            if !(temperature.is_normal() && temperature > 0.0) {
+                return invalid(
+                    names[0],
+                    format!("found {temperature:?}, expected more than 0, and no subnormal number"),
+                );
             }
             if !(0.0..=1.0).contains(&threshold) {
                 return invalid(names[1], format!("found {threshold}, expected 0 to 1"));
@@ -192,7 +196,7 @@ impl<B: ModelBackend> Classifier<B> {
     /// Logits of drawings in the data set's simplified form: one vector of `n_classes` each.
     ///
     /// # Errors
-    /// When there is no drawing.
+    /// When there is no drawing, or the network gives a number that is not finite.
     pub fn logits(&self, drawings: &[Drawing]) -> Result<Vec<Vec<f32>>, Error> {
         if drawings.is_empty() {
             return Err(Error::EmptyBatch);
@@ -200,7 +204,7 @@ impl<B: ModelBackend> Classifier<B> {
         let n_classes = self.card.config.n_classes;
         let mut all = Vec::with_capacity(drawings.len());
         for chunk in drawings.chunks(BATCH_SIZE) {
-            let logits = values(self.forward(chunk)?);
+            let logits = finite(values(self.forward(chunk)?))?;
             all.extend(logits.chunks_exact(n_classes).map(<[f32]>::to_vec));
         }
         Ok(all)
@@ -209,10 +213,10 @@ impl<B: ModelBackend> Classifier<B> {
     /// The probability of each class for a drawing in the data set's simplified form, calibrated if the model is.
     ///
     /// # Errors
-    /// None that a [`Drawing`] can cause; the signature leaves room for the network's.
+    /// None that a [`Drawing`] can cause, but weights that make the network give a number that is not finite.
     pub fn probabilities(&self, drawing: &Drawing) -> Result<Vec<f32>, Error> {
-        let logits = self.forward(std::slice::from_ref(drawing))?;
-        Ok(values(activation::softmax(logits / self.card.temperature(drawing.is_pen_down()), 1)))
+        let logits = finite(values(self.forward(std::slice::from_ref(drawing))?))?;
+        Ok(softmax(logits, self.card.temperature(drawing.is_pen_down())))
     }
 
     /// The likeliest classes of a drawing in the data set's simplified form, best first, at most `max_results`.
@@ -233,7 +237,7 @@ impl<B: ModelBackend> Classifier<B> {
     /// As [`probabilities`](Self::probabilities).
     pub fn embedding(&self, drawing: &Drawing) -> Result<Vec<f32>, Error> {
         let inks = [ink(drawing, &self.card.config)];
-        Ok(values(self.model.embedding(&self.card.config.batch(&inks, &self.device)?)?))
+        finite(values(self.model.embedding(&self.card.config.batch(&inks, &self.device)?)?))
     }
 
     fn forward(&self, drawings: &[Drawing]) -> Result<Tensor<B, 2>, Error> {
@@ -276,7 +280,7 @@ impl QuantizedClassifier {
     /// # Errors
     /// As [`Classifier::embedding`].
     pub fn embedding(&mut self, drawing: &Drawing) -> Result<Vec<f32>, Error> {
-        self.model.embedding(&ink(drawing, &self.card.config), &mut self.work)
+        finite(self.model.embedding(&ink(drawing, &self.card.config), &mut self.work)?)
     }
 
     /// The logits of a drawing in the data set's simplified form, `[K]`.
@@ -285,7 +289,7 @@ impl QuantizedClassifier {
     /// As [`Classifier::probabilities`].
     pub fn logits(&mut self, drawing: &Drawing) -> Result<Vec<f32>, Error> {
         let embedding = self.embedding(drawing)?;
-        Ok(self.model.logits(&embedding, &mut self.work))
+        finite(self.model.logits(&embedding, &mut self.work))
     }
 
     /// As [`Classifier::probabilities`].
@@ -315,6 +319,15 @@ fn ink(drawing: &Drawing, config: &ModelConfig) -> Ink {
     }
 }
 
+/// The numbers, if all are finite.
+fn finite(values: Vec<f32>) -> Result<Vec<f32>, Error> {
+    match values.iter().find(|value| !value.is_finite()) {
+        Some(&found) => Err(Error::NotFiniteOutput { found }),
+        None => Ok(values),
+    }
+}
+
+/// The largest logit is subtracted first, so that of finite logits no temperature makes NaN.
 fn softmax(mut logits: Vec<f32>, temperature: f32) -> Vec<f32> {
     let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let mut sum = 0.0;

@@ -237,6 +237,22 @@ pub enum Error {
         found: f32,
     },
 
+    /// A variance of batch normalisation is negative.
+    #[error("weights.safetensors: tensor `{name}` holds the variance {found}: expected 0 or more")]
+    NegativeVariance {
+        /// Name of the tensor.
+        name: String,
+        /// The first that is negative.
+        found: f32,
+    },
+
+    /// The network gives NaN or an infinity for a drawing.
+    #[error("the network gives {found} for the drawing: its weights are damaged or too large")]
+    NotFiniteOutput {
+        /// The first such number.
+        found: f32,
+    },
+
     /// A tensor holds NaN or an infinity.
     #[error("weights.safetensors: tensor `{name}` holds a number that is not finite")]
     NotFinite {

@@ -111,6 +111,9 @@ fn store(
 
 const SCALE: &str = ".scale";
 
+/// The variances of batch normalisation.
+const VARIANCE: &str = ".running_var";
+
 fn scale_name(name: &str) -> String {
     format!("{name}{SCALE}")
 }
@@ -119,7 +122,7 @@ fn scale_name(name: &str) -> String {
 ///
 /// # Errors
 /// When the bytes are not safetensors or end early; when a tensor is missing, superfluous, of another shape or
-/// number type, or not finite; when the scales of 8-bit numbers are missing, not above 0, or of no such tensor.
+/// number type, or not finite; when a variance is negative; when the scales of 8-bit numbers are missing, not above 0, or of no such tensor.
 pub fn load<B: Backend>(model: Model<B>, bytes: &[u8], device: &B::Device) -> Result<Model<B>, Error> {
     let reader = Reader::open(bytes)?;
     let mut loader =
@@ -157,12 +160,26 @@ impl<B: Backend> ModuleMapper<B> for Rounder {
     }
 }
 
-/// Whether the matrices of a file are in 8 bits.
+/// How the numbers of a file are stored.
 ///
 /// # Errors
 /// When the bytes are not safetensors or end early.
+pub fn weight_type(bytes: &[u8]) -> Result<WeightType, Error> {
+    let stored = Reader::open(bytes)?.stored;
+    let has = |dtype| stored.values().any(|view| view.dtype() == dtype);
+    Ok(match (has(Dtype::I8), has(Dtype::F16)) {
+        (true, _) => WeightType::Int8,
+        (false, true) => WeightType::F16,
+        (false, false) => WeightType::F32,
+    })
+}
+
+/// Whether the matrices of a file are in 8 bits.
+///
+/// # Errors
+/// As [`weight_type`].
 pub fn are_int8(bytes: &[u8]) -> Result<bool, Error> {
-    Ok(Reader::open(bytes)?.stored.values().any(|view| view.dtype() == Dtype::I8))
+    Ok(weight_type(bytes)? == WeightType::Int8)
 }
 
 /// The tensors of a file, taken one by one.
@@ -181,7 +198,13 @@ impl<'a> Reader<'a> {
     pub(crate) fn floats(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, Error> {
         let view = self.take(name, shape)?;
         if !(view.dtype() == Dtype::I8 && int8::scale_shape(shape).is_some()) {
-            return values(name, &view);
+            let values = values(name, &view)?;
+            // Of which the root is taken.
+            let negative = values.iter().find(|&&value| value < 0.0 && name.ends_with(VARIANCE));
+            return match negative {
+                Some(&found) => Err(Error::NegativeVariance { name: name.to_owned(), found }),
+                None => Ok(values),
+            };
         }
         let quantized = self.scaled(name, &view, shape)?;
         let [.., n_rows, n_columns] = *shape else { unreachable!("scales have a shape for matrices alone") };

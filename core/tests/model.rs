@@ -357,7 +357,7 @@ fn calibration_divides_the_logits_of_both_forms() {
     }
     let refusal = |card| open(&serde_json::to_vec(&card).unwrap(), &bytes).unwrap_err();
     for (temperature, threshold, wrong) in
-        [(0.0, 0.5, "temperature"), (-1.0, 0.5, "temperature"), (1.0, 1.5, "threshold")]
+        [(0.0, 0.5, "temperature"), (-1.0, 0.5, "temperature"), (1e-39, 0.5, "temperature"), (1.0, 1.5, "threshold")]
     {
         let cards = [
             with(both(temperature, threshold), None),
@@ -464,6 +464,64 @@ fn each_way_to_break_a_model_folder_gives_its_own_error() {
     let integers = view(Dtype::I8, &[0u8; 4]);
     let found = error(&good, &integers);
     assert!(matches!(found, Error::MissingTensor { .. }), "{found}");
+}
+
+/// The F32 weights of a network whose numbers are changed, each given its place in its tensor.
+fn changed(model: &Model<Flex>, tensor: &str, change: impl Fn(usize) -> f32) -> Vec<u8> {
+    let bytes = weights::save(model, WeightType::F32).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let mut tensors: Vec<_> = file
+        .iter()
+        .map(|(name, view)| (name.to_owned(), view.shape().to_vec(), view.data().to_vec()))
+        .collect();
+    let (_, _, data) = tensors.iter_mut().find(|(name, ..)| name.ends_with(tensor)).unwrap();
+    for (index, bytes) in data.chunks_exact_mut(4).enumerate() {
+        bytes.copy_from_slice(&change(index).to_le_bytes());
+    }
+    let views = tensors
+        .iter()
+        .map(|(name, shape, bytes)| (name, TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap()));
+    safetensors::serialize(views, None).unwrap()
+}
+
+#[test]
+fn numbers_that_make_no_probability_are_an_error() {
+    let config = configs()[2].clone();
+    let model: Model<Flex> = config.init(&Default::default()).unwrap();
+    let bytes = changed(&model, "running_var", |index| if index == 1 { -0.5 } else { 1.0 });
+    for found in [
+        weights::load(model, &bytes, &Default::default()).unwrap_err(),
+        QuantizedModel::load(&config, &bytes).unwrap_err(),
+    ] {
+        assert!(matches!(found, Error::NegativeVariance { found: -0.5, .. }), "{found}");
+    }
+
+    // Finite weights, whose sums are not: one of two classes gets more than the largest float32.
+    let (card, bytes) = folder();
+    let drawing = &scribbles(6, &[20])[0];
+    let classifier = open(&serde_json::to_vec(&card).unwrap(), &bytes).unwrap();
+    let sign = |index: usize| if index % 2 == 0 { f32::MAX } else { -f32::MAX };
+    let model = classifier.model().clone();
+    let bytes = changed(&model, "dense.weight", sign);
+    let model = weights::load(model, &bytes, &Default::default()).unwrap();
+    let bytes = changed(&model, "dense.bias", |_| f32::MAX);
+    let classifier = open(&serde_json::to_vec(&card).unwrap(), &bytes).unwrap();
+    for found in [
+        classifier.probabilities(drawing).unwrap_err(),
+        classifier.classify(drawing, 3).unwrap_err(),
+        classifier.logits(std::slice::from_ref(drawing)).unwrap_err(),
+    ] {
+        assert!(matches!(found, Error::NotFiniteOutput { .. }), "{found}");
+    }
+
+    // Logits as far apart as they can be, at the least temperature, still make probabilities.
+    let calibration = Calibration { temperature: f32::MIN_POSITIVE, threshold: 0.5, pen_down: None };
+    let card = ModelCard { calibration: Some(calibration), ..card };
+    let (_, bytes) = folder();
+    let model: Model<Flex> = weights::load(model, &bytes, &Default::default()).unwrap();
+    let bytes = changed(&model, "dense.bias", |index| if index == 2 { 3e38 } else { -3e38 });
+    let classifier = open(&serde_json::to_vec(&card).unwrap(), &bytes).unwrap();
+    assert_eq!(classifier.probabilities(drawing).unwrap(), [0.0, 0.0, 1.0, 0.0]);
 }
 
 #[test]
@@ -621,6 +679,9 @@ fn the_quantized_form_rounds_weights_that_are_not_in_eight_bits() {
     assert_eq!(from_f32, from_int8);
     assert!(weights::are_int8(&bytes(WeightType::Int8)).unwrap());
     assert!(!weights::are_int8(&bytes(WeightType::F32)).unwrap());
+    for weight_type in [WeightType::F32, WeightType::F16, WeightType::Int8] {
+        assert_eq!(weights::weight_type(&bytes(weight_type)).unwrap(), weight_type);
+    }
 }
 
 #[test]

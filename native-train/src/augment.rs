@@ -17,6 +17,7 @@ use crate::data::augment::{interpolate, with_strokes_of};
 use crate::data::loader::ClassSampler;
 use crate::data::write::{LinesFile, line, probabilities};
 use crate::data::{Augmentation, DataSet, ReadOptions, Validation, read_folders, samples};
+use crate::tell::tell;
 
 /// Flags of `augment`.
 #[derive(clap::Args, Clone, Debug)]
@@ -104,7 +105,7 @@ pub fn run(args: &Args) -> Result<String> {
     let folders: Vec<_> = args.inputs.iter().map(|input| (input.as_path(), ReadOptions::default())).collect();
     let mut data = DataSet::default();
     for (input, (part, report)) in args.inputs.iter().zip(read_folders(&folders, None)?) {
-        eprintln!("{}: {report}", input.display());
+        tell!("{}: {report}", input.display());
         if data.n_classes() == 0 {
             data = part;
         } else {

@@ -1,14 +1,15 @@
 //! A run in progress on disk: everything that is needed to go on exactly.
 //!
 //! `OUT/checkpoints/step-000001234/` holds the network, the moving average of its weights if there is one, the
-//! optimiser's moments and the state of the run. A checkpoint is written under another name, synced and renamed, so one
-//! that has its name is whole.
+//! optimiser's moments and the state of the run, which has the sums of the other files. A checkpoint is written under another
+//! name, synced and renamed, so one that has its name is whole.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use burn::module::Module;
 use burn::record::{BinBytesRecorder, BinFileRecorder, FullPrecisionSettings, Record, Recorder};
 use burn::tensor::backend::Backend;
@@ -24,6 +25,28 @@ const MODEL: &str = "model.bin";
 const AVERAGE: &str = "average.bin";
 const OPTIMIZER: &str = "optimizer.bin";
 const STATE: &str = "state.json";
+
+/// The format of checkpoints that this version writes. It reads earlier ones as well, the first of which have no number and no
+/// sums.
+const FORMAT: u32 = 1;
+
+/// What `state.json` holds besides the state of the run, to be read before it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Head {
+    format: u32,
+    /// CRC-32C of the other files by their names.
+    crc32c: BTreeMap<String, u32>,
+}
+
+/// `state.json`.
+#[derive(Serialize)]
+struct Stored<'a> {
+    format: u32,
+    crc32c: BTreeMap<&'a str, u32>,
+    #[serde(flatten)]
+    state: &'a RunState,
+}
 
 /// The state of a run, besides the network and the optimiser.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -93,6 +116,8 @@ impl SetShare {
 #[derive(Clone, Debug)]
 pub struct Checkpoint {
     folder: PathBuf,
+    /// CRC-32C of its files, where that is known.
+    crc32c: BTreeMap<String, u32>,
     /// The state that it holds.
     pub state: RunState,
 }
@@ -109,13 +134,20 @@ impl Checkpoint {
     /// The checkpoint in its folder.
     ///
     /// # Errors
-    /// When its state cannot be read.
+    /// When its state cannot be read, or is of a later version.
     pub fn open(folder: &Path) -> Result<Self> {
         let path = folder.join(STATE);
-        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let state = serde_json::from_str(&text)
-            .with_context(|| format!("{} is not the state of a run", path.display()))?;
-        Ok(Self { folder: folder.to_owned(), state })
+        let shown = path.display();
+        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {shown}"))?;
+        let not_a_state = || format!("{shown} is not the state of a run");
+        // The format first: the rest of a later one may look quite different.
+        let Head { format, crc32c } = serde_json::from_str(&text).with_context(not_a_state)?;
+        ensure!(
+            format <= FORMAT,
+            "{shown}: format {format} is unknown, this version reads formats up to {FORMAT}"
+        );
+        let state = serde_json::from_str(&text).with_context(not_a_state)?;
+        Ok(Self { folder: folder.to_owned(), crc32c, state })
     }
 
     /// Whether a folder looks like a checkpoint.
@@ -141,7 +173,7 @@ impl Checkpoint {
     /// # Errors
     /// As [`load_model`](Self::load_model).
     pub fn load_average<B: Backend, M: Module<B>>(&self, model: M, device: &B::Device) -> Result<Option<M>> {
-        if !self.folder.join(AVERAGE).exists() {
+        if !self.folder.join(AVERAGE).exists() && !self.crc32c.contains_key(AVERAGE) {
             return Ok(None);
         }
         Ok(Some(model.load_record(self.read::<B, M::Record>(AVERAGE, device)?)))
@@ -157,6 +189,15 @@ impl Checkpoint {
 
     fn read<B: Backend, R: Record<B>>(&self, name: &str, device: &B::Device) -> Result<R> {
         let path = self.folder.join(name);
+        if let Some(&expected) = self.crc32c.get(name) {
+            let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            let found = crc32c::crc32c(&bytes);
+            ensure!(
+                found == expected,
+                "{} is damaged: its checksum is {found:08x}, and was {expected:08x} when it was written",
+                path.display()
+            );
+        }
         // From the file: the recorder of bytes, which writes the same, panics on a record that is cut short.
         BinFileRecorder::<FullPrecisionSettings>::default().load(path.clone(), device).with_context(|| {
             format!("{} cannot be read, or is damaged or of another network", path.display())
@@ -197,12 +238,15 @@ pub fn save(out: &Path, state: &RunState, contents: &Contents, keep: usize) -> R
             fs::remove_dir_all(&partial)?;
         }
         fs::create_dir_all(&partial)?;
-        write_synced(&partial.join(MODEL), &contents.model)?;
-        if let Some(average) = &contents.average {
-            write_synced(&partial.join(AVERAGE), average)?;
+        let Contents { model, average, optimizer } = contents;
+        let average = average.iter().map(|average| (AVERAGE, average));
+        let mut crc32c = BTreeMap::new();
+        for (name, bytes) in [(MODEL, model), (OPTIMIZER, optimizer)].into_iter().chain(average) {
+            write_synced(&partial.join(name), bytes)?;
+            crc32c.insert(name, crc32c::crc32c(bytes));
         }
-        write_synced(&partial.join(OPTIMIZER), &contents.optimizer)?;
-        write_synced(&partial.join(STATE), serde_json::to_string_pretty(state)?.as_bytes())?;
+        let stored = Stored { format: FORMAT, crc32c, state };
+        write_synced(&partial.join(STATE), serde_json::to_string_pretty(&stored)?.as_bytes())?;
         fs::rename(&partial, &whole)?;
         sync_folder(&root)
     };
@@ -220,17 +264,18 @@ pub fn save(out: &Path, state: &RunState, contents: &Contents, keep: usize) -> R
     Ok(())
 }
 
-/// Refuses a folder that already holds a run, so that a new one does not mix with it.
+/// Checks that a folder is one for a new run, or, to resume, that it holds one: a new run does not mix with another.
 ///
 /// # Errors
-/// When there is a checkpoint.
-pub fn refuse_existing(out: &Path) -> Result<()> {
+/// When a new run finds a checkpoint there, or one that is to be resumed none.
+pub fn check_folder(out: &Path, is_resumed: bool) -> Result<()> {
+    let shown = out.display();
     match list(out)?.pop() {
-        None => Ok(()),
-        Some((step, _)) => bail!(
-            "{} already holds a run (at step {step}): go on with it by --resume, or choose another folder by --out",
-            out.display()
+        None if is_resumed => bail!("{shown} holds no checkpoint to resume from"),
+        Some((step, _)) if !is_resumed => bail!(
+            "{shown} already holds a run (at step {step}): go on with it by --resume, or choose another folder by --out"
         ),
+        _ => Ok(()),
     }
 }
 
@@ -242,7 +287,8 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
     write_all_atomic(&[(path, bytes)])
 }
 
-/// Writes files that belong together as [`write_atomic`]: all are on disk before the first is renamed.
+/// Writes files that belong together as [`write_atomic`]: all are on disk before the first is renamed, so that only an
+/// interruption between two renames leaves a new one beside an old one.
 ///
 /// # Errors
 /// When the disk is full or the folder cannot be written.
@@ -258,7 +304,9 @@ pub fn write_all_atomic(files: &[(&Path, &[u8])]) -> Result<()> {
     for (path, _) in files {
         fs::rename(partial(path), path).with_context(|| format!("cannot write {}", path.display()))?;
     }
-    Ok(())
+    let mut folders: Vec<&Path> = files.iter().filter_map(|(path, _)| path.parent()).collect();
+    folders.dedup();
+    folders.into_iter().try_for_each(sync_folder)
 }
 
 fn write_synced(path: &Path, bytes: &[u8]) -> Result<()> {
@@ -272,7 +320,9 @@ fn write_synced(path: &Path, bytes: &[u8]) -> Result<()> {
 
 #[cfg(unix)]
 fn sync_folder(folder: &Path) -> Result<()> {
-    Ok(fs::File::open(folder)?.sync_all()?)
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let sync = || fs::File::open(folder)?.sync_all();
+    sync().with_context(|| format!("cannot sync the folder {}", folder.display()))
 }
 
 #[cfg(not(unix))]

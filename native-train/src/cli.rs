@@ -10,6 +10,7 @@ use quickdraw_core::{Activation, CellType, InkFormat, ModelConfig, Pooling};
 use serde::de::DeserializeOwned;
 
 use crate::bench;
+use crate::checkpoint::RunState;
 use crate::data::{Augmentation, Sampling};
 use crate::device::{DeviceChoice, DeviceChoices, Precision};
 use crate::report::drawings::Glyphs;
@@ -102,7 +103,8 @@ pub struct TrainArgs {
     #[arg(long, visible_alias = "training-data", value_name = "DIR[=SHARE]", value_parser = Weighted::parser(),
           help_heading = "Data")]
     pub data: Vec<Weighted>,
-    /// Folder to validate on; without it a part of the first --data is put aside
+    /// Folder to validate on, in full unless --eval-observations-per-class limits it; without it a part of the first
+    /// --data is put aside
     #[arg(long, value_name = "DIR", requires = "data", help_heading = "Data")]
     pub eval_data: Option<PathBuf>,
     /// Category names to learn, one a line; without it all words of the data
@@ -112,14 +114,15 @@ pub struct TrainArgs {
     #[arg(long, value_name = "N", help_heading = "Data")]
     pub train_observations_per_class: Option<usize>,
     /// Drawings of each category put aside to validate on, never more than half of them [default: 6, with --preset
-    /// tutorial 1000]
+    /// tutorial 1000; of --eval-data all]
     #[arg(long, value_name = "N", help_heading = "Data")]
     pub eval_observations_per_class: Option<usize>,
 
     /// Run folder: checkpoints, metrics and the model; by default the next free one under runs/
     #[arg(long, visible_alias = "model-dir", value_name = "DIR", help_heading = "Run")]
     pub out: Option<PathBuf>,
-    /// Go on with the run in --out exactly where its last checkpoint is
+    /// Go on with the run in --out exactly where its last checkpoint is. It keeps its network and its options; of these,
+    /// flags may change all but seed, batch size, batches a step and optimizer
     #[arg(long, requires = "out", help_heading = "Run")]
     pub resume: bool,
     /// Begin with the weights of this model folder instead of random ones; if it knows other categories, all but its
@@ -162,9 +165,9 @@ pub struct TrainArgs {
     #[arg(long, short, help_heading = "Run")]
     pub quiet: bool,
 
-    /// Values that the other flags override
-    #[arg(long, value_enum, default_value_t = Preset::Fast, help_heading = "Training")]
-    pub preset: Preset,
+    /// Values that the other flags override; a run that is resumed has its own [default: fast]
+    #[arg(long, value_enum, help_heading = "Training")]
+    pub preset: Option<Preset>,
     /// Steps in all
     #[arg(long, value_name = "N", help_heading = "Training")]
     pub steps: Option<u64>,
@@ -341,15 +344,20 @@ const SAMPLE_STEPS: u64 = 800;
 const SAMPLE_BATCH_SIZE: usize = 64;
 
 impl TrainArgs {
-    /// The network that preset and flags describe.
+    fn preset(&self) -> Preset {
+        self.preset.unwrap_or_default()
+    }
+
+    /// The network that preset and flags describe, or, if a run is resumed, its network and the flags.
     ///
     /// # Errors
     /// When the values make no network.
-    pub fn model(&self, n_classes: usize) -> Result<ModelConfig> {
-        let preset = match self.preset {
-            Preset::Fast => ModelConfig::fast(n_classes),
-            Preset::Best => ModelConfig::best(n_classes),
-            Preset::Tutorial => ModelConfig::tutorial(n_classes),
+    pub fn model(&self, n_classes: usize, resumed: Option<&RunState>) -> Result<ModelConfig> {
+        let preset = match (resumed, self.preset()) {
+            (Some(run), _) => run.model.clone(),
+            (None, Preset::Fast) => ModelConfig::fast(n_classes),
+            (None, Preset::Best) => ModelConfig::best(n_classes),
+            (None, Preset::Tutorial) => ModelConfig::tutorial(n_classes),
         };
         let num_layers = self.num_layers.unwrap_or(preset.num_layers);
         // Without an LSTM there is nothing that the convolutions along a drawing could be read by.
@@ -372,7 +380,11 @@ impl TrainArgs {
             variational_dropout: self.variational_dropout.map_or(preset.variational_dropout, Switch::is_on),
             pooling: self.pooling.unwrap_or(preset.pooling),
             ink: self.ink.unwrap_or(preset.ink),
-            pen_state: self.config(1)?.augmentation.prefix > 0.0,
+            // Follows from options, which may change; a run keeps what it began with.
+            pen_state: match resumed {
+                Some(run) => run.model.pen_state,
+                None => self.config(1, None)?.augmentation.prefix > 0.0,
+            },
             image_conv: self.image_conv.clone().unwrap_or(preset.image_conv),
             image_stride: self.image_stride.clone().unwrap_or(preset.image_stride),
         };
@@ -380,17 +392,18 @@ impl TrainArgs {
         Ok(config)
     }
 
-    /// The options that preset and flags describe, for a number of devices.
+    /// The options that preset and flags describe, or, if a run is resumed, its options and the flags, for a number of devices.
     ///
     /// # Errors
     /// When a value is out of its range.
-    pub fn config(&self, n_devices: usize) -> Result<TrainConfig> {
-        let mut preset = match self.preset {
-            Preset::Fast => TrainConfig::fast(),
-            Preset::Best => TrainConfig::best(),
-            Preset::Tutorial => TrainConfig::tutorial(),
+    pub fn config(&self, n_devices: usize, resumed: Option<&RunState>) -> Result<TrainConfig> {
+        let mut preset = match (resumed, self.preset()) {
+            (Some(run), _) => run.train,
+            (None, Preset::Fast) => TrainConfig::fast(),
+            (None, Preset::Best) => TrainConfig::best(),
+            (None, Preset::Tutorial) => TrainConfig::tutorial(),
         };
-        if self.data.is_empty() && self.preset != Preset::Tutorial {
+        if resumed.is_none() && self.data.is_empty() && self.preset() != Preset::Tutorial {
             preset = TrainConfig {
                 quantized_steps: preset.quantized_steps.min(SAMPLE_STEPS / 10),
                 steps: SAMPLE_STEPS,
@@ -403,7 +416,7 @@ impl TrainArgs {
         let config = TrainConfig {
             steps: self.steps.unwrap_or(preset.steps),
             batch_size: self.batch_size.unwrap_or(preset.batch_size),
-            accumulate: self.accumulate.unwrap_or(n_devices),
+            accumulate: self.accumulate.unwrap_or(resumed.map_or(n_devices, |run| run.train.accumulate)),
             ema: self.ema.unwrap_or(preset.ema),
             quantized_steps: self.quantized_steps.unwrap_or(preset.quantized_steps),
             optimizer: self.optimizer.unwrap_or(preset.optimizer),
@@ -444,7 +457,7 @@ impl TrainArgs {
     /// # Errors
     /// When none would be left to validate on.
     pub fn observations_per_class(&self) -> Result<(Option<usize>, usize)> {
-        let (train, eval) = match self.preset {
+        let (train, eval) = match self.preset() {
             Preset::Fast | Preset::Best => (None, 6),
             Preset::Tutorial => (Some(10_000), 1000),
         };
@@ -493,9 +506,12 @@ pub struct CalibrateArgs {
     #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
     /// Change the last layer, too, so that each category is guessed about as often as the data has it, which should be as often
-    /// as in use: once for a model, before its export to 8 bits
+    /// as in use: once for a model, which notes it in model.json, before its export to 8 bits
     #[arg(long)]
     pub class_biases: bool,
+    /// Add class biases to a model that has some already
+    #[arg(long, requires = "class_biases")]
+    pub again: bool,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
@@ -738,7 +754,7 @@ pub struct PrepareArgs {
     /// End at the first bad line
     #[arg(long)]
     pub strict: bool,
-    /// Go on where an interrupted run with the same flags and files stopped
+    /// Go on where a run with the same flags and files was interrupted or ended by an error
     #[arg(long)]
     pub resume: bool,
     /// No progress display

@@ -9,7 +9,7 @@ use clap::ValueEnum;
 /// What the user asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DeviceChoice {
-    /// The first CUDA device if there is one, else the processor.
+    /// The first CUDA device if there is one, else the processor. A device that fails is an error.
     #[default]
     Auto,
     /// The processor.
@@ -92,6 +92,11 @@ impl fmt::Display for DeviceChoices {
 }
 
 impl DeviceChoices {
+    /// Whether what is taken depends on what there is.
+    pub fn is_automatic(&self) -> bool {
+        self.0 == [DeviceChoice::Auto]
+    }
+
     /// Finds the devices, at least one, all of a kind.
     ///
     /// # Errors
@@ -149,10 +154,10 @@ impl DeviceChoice {
     /// Finds the device.
     ///
     /// # Errors
-    /// When a device was asked for by name and there is none, or this program was built without.
+    /// When a device was asked for by name and there is none, or this program was built without; when the driver of CUDA fails.
     pub fn find(self) -> Result<Device> {
         match self {
-            Self::Auto => Ok(cuda(0).unwrap_or(Device::Cpu)),
+            Self::Auto => automatic(),
             Self::Cpu => Ok(Device::Cpu),
             Self::Cuda(index) => cuda(index),
             Self::Wgpu => wgpu(),
@@ -161,8 +166,28 @@ impl DeviceChoice {
 }
 
 #[cfg(feature = "cuda")]
+fn automatic() -> Result<Device> {
+    let n_devices = working_devices(quickdraw_core::ops::cube::n_cuda_devices())?;
+    Ok(if n_devices > 0 { Device::Cuda(0) } else { Device::Cpu })
+}
+
+#[cfg(not(feature = "cuda"))]
+fn automatic() -> Result<Device> {
+    Ok(Device::Cpu)
+}
+
+/// The number of devices that a driver finds. That it fails is no reason to compute on the processor, which takes many times as
+/// long, without being asked to.
+#[cfg(any(feature = "cuda", test))]
+fn working_devices(found: Result<usize, String>) -> Result<usize> {
+    found.map_err(|error| {
+        anyhow::anyhow!("NVIDIA's driver fails: {error}; --device cpu computes on the processor instead")
+    })
+}
+
+#[cfg(feature = "cuda")]
 fn cuda(index: usize) -> Result<Device> {
-    let n_devices = quickdraw_core::ops::cube::n_cuda_devices();
+    let n_devices = working_devices(quickdraw_core::ops::cube::n_cuda_devices())?;
     if index >= n_devices {
         bail!(
             "there is no CUDA device {index}: found {n_devices}, which need NVIDIA's driver; use --device cpu"
@@ -231,5 +256,18 @@ impl Precision {
                 bail!("--precision bf16 needs --device cuda or cpu; {device} computes in f32")
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_driver_that_fails_is_an_error_and_none_is_not() {
+        assert_eq!(working_devices(Ok(0)).expect("no driver, or one without devices"), 0);
+        let error = working_devices(Err("CUDA_ERROR_SYSTEM_DRIVER_MISMATCH".to_owned())).expect_err("it fails");
+        let told = error.to_string();
+        assert!(told.contains("DRIVER_MISMATCH") && told.contains("--device cpu"), "{told}");
     }
 }

@@ -23,6 +23,8 @@ use ureq::http::{HeaderMap, Response, StatusCode, header};
 use ureq::{Agent, Body};
 
 use crate::checkpoint::write_atomic;
+use crate::lock::try_lock;
+use crate::tell::tell;
 
 /// Where the data set's authors publish it.
 pub const BASE_URL: &str = "https://storage.googleapis.com/quickdraw_dataset/full";
@@ -324,6 +326,10 @@ impl Part {
         };
         let (path, version_path) = (named(".part"), named(".part.json"));
         let shown = path.display();
+        ensure!(
+            !path.is_symlink(),
+            "{shown} is a link, and what it leads to would be written over; remove it"
+        );
         let file = OpenOptions::new()
             .create(true)
             .truncate(false)
@@ -457,8 +463,9 @@ fn content_range(headers: &HeaderMap) -> Option<(u64, u64, Option<u64>)> {
     let (range, whole) = text.strip_prefix("bytes ")?.split_once('/')?;
     let (first, last) = range.split_once('-')?;
     let (first, last): (u64, u64) = (first.parse().ok()?, last.parse().ok()?);
-    (first <= last).then_some(())?;
-    Some((first, last, if whole == "*" { None } else { Some(whole.parse().ok()?) }))
+    let whole = if whole == "*" { None } else { Some(whole.parse().ok()?) };
+    // As RFC 9110, 14.4, has it; and no length of a file is so large.
+    (first <= last && last < whole.unwrap_or(u64::MAX)).then_some((first, last, whole))
 }
 
 fn content_length(headers: &HeaderMap) -> Option<u64> {
@@ -521,11 +528,9 @@ pub fn download(names: &[String], options: &Options) -> Result<Report> {
         "0 drawings of each category; at least 1 was expected"
     );
     fs::create_dir_all(&options.out).with_context(|| format!("cannot make {out}"))?;
-    let lock_path = options.out.join(".download.lock");
-    let lock = File::create(&lock_path).with_context(|| format!("cannot write {}", lock_path.display()))?;
-    if let Err(fs::TryLockError::WouldBlock) = lock.try_lock() {
+    let Some(_lock) = try_lock(&options.out.join(".download.lock"))? else {
         bail!("{out}: another download into this folder is running");
-    }
+    };
     let manifest_path = options.out.join(MANIFEST);
     let manifest = match fs::read(&manifest_path) {
         Ok(bytes) => serde_json::from_slice(&bytes)
@@ -713,7 +718,7 @@ impl Downloader<'_> {
         let n = self.n_done.fetch_add(1, Ordering::Relaxed) + 1;
         self.bar.set_message(format!("{n}/{} files", self.n_files));
         if !self.options.quiet && self.bar.is_hidden() {
-            eprintln!("{n}/{}: {name}, {what}", self.n_files);
+            tell!("{n}/{}: {name}, {what}", self.n_files);
         }
     }
 
@@ -724,13 +729,22 @@ impl Downloader<'_> {
             if self.stop.load(Ordering::Relaxed) {
                 bail!("not tried any more");
             }
+            let len = part.len;
             let wait = match self.attempt(url, part) {
                 Ok(Progress::Whole) => return Ok(true),
                 Ok(Progress::Enough) => return Ok(false),
-                Ok(Progress::More) => {
+                Ok(Progress::More) if part.len != len => {
                     furthest = furthest.max(part.len);
                     n_failed = 0;
                     continue;
+                }
+                // Nothing new: after so many answers of this kind it is given up.
+                Ok(Progress::More) => {
+                    n_failed += 1;
+                    if n_failed > self.options.n_retries {
+                        bail!("{url}: given up after {n_failed} answers that brought nothing");
+                    }
+                    None
                 }
                 Err(Failure::File(error)) => return Err(error),
                 Err(Failure::Everything(error)) => {
@@ -854,6 +868,9 @@ impl Downloader<'_> {
                     }
                 }
                 version.size = content_length(headers);
+                if version.size == Some(0) {
+                    return Err(Failure::File(anyhow!("{url}: the file is empty on the server")));
+                }
                 version.size
             }
             StatusCode::RANGE_NOT_SATISFIABLE if part.len == 0 => {
@@ -875,6 +892,11 @@ impl Downloader<'_> {
         if text_of(header::CONTENT_TYPE).is_some_and(|kind| kind.starts_with("text/html")) {
             return Err(Failure::File(anyhow!(
                 "{url}: a web page came instead of the file; does this network ask to log in?"
+            )));
+        }
+        if let Some(coding) = text_of(header::CONTENT_ENCODING).filter(|coding| !coding.eq_ignore_ascii_case("identity")) {
+            return Err(Failure::File(anyhow!(
+                "{url}: the file came compressed ({coding}) although it was asked for as it is"
             )));
         }
         let ends_by_itself = expected.is_some() || text_of(header::TRANSFER_ENCODING).is_some();
@@ -938,6 +960,10 @@ impl Downloader<'_> {
 
     /// Compares a whole file with the sums that the server names.
     fn checked(&self, part: &mut Part) -> Result<Progress, Failure> {
+        if part.len == 0 {
+            let url = part.version.as_ref().map_or("", |version| &version.url);
+            return Err(Failure::File(anyhow!("{url}: the file is empty on the server")));
+        }
         let Some(version) = part.version.clone() else { return Ok(Progress::Whole) };
         if version.md5.is_none() && version.crc32c.is_none() {
             return Ok(Progress::Whole);

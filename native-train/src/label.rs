@@ -21,6 +21,7 @@ use crate::data::{ReadReport, store};
 use crate::device::DeviceChoice;
 use crate::evaluate::log_softmax;
 use crate::model_folder;
+use crate::tell::tell;
 use crate::weighted::{self, Weighted};
 
 /// How opinions become one.
@@ -119,7 +120,7 @@ pub fn run<B: ModelBackend>(args: &Args, device: &B::Device) -> Result<String> {
     }
     n_agreed += jury.write(&mut waiting, &mut out, &mut report)?;
     bar.finish_and_clear();
-    eprintln!("{report}");
+    tell!("{report}");
     ensure!(report.n_drawings > 0, "there are no drawings to label");
     out.finish()?;
     Ok(format!(

@@ -1,5 +1,6 @@
 //! The program `native-train`.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -13,12 +14,9 @@ fn main() -> ExitCode {
     match run::run(Cli::parse()) {
         Ok(code) => code,
         Err(error) => {
-            // A reader that has seen enough, as `head` does, is no error of ours.
-            let closed = error
-                .downcast_ref::<std::io::Error>()
-                .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe);
-            if !closed {
-                eprintln!("error: {error:#}");
+            if !run::is_closed_pipe(&error) {
+                // If nobody listens there is nobody to tell.
+                let _ = writeln!(std::io::stderr(), "error: {error:#}");
             }
             ExitCode::FAILURE
         }

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::data::inputs::STANDARD_INPUT;
 use crate::data::records::{Entry, Records};
+use crate::tell::tell;
 
 /// Recognises every drawing of a file of any published form, also compressed, or of standard input (`-`); a line may also be a bare
 /// list of strokes. `json` prints an object for each, in which `logits` adds those of all classes; a line that is no drawing is reported on standard error with its place, and the rest goes on.
@@ -37,7 +38,7 @@ pub fn predict<B: ModelBackend>(
             Ok(Some(parsed)) => parsed,
             Err(error) => {
                 n_bad += 1;
-                eprintln!("{name}:{number}: {error:#}");
+                tell!("{name}:{number}: {error:#}");
                 continue;
             }
         };

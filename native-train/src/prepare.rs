@@ -11,12 +11,12 @@
 //! and the seed. The order of the files only decides which drawings are the first so many of their class.
 //!
 //! Everything is written into `OUT.partial`, synced, and takes the name `OUT` in the end, so that `OUT` is whole whenever
-//! it is there. An interrupted run can be resumed behind the last file that it noted as done; otherwise
+//! it is there. A run that was interrupted or ended by an error can be resumed behind the last file that it noted as done; otherwise
 //! what it left behind is removed by the next.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::{self, Write as _};
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Error, Result, anyhow, bail, ensure};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -35,14 +35,16 @@ use ring::digest::{Context as Digest, SHA256, digest};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::data::inputs::{STANDARD_INPUT, find_inputs};
+use crate::data::inputs::{Inputs, STANDARD_INPUT, find_inputs};
 use crate::data::records::{Batch, Found, Records, stem};
 use crate::data::simplified::{self, Fields};
 use crate::data::{DataSet, examples, mix, store, write};
+use crate::lock::try_lock;
 use crate::spool::{
     Bits, Finished, Mark, N_PRINT_STREAMS, PRINT_BYTES, Reader, Seen, Spool, find_repeated, print_bytes,
     print_stream,
 };
+use crate::tell::tell;
 use crate::tfrecord;
 
 /// What the shards are made of.
@@ -333,8 +335,8 @@ pub fn prepare(inputs: &[PathBuf], out: &Path, options: &Options, quiet: bool) -
     run(inputs, out, options, quiet, false)
 }
 
-/// Goes on where an interrupted [`prepare`] stopped, and gives the same bytes; where none was interrupted it starts from the
-/// beginning.
+/// Goes on where a [`prepare`] stopped, by an interruption or an error, and gives the same bytes; where nothing is left of one it
+/// starts from the beginning. Files that were not read yet may be others by now.
 ///
 /// # Errors
 /// As [`prepare`]; an interrupted run with other options or of other files, or what it left is damaged.
@@ -351,15 +353,34 @@ fn run(inputs: &[PathBuf], out: &Path, options: &Options, quiet: bool, is_resume
     }
     let (workplace, progress) = Workplace::claim(out, is_resumed.then_some(&asked))?;
     let bar = progress_bar(found.files.len(), quiet);
+    let summary = match make(&found, &workplace.folder, options, &asked, progress, &bar) {
+        Ok(summary) => summary,
+        Err(error) => return Err(workplace.give_up(error)),
+    };
+    workplace.finish(out)?;
+    bar.finish_and_clear();
+    if let (Some(message), false) = (summary.too_few(options), quiet) {
+        tell!("note: {message}");
+    }
+    Ok(summary)
+}
+
+/// Reads the files and writes everything into `folder`.
+fn make(
+    found: &Inputs,
+    folder: &Path,
+    options: &Options,
+    asked: &Value,
+    progress: Progress,
+    bar: &ProgressBar,
+) -> Result<Summary> {
     let n_resumed = progress.n_files;
-    let gatherer = Gatherer::new(&workplace.folder, options, &asked, progress)?;
-    let mut gathered = gather(&found.files, gatherer, &bar)?;
+    let gatherer = Gatherer::new(folder, options, asked, progress)?;
+    let mut gathered = gather(&found.files, gatherer, bar)?;
     gathered.summary.other_files = found.n_other_files;
     bar.set_message("writing");
-    let files = write_shards(&workplace.folder, &mut gathered, options)?;
+    let files = write_shards(folder, &mut gathered, options)?;
     let summary = Summary { n_resumed, ..gathered.summary };
-    let spool = &gathered.spool.path;
-    fs::remove_file(spool).with_context(|| format!("{}: cannot be removed", spool.display()))?;
     let manifest = json!({
         "version": MANIFEST_VERSION,
         "program": concat!("native-train ", env!("CARGO_PKG_VERSION")),
@@ -368,12 +389,7 @@ fn run(inputs: &[PathBuf], out: &Path, options: &Options, quiet: bool, is_resume
         "files": files,
     });
     let text = serde_json::to_string_pretty(&manifest)? + "\n";
-    write_synced(&workplace.folder.join(MANIFEST), text.as_bytes())?;
-    workplace.finish(out)?;
-    bar.finish_and_clear();
-    if let (Some(message), false) = (summary.too_few(options), quiet) {
-        eprintln!("note: {message}");
-    }
+    write_synced(&folder.join(MANIFEST), text.as_bytes())?;
     Ok(summary)
 }
 
@@ -438,7 +454,8 @@ fn is_repeatable(asked: &Value) -> bool {
         .is_some_and(|inputs| inputs.iter().any(|input| input["path"] == STANDARD_INPUT))
 }
 
-/// `OUT.partial`, ours until it is dropped, which removes it, or finished, which gives it its name.
+/// `OUT.partial`, ours until it is finished, which gives it its name, or dropped, which removes it unless there is progress
+/// from which a run can go on.
 struct Workplace {
     folder: PathBuf,
     /// Locked as long as it is open.
@@ -465,15 +482,7 @@ impl Workplace {
             );
         }
         fs::create_dir_all(&folder).with_context(|| format!("{shown}: cannot be made"))?;
-        let file = File::options().create(true).truncate(false).write(true).open(&lock);
-        let file = file.with_context(|| format!("{}: cannot be written", lock.display()))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => bail!("{shown}: another run is at work there"),
-            Err(TryLockError::Error(error)) => {
-                return Err(error).with_context(|| format!("{}: no lock", lock.display()));
-            }
-        }
+        let Some(file) = try_lock(&lock)? else { bail!("{shown}: another run is at work there") };
         // Without PROGRESS nothing of what an interrupted run left behind is used.
         let progress = match asked {
             Some(asked) => {
@@ -494,9 +503,26 @@ impl Workplace {
         Ok((Self { folder, _lock: file, is_finished: false }, progress.unwrap_or_default()))
     }
 
+    /// Says of an error how to go on, if there is progress to go on from. Of the folder only that is kept.
+    fn give_up(self, error: Error) -> Error {
+        if !self.folder.join(PROGRESS).exists() {
+            return error;
+        }
+        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        for entry in entries.filter(|entry| [PROGRESS, SPOOL, LOCK].iter().all(|&name| entry.file_name() != name)) {
+            // There is an error to tell already, and the next run writes over it.
+            let _ = fs::remove_file(entry.path());
+        }
+        anyhow!(
+            "{error:#}\nWhat was read before is kept in {}; the same command goes on from there with --resume",
+            self.folder.display()
+        )
+    }
+
     fn finish(mut self, out: &Path) -> Result<()> {
         let shown = out.display();
-        for name in [PROGRESS, LOCK] {
+        // Without the first nothing of the others is used.
+        for name in [PROGRESS, SPOOL, LOCK] {
             match fs::remove_file(self.folder.join(name)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     return Err(error).with_context(|| format!("{shown}: cannot be finished"));
@@ -520,7 +546,7 @@ impl Workplace {
 
 impl Drop for Workplace {
     fn drop(&mut self) {
-        if !self.is_finished {
+        if !self.is_finished && !self.folder.join(PROGRESS).exists() {
             // There is an error to tell already; what stays the next run removes.
             let _ = fs::remove_dir_all(&self.folder);
         }
@@ -550,8 +576,10 @@ impl Progress {
         let way_out = "resume with the same ones, or start from the beginning without --resume";
         let found: Self =
             serde_json::from_str(&text).with_context(|| format!("{shown}: damaged; {way_out}"))?;
+        // What has not been read yet may have been mended meanwhile.
+        let read = |asked: &Value| asked["inputs"].as_array().and_then(|all| all.get(..found.n_files)).map(<[_]>::to_vec);
         ensure!(
-            found.asked == *asked,
+            found.asked["options"] == asked["options"] && read(&found.asked) == read(asked) && read(asked).is_some(),
             "{shown}: the interrupted run had other options or other files; {way_out}"
         );
         Ok(Some(found))
@@ -1028,7 +1056,8 @@ impl<'a> Gatherer<'a> {
     /// Notes the progress, if it is worth it.
     fn end_file(&mut self) -> Result<()> {
         self.progress.n_files += 1;
-        if self.progress.summary.read < self.n_noted + NOTED_EVERY {
+        // Standard input cannot be read again.
+        if self.progress.summary.read < self.n_noted + NOTED_EVERY || !is_repeatable(&self.progress.asked) {
             return Ok(());
         }
         self.n_noted = self.progress.summary.read;

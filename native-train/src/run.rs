@@ -1,7 +1,7 @@
 //! What each command does. The backends are chosen here and nowhere else in this crate.
 
 use std::fs;
-use std::io::{IsTerminal, Write, stdout};
+use std::io::{self, IsTerminal, Write, stdout};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,16 +17,17 @@ use quickdraw_core::{Classifier, ModelBackend, ModelCard, QuantizedModel};
 use serde_json::{Map, Value, json};
 
 use crate::calibrate::{self, Calibrated, Sureness};
-use crate::checkpoint::{write_all_atomic, write_atomic};
+use crate::checkpoint::{self, Checkpoint, RunState, write_all_atomic, write_atomic};
 use crate::cli::{
     BenchArgs, CalibrateArgs, Cli, Command, DownloadArgs, EvalArgs, ExportArgs, ExportFormat, ExportType,
     PredictArgs, PrepareArgs, StatsArgs, TrainArgs,
 };
 use crate::data::{DataSet, Mixture, ReadOptions, Validation, read_folder, read_folders, samples};
-use crate::device::Device;
+use crate::device::{Device, DeviceChoices};
 use crate::evaluate::{AtFraction, Confusion, Measurement, Network, Summary, compare, evaluate};
 use crate::export::onnx;
-use crate::train::{Job, Outcome, TrainConfig, train};
+use crate::tell::tell;
+use crate::train::{Difference, Job, Outcome, TrainConfig, differences, train};
 use crate::{
     augment, average, bench, download, environment, label, model_folder, predict, prepare, report, show,
     stats, weighted,
@@ -61,6 +62,11 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
     }
 }
 
+/// Whether an error is that of a reader that has seen enough, as `head` does, which is no error of ours.
+pub fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
 /// Prints what a command has done.
 fn told(done: String) -> Result<ExitCode> {
     writeln!(stdout(), "{done}")?;
@@ -88,28 +94,37 @@ fn run_train(args: &TrainArgs) -> Result<ExitCode> {
     start_threads(args.threads)?;
     let devices = args.device.find()?;
     args.precision.set_for(devices[0])?;
+    check_folders(args)?;
+    let resumed = match (&args.out, args.resume) {
+        (Some(out), true) => Checkpoint::newest(out)?.map(|checkpoint| checkpoint.state),
+        _ => None,
+    };
     let config = TrainConfig {
         loader_threads: args.loader_threads.unwrap_or(match devices[0] {
             Device::Cpu => 1,
             #[cfg(any(feature = "cuda", feature = "wgpu"))]
             _ => LOADER_THREADS_PER_GPU * devices.len(),
         }),
-        ..args.config(devices.len())?
+        ..args.config(devices.len(), resumed.as_ref())?
     };
+    if let Some(run) = &resumed {
+        run.train.check_resumable(&config)?;
+        tell_changes(args, run, &config, devices.len())?;
+    }
     let (train_set, validation, data_facts) = load_data(args, &config)?;
-    let model = args.model(train_set.n_classes())?;
+    let model = args.model(train_set.n_classes(), resumed.as_ref())?;
     let out = match &args.out {
         Some(out) => out.clone(),
         None => next_free_run(if args.data.is_empty() { "samples" } else { "train" }),
     };
     if !args.quiet {
-        eprintln!(
+        tell!(
             "{} drawings of {} categories to train on, {} to validate on; computing on {}{}; run folder {}",
             train_set.len(),
             train_set.n_classes(),
             validation.len(),
             names(&devices),
-            without_cuda(devices[0]),
+            without_cuda(&args.device, devices[0]),
             out.display()
         );
     }
@@ -147,8 +162,55 @@ fn run_train(args: &TrainArgs) -> Result<ExitCode> {
         #[cfg(feature = "wgpu")]
         Device::Wgpu => train::<Autodiff<burn_wgpu::Wgpu>>(&job, &[Default::default()], &INTERRUPT)?,
     };
-    report(args, &job, &outcome)?;
+    match report(args, &job, &outcome) {
+        // The run is what was asked for, whether or not somebody reads of it.
+        Err(error) if !is_closed_pipe(&error) => return Err(error),
+        _ => {}
+    }
     Ok(if outcome.finished { ExitCode::SUCCESS } else { ExitCode::from(INTERRUPTED) })
+}
+
+/// Tells which options of a run that is resumed are changed by flags, and which a preset does not change.
+fn tell_changes(args: &TrainArgs, run: &RunState, config: &TrainConfig, n_devices: usize) -> Result<()> {
+    if args.quiet {
+        return Ok(());
+    }
+    let list = |found: Vec<Difference>| -> Vec<String> {
+        // Threads change no result.
+        let found = found.into_iter().filter(|(name, ..)| name != "loader_threads");
+        found.map(|(name, before, after)| format!("{name} {before} -> {after}")).collect()
+    };
+    let changed = list(differences(&run.train, config)?);
+    if !changed.is_empty() {
+        tell!("changed from this step on: {}", changed.join(", "));
+    }
+    if let Some(preset) = args.preset {
+        let mut ignored = list(differences(config, &args.config(n_devices, None)?)?);
+        let n_classes = run.model.n_classes;
+        // With the flags for this run, another preset may make no network at all.
+        if let Ok(network) = args.model(n_classes, None) {
+            ignored.extend(list(differences(&args.model(n_classes, Some(run))?, &network)?));
+        }
+        if !ignored.is_empty() {
+            let preset = preset.to_possible_value();
+            let name = preset.as_ref().map_or("", |preset| preset.get_name());
+            tell!("the run has its own options; not changed by --preset {name}: {}", ignored.join(", "));
+        }
+    }
+    Ok(())
+}
+
+/// Checks the folders that the run is to begin with, before all its data is read.
+fn check_folders(args: &TrainArgs) -> Result<()> {
+    if let Some(out) = &args.out {
+        checkpoint::check_folder(out, args.resume)?;
+    }
+    if !args.resume {
+        for folder in &args.init_from {
+            model_folder::open::<Flex>(folder, &Default::default())?;
+        }
+    }
+    Ok(())
 }
 
 /// Devices in words: `CUDA device 0, CUDA device 1`.
@@ -161,12 +223,12 @@ fn start_threads(n: usize) -> Result<()> {
 }
 
 #[cfg(feature = "cuda")]
-fn without_cuda(_: Device) -> &'static str {
-    ""
+fn without_cuda(asked: &DeviceChoices, found: Device) -> &'static str {
+    if asked.is_automatic() && found == Device::Cpu { ", because no CUDA device was found" } else { "" }
 }
 
 #[cfg(not(feature = "cuda"))]
-fn without_cuda(_: Device) -> &'static str {
+fn without_cuda(_: &DeviceChoices, _: Device) -> &'static str {
     " (for an NVIDIA GPU build with --features cuda)"
 }
 
@@ -198,17 +260,19 @@ fn load_data(args: &TrainArgs, config: &TrainConfig) -> Result<(Mixture, DataSet
     let mut sets = Vec::with_capacity(folders.len());
     for ((folder, _), (data, report)) in folders.iter().zip(read_folders(&folders, labels)?) {
         if !args.quiet {
-            eprintln!("{}: {report}", folder.display());
+            tell!("{}: {report}", folder.display());
         }
         sets.push(data);
     }
     let validation = match &args.eval_data {
         Some(folder) => {
             let labels = Some(sets[0].labels().to_vec());
-            let options = ReadOptions { labels, max_per_class: Some(n_eval), ..ReadOptions::default() };
+            // All of it, unless a limit is asked for.
+            let max_per_class = args.eval_observations_per_class;
+            let options = ReadOptions { labels, max_per_class, ..ReadOptions::default() };
             let (data, report) = read_folder(folder, &options)?;
             if !args.quiet {
-                eprintln!("{}: {report}", folder.display());
+                tell!("{}: {report}", folder.display());
             }
             data
         }
@@ -313,7 +377,7 @@ fn run_eval(args: &EvalArgs) -> Result<()> {
     if let Some(folder) = &args.report {
         let subject = report::Subject { model: folder_name(&args.model), data: folder_name(&args.data) };
         report::write(folder, &subject, &measurement)?;
-        eprintln!("report: {}", folder.join("report.html").display());
+        tell!("report: {}", folder.join("report.html").display());
     }
     let mut stdout = stdout().lock();
     let summary = measurement.summary();
@@ -337,10 +401,10 @@ fn measure<B: ModelBackend>(args: &EvalArgs, device: &B::Device) -> Result<Measu
         measurement = measurement.with_redrawn();
     }
     let report = measurement.add_folder(classifier.model(), &args.data, device)?;
-    eprintln!("{report}");
+    tell!("{report}");
     if let Some(folder) = &args.unknown {
         let (data, report) = read_folder(folder, &ReadOptions::default())?;
-        eprintln!("{}: {report}", folder.display());
+        tell!("{}: {report}", folder.display());
         measurement.add_unknown(classifier.model(), &data, device)?;
     }
     Ok(measurement)
@@ -383,25 +447,35 @@ fn print_summary(out: &mut impl Write, summary: &Summary) -> Result<()> {
     Ok(())
 }
 
+/// By this `model.json` says that `calibrate --class-biases` has changed the weights.
+const CLASS_BIASES: &str = "class_biases";
+
 fn run_calibrate(args: &CalibrateArgs) -> Result<()> {
     let classifier = model_folder::open::<Flex>(&args.model, &Default::default())?;
     let weights_path = args.model.join("weights.safetensors");
+    let weight_type = weights::weight_type(&fs::read(&weights_path)?)?;
     if args.class_biases {
         ensure!(
-            !weights::are_int8(&fs::read(&weights_path)?)?,
+            weight_type != WeightType::Int8,
             "{}: these weights are in 8 bits; --class-biases wants the model before its export",
             weights_path.display()
+        );
+        ensure!(
+            args.again || !classifier.card().training.contains_key(CLASS_BIASES),
+            "{} has class biases already, as its model.json says; --again adds more",
+            args.model.display()
         );
     }
     let (found, report) =
         calibrate::calibrate(&classifier, &args.data, args.class_biases, &Default::default())?;
-    eprintln!("{report}");
+    tell!("{report}");
     let mut card = classifier.card().clone();
     card.calibration = Some(found.calibration());
     if let Some(shift) = &found.shift {
         card.figures.clear(); // those of other weights
+        card.training.insert(CLASS_BIASES.to_owned(), json!({ "drawings": found.n }));
         let model = classifier.model().clone().with_shifted_logits(shift)?;
-        let bytes = weights::save(&model, WeightType::F32)?;
+        let bytes = weights::save(&model, weight_type)?;
         write_all_atomic(&[
             (&weights_path, &bytes),
             (&args.model.join("model.json"), card_text(&card)?.as_bytes()),
@@ -409,49 +483,60 @@ fn run_calibrate(args: &CalibrateArgs) -> Result<()> {
     } else {
         write_card(&args.model, &card)?;
     }
+    let mut stdout = stdout().lock();
     if args.json {
-        println!("{}", serde_json::to_string(&found)?);
+        writeln!(stdout, "{}", serde_json::to_string(&found)?)?;
     } else {
-        print_calibrated(&found);
+        print_calibrated(&mut stdout, &found)?;
     }
     Ok(())
 }
 
-fn print_calibrated(Calibrated { whole, pen_down, shift, n, balanced_top1, loss }: &Calibrated) {
+fn print_calibrated(
+    out: &mut impl Write,
+    Calibrated { whole, pen_down, shift, n, balanced_top1, loss }: &Calibrated,
+) -> io::Result<()> {
     if let Some(shift) = shift {
         let [lowest, highest] =
             [f32::min, f32::max].map(|best| shift.iter().copied().reduce(best).unwrap_or(0.0));
-        println!(
+        writeln!(
+            out,
             "biases of {} categories, {lowest:.2} to {highest:.2}, added to the last layer",
             shift.len()
-        );
-        println!("each of the following figures is of drawings that the biases were not found on");
-        println!(
+        )?;
+        writeln!(out, "each of the following figures is of drawings that the biases were not found on")?;
+        writeln!(
+            out,
             "class-balanced top-1 {:.2} % (before {:.2} %)",
             100.0 * balanced_top1.after,
             100.0 * balanced_top1.before
-        );
+        )?;
     }
-    println!("loss {:.4} (before {:.4})", loss.after, loss.before);
-    println!("whole drawings, of which there are {n}:");
-    print_sureness(whole);
-    println!("moments of the same drawings at which the pen was down:");
-    print_sureness(pen_down);
+    writeln!(out, "loss {:.4} (before {:.4})", loss.after, loss.before)?;
+    writeln!(out, "whole drawings, of which there are {n}:")?;
+    print_sureness(out, whole)?;
+    writeln!(out, "moments of the same drawings at which the pen was down:")?;
+    print_sureness(out, pen_down)
 }
 
-fn print_sureness(Sureness { calibration, ece, share_above }: &Sureness) {
-    println!("    temperature {:.4}", calibration.temperature);
-    println!(
+fn print_sureness(
+    out: &mut impl Write,
+    Sureness { calibration, ece, share_above }: &Sureness,
+) -> io::Result<()> {
+    writeln!(out, "    temperature {:.4}", calibration.temperature)?;
+    writeln!(
+        out,
         "    expected calibration error {:.2} % (before {:.2} %)",
         100.0 * ece.after,
         100.0 * ece.before
-    );
-    println!(
+    )?;
+    writeln!(
+        out,
         "    first guesses of at least {:.3} are right {:.0} of 100 times; {:.1} % have one",
         calibration.threshold,
         100.0 * calibrate::SURE,
         100.0 * share_above
-    );
+    )
 }
 
 fn run_predict(args: &PredictArgs) -> Result<()> {
@@ -481,9 +566,12 @@ fn export_folder(args: &ExportArgs, classifier: &Classifier<Flex>) -> Result<()>
     let bytes = weights::save(classifier.model(), weight_type)?;
     let mut card = classifier.card().clone();
     make_folder(&args.out)?;
-    write_atomic(&args.out.join("weights.safetensors"), &bytes)?;
-    write_card(&args.out, &card)?;
-    println!("{}: {} bytes of weights", args.out.display(), bytes.len());
+    write_all_atomic(&[
+        (&args.out.join("weights.safetensors"), &bytes),
+        (&args.out.join("model.json"), card_text(&card)?.as_bytes()),
+    ])?;
+    // Printed in the end, so that the figures are written even if nobody reads.
+    let mut text = format!("{}: {} bytes of weights", args.out.display(), bytes.len());
     if let Some(data) = &args.test_data {
         // What ships is measured, not what it was made from.
         let (exported, quantized);
@@ -500,16 +588,23 @@ fn export_folder(args: &ExportArgs, classifier: &Classifier<Flex>) -> Result<()>
         let (before, labels) = (Network::Float(classifier.model()), classifier.labels());
         let (found, report) =
             compare(before, after, card.temperature(false), labels, data, &Default::default())?;
-        eprintln!("{report}");
+        tell!("{report}");
         card.figures.insert("test".to_owned(), serde_json::to_value(found.after)?);
         write_card(&args.out, &card)?;
         let [before, after] = [found.before, found.after]
             .map(|figures| [figures.top1, figures.balanced_top1].map(|share| 100.0 * share));
-        println!("top-1 {:.2} % (before {:.2} %)", after[0], before[0]);
-        println!("class-balanced top-1 {:.2} % (before {:.2} %)", after[1], before[1]);
-        println!("the same first guess for {:.2} % of {} drawings", 100.0 * found.agreement, found.after.n);
+        text += &format!(
+            "\ntop-1 {:.2} % (before {:.2} %)\nclass-balanced top-1 {:.2} % (before {:.2} %)\n\
+             the same first guess for {:.2} % of {} drawings",
+            after[0],
+            before[0],
+            after[1],
+            before[1],
+            100.0 * found.agreement,
+            found.after.n
+        );
     }
-    Ok(())
+    Ok(writeln!(stdout(), "{text}")?)
 }
 
 fn export_onnx(args: &ExportArgs, classifier: &Classifier<Flex>) -> Result<()> {
@@ -521,10 +616,11 @@ fn export_onnx(args: &ExportArgs, classifier: &Classifier<Flex>) -> Result<()> {
     let bytes = onnx::to_bytes(classifier.model(), classifier.labels())?;
     make_folder(&args.out)?;
     let path = args.out.join("model.onnx");
-    write_atomic(&path, &bytes)?;
-    write_card(&args.out, classifier.card())?;
-    println!("{}: {} bytes", path.display(), bytes.len());
-    Ok(())
+    write_all_atomic(&[
+        (&path, &bytes),
+        (&args.out.join("model.json"), card_text(classifier.card())?.as_bytes()),
+    ])?;
+    Ok(writeln!(stdout(), "{}: {} bytes", path.display(), bytes.len())?)
 }
 
 fn make_folder(path: &Path) -> Result<()> {
@@ -542,8 +638,7 @@ fn card_text(card: &ModelCard) -> Result<String> {
 fn run_download(args: &DownloadArgs) -> Result<()> {
     let names = download::choose(&args.classes, &args.base_url)?;
     let report = download::download(&names, &args.options())?;
-    println!("{}: {report}", args.out.display());
-    Ok(())
+    Ok(writeln!(stdout(), "{}: {report}", args.out.display())?)
 }
 
 fn run_prepare(args: &PrepareArgs) -> Result<()> {
@@ -555,8 +650,7 @@ fn run_prepare(args: &PrepareArgs) -> Result<()> {
     without_huge_pages();
     let prepare = if args.resume { prepare::resume } else { prepare::prepare };
     let summary = prepare(&args.inputs, &args.out, &args.options(classes), args.quiet)?;
-    println!("{}: {summary}", args.out.display());
-    Ok(())
+    Ok(writeln!(stdout(), "{}: {summary}", args.out.display())?)
 }
 
 /// Asks the system for memory in small pages only. The allocator wants huge ones, which help tensors; but of each that a few kilobytes
@@ -576,7 +670,7 @@ fn run_stats(args: &StatsArgs) -> Result<()> {
     let found = stats::read(stats::files_of(&args.paths)?, options)?;
     if let Some(folder) = &args.out {
         found.write(folder)?;
-        eprintln!("pictures and tables: {}", folder.display());
+        tell!("pictures and tables: {}", folder.display());
     }
     let summary = found.summary();
     let mut stdout = stdout().lock();

@@ -228,6 +228,120 @@ fn a_run_on_a_folder_trains_and_reports_the_bad_line() {
 }
 
 #[test]
+fn a_folder_to_validate_on_is_taken_in_full_unless_it_is_limited() {
+    let place = TempDir::new().unwrap();
+    let lines = |n: usize, word: &str| -> String {
+        (0..n).map(|y| format!("{{\"word\":\"{word}\",\"drawing\":[[[0,255],[0,{y}]]]}}\n")).collect()
+    };
+    for (folder, n) in [("data", 4), ("held-out", 20)] {
+        fs::create_dir(place.path().join(folder)).unwrap();
+        for word in ["line", "zigzag"] {
+            fs::write(place.path().join(folder).join(format!("{word}.ndjson")), lines(n, word)).unwrap();
+        }
+    }
+    let flags = SMALL.replace(" --quiet", "");
+    for (limit, n) in [("", 40), ("--eval-observations-per-class 3", 6)] {
+        let command = format!("train --data data --eval-data held-out --out run-{n} {flags} {limit}");
+        let run = run(place.path(), &command);
+        assert_eq!(run.code, 0, "{}", run.stderr);
+        let told = format!("8 drawings of 2 categories to train on, {n} to validate on");
+        assert!(run.stderr.contains(&told), "{}", run.stderr);
+    }
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_ends_no_run_and_makes_no_panic() {
+    let place = TempDir::new().unwrap();
+    let model = PLACE.join("model");
+    let data = PLACE.join("data");
+    let (model, data) = (model.display(), data.display());
+    let started = |arguments: &str| {
+        let mut command = program(place.path(), arguments);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().expect("the program starts")
+    };
+    let mut training = started(&format!("train --out run {}", SMALL.replace(" --quiet", "")));
+    drop((training.stdout.take(), training.stderr.take()));
+    assert_eq!(training.wait().unwrap().code(), Some(0));
+    assert!(place.path().join("run/checkpoints/step-000000003").exists());
+    for (arguments, written) in [
+        (format!("export --model {model} --out exported --test-data {data}"), "exported/model.json"),
+        (format!("export --model {model} --out onnx --format onnx"), "onnx/model.onnx"),
+        (format!("calibrate --model run --data {data}"), "run/model.json"),
+        (format!("prepare {data} --out shards --quiet"), "shards/manifest.json"),
+    ] {
+        let mut child = started(&arguments);
+        drop(child.stdout.take());
+        let ended = finished(child.wait_with_output().unwrap());
+        assert!(!ended.stderr.contains("error: "), "{arguments}: {}", ended.stderr);
+        assert!(place.path().join(written).exists(), "{arguments}");
+    }
+    let card = fs::read_to_string(place.path().join("exported/model.json")).unwrap();
+    assert!(card.contains("\"test\""), "the figures are written: {card}");
+}
+
+#[test]
+fn folders_that_cannot_be_used_are_refused_before_the_data_is_read() {
+    let message = |flags: &str| refusal(&PLACE, &format!("train --data nowhere {flags}"), 1);
+    let found = message("--out model");
+    assert!(found.contains("model already holds a run (at step 3)"), "{found}");
+    let found = message("--out new --resume");
+    assert!(found.contains("new holds no checkpoint to resume from"), "{found}");
+    let found = message("--out new --init-from nobody");
+    assert!(found.contains("nobody: there is no such folder"), "{found}");
+    assert!(!PLACE.join("new").exists());
+}
+
+#[test]
+fn a_resumed_run_keeps_its_options_and_tells_what_flags_change() {
+    let place = TempDir::new().unwrap();
+    let own = "--preset best --learning-rate 0.003 --soft-weight 0.4 --augment-prefix 0.1 --accumulate 2";
+    let started = run(place.path(), &format!("train --out run {SMALL} {own}"));
+    assert_eq!(started.code, 0, "{}", started.stderr);
+    let config = || -> Value {
+        serde_json::from_slice(&fs::read(place.path().join("run/config.json")).unwrap()).unwrap()
+    };
+    let before = config();
+    let resume = "train --out run --resume --device cpu --threads 1";
+    let changes = |told: &str| -> Vec<String> {
+        let line = told.lines().filter(|line| line.starts_with("changed from this step on: "));
+        line.map(str::to_owned).collect()
+    };
+    let resumed = run(place.path(), &format!("{resume} --steps 4"));
+    assert_eq!(resumed.code, 0, "{}", resumed.stderr);
+    assert_eq!(changes(&resumed.stderr), ["changed from this step on: steps 3 -> 4"]);
+    let mut expected = before.clone();
+    expected["options"]["steps"] = 4.into();
+    assert_eq!(config(), expected);
+
+    // All flags of the start once more change nothing.
+    let flags = SMALL.replace(" --quiet", "").replace("--steps 3", "--steps 4");
+    let resumed = run(place.path(), &format!("{resume} {own} {flags}").replacen("--device cpu --threads 1", "", 1));
+    assert_eq!(resumed.code, 0, "{}", resumed.stderr);
+    assert_eq!(changes(&resumed.stderr), Vec::<String>::new());
+    assert_eq!(config(), expected);
+
+    let resumed = run(place.path(), &format!("{resume} --steps 5 --learning-rate 0.001 --augment-prefix 0.2"));
+    assert_eq!(resumed.code, 0, "{}", resumed.stderr);
+    let line = "changed from this step on: augmentation.prefix 0.1 -> 0.2, learning_rate 0.003 -> 0.001, steps 4 -> 5";
+    assert_eq!(changes(&resumed.stderr), [line]);
+    let resumed = run(place.path(), &format!("{resume} --preset tutorial"));
+    assert!(resumed.stderr.contains("not changed by --preset tutorial: "), "{}", resumed.stderr);
+    assert!(resumed.stderr.contains("learning_rate 0.001 -> 0.0001"), "{}", resumed.stderr);
+
+    for (flags, message) in [
+        ("--seed 9", "begun with --seed 1, asked for 9"),
+        ("--batch-size 8", "begun with --batch-size 4, asked for 8"),
+        ("--accumulate 4", "begun with --accumulate 2, asked for 4"),
+        ("--optimizer muon", "begun with --optimizer adamw, asked for muon"),
+        ("--num-nodes 9", "another network: num_nodes is 4, asked for 9"),
+    ] {
+        let told = refusal(place.path(), &format!("{resume} {flags}"), 1);
+        assert!(told.contains(message), "{flags}: {told}");
+    }
+}
+
+#[test]
 fn flags_of_augmentation_override_the_preset_one_by_one() {
     let options = |name: &str, flags: &str| -> Value {
         let small =

@@ -589,6 +589,47 @@ fn an_empty_file_is_told() {
 }
 
 #[test]
+fn an_empty_answer_without_ranges_is_no_file() {
+    let chunks = || b"HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".to_vec();
+    for answer in [reply("200 OK", "ETag: \"0\"\r\n", b""), chunks()] {
+        let place = Place::new();
+        let message = place.refusal(&Server::new(move |_| answer.clone()));
+        assert!(message.contains("the file is empty on the server"), "{message}");
+    }
+}
+
+#[test]
+fn a_range_beyond_all_lengths_is_given_up() {
+    for range in ["0-18446744073709551615/*", "0-18446744073709551615/18446744073709551615"] {
+        let place = Place::new();
+        let headers = format!("ETag: \"7\"\r\nContent-Range: bytes {range}\r\n");
+        let server = Server::new(move |_| reply("206 Partial Content", &headers, &content(7)[..2999]));
+        let message = place.refusal(&server);
+        assert!(message.contains("given up after 4"), "{range}: {message}");
+    }
+}
+
+#[test]
+fn a_file_that_comes_compressed_is_refused() {
+    let place = Place::new();
+    let server = Server::new(|_| reply("200 OK", "Content-Encoding: gzip\r\nETag: \"7\"\r\n", b"\x1f\x8b"));
+    let message = place.refusal(&server);
+    assert!(message.contains("the file came compressed (gzip)"), "{message}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_in_the_place_of_a_begun_file_is_not_followed() {
+    let (place, elsewhere) = (Place::new(), TempDir::new().unwrap());
+    let thesis = elsewhere.path().join("thesis.txt");
+    fs::write(&thesis, "years of work").unwrap();
+    std::os::unix::fs::symlink(&thesis, place.path("cat.ndjson.part")).unwrap();
+    let message = place.refusal(&Server::good());
+    assert!(message.contains("cat.ndjson.part is a link"), "{message}");
+    assert_eq!(fs::read_to_string(&thesis).unwrap(), "years of work");
+}
+
+#[test]
 fn one_file_that_fails_does_not_keep_the_others() {
     let place = Place::new();
     let server = Server::new(|request| match request.target.as_str() {

@@ -21,6 +21,7 @@ use quickdraw_core::{
     CellType, Classifier, Drawing, IMAGE_SIDE, Ink, InkBatch, Model, ModelCard, ModelConfig, Pooling,
     QuantizedModel,
 };
+use quickdraw_core::weights::WeightType;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
@@ -490,7 +491,7 @@ fn class_biases_undo_a_last_layer_that_favours_a_category() {
         let file = format!("{label}.ndjson");
         fs::copy(PLACE.join("data").join(&file), PLACE.join("nine").join(&file)).unwrap();
     }
-    let refused = refusal(&PLACE, &["calibrate", "--model", "favouring", "--data", "nine", "--class-biases"]);
+    let refused = refusal(&PLACE, &["calibrate", "--model", "favouring", "--data", "nine", "--class-biases", "--again"]);
     assert!(refused.contains(&format!("nine: 0 drawings of {}", model.labels()[0])), "{refused}");
     assert_eq!(weights("favouring"), shifted);
 
@@ -501,6 +502,38 @@ fn class_biases_undo_a_last_layer_that_favours_a_category() {
         refusal(&PLACE, &["calibrate", "--model", "favouring-int8", "--data", "data", "--class-biases"]);
     assert!(refused.contains("weights.safetensors: these weights are in 8 bits"), "{refused}");
     assert_eq!(weights("favouring-int8"), before);
+}
+
+#[test]
+fn class_biases_are_added_once_and_keep_the_type_of_the_weights() {
+    let weights = || fs::read(PLACE.join("once/weights.safetensors")).unwrap();
+    let calibrate = ["calibrate", "--model", "once", "--data", "data", "--class-biases"];
+    for (name, weight_type) in [("f16", WeightType::F16), ("f32", WeightType::F32)] {
+        output(&PLACE, &["export", "--model", "model", "--out", "once", "--weights", name]);
+        output(&PLACE, &calibrate);
+        let shifted = weights();
+        assert_eq!(quickdraw_core::weights::weight_type(&shifted).unwrap(), weight_type);
+        let model = model_folder::open::<Flex>(&PLACE.join("once"), &Default::default()).unwrap();
+        assert_eq!(model.card().training["class_biases"]["drawings"], 120);
+        let refused = refusal(&PLACE, &calibrate);
+        assert!(refused.contains("once has class biases already") && refused.contains("--again"), "{refused}");
+        assert!(weights() == shifted);
+        output(&PLACE, &[&calibrate[..], &["--again"]].concat());
+        assert!(weights() != shifted);
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_export_without_room_for_both_files_changes_neither() {
+    output(&PLACE, &["export", "--model", "model", "--out", "neither", "--weights", "int8"]);
+    let read = |name: &str| fs::read(PLACE.join("neither").join(name)).unwrap();
+    let before = ["weights.safetensors", "model.json"].map(read);
+    // Every write to this device fails as one to a full disk does.
+    std::os::unix::fs::symlink("/dev/full", PLACE.join("neither/model.json.partial")).unwrap();
+    let told = refusal(&PLACE, &["export", "--model", "model", "--out", "neither", "--weights", "f32"]);
+    assert!(told.contains("model.json") && told.contains("No space left"), "{told}");
+    assert!(["weights.safetensors", "model.json"].map(read) == before);
 }
 
 /// Multiplies the last layer.

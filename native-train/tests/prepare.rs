@@ -439,6 +439,34 @@ fn a_file_that_is_not_whole_is_an_error_and_leaves_nothing() {
 }
 
 #[test]
+fn after_an_error_the_same_command_goes_on_with_what_was_read() {
+    let input = animals(11_000);
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    gzip.write_all(lines("yurt", 0..500).as_bytes()).unwrap();
+    let bytes = gzip.finish().unwrap();
+    let last = input.path().join("yurt.ndjson.gz");
+    fs::write(&last, &bytes[..bytes.len() - 20]).unwrap();
+    let options = Options { train_observations_per_class: 9000, ..Options::default() };
+    let place = TempDir::new().unwrap();
+    let (out, partial) = (place.path().join("out"), place.path().join("out.partial"));
+    let found = refusal(input.path(), &out, &options);
+    assert!(found.contains("yurt.ndjson.gz: cannot be read to its end"), "{found}");
+    assert!(found.contains("out.partial; the same command goes on from there with --resume"), "{found}");
+    let kept: BTreeSet<String> =
+        fs::read_dir(&partial).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    assert_eq!(kept, ["prepare.lock", "progress.json", "spool"].map(str::to_owned).into());
+
+    // The file is mended, and so has another size.
+    fs::write(&last, bytes).unwrap();
+    let undisturbed = place.path().join("undisturbed");
+    run(input.path(), &undisturbed, &options);
+    let summary = native_train::prepare::resume(&[input.path().to_owned()], &out, &options, true).unwrap();
+    assert!(summary.n_resumed > 0, "{summary}");
+    assert_eq!(contents(&out), contents(&undisturbed));
+    assert!(!partial.exists());
+}
+
+#[test]
 fn what_is_there_is_never_overwritten() {
     let input = animals(20);
     let place = TempDir::new().unwrap();

@@ -11,7 +11,7 @@ use burn::optim::decay::WeightDecayConfig;
 use burn::optim::{AdamWConfig, AdjustLrFn, MuonConfig, Optimizer, SimpleOptimizer};
 use burn::tensor::{Distribution, Tensor};
 use burn_flex::Flex;
-use native_train::checkpoint::Checkpoint;
+use native_train::checkpoint::{self, Checkpoint, Contents};
 use native_train::data::samples::sample_set;
 use native_train::data::{Augmentation, DataSet, Loader, LoaderConfig, Mixture, PreparedBatch, Sampling};
 use native_train::environment::describe;
@@ -239,6 +239,27 @@ fn metrics_past_the_checkpoint_are_taken_back_and_a_torn_line_is_dropped() {
     let steps = |out: &Path| evaluations(out).into_iter().map(|(step, _)| step).collect::<Vec<_>>();
     assert_eq!(steps(&out), [4, 8]);
     assert_eq!(metrics(&out).len(), metrics(&whole).len());
+}
+
+#[test]
+fn metrics_of_other_programs_stay_when_a_run_is_resumed() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    run(&job(&out, 4), false).unwrap();
+    let path = out.join("metrics.jsonl");
+    let before = std::fs::read(&path).unwrap();
+    // A later version's figures, a note, no text at all; and what lies past the checkpoint.
+    let others = b"{\"step\":4,\"test\":{\"top1\":0.5}}\n# a note\n\xff\n";
+    let beyond = b"{\"step\":5,\"test\":{\"top1\":0.5}}\n{\"step\":5,\"tra";
+    std::fs::write(&path, [&before[..], others, beyond].concat()).unwrap();
+    run(&Job { resume: true, ..job(&out, 8) }, false).unwrap();
+    let after = std::fs::read(&path).unwrap();
+    let kept = [&before[..], others].concat();
+    assert_eq!(String::from_utf8_lossy(&after[..kept.len()]), String::from_utf8_lossy(&kept));
+    let rest = std::str::from_utf8(&after[kept.len()..]).unwrap();
+    let steps: Vec<u64> =
+        rest.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["step"].as_u64().unwrap()).collect();
+    assert_eq!(steps, [8, 8]);
 }
 
 fn init(config: ModelConfig) -> Model<Autodiff<Flex>> {
@@ -721,6 +742,75 @@ fn a_new_run_does_not_mix_with_an_old_one() {
     };
     assert!(resumed(&renamed).contains("classes"));
     assert!(weights(&out) == before);
+}
+
+#[test]
+fn a_checkpoint_keeps_the_best_so_far_to_its_last_bit() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    run(&job(&out, 2), false).unwrap();
+    let mut state = Checkpoint::newest(&out).unwrap().unwrap().state;
+    let contents = Contents { model: vec![], average: None, optimizer: vec![] };
+    // Read by multiplication with a power of ten, each of these becomes the number beside it.
+    for right in [1, 2, 4, 5, 10] {
+        let best = f64::from(right) / 11.0;
+        state.step += 1;
+        (state.best, state.lowest_loss) = (Some((best, state.step)), Some(best));
+        checkpoint::save(&out, &state, &contents, 1).unwrap();
+        let read = Checkpoint::newest(&out).unwrap().unwrap().state;
+        assert_eq!((read.best, read.lowest_loss), (state.best, state.lowest_loss));
+    }
+}
+
+#[test]
+fn a_flipped_bit_in_a_checkpoint_is_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let mut resumed = job(&out, 2);
+    resumed.config.ema = 0.9;
+    run(&resumed, false).unwrap();
+    (resumed.resume, resumed.config.steps) = (true, 3);
+    let newest = out.join("checkpoints/step-000000002");
+    for name in ["model.bin", "average.bin", "optimizer.bin"] {
+        let whole = std::fs::read(newest.join(name)).unwrap();
+        let mut flipped = whole.clone();
+        flipped[whole.len() / 2] ^= 1;
+        std::fs::write(newest.join(name), flipped).unwrap();
+        let message = refusal(&resumed);
+        assert!(message.contains(&format!("{name} is damaged: its checksum is")), "{message}");
+        std::fs::remove_file(newest.join(name)).unwrap();
+        assert!(refusal(&resumed).contains(&format!("cannot read {}", newest.join(name).display())));
+        std::fs::write(newest.join(name), whole).unwrap();
+    }
+    let path = newest.join("state.json");
+    let mut state: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    let sums = state.as_object_mut().unwrap().remove("crc32c").unwrap();
+    assert_eq!(sums.as_object().unwrap().len(), 3);
+    state["format"] = 2.into();
+    std::fs::write(&path, state.to_string()).unwrap();
+    assert!(refusal(&resumed).contains("state.json: format 2 is unknown"));
+    // One from before there were numbers and sums goes on.
+    state.as_object_mut().unwrap().remove("format");
+    std::fs::write(&path, state.to_string()).unwrap();
+    assert!(run(&resumed, false).unwrap().finished);
+}
+
+#[test]
+fn a_run_folder_has_one_process_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    run(&job(&out, 2), false).unwrap();
+    let lock = std::fs::File::open(out.join("run.lock")).unwrap();
+    lock.lock().unwrap();
+    let resumed = Job { resume: true, ..job(&out, 3) };
+    assert!(refusal(&resumed).contains("run: another process is at work on this run"));
+    assert_eq!(Checkpoint::newest(&out).unwrap().unwrap().state.step, 2);
+    // One that has no checkpoint yet is no folder for another run either.
+    std::fs::remove_dir_all(out.join("checkpoints")).unwrap();
+    assert!(refusal(&job(&out, 3)).contains("another process is at work"));
+    drop(lock);
+    run(&job(&out, 3), false).unwrap();
+    run(&Job { resume: true, ..job(&out, 4) }, false).unwrap();
 }
 
 #[test]

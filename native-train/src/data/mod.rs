@@ -20,6 +20,7 @@ pub mod store;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod vectors;
 pub(crate) mod write;
+pub(crate) mod zstandard;
 
 pub use augment::Augmentation;
 pub use inputs::{Inputs, find_inputs};

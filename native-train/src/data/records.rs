@@ -13,7 +13,6 @@ use anyhow::{Context, Result, bail, ensure};
 use flate2::bufread::MultiGzDecoder;
 use memchr::memchr;
 use quickdraw_core::{Drawing, Record};
-use ruzstd::decoding::StreamingDecoder;
 
 use super::archive::{Archive, ClassLists};
 use super::examples;
@@ -21,6 +20,7 @@ use super::inputs::STANDARD_INPUT;
 use super::ndjson::{Line, Lines, lines_of};
 use super::npz::{Npz, Source};
 use super::simplified::{self, Fields, Strokes};
+use super::zstandard::{Zstandard, is_zstandard};
 use crate::tfrecord;
 
 /// Bytes at the beginning by which a form is told.
@@ -34,7 +34,6 @@ const MAX_ZIP_IN_MEMORY: u64 = 256 << 20;
 
 const ZIP: &[u8] = b"PK\x03\x04";
 const GZIP: &[u8] = &[0x1f, 0x8b];
-const ZSTANDARD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 
 /// Bytes before the strokes of a drawing in a binary file: identifier, country, recognised, time, number of strokes.
 const BINARY_HEADER: usize = 8 + 2 + 1 + 4 + 2;
@@ -213,10 +212,8 @@ fn unpacked(input: Input) -> Result<(Input, bool)> {
     if first.starts_with(GZIP) {
         return Ok((Box::new(BufReader::with_capacity(INPUT_BUFFER, MultiGzDecoder::new(input))), true));
     }
-    if first.starts_with(ZSTANDARD) {
-        let decoder = StreamingDecoder::new(input);
-        let decoder = decoder.map_err(|error| anyhow::anyhow!("not a Zstandard file: {error}"))?;
-        return Ok((Box::new(BufReader::with_capacity(INPUT_BUFFER, decoder)), true));
+    if is_zstandard(&first) {
+        return Ok((Box::new(BufReader::with_capacity(INPUT_BUFFER, Zstandard::new(input))), true));
     }
     Ok((input, false))
 }

@@ -3,6 +3,7 @@
 use anyhow::{Result, ensure};
 use quickdraw_core::ModelConfig;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::OptimizerKind;
 use crate::data::{Augmentation, LoaderConfig, Sampling};
@@ -198,6 +199,26 @@ impl TrainConfig {
         Ok(())
     }
 
+    /// Checks that a run with these options can go on with others: what its steps so far depend on stays.
+    ///
+    /// # Errors
+    /// Names what differs and may not.
+    pub fn check_resumable(&self, asked: &Self) -> Result<()> {
+        ensure!(
+            self.optimizer == asked.optimizer,
+            "the run was begun with --optimizer {}, asked for {}",
+            self.optimizer,
+            asked.optimizer
+        );
+        let fixed = |config: &Self| [config.seed, config.batch_size as u64, config.accumulate as u64];
+        for (name, (begun, asked)) in
+            ["--seed", "--batch-size", "--accumulate"].iter().zip(fixed(self).into_iter().zip(fixed(asked)))
+        {
+            ensure!(begun == asked, "the run was begun with {name} {begun}, asked for {asked}");
+        }
+        Ok(())
+    }
+
     /// The learning rate of a step, the first of which is 0.
     pub fn learning_rate_at(&self, step: u64) -> f64 {
         let done = step.min(self.steps) as f64 / self.steps as f64;
@@ -251,6 +272,38 @@ impl TrainConfig {
             // Statistics of a batch of drawings of one length are not those of all drawings.
             bucket_batches: if model.image_conv.is_empty() { self.bucket_batches } else { 1 },
         }
+    }
+}
+
+/// A field in which two values differ, and what they have there.
+pub type Difference = (String, Value, Value);
+
+/// The fields in which two values differ, sorted by their names; those of a field that has fields as `augmentation.prefix`.
+///
+/// # Errors
+/// When a value cannot be written as JSON.
+pub fn differences<T: Serialize>(before: &T, after: &T) -> Result<Vec<Difference>> {
+    // Through text, where 0.12 is 0.12 and not the digits of its float32.
+    let value = |value: &T| -> Result<Value> { Ok(serde_json::from_str(&serde_json::to_string(value)?)?) };
+    let mut found = Vec::new();
+    add_differences(String::new(), value(before)?, value(after)?, &mut found);
+    Ok(found)
+}
+
+fn add_differences(name: String, before: Value, after: Value, found: &mut Vec<Difference>) {
+    match (before, after) {
+        (Value::Object(before), Value::Object(mut after)) => {
+            // A field that one of them leaves out is null in it.
+            let only_after: Vec<String> = after.keys().filter(|key| !before.contains_key(*key)).cloned().collect();
+            let missing = only_after.into_iter().map(|key| (key, Value::Null));
+            for (key, before) in before.into_iter().chain(missing) {
+                let after = after.remove(&key).unwrap_or_default();
+                let name = if name.is_empty() { key } else { format!("{name}.{key}") };
+                add_differences(name, before, after, found);
+            }
+        }
+        (before, after) if before != after => found.push((name, before, after)),
+        _ => {}
     }
 }
 

@@ -28,7 +28,7 @@ use crate::data::{DataSet, Loader, Mixture};
 use crate::evaluate::{Evaluation, evaluate};
 use crate::model_folder;
 
-pub use config::{Schedule, TrainConfig};
+pub use config::{Difference, Schedule, TrainConfig, differences};
 pub use optimizer::{OptimizerKind, OptimizerState, WeightOptimizer, optimizer};
 pub use progress::Summary;
 use progress::{Display, Window};
@@ -90,11 +90,16 @@ where
 {
     let Job { config, out, .. } = job;
     config.validate()?;
+    checkpoint::check_folder(out, job.resume)?;
+    // One process at a time writes into the folder. That of a new run is made when nothing else speaks against it.
+    let mut lock = None;
     let resumed = match job.resume {
-        true => Checkpoint::newest(out)?,
+        true => {
+            lock = Some(run_folder::lock(out)?);
+            Checkpoint::newest(out)?
+        }
         false => None,
     };
-    ensure!(!job.resume || resumed.is_some(), "{} holds no checkpoint to resume from", out.display());
     // Whether the network knows the pen's state follows from options, which may change; a run keeps what it began with.
     let network = match &resumed {
         Some(checkpoint) => ModelConfig { pen_state: checkpoint.state.model.pen_state, ..job.model.clone() },
@@ -130,7 +135,6 @@ where
         optimizer = optimizer.load_record(checkpoint.optimizer(device)?);
         state = RunState { train: *config, ..checkpoint.state };
     } else {
-        checkpoint::refuse_existing(out)?;
         let trained: Vec<_> = job
             .init_from
             .iter()
@@ -146,6 +150,10 @@ where
     }
     average = (config.ema > 0.0).then(|| average.unwrap_or_else(|| model.valid()));
 
+    if lock.is_none() {
+        lock = Some(run_folder::lock(out)?);
+        checkpoint::check_folder(out, job.resume)?;
+    }
     let mut folder = RunFolder::open(job, &state)?;
     let mut loader = Loader::spawn(job.train.clone(), config.loader(&state.model, state.step))?;
     let display = Display::new(config.steps, state.step, job.quiet);
@@ -241,6 +249,7 @@ where
     }
     let seconds = started.elapsed().as_secs_f64();
     let waiting = if seconds > 0.0 { loader.waited().as_secs_f64() / seconds } else { 0.0 };
+    drop(lock);
     Ok(Outcome { step: state.step, finished, validation, waiting })
 }
 
@@ -264,13 +273,11 @@ fn is_finished(state: &RunState) -> bool {
 /// options may change, which the caller asked for by giving them.
 fn check_same_run(stored: &RunState, asked: &RunState, out: &Path) -> Result<()> {
     let out = out.display();
-    let place = |state: &RunState| (state.train.seed, state.train.batch_size, state.train.accumulate);
-    ensure!(
-        stored.model == asked.model,
-        "the run in {out} trains another network: {:?}, asked for {:?}",
-        stored.model,
-        asked.model
-    );
+    let changed: Vec<String> = differences(&stored.model, &asked.model)?
+        .into_iter()
+        .map(|(name, stored, asked)| format!("{name} is {stored}, asked for {asked}"))
+        .collect();
+    ensure!(changed.is_empty(), "the run in {out} trains another network: {}", changed.join("; "));
     ensure!(
         stored.labels == asked.labels,
         "the run in {out} has {} other classes than the data, which has {}",
@@ -279,7 +286,7 @@ fn check_same_run(stored: &RunState, asked: &RunState, out: &Path) -> Result<()>
     );
     ensure!(
         stored.n_drawings == asked.n_drawings,
-        "the run in {out} was trained on {} drawings, now there are {}",
+        "the run in {out} was trained on {} drawings, now there are {}; --data and what limits it stay as they were",
         stored.n_drawings,
         asked.n_drawings
     );
@@ -289,17 +296,5 @@ fn check_same_run(stored: &RunState, asked: &RunState, out: &Path) -> Result<()>
         SetShare::names(&stored.sets),
         SetShare::names(&asked.sets)
     );
-    ensure!(
-        stored.train.optimizer == asked.train.optimizer,
-        "the run in {out} was begun with --optimizer {}, asked for {}",
-        stored.train.optimizer,
-        asked.train.optimizer
-    );
-    ensure!(
-        place(stored) == place(asked),
-        "the run in {out} has (seed, batch size, batches a step) {:?}, asked for {:?}",
-        place(stored),
-        place(asked)
-    );
-    Ok(())
+    stored.train.check_resumable(&asked.train).with_context(|| format!("cannot go on with {out}"))
 }

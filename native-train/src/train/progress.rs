@@ -11,6 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
 
 use crate::evaluate::Evaluation;
+use crate::tell::tell;
 
 /// A window ends at steps divisible by this: losses of so many steps are read back from the device together.
 const WINDOW_STEPS: u64 = 20;
@@ -174,7 +175,7 @@ impl Display {
             }
             Self::Lines { n_steps, last } => {
                 if last.get().is_none_or(|last| last.elapsed() >= LINE_EVERY) {
-                    eprintln!("step {step}/{n_steps}: {text}");
+                    tell!("step {step}/{n_steps}: {text}");
                     last.set(Some(Instant::now()));
                 }
             }
@@ -196,7 +197,7 @@ impl Display {
     pub(super) fn line(&self, text: &str) {
         match self {
             Self::Bar(bar) => bar.println(text),
-            Self::Lines { .. } => eprintln!("{text}"),
+            Self::Lines { .. } => tell!("{text}"),
             Self::Quiet => {}
         }
     }

@@ -21,10 +21,14 @@ use super::progress::Summary;
 use super::tensorboard::EventFile;
 use crate::checkpoint::{RunState, write_all_atomic, write_atomic};
 use crate::evaluate::Evaluation;
+use crate::lock::try_lock;
 use crate::report::curves::{self, Curves};
 use crate::tally::Figures;
 
 const METRICS: &str = "metrics.jsonl";
+
+/// Locked by the process that is at work on the run.
+const LOCK: &str = "run.lock";
 
 /// A line of `metrics.jsonl`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -52,11 +56,17 @@ pub(super) struct RunFolder {
     events: EventFile,
 }
 
+/// Makes the folder if there is none, and locks it as long as what is returned is open.
+pub(super) fn lock(out: &Path) -> Result<File> {
+    fs::create_dir_all(out).with_context(|| format!("cannot make the folder {}", out.display()))?;
+    let lock = try_lock(&out.join(LOCK))?;
+    lock.with_context(|| format!("{}: another process is at work on this run", out.display()))
+}
+
 impl RunFolder {
-    /// Makes the folder, or goes on with it from a step.
+    /// Begins with what goes into the folder, or goes on with it from a step.
     pub(super) fn open(job: &Job, state: &RunState) -> Result<Self> {
         let out = job.out.clone();
-        fs::create_dir_all(&out).with_context(|| format!("cannot make the folder {}", out.display()))?;
         let mut config = json!({
             "network": state.model,
             "options": exact(&state.train)?,
@@ -177,20 +187,34 @@ fn add_session(path: &Path, job: &Job, step: u64) -> Result<()> {
     write_json(path, &sessions.into())
 }
 
-/// Removes the lines past `step`, and a last line that was cut short.
+/// Removes the lines past `step`, and a last line that was cut short. All others stay as they are, also those that this
+/// program does not know.
 fn take_back(path: &Path, step: u64) -> Result<()> {
-    if !path.exists() {
-        return Ok(());
+    #[derive(Deserialize)]
+    struct Step {
+        step: u64,
     }
-    let mut text = String::new();
-    for line in read_lines(path)?.iter().filter(|line| line.step <= step) {
-        text += &(serde_json::to_string(line)? + "\n");
+    let bytes = match fs::read(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        bytes => bytes.with_context(|| format!("cannot read {}", path.display()))?,
+    };
+    let mut kept = Vec::with_capacity(bytes.len());
+    for line in bytes.split_inclusive(|&byte| byte == b'\n') {
+        let is_past = serde_json::from_slice(line).is_ok_and(|line: Step| line.step > step);
+        let is_whole = line.ends_with(b"\n") || serde_json::from_slice::<Value>(line).is_ok();
+        if is_whole && !is_past {
+            kept.extend_from_slice(line);
+        }
+        if is_whole && !is_past && !line.ends_with(b"\n") {
+            kept.push(b'\n');
+        }
     }
-    write_atomic(path, text.as_bytes())
+    write_atomic(path, &kept)
 }
 
-/// The lines that are whole.
+/// The lines that this program writes.
 fn read_lines(path: &Path) -> Result<Vec<Line>> {
-    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
+    let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let lines = bytes.split(|&byte| byte == b'\n');
+    Ok(lines.filter_map(|line| serde_json::from_slice(line).ok()).collect())
 }

@@ -217,6 +217,13 @@ fn forms() -> Vec<(&'static str, Vec<u8>, &'static str, Vec<u8>)> {
         ("cat.csv", gzip(&cats), "dog.ndjson", zstandard(&binary_dog)),
         ("cat.bin", table_cats, "dog.csv", binary_dog),
         ("cat.ndjson", [gzip(&cats[..30]), gzip(&cats[30..])].concat(), "dog.bin", gzip(&dog)),
+        // Frames as well, among them one to be skipped (RFC 8878, 3.1.2).
+        (
+            "cat.ndjson.zst",
+            [&b"\x51\x2a\x4d\x18\x03\0\0\0abc"[..], &zstandard(&cats[..30]), &zstandard(&cats[30..])].concat(),
+            "dog.ndjson.zst",
+            [&zstandard(&dog)[..], b"\x50\x2a\x4d\x18\0\0\0\0"].concat(),
+        ),
     ]
 }
 
@@ -315,11 +322,18 @@ fn a_compressed_file_that_is_not_whole_is_an_error() {
             assert!(message.contains(name) && message.contains("cannot be read"), "{message}");
         }
     }
-    // The checksum at the end of a gzip file.
-    let mut spoilt = gzip(lines.as_bytes());
-    let at = spoilt.len() - 6;
-    spoilt[at] ^= 1;
-    let folder = folder(&[]);
-    fs::write(folder.path().join("cat.ndjson.gz"), spoilt).unwrap();
-    assert!(error(&folder, &ReadOptions::default()).contains("cannot be read to its end"));
+    // The checksum at the end, and what is no part of the file behind it.
+    for (name, bytes, checksum_at) in
+        [("cat.ndjson.gz", gzip(lines.as_bytes()), 6), ("cat.ndjson.zst", zstandard(lines.as_bytes()), 2)]
+    {
+        let mut spoilt = bytes.clone();
+        let at = spoilt.len() - checksum_at;
+        spoilt[at] ^= 1;
+        for spoilt in [spoilt, [&bytes[..], b"more"].concat(), [&bytes[..], &bytes[..20]].concat()] {
+            let folder = folder(&[]);
+            fs::write(folder.path().join(name), spoilt).unwrap();
+            let message = error(&folder, &ReadOptions::default());
+            assert!(message.contains("cannot be read to its end"), "{message}");
+        }
+    }
 }

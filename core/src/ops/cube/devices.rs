@@ -1,13 +1,23 @@
 //! Which devices there are, asked without the panic with which the backends answer where there is none.
 
 /// Number of CUDA devices; 0 without NVIDIA's driver.
+///
+/// # Errors
+/// What the driver answers when it is there and fails.
 #[cfg(feature = "cuda")]
-pub fn n_cuda_devices() -> usize {
+pub fn n_cuda_devices() -> Result<usize, String> {
+    use cudarc::driver::sys::CUresult::{CUDA_ERROR_NO_DEVICE, CUDA_ERROR_STUB_LIBRARY};
+
     // SAFETY: it only tries to open the driver's library.
     if !unsafe { cudarc::driver::sys::is_culib_present() } {
-        return 0;
+        return Ok(0);
     }
-    cudarc::driver::CudaContext::device_count().map_or(0, |count| count.max(0) as usize)
+    match cudarc::driver::CudaContext::device_count() {
+        Ok(count) => Ok(count.max(0) as usize),
+        // The toolkit's library in place of a driver counts as none.
+        Err(error) if matches!(error.0, CUDA_ERROR_NO_DEVICE | CUDA_ERROR_STUB_LIBRARY) => Ok(0),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 /// The name of the adapter that burn-wgpu computes on by default, if there is one.
