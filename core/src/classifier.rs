@@ -3,8 +3,8 @@
 //! The folder holds `model.json` (a [`ModelCard`]) and `weights.safetensors`; it is all that passes from training
 //! to the browser.
 
-use burn::tensor::backend::Backend;
 use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 

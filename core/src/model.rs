@@ -87,7 +87,7 @@ pub struct ModelConfig {
     /// Batch normalisation before each convolution.
     #[serde(default)]
     pub batch_norm: bool,
-    /// Share of values dropped before every convolution but the first, and after every LSTM layer, in training.
+    /// Share of values dropped before every convolution along a drawing but the first, and after every LSTM layer, in training.
     #[serde(default = "default::dropout")]
     pub dropout: f64,
     /// Drop the same channels at every step of a drawing (Gal and Ghahramani, "A Theoretically Grounded Application of

@@ -125,7 +125,8 @@ fn both_processor_backends_give_the_same_logits() {
 fn dropout_follows_from_its_seed_and_is_absent_without() {
     let device = Default::default();
     Flex::seed(&device, 6);
-    for config in configs() {
+    // The image branch has no dropout.
+    for config in configs().into_iter().filter(|config| config.num_layers > 0) {
         let model: Model<Flex> = ModelConfig { dropout: 0.5, ..config }.init(&device).unwrap();
         let inks: Vec<Ink> =
             scribbles(8, &[12, 7]).iter().map(|d| Ink::from_drawing(d, model.config().ink)).collect();
@@ -356,9 +357,12 @@ fn calibration_divides_the_logits_of_both_forms() {
         }
     }
     let refusal = |card| open(&serde_json::to_vec(&card).unwrap(), &bytes).unwrap_err();
-    for (temperature, threshold, wrong) in
-        [(0.0, 0.5, "temperature"), (-1.0, 0.5, "temperature"), (1e-39, 0.5, "temperature"), (1.0, 1.5, "threshold")]
-    {
+    for (temperature, threshold, wrong) in [
+        (0.0, 0.5, "temperature"),
+        (-1.0, 0.5, "temperature"),
+        (1e-39, 0.5, "temperature"),
+        (1.0, 1.5, "threshold"),
+    ] {
         let cards = [
             with(both(temperature, threshold), None),
             with(both(1.0, 0.5), Some(both(temperature, threshold))),
@@ -536,7 +540,8 @@ fn half_precision_weights_stay_near_the_full_ones() {
 
 #[test]
 fn eight_bit_weights_are_a_quarter_as_large_and_stay_near_the_full_ones() {
-    for config in configs() {
+    // The smallest one is mostly names and scales.
+    for config in configs().into_iter().filter(|config| config.num_layers > 0) {
         let model: Model<Flex> = ModelConfig { num_nodes: 64, ..config }.init(&Default::default()).unwrap();
         let drawings = scribbles(5, &[25, 60]);
         let full = logits(&model, &drawings);

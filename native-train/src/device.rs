@@ -266,7 +266,8 @@ mod tests {
     #[test]
     fn a_driver_that_fails_is_an_error_and_none_is_not() {
         assert_eq!(working_devices(Ok(0)).expect("no driver, or one without devices"), 0);
-        let error = working_devices(Err("CUDA_ERROR_SYSTEM_DRIVER_MISMATCH".to_owned())).expect_err("it fails");
+        let error =
+            working_devices(Err("CUDA_ERROR_SYSTEM_DRIVER_MISMATCH".to_owned())).expect_err("it fails");
         let told = error.to_string();
         assert!(told.contains("DRIVER_MISMATCH") && told.contains("--device cpu"), "{told}");
     }

@@ -509,7 +509,9 @@ impl Workplace {
             return error;
         }
         let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
-        for entry in entries.filter(|entry| [PROGRESS, SPOOL, LOCK].iter().all(|&name| entry.file_name() != name)) {
+        for entry in
+            entries.filter(|entry| [PROGRESS, SPOOL, LOCK].iter().all(|&name| entry.file_name() != name))
+        {
             // There is an error to tell already, and the next run writes over it.
             let _ = fs::remove_file(entry.path());
         }
@@ -577,9 +579,13 @@ impl Progress {
         let found: Self =
             serde_json::from_str(&text).with_context(|| format!("{shown}: damaged; {way_out}"))?;
         // What has not been read yet may have been mended meanwhile.
-        let read = |asked: &Value| asked["inputs"].as_array().and_then(|all| all.get(..found.n_files)).map(<[_]>::to_vec);
+        let read = |asked: &Value| {
+            asked["inputs"].as_array().and_then(|all| all.get(..found.n_files)).map(<[_]>::to_vec)
+        };
         ensure!(
-            found.asked["options"] == asked["options"] && read(&found.asked) == read(asked) && read(asked).is_some(),
+            found.asked["options"] == asked["options"]
+                && read(&found.asked) == read(asked)
+                && read(asked).is_some(),
             "{shown}: the interrupted run had other options or other files; {way_out}"
         );
         Ok(Some(found))

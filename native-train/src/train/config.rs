@@ -294,7 +294,8 @@ fn add_differences(name: String, before: Value, after: Value, found: &mut Vec<Di
     match (before, after) {
         (Value::Object(before), Value::Object(mut after)) => {
             // A field that one of them leaves out is null in it.
-            let only_after: Vec<String> = after.keys().filter(|key| !before.contains_key(*key)).cloned().collect();
+            let only_after: Vec<String> =
+                after.keys().filter(|key| !before.contains_key(*key)).cloned().collect();
             let missing = only_after.into_iter().map(|key| (key, Value::Null));
             for (key, before) in before.into_iter().chain(missing) {
                 let after = after.remove(&key).unwrap_or_default();
