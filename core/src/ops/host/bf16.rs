@@ -5,7 +5,6 @@
 //! with it all unsafe code of these products, is in this file; [`tiles`](super::tiles) makes products of any size of it.
 
 use std::marker::PhantomData;
-use std::sync::OnceLock;
 
 /// Rows of a tile on the left-hand side, columns of one on the right-hand side.
 pub(super) const SIDE: usize = 16;
@@ -234,8 +233,9 @@ fn portable_multiply(left: &[Tile], right: &[Tile], depth: usize, sums: &mut Sum
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use std::arch::x86_64::*;
+    use std::sync::OnceLock;
 
-    use super::{DEPTH, OnceLock, Rows, SIDE, Sums, Tile};
+    use super::{DEPTH, Rows, SIDE, Sums, Tile};
 
     /// Whether there is all that the functions here need.
     pub(super) fn has_avx512() -> bool {
@@ -372,8 +372,9 @@ mod x86 {
 mod amx {
     use std::arch::asm;
     use std::arch::x86_64::__cpuid_count;
+    use std::sync::OnceLock;
 
-    use super::{OnceLock, SIDE, Sums, Tile};
+    use super::{SIDE, Sums, Tile};
 
     /// Whether the processor has tiles of bf16 and the system lets this process use them, which is asked for once.
     pub(super) fn is_permitted() -> bool {
