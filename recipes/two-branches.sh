@@ -86,6 +86,8 @@ train image "${sets[@]}" "${strong[@]}" "${image[@]}" "${image_alone[@]}" --batc
 train joint "${sets[@]}" "${weak[@]}" "${narrow[@]}" "${image[@]}" --init-from "$out/strokes" --init-from "$out/image" \
   --balance-power 0.2 --steps "$joint_steps" --learning-rate 0.001 --quantized-steps "$quantized_steps"
 # 4. Temperature, threshold and class biases, on drawings that were not trained on.
-stage calibrate calibrate --model "$out/joint" --data "$out/validation.ndjson.gz" --class-biases
+if [ ! -e "$out/calibrate.done" ]; then
+  stage calibrate calibrate --model "$out/joint" --data "$out/validation.ndjson.gz" --class-biases --json >"$out/calibrate.json"
+fi
 stage export export --model "$out/joint" --out "$out/model" --weights int8
 echo "$out/model"

@@ -4,6 +4,9 @@
 //! In: f32 values in rows, rounded here into tiles, to nearest even. Out: blocks of sums. All code for particular instructions, and
 //! with it all unsafe code of these products, is in this file; [`tiles`](super::tiles) makes products of any size of it.
 
+// A browser has no such instructions: there no value of Instructions can be, and what takes one is left out of the program.
+#![cfg_attr(target_family = "wasm", allow(dead_code, unused_variables))]
+
 use std::marker::PhantomData;
 
 /// Rows of a tile on the left-hand side, columns of one on the right-hand side.
@@ -67,19 +70,23 @@ enum Kind {
     Amx,
     #[cfg(target_arch = "x86_64")]
     Avx512,
+    #[cfg(not(target_family = "wasm"))]
     Portable,
 }
 
 impl Instructions {
     /// The same arithmetic as that of AMX by no particular instructions: slow, for tests on any machine.
+    #[cfg(not(target_family = "wasm"))]
     pub const PORTABLE: Self = Self(Kind::Portable);
 
     /// The fastest that this machine has, if it has any for bf16.
+    #[cfg(not(target_family = "wasm"))]
     pub fn fastest() -> Option<Self> {
         Self::all().into_iter().find(|&instructions| instructions != Self::PORTABLE)
     }
 
     /// All that this machine can run, the fastest first.
+    #[cfg(not(target_family = "wasm"))]
     pub fn all() -> Vec<Self> {
         let mut all = Vec::new();
         #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
@@ -108,6 +115,7 @@ impl Instructions {
     pub(super) fn round_along(self, rows: Rows<'_>, side: usize, depth: usize, to: &mut Tile) {
         let (row, column) = (SIDE * side, DEPTH * depth);
         match self.0 {
+            #[cfg(not(target_family = "wasm"))]
             Kind::Portable => {
                 let at = |r: usize, c: usize| bf16_bits(rows.get(row + r, column + c));
                 *to = tile(|r, p| at(r, 2 * p) | at(r, 2 * p + 1) << 16);
@@ -123,6 +131,7 @@ impl Instructions {
     pub(super) fn round_across(self, rows: Rows<'_>, side: usize, depth: usize, to: &mut Tile) {
         let (row, column) = (DEPTH * depth, SIDE * side);
         match self.0 {
+            #[cfg(not(target_family = "wasm"))]
             Kind::Portable => {
                 let at = |r: usize, c: usize| bf16_bits(rows.get(row + r, column + c));
                 *to = tile(|p, c| at(2 * p, c) | at(2 * p + 1, c) << 16);
@@ -136,6 +145,7 @@ impl Instructions {
     /// Rows of pairs become columns of pairs: what was a tile of the left-hand side is one of the right-hand side.
     pub(super) fn transpose(self, from: &Tile, to: &mut Tile) {
         match self.0 {
+            #[cfg(not(target_family = "wasm"))]
             Kind::Portable => *to = tile(|r, p| from.0[p][r]),
             #[cfg(target_arch = "x86_64")]
             // SAFETY: as above.
@@ -144,11 +154,13 @@ impl Instructions {
     }
 }
 
+#[cfg(not(target_family = "wasm"))]
 fn tile(at: impl Fn(usize, usize) -> u32) -> Tile {
     Tile(std::array::from_fn(|r| std::array::from_fn(|p| at(r, p))))
 }
 
 /// The bits of a value rounded to bf16, to nearest even; as the instructions do, numbers too small for a full mantissa become 0.
+#[cfg(not(target_family = "wasm"))]
 fn bf16_bits(value: f32) -> u32 {
     let bits = value.to_bits();
     if value.is_nan() {
@@ -199,6 +211,7 @@ impl Kernel {
                     _ => x86::multiply::<2>(left, right, depth, sums),
                 }
             },
+            #[cfg(not(target_family = "wasm"))]
             Kind::Portable => portable_multiply(left, right, depth, sums),
         }
     }
@@ -206,6 +219,7 @@ impl Kernel {
 
 /// As TDPBF16PS: of each tile the sums of the first and of the second values of the pairs, one after the other, then their sum.
 /// Products of two bf16 are exact in f32.
+#[cfg(not(target_family = "wasm"))]
 fn portable_multiply(left: &[Tile], right: &[Tile], depth: usize, sums: &mut Sums) {
     let first = |pair: u32| f32::from_bits(pair << 16);
     let second = |pair: u32| f32::from_bits(pair & 0xffff_0000);

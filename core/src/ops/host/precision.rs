@@ -25,10 +25,13 @@ pub fn set_precision(precision: Precision) -> Result<(), PrecisionAlreadySet> {
     PRECISION.set(precision)
 }
 
-/// The arithmetic of the precision that was set, else of f32.
+/// The arithmetic of the precision that was set, else of f32, which is all that WebAssembly has.
 pub fn arithmetic() -> Arithmetic {
     match PRECISION.get() {
         Precision::F32 => Arithmetic::F32,
+        #[cfg(not(target_family = "wasm"))]
         Precision::Bf16 => Arithmetic::Bf16(Instructions::fastest().unwrap_or(Instructions::PORTABLE)),
+        #[cfg(target_family = "wasm")]
+        Precision::Bf16 => Arithmetic::F32,
     }
 }
