@@ -283,13 +283,35 @@ fn dot<W: Weight, const R: usize, const P: usize>(
 
 /// Rounds values to whole numbers of at most `largest` and appends them; gives what 1 stands for.
 pub(super) fn round_rows(values: &[f32], largest: f32, rounded: &mut Vec<i16>) -> f32 {
-    let size = values.iter().fold(0.0f32, |size, value| size.max(value.abs()));
-    // Values of next to nothing have no size that could be divided by; they are zero in 16 bits of anything else.
-    let inverse = if size < f32::MIN_POSITIVE * largest { 0.0 } else { largest / size };
     let before = rounded.len();
     rounded.resize(before + values.len(), 0);
-    round(values, inverse, &mut rounded[before..]);
-    size / largest
+    let [factor, scale] = factor_and_scale(values, largest);
+    round(values, factor, &mut rounded[before..]);
+    scale
+}
+
+/// What values are multiplied by so that the largest of them becomes `largest`, and what 1 stands for then.
+pub(super) fn factor_and_scale(values: &[f32], largest: f32) -> [f32; 2] {
+    // Lanes by themselves, and a comparison instead of `max`, which has rules of its own for NaN: both become vectors.
+    let mut lanes = [0.0f32; 8];
+    let (chunks, rest) = values.as_chunks::<8>();
+    let chunks = chunks.iter().map(<[f32; 8]>::as_slice).chain([rest]);
+    for chunk in chunks {
+        for (lane, value) in lanes.iter_mut().zip(chunk) {
+            let size = value.abs();
+            *lane = if size > *lane { size } else { *lane };
+        }
+    }
+    let size = lanes.into_iter().fold(0.0, f32::max);
+    // Values of next to nothing have no size that could be divided by; they are zero in 16 bits of anything else.
+    let factor = if size < f32::MIN_POSITIVE * largest { 0.0 } else { largest / size };
+    [factor, size / largest]
+}
+
+/// What is below zero becomes zero.
+#[inline(always)]
+pub(super) fn rectified(value: &f32) -> f32 {
+    if *value > 0.0 { *value } else { 0.0 }
 }
 
 /// The whole numbers nearest to the values times `factor`, which are within 16 bits.

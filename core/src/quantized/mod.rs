@@ -8,7 +8,7 @@
 mod linear;
 mod lstm;
 
-use self::linear::{Linear, Rows, in_order, round_rows};
+use self::linear::{Linear, Rows, factor_and_scale, in_order, rectified, round, round_rows};
 use self::lstm::Direction;
 use crate::int8::Quantized;
 use crate::model::{BATCH_NORM_EPSILON, IMAGE_POOLING};
@@ -222,22 +222,33 @@ impl ImageConv {
     /// From `work.rows` `[S * S, C]` to `work.rows` `[S' * S', N]`, rectified.
     fn forward(&self, work: &mut Workspace) {
         let Workspace { rounded, rows, output, windows, .. } = work;
+        let image_conv::Shape { side, d_input, stride, .. } = self.shape;
+        // One pixel of zeros around the image, so that each row of a window is a slice.
+        let padded = (side + 2) * d_input;
         rounded.clear();
-        let scale = round_rows(rows, self.linear.largest(), rounded);
-        let n_windows = self.shape.n_windows();
-        windows.clear();
+        rounded.resize((side + 2) * padded, 0);
+        let [factor, scale] = factor_and_scale(rows, self.linear.largest());
+        for (row, to) in rows.chunks_exact(side * d_input).zip(rounded.chunks_exact_mut(padded).skip(1)) {
+            round(row, factor, &mut to[d_input..][..row.len()]);
+        }
+        let (n_windows, d_window) = (self.shape.n_windows(), self.shape.d_window());
         // An odd last window is read with one number more.
-        windows.resize(n_windows * self.shape.d_window() + 1, 0);
-        self.shape.for_each_run(|to, from, len| {
-            windows[to..to + len].copy_from_slice(&rounded[from..from + len]);
-        });
+        windows.resize(n_windows * d_window + 1, 0);
+        let output_side = self.shape.output_side();
+        let row_len = IMAGE_KERNEL * d_input;
+        for (number, window) in windows.chunks_exact_mut(d_window).take(n_windows).enumerate() {
+            let first = (number / output_side * (side + 2) + number % output_side) * stride * d_input;
+            for (row, to) in window.chunks_exact_mut(row_len).enumerate() {
+                to.copy_from_slice(&rounded[first + row * padded..][..row_len]);
+            }
+        }
         let places = self.linear.n_places();
         output.resize(n_windows * places, 0.0);
         let stride = self.shape.d_window();
         self.linear.forward(Rows { stride, n_rows: n_windows, values: windows, scale }, output);
         rows.clear();
         for row in output.chunks_exact(places) {
-            rows.extend(row[..self.shape.d_output].iter().map(|value| value.max(0.0)));
+            rows.extend(row[..self.shape.d_output].iter().map(rectified));
         }
     }
 }
@@ -272,7 +283,7 @@ impl Conv {
             let row = row[..self.d_output].iter();
             match activation {
                 Activation::None => rows.extend(row),
-                Activation::Relu => rows.extend(row.map(|value| value.max(0.0))),
+                Activation::Relu => rows.extend(row.map(rectified)),
             }
         }
         n_windows

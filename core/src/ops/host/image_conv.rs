@@ -57,7 +57,7 @@ impl Shape {
 
     /// Calls `run` with each run of neighbouring values that a window of an image shares with it: where it begins in the window and
     /// in the image, and its length. What a window has besides lies outside of the image.
-    pub(crate) fn for_each_run(&self, mut run: impl FnMut(usize, usize, usize)) {
+    fn for_each_run(&self, mut run: impl FnMut(usize, usize, usize)) {
         let (c, side) = (self.d_input, self.output_side());
         for y in 0..side {
             let (first_row, rows) = self.taps(y);
