@@ -362,10 +362,10 @@ mod x86 {
                 for (d, left) in left.iter().enumerate() {
                     for p in 0..SIDE {
                         let right: [__m512bh; C] = std::array::from_fn(|c| pairs(&right[c * depth + d].0[p]));
-                        for r in 0..ROWS {
-                            let pair = pairs(&[left.0[first + r][p]; SIDE]);
-                            for c in 0..C {
-                                block[r][c] = _mm512_dpbf16_ps(block[r][c], pair, right[c]);
+                        for (block, left) in block.iter_mut().zip(&left.0[first..first + ROWS]) {
+                            let pair = pairs(&[left[p]; SIDE]);
+                            for (sum, right) in block.iter_mut().zip(right) {
+                                *sum = _mm512_dpbf16_ps(*sum, pair, right);
                             }
                         }
                     }
