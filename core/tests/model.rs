@@ -339,9 +339,12 @@ fn calibration_divides_the_logits_of_both_forms() {
         }
     }
     let refusal = |card| open(&serde_json::to_vec(&card).unwrap(), &bytes).unwrap_err();
-    for (temperature, threshold, wrong) in
-        [(0.0, 0.5, "temperature"), (-1.0, 0.5, "temperature"), (1e-39, 0.5, "temperature"), (1.0, 1.5, "threshold")]
-    {
+    for (temperature, threshold, wrong) in [
+        (0.0, 0.5, "temperature"),
+        (-1.0, 0.5, "temperature"),
+        (1e-39, 0.5, "temperature"),
+        (1.0, 1.5, "threshold"),
+    ] {
         let cards = [
             with(both(temperature, threshold), None),
             with(both(1.0, 0.5), Some(both(temperature, threshold))),

@@ -276,6 +276,11 @@ macro_rules! tests_on {
 }
 
 #[cfg(feature = "cuda")]
-tests_on!(cuda, burn_cuda::Cuda, quickdraw_core::ops::cube::n_cuda_devices().is_ok_and(|n| n > 0), "CUDA device");
+tests_on!(
+    cuda,
+    burn_cuda::Cuda,
+    quickdraw_core::ops::cube::n_cuda_devices().is_ok_and(|n| n > 0),
+    "CUDA device"
+);
 #[cfg(feature = "wgpu")]
 tests_on!(wgpu, burn_wgpu::Wgpu, quickdraw_core::ops::cube::wgpu_adapter().is_some(), "adapter for wgpu");

@@ -894,7 +894,9 @@ impl Downloader<'_> {
                 "{url}: a web page came instead of the file; does this network ask to log in?"
             )));
         }
-        if let Some(coding) = text_of(header::CONTENT_ENCODING).filter(|coding| !coding.eq_ignore_ascii_case("identity")) {
+        if let Some(coding) =
+            text_of(header::CONTENT_ENCODING).filter(|coding| !coding.eq_ignore_ascii_case("identity"))
+        {
             return Err(Failure::File(anyhow!(
                 "{url}: the file came compressed ({coding}) although it was asked for as it is"
             )));

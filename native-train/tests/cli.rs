@@ -316,12 +316,14 @@ fn a_resumed_run_keeps_its_options_and_tells_what_flags_change() {
 
     // All flags of the start once more change nothing.
     let flags = SMALL.replace(" --quiet", "").replace("--steps 3", "--steps 4");
-    let resumed = run(place.path(), &format!("{resume} {own} {flags}").replacen("--device cpu --threads 1", "", 1));
+    let resumed =
+        run(place.path(), &format!("{resume} {own} {flags}").replacen("--device cpu --threads 1", "", 1));
     assert_eq!(resumed.code, 0, "{}", resumed.stderr);
     assert_eq!(changes(&resumed.stderr), Vec::<String>::new());
     assert_eq!(config(), expected);
 
-    let resumed = run(place.path(), &format!("{resume} --steps 5 --learning-rate 0.001 --augment-prefix 0.2"));
+    let resumed =
+        run(place.path(), &format!("{resume} --steps 5 --learning-rate 0.001 --augment-prefix 0.2"));
     assert_eq!(resumed.code, 0, "{}", resumed.stderr);
     let line = "changed from this step on: augmentation.prefix 0.1 -> 0.2, learning_rate 0.003 -> 0.001, steps 4 -> 5";
     assert_eq!(changes(&resumed.stderr), [line]);

@@ -590,7 +590,8 @@ fn an_empty_file_is_told() {
 
 #[test]
 fn an_empty_answer_without_ranges_is_no_file() {
-    let chunks = || b"HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".to_vec();
+    let chunks =
+        || b"HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".to_vec();
     for answer in [reply("200 OK", "ETag: \"0\"\r\n", b""), chunks()] {
         let place = Place::new();
         let message = place.refusal(&Server::new(move |_| answer.clone()));

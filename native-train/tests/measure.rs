@@ -17,11 +17,11 @@ use native_train::evaluate::{Measurement, Network, compare, evaluate};
 use native_train::export::onnx;
 use native_train::tally::{Confidences, Tally};
 use native_train::{model_folder, report};
+use quickdraw_core::weights::WeightType;
 use quickdraw_core::{
     CellType, Classifier, Drawing, IMAGE_SIDE, Ink, InkBatch, Model, ModelCard, ModelConfig, Pooling,
     QuantizedModel,
 };
-use quickdraw_core::weights::WeightType;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
@@ -491,7 +491,10 @@ fn class_biases_undo_a_last_layer_that_favours_a_category() {
         let file = format!("{label}.ndjson");
         fs::copy(PLACE.join("data").join(&file), PLACE.join("nine").join(&file)).unwrap();
     }
-    let refused = refusal(&PLACE, &["calibrate", "--model", "favouring", "--data", "nine", "--class-biases", "--again"]);
+    let refused = refusal(
+        &PLACE,
+        &["calibrate", "--model", "favouring", "--data", "nine", "--class-biases", "--again"],
+    );
     assert!(refused.contains(&format!("nine: 0 drawings of {}", model.labels()[0])), "{refused}");
     assert_eq!(weights("favouring"), shifted);
 
@@ -516,7 +519,10 @@ fn class_biases_are_added_once_and_keep_the_type_of_the_weights() {
         let model = model_folder::open::<Flex>(&PLACE.join("once"), &Default::default()).unwrap();
         assert_eq!(model.card().training["class_biases"]["drawings"], 120);
         let refused = refusal(&PLACE, &calibrate);
-        assert!(refused.contains("once has class biases already") && refused.contains("--again"), "{refused}");
+        assert!(
+            refused.contains("once has class biases already") && refused.contains("--again"),
+            "{refused}"
+        );
         assert!(weights() == shifted);
         output(&PLACE, &[&calibrate[..], &["--again"]].concat());
         assert!(weights() != shifted);

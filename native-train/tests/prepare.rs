@@ -452,8 +452,10 @@ fn after_an_error_the_same_command_goes_on_with_what_was_read() {
     let found = refusal(input.path(), &out, &options);
     assert!(found.contains("yurt.ndjson.gz: cannot be read to its end"), "{found}");
     assert!(found.contains("out.partial; the same command goes on from there with --resume"), "{found}");
-    let kept: BTreeSet<String> =
-        fs::read_dir(&partial).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let kept: BTreeSet<String> = fs::read_dir(&partial)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
     assert_eq!(kept, ["prepare.lock", "progress.json", "spool"].map(str::to_owned).into());
 
     // The file is mended, and so has another size.

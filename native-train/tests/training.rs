@@ -257,8 +257,10 @@ fn metrics_of_other_programs_stay_when_a_run_is_resumed() {
     let kept = [&before[..], others].concat();
     assert_eq!(String::from_utf8_lossy(&after[..kept.len()]), String::from_utf8_lossy(&kept));
     let rest = std::str::from_utf8(&after[kept.len()..]).unwrap();
-    let steps: Vec<u64> =
-        rest.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["step"].as_u64().unwrap()).collect();
+    let steps: Vec<u64> = rest
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["step"].as_u64().unwrap())
+        .collect();
     assert_eq!(steps, [8, 8]);
 }
 

@@ -199,7 +199,8 @@ impl TrainConfig {
         Ok(())
     }
 
-    /// Checks that a run with these options can go on with others: what its steps so far depend on stays.
+    /// Checks that a run with these options can go on with others: what its steps so far depend on
+    /// stays.
     ///
     /// # Errors
     /// Names what differs and may not.
@@ -278,7 +279,8 @@ impl TrainConfig {
 /// A field in which two values differ, and what they have there.
 pub type Difference = (String, Value, Value);
 
-/// The fields in which two values differ, sorted by their names; those of a field that has fields as `augmentation.prefix`.
+/// The fields in which two values differ, sorted by their names; those of a field that has fields
+/// as `augmentation.prefix`.
 ///
 /// # Errors
 /// When a value cannot be written as JSON.
@@ -294,7 +296,8 @@ fn add_differences(name: String, before: Value, after: Value, found: &mut Vec<Di
     match (before, after) {
         (Value::Object(before), Value::Object(mut after)) => {
             // A field that one of them leaves out is null in it.
-            let only_after: Vec<String> = after.keys().filter(|key| !before.contains_key(*key)).cloned().collect();
+            let only_after: Vec<String> =
+                after.keys().filter(|key| !before.contains_key(*key)).cloned().collect();
             let missing = only_after.into_iter().map(|key| (key, Value::Null));
             for (key, before) in before.into_iter().chain(missing) {
                 let after = after.remove(&key).unwrap_or_default();

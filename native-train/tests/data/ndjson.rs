@@ -220,7 +220,8 @@ fn forms() -> Vec<(&'static str, Vec<u8>, &'static str, Vec<u8>)> {
         // Frames as well, among them one to be skipped (RFC 8878, 3.1.2).
         (
             "cat.ndjson.zst",
-            [&b"\x51\x2a\x4d\x18\x03\0\0\0abc"[..], &zstandard(&cats[..30]), &zstandard(&cats[30..])].concat(),
+            [&b"\x51\x2a\x4d\x18\x03\0\0\0abc"[..], &zstandard(&cats[..30]), &zstandard(&cats[30..])]
+                .concat(),
             "dog.ndjson.zst",
             [&zstandard(&dog)[..], b"\x50\x2a\x4d\x18\0\0\0\0"].concat(),
         ),
