@@ -213,7 +213,8 @@ impl<B: ModelBackend> Classifier<B> {
     /// The probability of each class for a drawing in the data set's simplified form, calibrated if the model is.
     ///
     /// # Errors
-    /// None that a [`Drawing`] can cause, but weights that make the network give a number that is not finite.
+    /// None that a [`Drawing`] can cause, but weights that make the network give a number that is
+    /// not finite.
     pub fn probabilities(&self, drawing: &Drawing) -> Result<Vec<f32>, Error> {
         let logits = finite(values(self.forward(std::slice::from_ref(drawing))?))?;
         Ok(softmax(logits, self.card.temperature(drawing.is_pen_down())))

@@ -122,7 +122,8 @@ fn scale_name(name: &str) -> String {
 ///
 /// # Errors
 /// When the bytes are not safetensors or end early; when a tensor is missing, superfluous, of another shape or
-/// number type, or not finite; when a variance is negative; when the scales of 8-bit numbers are missing, not above 0, or of no such tensor.
+/// number type, or not finite; when a variance is negative; when the scales of 8-bit numbers are
+/// missing, not above 0, or of no such tensor.
 pub fn load<B: Backend>(model: Model<B>, bytes: &[u8], device: &B::Device) -> Result<Model<B>, Error> {
     let reader = Reader::open(bytes)?;
     let mut loader =

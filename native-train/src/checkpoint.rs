@@ -1,8 +1,8 @@
 //! A run in progress on disk: everything that is needed to go on exactly.
 //!
 //! `OUT/checkpoints/step-000001234/` holds the network, the moving average of its weights if there is one, the
-//! optimiser's moments and the state of the run, which has the sums of the other files. A checkpoint is written under another
-//! name, synced and renamed, so one that has its name is whole.
+//! optimiser's moments and the state of the run, which has the sums of the other files. A
+//! checkpoint is written under another name, synced and renamed, so one that has its name is whole.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -26,8 +26,8 @@ const AVERAGE: &str = "average.bin";
 const OPTIMIZER: &str = "optimizer.bin";
 const STATE: &str = "state.json";
 
-/// The format of checkpoints that this version writes. It reads earlier ones as well, the first of which have no number and no
-/// sums.
+/// The format of checkpoints that this version writes. It reads earlier ones as well, the first of
+/// which have no number and no sums.
 const FORMAT: u32 = 1;
 
 /// What `state.json` holds besides the state of the run, to be read before it.
@@ -264,7 +264,8 @@ pub fn save(out: &Path, state: &RunState, contents: &Contents, keep: usize) -> R
     Ok(())
 }
 
-/// Checks that a folder is one for a new run, or, to resume, that it holds one: a new run does not mix with another.
+/// Checks that a folder is one for a new run, or, to resume, that it holds one: a new run does not
+/// mix with another.
 ///
 /// # Errors
 /// When a new run finds a checkpoint there, or one that is to be resumed none.
@@ -287,8 +288,8 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
     write_all_atomic(&[(path, bytes)])
 }
 
-/// Writes files that belong together as [`write_atomic`]: all are on disk before the first is renamed, so that only an
-/// interruption between two renames leaves a new one beside an old one.
+/// Writes files that belong together as [`write_atomic`]: all are on disk before the first is
+/// renamed, so that only an interruption between two renames leaves a new one beside an old one.
 ///
 /// # Errors
 /// When the disk is full or the folder cannot be written.

@@ -103,8 +103,8 @@ pub struct TrainArgs {
     #[arg(long, visible_alias = "training-data", value_name = "DIR[=SHARE]", value_parser = Weighted::parser(),
           help_heading = "Data")]
     pub data: Vec<Weighted>,
-    /// Folder to validate on, in full unless --eval-observations-per-class limits it; without it a part of the first
-    /// --data is put aside
+    /// Folder to validate on, in full unless --eval-observations-per-class limits it; without it a
+    /// part of the first --data is put aside
     #[arg(long, value_name = "DIR", requires = "data", help_heading = "Data")]
     pub eval_data: Option<PathBuf>,
     /// Category names to learn, one a line; without it all words of the data
@@ -121,8 +121,9 @@ pub struct TrainArgs {
     /// Run folder: checkpoints, metrics and the model; by default the next free one under runs/
     #[arg(long, visible_alias = "model-dir", value_name = "DIR", help_heading = "Run")]
     pub out: Option<PathBuf>,
-    /// Go on with the run in --out exactly where its last checkpoint is. It keeps its network and its options; of these,
-    /// flags may change all but seed, batch size, batches a step and optimizer
+    /// Go on with the run in --out exactly where its last checkpoint is. It keeps its network and
+    /// its options; of these, flags may change all but seed, batch size, batches a step and
+    /// optimizer
     #[arg(long, requires = "out", help_heading = "Run")]
     pub resume: bool,
     /// Begin with the weights of this model folder instead of random ones; if it knows other categories, all but its
@@ -348,7 +349,8 @@ impl TrainArgs {
         self.preset.unwrap_or_default()
     }
 
-    /// The network that preset and flags describe, or, if a run is resumed, its network and the flags.
+    /// The network that preset and flags describe, or, if a run is resumed, its network and the
+    /// flags.
     ///
     /// # Errors
     /// When the values make no network.
@@ -392,7 +394,8 @@ impl TrainArgs {
         Ok(config)
     }
 
-    /// The options that preset and flags describe, or, if a run is resumed, its options and the flags, for a number of devices.
+    /// The options that preset and flags describe, or, if a run is resumed, its options and the
+    /// flags, for a number of devices.
     ///
     /// # Errors
     /// When a value is out of its range.

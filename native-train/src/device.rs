@@ -154,7 +154,8 @@ impl DeviceChoice {
     /// Finds the device.
     ///
     /// # Errors
-    /// When a device was asked for by name and there is none, or this program was built without; when the driver of CUDA fails.
+    /// When a device was asked for by name and there is none, or this program was built without;
+    /// when the driver of CUDA fails.
     pub fn find(self) -> Result<Device> {
         match self {
             Self::Auto => automatic(),
@@ -176,8 +177,8 @@ fn automatic() -> Result<Device> {
     Ok(Device::Cpu)
 }
 
-/// The number of devices that a driver finds. That it fails is no reason to compute on the processor, which takes many times as
-/// long, without being asked to.
+/// The number of devices that a driver finds. That it fails is no reason to compute on the
+/// processor, which takes many times as long, without being asked to.
 #[cfg(any(feature = "cuda", test))]
 fn working_devices(found: Result<usize, String>) -> Result<usize> {
     found.map_err(|error| {

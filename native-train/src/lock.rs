@@ -6,8 +6,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-/// Locks a file, which is made if there is none, as long as what is returned is open; the lock of a process that is killed
-/// ends with it. Nothing if another process holds it.
+/// Locks a file, which is made if there is none, as long as what is returned is open; the lock of a
+/// process that is killed ends with it. Nothing if another process holds it.
 ///
 /// # Errors
 /// When the file cannot be written or locked. A file system that knows no locks is none.

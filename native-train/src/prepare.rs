@@ -11,8 +11,8 @@
 //! and the seed. The order of the files only decides which drawings are the first so many of their class.
 //!
 //! Everything is written into `OUT.partial`, synced, and takes the name `OUT` in the end, so that `OUT` is whole whenever
-//! it is there. A run that was interrupted or ended by an error can be resumed behind the last file that it noted as done; otherwise
-//! what it left behind is removed by the next.
+//! it is there. A run that was interrupted or ended by an error can be resumed behind the last file
+//! that it noted as done; otherwise what it left behind is removed by the next.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::{self, Write as _};
@@ -335,8 +335,9 @@ pub fn prepare(inputs: &[PathBuf], out: &Path, options: &Options, quiet: bool) -
     run(inputs, out, options, quiet, false)
 }
 
-/// Goes on where a [`prepare`] stopped, by an interruption or an error, and gives the same bytes; where nothing is left of one it
-/// starts from the beginning. Files that were not read yet may be others by now.
+/// Goes on where a [`prepare`] stopped, by an interruption or an error, and gives the same bytes;
+/// where nothing is left of one it starts from the beginning. Files that were not read yet may be
+/// others by now.
 ///
 /// # Errors
 /// As [`prepare`]; an interrupted run with other options or of other files, or what it left is damaged.
@@ -454,8 +455,8 @@ fn is_repeatable(asked: &Value) -> bool {
         .is_some_and(|inputs| inputs.iter().any(|input| input["path"] == STANDARD_INPUT))
 }
 
-/// `OUT.partial`, ours until it is finished, which gives it its name, or dropped, which removes it unless there is progress
-/// from which a run can go on.
+/// `OUT.partial`, ours until it is finished, which gives it its name, or dropped, which removes it
+/// unless there is progress from which a run can go on.
 struct Workplace {
     folder: PathBuf,
     /// Locked as long as it is open.
@@ -503,7 +504,8 @@ impl Workplace {
         Ok((Self { folder, _lock: file, is_finished: false }, progress.unwrap_or_default()))
     }
 
-    /// Says of an error how to go on, if there is progress to go on from. Of the folder only that is kept.
+    /// Says of an error how to go on, if there is progress to go on from. Of the folder only that
+    /// is kept.
     fn give_up(self, error: Error) -> Error {
         if !self.folder.join(PROGRESS).exists() {
             return error;

@@ -62,7 +62,8 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
     }
 }
 
-/// Whether an error is that of a reader that has seen enough, as `head` does, which is no error of ours.
+/// Whether an error is that of a reader that has seen enough, as `head` does, which is no error of
+/// ours.
 pub fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
@@ -170,7 +171,8 @@ fn run_train(args: &TrainArgs) -> Result<ExitCode> {
     Ok(if outcome.finished { ExitCode::SUCCESS } else { ExitCode::from(INTERRUPTED) })
 }
 
-/// Tells which options of a run that is resumed are changed by flags, and which a preset does not change.
+/// Tells which options of a run that is resumed are changed by flags, and which a preset does not
+/// change.
 fn tell_changes(args: &TrainArgs, run: &RunState, config: &TrainConfig, n_devices: usize) -> Result<()> {
     if args.quiet {
         return Ok(());

@@ -1,11 +1,13 @@
-//! Zstandard frames, one after the other (RFC 8878) -> the bytes that they hold, checked by their sums.
+//! Zstandard frames, one after the other (RFC 8878) -> the bytes that they hold, checked by their
+//! sums.
 
 use std::io::{self, BufRead, Read};
 
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
-/// Whether a file that begins with these bytes is compressed by Zstandard. A frame that is to be skipped may come first.
+/// Whether a file that begins with these bytes is compressed by Zstandard. A frame that is to be
+/// skipped may come first.
 pub(crate) fn is_zstandard(first: &[u8]) -> bool {
     matches!(first, [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..])
 }

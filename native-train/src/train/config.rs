@@ -199,7 +199,8 @@ impl TrainConfig {
         Ok(())
     }
 
-    /// Checks that a run with these options can go on with others: what its steps so far depend on stays.
+    /// Checks that a run with these options can go on with others: what its steps so far depend on
+    /// stays.
     ///
     /// # Errors
     /// Names what differs and may not.
@@ -278,7 +279,8 @@ impl TrainConfig {
 /// A field in which two values differ, and what they have there.
 pub type Difference = (String, Value, Value);
 
-/// The fields in which two values differ, sorted by their names; those of a field that has fields as `augmentation.prefix`.
+/// The fields in which two values differ, sorted by their names; those of a field that has fields
+/// as `augmentation.prefix`.
 ///
 /// # Errors
 /// When a value cannot be written as JSON.

@@ -91,7 +91,8 @@ where
     let Job { config, out, .. } = job;
     config.validate()?;
     checkpoint::check_folder(out, job.resume)?;
-    // One process at a time writes into the folder. That of a new run is made when nothing else speaks against it.
+    // One process at a time writes into the folder. That of a new run is made when nothing else
+    // speaks against it.
     let mut lock = None;
     let resumed = match job.resume {
         true => {

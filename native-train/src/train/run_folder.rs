@@ -187,8 +187,8 @@ fn add_session(path: &Path, job: &Job, step: u64) -> Result<()> {
     write_json(path, &sessions.into())
 }
 
-/// Removes the lines past `step`, and a last line that was cut short. All others stay as they are, also those that this
-/// program does not know.
+/// Removes the lines past `step`, and a last line that was cut short. All others stay as they are,
+/// also those that this program does not know.
 fn take_back(path: &Path, step: u64) -> Result<()> {
     #[derive(Deserialize)]
     struct Step {
