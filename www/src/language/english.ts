@@ -168,7 +168,7 @@ export const ENGLISH: Language = {
   embed: "The recogniser is a package, and this page has it. It runs in the browser of whoever draws, without a server. Install it, and give it the strokes:",
   embedMore: "What else it can do",
   about: (figures) => [
-    "The model learnt from doodles of Google's Quick, Draw! game, which people all over the world drew in 20 seconds with a mouse or a finger. It sees the order and the direction of the strokes, and neither pixels nor colours nor time.",
+    "The model learnt from doodles of Google's Quick, Draw! game, which people all over the world drew in 20 seconds with a mouse or a finger. It sees the order and the direction of the strokes and the picture that they make, and neither colours nor time.",
     ...(figures
       ? [
           `Tested on ${figures.n} drawings that it had never seen, its first guess is right for ${figures.top1}, one of its first three for ${figures.top3} and one of five for ${figures.top5} (mean over all categories).`,
