@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use burn::backend::Autodiff;
 use burn_flex::Flex;
@@ -20,7 +20,7 @@ const RESULT: &str = "QUICKDRAW_F32_RESULT";
 /// A run that learns a little; most of its steps' arithmetic is that of larger networks.
 fn job(out: &Path, steps: u64) -> Job {
     Job {
-        train: Arc::new(sample_set(1, 0, 40)),
+        train: sample_set(1, 0, 40).into(),
         validation: sample_set(1, 1, 20),
         data_facts: Default::default(),
         environment: Default::default(),
