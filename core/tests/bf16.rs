@@ -5,13 +5,13 @@
 use std::process::Command;
 
 use burn::backend::Autodiff;
-use burn::module::{AutodiffModule, Module, ModuleVisitor, Param};
+use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 use burn_flex::Flex;
 use quickdraw_core::ops::host::set_precision;
 use quickdraw_core::ops::{Precision, cross_entropy};
-use quickdraw_core::{Drawing, Ink, InkBatch, Model, ModelConfig};
+use quickdraw_core::{Activation, Drawing, Ink, Model, ModelConfig, Pooling};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -35,7 +35,7 @@ fn inks(config: &ModelConfig) -> Vec<Ink> {
     (0..N_DRAWINGS).map(|_| config.ink_of(&drawing())).collect()
 }
 
-/// Collects each parameter's gradient.
+/// Collects the gradient of each parameter; the statistics of batch normalisation have none.
 struct Collect<'a> {
     gradients: &'a <Autodiff<Flex> as burn::tensor::backend::AutodiffBackend>::Gradients,
     found: Vec<Vec<f32>>,
@@ -43,19 +43,18 @@ struct Collect<'a> {
 
 impl ModuleVisitor<Autodiff<Flex>> for Collect<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<Autodiff<Flex>, D>>) {
-        let gradient = param.val().grad(self.gradients).expect("each parameter has a gradient");
-        self.found.push(gradient.into_data().to_vec().unwrap());
+        let gradient = param.val().grad(self.gradients);
+        self.found.extend(gradient.map(|gradient| gradient.into_data().to_vec().unwrap()));
     }
 }
 
 /// Logits, and the gradients of all parameters.
-fn logits_and_gradients() -> Vec<Vec<f32>> {
-    let config = ModelConfig { num_nodes: 40, ..ModelConfig::best(N_CLASSES) };
+fn logits_and_gradients(config: &ModelConfig) -> Vec<Vec<f32>> {
     let device = Device::default();
     Flex::seed(&device, 1);
     let model: Model<Autodiff<Flex>> = config.init(&device).unwrap();
-    let inks = inks(&config);
-    let logits = model.forward_training(&InkBatch::new(&inks, &device).unwrap(), 7).unwrap();
+    let inks = inks(config);
+    let logits = model.forward_training(&config.batch(&inks, &device).unwrap(), 7).unwrap();
     let labels: Vec<usize> = (0..N_DRAWINGS).map(|i| i * 7 % N_CLASSES).collect();
     let targets =
         labels.iter().flat_map(|&label| (0..N_CLASSES).map(move |k| f32::from(u8::from(k == label))));
@@ -64,7 +63,6 @@ fn logits_and_gradients() -> Vec<Vec<f32>> {
     let gradients = loss.backward();
     let mut collect = Collect { gradients: &gradients, found: vec![logits.into_data().to_vec().unwrap()] };
     model.visit(&mut collect);
-    let _ = model.valid();
     collect.found
 }
 
@@ -73,25 +71,38 @@ fn cosine(a: &[f32], b: &[f32]) -> f64 {
     dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
 }
 
+/// Logits and gradients of a network whose gradients jump where a rounded value changes sides, by rectification and maxima, and
+/// of one without such places; and the least cosine with those of f32 that each has.
+fn of_both_networks() -> [(Vec<Vec<f32>>, f64); 2] {
+    let best = ModelConfig { num_nodes: 40, ..ModelConfig::best(N_CLASSES) };
+    let smooth = ModelConfig { conv_activation: Activation::None, pooling: Pooling::Sum, ..best.clone() };
+    let best = ModelConfig { image_conv: vec![8, 20], image_stride: vec![2, 2], ..best };
+    [(best, 0.98), (smooth, 0.999)].map(|(config, cosine)| (logits_and_gradients(&config), cosine))
+}
+
 #[test]
 fn a_network_in_bf16_has_the_logits_and_gradients_of_f32_but_for_rounding() {
     if let Some(path) = std::env::var_os(RESULT) {
         set_precision(Precision::Bf16).unwrap();
-        std::fs::write(path, serde_json::to_vec(&logits_and_gradients()).unwrap()).unwrap();
+        std::fs::write(path, serde_json::to_vec(&of_both_networks()).unwrap()).unwrap();
         return;
     }
     let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("bf16.json");
-    let in_bf16 = || -> Vec<Vec<f32>> {
+    let in_bf16 = || -> [(Vec<Vec<f32>>, f64); 2] {
         let status = Command::new(std::env::current_exe().unwrap()).env(RESULT, &path).status().unwrap();
         assert!(status.success(), "the second process: {status}");
         serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap()
     };
-    let (expected, found) = (logits_and_gradients(), in_bf16());
-    assert_eq!(found.len(), expected.len());
-    for (part, (found, expected)) in found.iter().zip(&expected).enumerate() {
-        assert_ne!(found, expected, "part {part} was not computed in bf16");
-        let cosine = cosine(found, expected);
-        assert!(cosine > 0.999, "part {part}: cosine {cosine}");
+    let found = in_bf16();
+    for (network, ((found, least), (expected, _))) in found.iter().zip(of_both_networks()).enumerate() {
+        assert_eq!(found.len(), expected.len());
+        let mut n_different = 0;
+        for (part, (found, expected)) in found.iter().zip(&expected).enumerate() {
+            n_different += usize::from(found != expected);
+            let cosine = cosine(found, expected);
+            assert!(cosine > *least, "network {network}, part {part}: cosine {cosine}");
+        }
+        assert!(n_different + 1 >= expected.len(), "network {network} was not computed in bf16");
     }
     assert_eq!(in_bf16(), found, "the same again");
     assert!(set_precision(Precision::Bf16).is_err(), "f32 was computed here");

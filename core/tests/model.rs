@@ -504,7 +504,7 @@ fn numbers_that_make_no_probability_are_an_error() {
     let (card, bytes) = folder();
     let drawing = &scribbles(6, &[20])[0];
     let classifier = open(&serde_json::to_vec(&card).unwrap(), &bytes).unwrap();
-    let sign = |index: usize| if index % 2 == 0 { f32::MAX } else { -f32::MAX };
+    let sign = |index: usize| if index.is_multiple_of(2) { f32::MAX } else { -f32::MAX };
     let model = classifier.model().clone();
     let bytes = changed(&model, "dense.weight", sign);
     let model = weights::load(model, &bytes, &Default::default()).unwrap();
