@@ -97,8 +97,14 @@ fn a_network_in_bf16_has_the_logits_and_gradients_of_f32_but_for_rounding() {
     for (network, ((found, least), (expected, _))) in found.iter().zip(of_both_networks()).enumerate() {
         assert_eq!(found.len(), expected.len());
         let mut n_different = 0;
+        let size = |values: &[f32]| values.iter().map(|value| value * value).sum::<f32>().sqrt();
+        let largest = expected.iter().map(|values| size(values)).fold(0.0, f32::max);
         for (part, (found, expected)) in found.iter().zip(&expected).enumerate() {
             n_different += usize::from(found != expected);
+            // A bias that batch normalisation takes away again has a gradient of rounding errors alone.
+            if size(expected) < 1e-5 * largest {
+                continue;
+            }
             let cosine = cosine(found, expected);
             assert!(cosine > *least, "network {network}, part {part}: cosine {cosine}");
         }
