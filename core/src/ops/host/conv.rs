@@ -74,12 +74,29 @@ impl Shape {
 
 /// Gradients of the convolution's input and parameters, in their shapes.
 pub struct Gradients {
-    /// `[B, T, C]`, where it was wanted.
+    /// `[B, T, C]`, or of images `[B, S * S, C]`, where it was wanted.
     pub x: Option<Vec<f32>>,
-    /// `[K * C, N]`.
+    /// `[K * C, N]`, or of images `[9 * C, N]`.
     pub weight: Vec<f32>,
     /// `[N]`.
     pub bias: Vec<f32>,
+}
+
+impl Gradients {
+    /// The sums of what the parts of a batch give for `[n_weights]` and `[n_biases]`, in their order.
+    pub(super) fn of_parts(
+        x: Option<Vec<f32>>,
+        parts: Vec<(Scratch, Vec<f32>)>,
+        n_weights: usize,
+        n_biases: usize,
+    ) -> Self {
+        let mut gradients = Self { x, weight: vec![0.0; n_weights], bias: vec![0.0; n_biases] };
+        for (d_weight, d_bias) in parts {
+            add(&mut gradients.weight, &d_weight);
+            add(&mut gradients.bias, &d_bias);
+        }
+        gradients
+    }
 }
 
 /// Cuts a batch into pieces of some drawings: their lengths, and what belongs to them of `input` (`[B, input_len]`)
@@ -170,11 +187,5 @@ pub fn backward(
         }
         (d_weight, bias)
     });
-    let x = wants_d_x.then_some(d_x);
-    let mut gradients = Gradients { x, weight: vec![0.0; d_window * width], bias: vec![0.0; width] };
-    for (d_weight, d_bias) in parts {
-        add(&mut gradients.weight, &d_weight);
-        add(&mut gradients.bias, &d_bias);
-    }
-    gradients
+    Gradients::of_parts(wants_d_x.then_some(d_x), parts, d_window * width, width)
 }

@@ -1,5 +1,6 @@
 //! The 3 x 3 convolution of square images, as matrix products over gathered windows.
 
+use super::conv::Gradients;
 use super::{
     Arithmetic, Matrix, Packed, Scratch, add, for_each, product, sum_rows, transposed_products, unwritten,
 };
@@ -89,16 +90,6 @@ impl Shape {
     }
 }
 
-/// Gradients of the convolution's input and parameters, in their shapes.
-pub struct Gradients {
-    /// `[B, S * S, C]`, where it was wanted.
-    pub x: Option<Vec<f32>>,
-    /// `[9 * C, N]`.
-    pub weight: Vec<f32>,
-    /// `[N]`.
-    pub bias: Vec<f32>,
-}
-
 /// Convolves `x` `[B, S * S, C]` with `weight` `[9 * C, N]`; gives `[B, S' * S', N]`, S' being `ceil(S / stride)`.
 pub fn forward(x: &[f32], weight: &[f32], bias: &[f32], shape: Shape, arithmetic: Arithmetic) -> Vec<f32> {
     let width = shape.d_output;
@@ -166,11 +157,5 @@ pub fn backward(
         }
         (d_weight, sum_rows(d_output, width))
     });
-    let x = wants_d_x.then_some(d_x);
-    let mut gradients = Gradients { x, weight: vec![0.0; d_window * width], bias: vec![0.0; width] };
-    for (d_weight, d_bias) in parts {
-        add(&mut gradients.weight, &d_weight);
-        add(&mut gradients.bias, &d_bias);
-    }
-    gradients
+    Gradients::of_parts(wants_d_x.then_some(d_x), parts, d_window * width, width)
 }
