@@ -154,11 +154,10 @@ impl Record {
                 return Err(Error::UnequalChannels { stroke, n_x: channels.points.len(), n_y: channels.n_y });
             }
         }
-        if let Some((category, &found)) = fields
-            .soft
-            .iter()
-            .flatten()
-            .find(|(_, probability)| !(probability.is_finite() && **probability >= 0.0))
+        let soft: Option<BTreeMap<String, f32>> = (fields.soft)
+            .map(|soft| soft.into_iter().map(|(name, probability)| (name, probability as f32)).collect());
+        if let Some((category, &found)) =
+            soft.iter().flatten().find(|(_, probability)| !(probability.is_finite() && **probability >= 0.0))
         {
             return Err(Error::InvalidSoft { category: category.clone(), found });
         }
@@ -171,7 +170,7 @@ impl Record {
             countrycode: fields.countrycode,
             timestamp: fields.timestamp.map(|text| text.0),
             recognized: fields.recognized,
-            soft: fields.soft,
+            soft,
         })
     }
 }
@@ -186,7 +185,8 @@ fn invalid_json(error: &serde_json::Error, json: &str, n_skipped: usize) -> Erro
     Error::InvalidJson { column: n_skipped + n_bytes_before + error.column(), message }
 }
 
-/// A line as it is written, with only its types checked.
+/// A line as it is written, with only its types checked. Numbers are read in double precision: whether one that is too large for f32
+/// becomes infinite or an error of the reader would depend on how serde_json was built.
 #[derive(Deserialize)]
 struct Fields {
     word: String,
@@ -196,7 +196,7 @@ struct Fields {
     countrycode: Option<String>,
     timestamp: Option<Text>,
     recognized: Option<bool>,
-    soft: Option<BTreeMap<String, f32>>,
+    soft: Option<BTreeMap<String, f64>>,
 }
 
 /// Text, or a number kept as text.
@@ -315,8 +315,8 @@ impl<'de> Visitor<'de> for XChannel<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        while let Some(x) = list.next_element()? {
-            self.0.push([x, 0.0]);
+        while let Some(x) = list.next_element::<f64>()? {
+            self.0.push([x as f32, 0.0]);
         }
         Ok(())
     }
@@ -342,9 +342,9 @@ impl<'de> Visitor<'de> for YChannel<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<usize, A::Error> {
         let mut n_y = 0;
-        while let Some(y) = list.next_element()? {
+        while let Some(y) = list.next_element::<f64>()? {
             if let Some(point) = self.0.get_mut(n_y) {
-                point[1] = y;
+                point[1] = y as f32;
             }
             n_y += 1;
         }
