@@ -2,7 +2,7 @@
 //
 // `npm test -- page` runs the checks whose name contains a word; what they need must have been built before.
 
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 
@@ -45,9 +45,10 @@ const steps = [
   {
     name: "recipe in miniature",
     check: async () => {
-      await run("cargo", ["build", "--locked", "-p", "native-train"]);
-      const out = mkdtempSync(path.join(tmpdir(), "recipe-"));
+      // The program that the Rust tests run: built for this step alone, it would be compiled once more.
       const program = path.join(root, "target", "debug", "native-train");
+      if (!existsSync(program)) throw new Problem(`${program} is missing: the Rust tests build it`);
+      const out = mkdtempSync(path.join(tmpdir(), "recipe-"));
       await run("bash", ["recipes/two-branches.sh", "--smoke", out], { env: { ...process.env, NATIVE_TRAIN: program } });
       const data = ["--data", path.join(out, "validation.ndjson.gz")];
       const found = await run(program, ["eval", "--json", "--model", path.join(out, "model"), ...data], { capture: true });

@@ -128,11 +128,11 @@ fn wrong_json_is_refused_with_its_column() {
         (r#"{"word":"cat","drawing":[[[1,1e999],[2]]]}"#, "column 34 of the line: number out of range"),
         (
             r#"{"word":"cat","drawing":[[[1,"2"],[2]]]}"#,
-            "column 32 of the line: invalid type: string \"2\", expected f32",
+            "column 32 of the line: invalid type: string \"2\", expected f64",
         ),
         (
             r#"{"word":"cat","drawing":[[[1,null],[2]]]}"#,
-            "column 33 of the line: invalid type: null, expected f32",
+            "column 33 of the line: invalid type: null, expected f64",
         ),
         (r#"{"word":"cat","drawing":[[[1,2],[2,"#, "column 35 of the line: EOF while parsing a value"),
         (
