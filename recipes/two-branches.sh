@@ -87,7 +87,11 @@ train joint "${sets[@]}" "${weak[@]}" "${narrow[@]}" "${image[@]}" --init-from "
   --balance-power 0.2 --steps "$joint_steps" --learning-rate 0.001 --quantized-steps "$quantized_steps"
 # 4. Temperature, threshold and class biases, on drawings that were not trained on.
 if [ ! -e "$out/calibrate.done" ]; then
-  stage calibrate calibrate --model "$out/joint" --data "$out/validation.ndjson.gz" --class-biases --json >"$out/calibrate.json"
+  # A copy, because class biases are added once: what was interrupted begins with the weights of the run again.
+  mkdir -p "$out/calibrated"
+  cp "$out/joint/model.json" "$out/joint/weights.safetensors" "$out/calibrated"
+  stage calibrate calibrate --model "$out/calibrated" --data "$out/validation.ndjson.gz" --class-biases --json \
+    >"$out/calibrate.json"
 fi
-stage export export --model "$out/joint" --out "$out/model" --weights int8
+stage export export --model "$out/calibrated" --out "$out/model" --weights int8
 echo "$out/model"
