@@ -71,30 +71,31 @@ fn cosine(a: &[f32], b: &[f32]) -> f64 {
     dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
 }
 
-/// Logits and gradients of a network whose gradients jump where a rounded value changes sides, by rectification and maxima, and
-/// of one without such places; and the least cosine with those of f32 that each has.
-fn of_both_networks() -> [(Vec<Vec<f32>>, f64); 2] {
+/// Logits and gradients of two networks whose gradients jump where a rounded value changes sides, by rectification and maxima, the
+/// second with an image branch and more such places, and of one without any; and the least cosine with those of f32 of each.
+fn of_all_networks() -> [(Vec<Vec<f32>>, f64); 3] {
     let best = ModelConfig { num_nodes: 40, ..ModelConfig::best(N_CLASSES) };
     let smooth = ModelConfig { conv_activation: Activation::None, pooling: Pooling::Sum, ..best.clone() };
-    let best = ModelConfig { image_conv: vec![8, 20], image_stride: vec![2, 2], ..best };
-    [(best, 0.98), (smooth, 0.999)].map(|(config, cosine)| (logits_and_gradients(&config), cosine))
+    let image = ModelConfig { image_conv: vec![8, 20], image_stride: vec![2, 2], ..best.clone() };
+    [(best, 0.99), (image, 0.98), (smooth, 0.9999)]
+        .map(|(config, cosine)| (logits_and_gradients(&config), cosine))
 }
 
 #[test]
 fn a_network_in_bf16_has_the_logits_and_gradients_of_f32_but_for_rounding() {
     if let Some(path) = std::env::var_os(RESULT) {
         set_precision(Precision::Bf16).unwrap();
-        std::fs::write(path, serde_json::to_vec(&of_both_networks()).unwrap()).unwrap();
+        std::fs::write(path, serde_json::to_vec(&of_all_networks()).unwrap()).unwrap();
         return;
     }
     let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("bf16.json");
-    let in_bf16 = || -> [(Vec<Vec<f32>>, f64); 2] {
+    let in_bf16 = || -> [(Vec<Vec<f32>>, f64); 3] {
         let status = Command::new(std::env::current_exe().unwrap()).env(RESULT, &path).status().unwrap();
         assert!(status.success(), "the second process: {status}");
         serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap()
     };
     let found = in_bf16();
-    for (network, ((found, least), (expected, _))) in found.iter().zip(of_both_networks()).enumerate() {
+    for (network, ((found, least), (expected, _))) in found.iter().zip(of_all_networks()).enumerate() {
         assert_eq!(found.len(), expected.len());
         let mut n_different = 0;
         let size = |values: &[f32]| values.iter().map(|value| value * value).sum::<f32>().sqrt();
