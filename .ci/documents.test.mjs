@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { missing, render as renderHelp } from "./commands.mjs";
 import { anchorsOf, checkLinks, checkSize, linksOf } from "./documents.mjs";
 import { check, checkModel, render, update } from "./figures.mjs";
 
@@ -127,4 +128,17 @@ test("only what cannot be broken may be longer", () => {
   for (const line of [`see [a link](${long}.md) for more`, `# ${long}`, `    ${long}`]) {
     assert.equal(checkSize("a.md", line).length, 1, line);
   }
+});
+
+test("help texts are written between their markers, and a command without one is found", () => {
+  const text = "# A\n\n<!-- help a -->\nold\n<!-- /help -->\n\n<!-- help b -->\n<!-- /help -->\n";
+  const made = renderHelp(text, (command) => `${command} $& help`);
+  assert.equal(
+    made,
+    "# A\n\n<!-- help a -->\n\n```text\na $& help\n```\n\n<!-- /help -->\n\n<!-- help b -->\n\n```text\nb $& help\n```\n\n<!-- /help -->\n",
+  );
+  assert.equal(renderHelp(made, (command) => `${command} $& help`), made);
+  const overview = "Usage: x\n\nCommands:\n  a     One\n        and more\n  long  Two\n  help  Print\n\nOptions:\n  -h\n";
+  assert.deepEqual(missing(text, overview), ["long"]);
+  assert.throws(() => missing(text, "Usage: x\n"), /lists no commands/);
 });

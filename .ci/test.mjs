@@ -43,6 +43,11 @@ const steps = [
     check: () => run("cargo", ["test", "--locked", "-p", "quickdraw-core", "-p", "native-train"]),
   },
   {
+    name: "command reference",
+    // The Rust tests have built the program.
+    check: () => run(process.execPath, [".ci/commands.mjs", "--check"]),
+  },
+  {
     name: "recipe in miniature",
     check: async () => {
       // The program that the Rust tests run: built for this step alone, it would be compiled once more.
