@@ -46,7 +46,7 @@ function programSays(args) {
   const extension = process.platform === "win32" ? ".exe" : "";
   const program = process.env["NATIVE_TRAIN"] ?? path.join(root, "target", "debug", `native-train${extension}`);
   // No stream is a terminal, whose width the program would take.
-  const env = { ...process.env, COLUMNS: "98", NO_COLOR: "1" };
+  const env = { ...process.env, COLUMNS: "100", NO_COLOR: "1" };
   const { status, stdout, error } = spawnSync(program, args, { env, stdio: ["ignore", "pipe", "pipe"], encoding: "utf8" });
   if (error) throw new Problem(`${program} cannot be started (${error.message}): \`cargo build -p native-train\` makes it`);
   if (status !== 0) throw new Problem(`${program} ${args.join(" ")} ended with exit code ${status}`);
