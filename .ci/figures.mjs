@@ -24,7 +24,15 @@ const MODEL = "wasm/model/model.json";
 const WEIGHTS = "wasm/model/weights.safetensors";
 
 /** What states figures of the model. The page reads its own from the model folder. */
-const DOCUMENTS = ["README.md", "README.ko.md", "docs/model.md", "wasm/README.md", "wasm/model/README.md"];
+const DOCUMENTS = [
+  "README.md",
+  "README.ko.md",
+  "docs/guide/embed.md",
+  "docs/guide/embed.ko.md",
+  "docs/model.md",
+  "wasm/README.md",
+  "wasm/model/README.md",
+];
 
 /** Accuracies of the JSON file, in float32, and of the model folder, as the browser computes, differ by as much at most. */
 const TOLERANCE = 0.001;
