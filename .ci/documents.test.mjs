@@ -1,8 +1,11 @@
 // Tests of the programs that check the documents: `node --test .ci`.
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import path from "node:path";
 import { test } from "node:test";
 
+import { root } from "./command.mjs";
 import { missing, render as renderHelp } from "./commands.mjs";
 import { anchorsOf, checkLinks, checkSize, linksOf } from "./documents.mjs";
 import { check, checkModel, render, update } from "./figures.mjs";
@@ -141,4 +144,11 @@ test("help texts are written between their markers, and a command without one is
   const overview = "Usage: x\n\nCommands:\n  a     One\n        and more\n  long  Two\n  help  Print\n\nOptions:\n  -h\n";
   assert.deepEqual(missing(text, overview), ["long"]);
   assert.throws(() => missing(text, "Usage: x\n"), /lists no commands/);
+});
+
+test("the guides show the page that the package's README has, which its tests run", () => {
+  const page = (/** @type {string} */ file) => /```html\n[^]*?```/.exec(readFileSync(path.join(root, file), "utf8"))?.[0];
+  const expected = page("wasm/README.md");
+  assert.match(expected ?? "", /quickdraw-rnn\/worker/);
+  for (const file of ["docs/guide/embed.md", "docs/guide/embed.ko.md"]) assert.equal(page(file), expected, file);
 });
