@@ -35,6 +35,17 @@ const WASM_FEATURES = [
   "simd",
 ];
 
+/**
+ * The module for all engines, and the one for engines with relaxed SIMD: an engine refuses a module as a whole for one
+ * instruction that it does not know. Both have the same JavaScript face.
+ *
+ * @type {{ file: string, cargoFeatures: string[], wasmFeatures: string[] }[]}
+ */
+const MODULES = [
+  { file: "quickdraw_wasm_bg.wasm", cargoFeatures: [], wasmFeatures: [] },
+  { file: "quickdraw_wasm_relaxed_bg.wasm", cargoFeatures: ["relaxed-simd"], wasmFeatures: ["relaxed-simd"] },
+];
+
 /** -Oz takes seven times as long and -O3 ten times; both come out larger once they are compressed. */
 const OPTIMISATION = "-O2";
 
@@ -44,8 +55,15 @@ const NOTICES = "THIRD-PARTY-LICENSES.txt";
 async function build() {
   checkNode();
   await checkRust();
-  const compiled = await cargoBuild(["-p", "quickdraw-wasm", "--profile", "wasm", "--target", WASM_TARGET]);
   const bindgen = await cargoBuild(["-p", "quickdraw-bindgen", "--profile", "bindgen"]);
+  /** @type {Buffer[]} */
+  const compiled = [];
+  for (const { cargoFeatures } of MODULES) {
+    const features = cargoFeatures.flatMap((feature) => ["--features", feature]);
+    const target = ["--profile", "wasm", "--target", WASM_TARGET];
+    // Cargo gives both the same name, so the first must be read before the second is built.
+    compiled.push(await readFile(await cargoBuild(["-p", "quickdraw-wasm", ...target, ...features])));
+  }
   await bindAndOptimise(compiled, bindgen);
   await compileTypeScript();
 }
@@ -77,25 +95,28 @@ async function cargoBuild(args) {
 }
 
 /**
- * Gives the module its JavaScript face and makes it small and fast.
+ * Gives the modules their JavaScript face and makes them small and fast.
  *
- * @param {string} compiled the module as rustc wrote it
+ * @param {Buffer[]} compiled each of MODULES as rustc wrote it
  * @param {string} bindgen the program that runs wasm-bindgen
  */
 async function bindAndOptimise(compiled, bindgen) {
   const wasmOpt = require.resolve("binaryen/bin/wasm-opt");
-  const options = [OPTIMISATION, ...WASM_FEATURES.map((feature) => `--enable-${feature}`)];
+  const options = MODULES.map(({ wasmFeatures }) => [
+    OPTIMISATION,
+    ...[...WASM_FEATURES, ...wasmFeatures].map((feature) => `--enable-${feature}`),
+  ]);
   const inputs = createHash("sha256")
-    .update(await readFile(compiled))
     .update(await readFile(bindgen))
     .update(require("binaryen/package.json").version)
-    .update(options.join(" "))
-    .digest("hex");
+    .update(JSON.stringify(options));
+  for (const module of compiled) inputs.update(module);
+  const digest = inputs.digest("hex");
 
   const stamp = path.join(pkg, "inputs.sha256");
-  const outputs = ["quickdraw_wasm.js", "quickdraw_wasm.d.ts", "quickdraw_wasm_bg.wasm", NOTICES];
+  const outputs = ["quickdraw_wasm.js", "quickdraw_wasm.d.ts", NOTICES, ...MODULES.map(({ file }) => file)];
   const isBuilt = outputs.every((name) => existsSync(path.join(pkg, name)));
-  if (isBuilt && (await readFile(stamp, "utf8").catch(() => "")) === inputs) {
+  if (isBuilt && (await readFile(stamp, "utf8").catch(() => "")) === digest) {
     return console.log("pkg/ is up to date");
   }
 
@@ -103,19 +124,38 @@ async function bindAndOptimise(compiled, bindgen) {
   const fresh = path.join(here, "pkg.new");
   await rm(fresh, { recursive: true, force: true });
   await mkdir(fresh);
-  await run(bindgen, [compiled, fresh]);
-  const module = path.join(fresh, "quickdraw_wasm_bg.wasm");
   const start = Date.now();
-  await run(process.execPath, [wasmOpt, ...options, module, "-o", module]);
+  let binding = "";
+  for (const [i, { file }] of MODULES.entries()) {
+    // wasm-bindgen calls a module and its binding by the name of the file that it is given.
+    const bound = path.join(fresh, String(i));
+    await mkdir(bound);
+    const module = path.join(bound, "quickdraw_wasm.wasm");
+    await writeFile(module, compiled[i] ?? "");
+    await run(bindgen, [module, bound]);
+    const found = await readFile(path.join(bound, "quickdraw_wasm.js"), "utf8");
+    if (i === 0) binding = found;
+    if (found !== binding) throw new Problem(`${file} has another binding than ${MODULES[0]?.file}: ${bound}`);
+    const wasm = path.join(bound, "quickdraw_wasm_bg.wasm");
+    await run(process.execPath, [wasmOpt, ...(options[i] ?? []), wasm, "-o", path.join(fresh, file)]);
+    if (i === 0) {
+      for (const name of ["quickdraw_wasm.js", "quickdraw_wasm.d.ts"]) {
+        await rename(path.join(bound, name), path.join(fresh, name));
+      }
+    }
+    await rm(bound, { recursive: true });
+  }
   await writeFile(path.join(fresh, NOTICES), await notices());
-  await writeFile(path.join(fresh, "inputs.sha256"), inputs);
+  await writeFile(path.join(fresh, "inputs.sha256"), digest);
   await rm(pkg, { recursive: true, force: true });
   await rename(fresh, pkg);
-  console.log(`wasm-opt ${OPTIMISATION}: ${((Date.now() - start) / 1000).toFixed(1)} s, ${await sizes()}`);
+  console.log(`wasm-opt ${OPTIMISATION}: ${((Date.now() - start) / 1000).toFixed(1)} s`);
+  for (const { file } of MODULES) console.log(`${file}: ${await sizes(path.join(pkg, file))}`);
 }
 
-async function sizes() {
-  const bytes = await readFile(path.join(pkg, "quickdraw_wasm_bg.wasm"));
+/** @param {string} file */
+async function sizes(file) {
+  const bytes = await readFile(file);
   const kilobytes = (/** @type {Uint8Array} */ data) => `${Math.round(data.length / 1000)} kB`;
   return `${kilobytes(bytes)}, gzip ${kilobytes(gzipSync(bytes))}, brotli ${kilobytes(brotliCompressSync(bytes))}`;
 }

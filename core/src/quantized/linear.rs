@@ -1,311 +1,317 @@
-//! Products of rows of 16-bit whole numbers with matrices of 8-bit ones.
+//! Products of rounded inputs with matrices of int8 weights.
 //!
-//! A matrix is packed in panels of sixteen columns, in which two weights of a column that lie below each other are side by
-//! side: one instruction multiplies two neighbouring numbers of a row with them and adds the products, for four columns at
-//! a time. Sums of 32 bits are exact, because rows are rounded to as many bits as leave room for them.
+//! A matrix is packed in panels of sixteen columns, in which the weights of a column that one instruction multiplies
+//! lie side by side (two or four, see [`Arithmetic`]). Sums of 32 bits are exact: inputs are rounded to as many bits as
+//! leave room for them.
 
 use std::ops::Range;
 
+use super::arithmetic::{
+    Arithmetic, Encoding, Inputs, Int8, Int16, Operand, PANEL, factor_and_scale, int8_operand,
+};
 use crate::int8::Quantized;
-
-/// Columns of a panel.
-pub(super) const PANEL: usize = 16;
-
-/// The largest 16-bit number that rows are rounded to.
-const LARGEST_ROW_VALUE: f32 = 32767.0;
 
 /// Columns of a matrix that lie side by side in a panel too.
 pub(super) const GROUP: usize = 4;
 
-/// The largest size of an 8-bit weight.
-const LARGEST_WEIGHT: usize = 127;
-
-/// Rows that go through a panel together: what the registers of WebAssembly's machines hold of sums.
+/// Rows that go through a panel together: as many sums as the registers of x86-64 hold.
 const ROWS_TOGETHER: usize = 2;
 
-/// Rows of whole numbers, each of which stands for `scale` times as much.
-#[derive(Clone, Copy)]
-pub(super) struct Rows<'a> {
-    /// From the beginning of a row to that of the next.
-    pub stride: usize,
-    pub n_rows: usize,
-    /// One number more than the last row has where its length is odd; it is multiplied by zero.
-    pub values: &'a [i16],
-    pub scale: f32,
+/// How inputs of a layer are rounded.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Precision {
+    /// To 8 bits where the engine multiplies such numbers faster, else to 16.
+    Fast(Inputs),
+    /// To 16 bits, for the layers whose rounding the logits feel most.
+    Fine,
 }
 
-/// All columns of a matrix in their order, as groups.
+/// Rounded rows, each of which stands for its scale times as much.
+#[derive(Clone, Copy)]
+pub(super) struct Rows<'a, I> {
+    /// From the beginning of a row to that of the next.
+    pub stride: usize,
+    /// The last row is followed by as many inputs as [`Matrix::row_len`] is longer than it; they are multiplied by zero.
+    pub values: &'a [I],
+    /// One for each row.
+    pub scales: &'a [f32],
+}
+
+/// The columns of a matrix in order, as groups.
 pub(super) fn in_order(width: usize) -> Vec<Range<usize>> {
     (0..width).step_by(GROUP).map(|first| first..width.min(first + GROUP)).collect()
 }
 
-/// How 8-bit weights lie in memory: as they are, or widened to 16 bits, which takes twice the room and saves an instruction
-/// where they are used again and again.
-pub(super) trait Weight: Copy + From<i8> + Into<i32> {
-    /// Eight weights in 16 bits each.
-    ///
-    /// # Safety
-    /// Eight weights are read from `weights` on, which needs no alignment.
-    #[cfg(target_arch = "wasm32")]
-    unsafe fn load(weights: *const Self) -> std::arch::wasm32::v128;
-}
-
-impl Weight for i8 {
-    #[cfg(target_arch = "wasm32")]
-    #[inline(always)]
-    unsafe fn load(weights: *const Self) -> std::arch::wasm32::v128 {
-        // SAFETY: the caller's.
-        unsafe { std::arch::wasm32::i16x8_load_extend_i8x8(weights) }
-    }
-}
-
-impl Weight for i16 {
-    #[cfg(target_arch = "wasm32")]
-    #[inline(always)]
-    unsafe fn load(weights: *const Self) -> std::arch::wasm32::v128 {
-        // SAFETY: the caller's.
-        unsafe { std::arch::wasm32::v128_load(weights.cast()) }
-    }
-}
-
-/// A matrix `[R, C]` of 8-bit weights with a scale and a bias for each column.
+/// A [`Matrix`] for inputs of 8 or 16 bits.
 #[derive(Debug)]
-pub(super) struct Linear<W = i8> {
-    /// Panel after panel: `[R / 2, 16, 2]`, zero past the last row and column.
-    weights: Vec<W>,
-    /// Of each place, zero where there is no column.
-    scales: Vec<f32>,
-    /// Likewise.
-    bias: Vec<f32>,
-    n_pairs: usize,
-    largest: f32,
+pub(super) enum Linear {
+    Int8(Matrix<Int8>),
+    Int16(Matrix<Int16>),
 }
 
-impl<W: Weight> Linear<W> {
-    /// Packs a matrix of `n_rows` rows whose width is `width`. At places `4 i..` come the columns of `groups[i]`, at most four.
+impl Linear {
+    /// As [`Matrix::new`], for the inputs that `precision` asks for.
     pub(super) fn new(
         matrix: &Quantized,
         n_rows: usize,
         width: usize,
         bias: &[f32],
         groups: &[Range<usize>],
+        precision: Precision,
+    ) -> Self {
+        if let (Precision::Fast(inputs), Some(operand)) = (precision, int8_operand())
+            && let Some(encoding) = Int8::encoding(n_rows, inputs, operand)
+        {
+            return Self::Int8(Matrix::new(matrix, n_rows, width, bias, groups, encoding));
+        }
+        Self::Int16(Matrix::int16(matrix, n_rows, width, bias, groups))
+    }
+}
+
+/// A matrix `[R, C]` of int8 weights with a scale and a bias for each column.
+#[derive(Debug)]
+pub(super) struct Matrix<A: Arithmetic> {
+    /// Panel after panel: `[R / DEPTH, 16, DEPTH]`, zero past the last row and column.
+    weights: Vec<A::Weight>,
+    /// Of each column of the panels, zero where the matrix has none.
+    scales: Vec<f32>,
+    /// Likewise.
+    bias: Vec<f32>,
+    /// What a sum begins with, which takes the shift of the inputs out again. Likewise.
+    start: Vec<i32>,
+    row_len: usize,
+    encoding: Encoding,
+}
+
+impl<W> Matrix<Int16<W>>
+where
+    Int16<W>: Arithmetic<Weight = W>,
+{
+    /// As [`Matrix::new`], for inputs of 16 bits.
+    pub(super) fn int16(
+        matrix: &Quantized,
+        n_rows: usize,
+        width: usize,
+        bias: &[f32],
+        groups: &[Range<usize>],
+    ) -> Self {
+        let encoding = Int16::<W>::encoding(n_rows, Inputs::Signed, Operand::Signed);
+        Self::new(matrix, n_rows, width, bias, groups, encoding.expect("there always is one of 16 bits"))
+    }
+}
+
+impl<A: Arithmetic> Matrix<A> {
+    /// Packs a matrix of `n_rows` rows whose width is `width`. Columns `4 i..` of the panels are the columns of
+    /// `groups[i]`, at most four.
+    pub(super) fn new(
+        matrix: &Quantized,
+        n_rows: usize,
+        width: usize,
+        bias: &[f32],
+        groups: &[Range<usize>],
+        encoding: Encoding,
     ) -> Self {
         let n_panels = groups.len().div_ceil(PANEL / GROUP);
-        let n_pairs = n_rows.div_ceil(2);
-        let panel_len = n_pairs * PANEL * 2;
-        let mut linear = Self {
-            weights: vec![W::from(0); n_panels * panel_len],
+        let row_len = n_rows.next_multiple_of(A::DEPTH);
+        let panel_len = row_len * PANEL;
+        let mut packed = Self {
+            weights: vec![A::Weight::default(); n_panels * panel_len],
             scales: vec![0.0; n_panels * PANEL],
             bias: vec![0.0; n_panels * PANEL],
-            n_pairs,
-            largest: LARGEST_ROW_VALUE.min((i32::MAX as usize / (LARGEST_WEIGHT * n_rows.max(1))) as f32),
+            start: vec![0; n_panels * PANEL],
+            row_len,
+            encoding,
         };
         for (group, columns) in groups.iter().enumerate() {
-            for (place, column) in (group * GROUP..).zip(columns.clone()) {
-                linear.scales[place] = matrix.scales[column];
-                linear.bias[place] = bias.get(column).copied().unwrap_or(0.0);
+            for (to, column) in (group * GROUP..).zip(columns.clone()) {
+                packed.scales[to] = matrix.scales[column];
+                packed.bias[to] = bias.get(column).copied().unwrap_or(0.0);
             }
         }
-        // As the matrix lies in memory, and whole groups at once: a browser runs this before it has had time to compile it well.
-        for (pair, rows) in matrix.values.chunks(2 * width).take(n_pairs).enumerate() {
-            let (above, below) = rows.split_at(width);
+        // As the matrix lies in memory, and whole groups at once: a browser runs this before it has had time to compile
+        // it well.
+        for (r, row) in matrix.values.chunks_exact(width).take(n_rows).enumerate() {
             for (group, columns) in groups.iter().enumerate() {
-                let at = group / (PANEL / GROUP) * panel_len
-                    + (pair * PANEL + group % (PANEL / GROUP) * GROUP) * 2;
-                let to = &mut linear.weights[at..at + 2 * GROUP];
-                let whole = |row: &[i8]| <[i8; GROUP]>::try_from(row.get(columns.clone())?).ok();
-                if let (Some(above), Some(below)) = (whole(above), whole(below)) {
-                    for i in 0..GROUP {
-                        (to[2 * i], to[2 * i + 1]) = (W::from(above[i]), W::from(below[i]));
-                    }
-                } else {
-                    for (to, column) in to.chunks_exact_mut(2).zip(columns.clone()) {
-                        to[0] = W::from(above[column]);
-                        to[1] = W::from(below.get(column).copied().unwrap_or(0));
+                let column = group % (PANEL / GROUP) * GROUP;
+                let first = group / (PANEL / GROUP) * panel_len
+                    + (r / A::DEPTH * PANEL + column) * A::DEPTH
+                    + r % A::DEPTH;
+                let to = packed.weights[first..].iter_mut().step_by(A::DEPTH);
+                for (to, &weight) in to.zip(&row[columns.clone()]) {
+                    *to = A::Weight::from(weight);
+                }
+                if encoding.shift != 0 {
+                    for (start, &weight) in
+                        packed.start[group * GROUP..].iter_mut().zip(&row[columns.clone()])
+                    {
+                        *start -= encoding.shift * i32::from(weight);
                     }
                 }
             }
         }
-        linear
+        packed
     }
 
-    /// The largest whole number that a row may hold, so that no sum can overflow.
-    pub(super) fn largest(&self) -> f32 {
-        self.largest
-    }
-
-    /// Places of an output row: the columns, and what the last panel has more.
-    pub(super) fn n_places(&self) -> usize {
+    /// Values of an output row: the columns, and what the last panel has more.
+    pub(super) fn n_outputs(&self) -> usize {
         self.scales.len()
     }
 
-    pub(super) fn n_panels(&self) -> usize {
+    fn n_panels(&self) -> usize {
         self.scales.len() / PANEL
     }
 
-    /// Numbers that are read of each row.
+    /// Inputs that are read of each row.
     pub(super) fn row_len(&self) -> usize {
-        2 * self.n_pairs
+        self.row_len
     }
 
-    /// Scales of a panel's columns.
-    pub(super) fn scales(&self, panel: usize) -> &[f32] {
-        &self.scales[panel * PANEL..][..PANEL]
+    /// What 0 is as an input.
+    pub(super) fn zero(&self) -> A::Input {
+        let mut zero = [A::Input::default()];
+        A::round(&[0.0], 0.0, self.encoding.shift, &mut zero);
+        zero[0]
     }
 
-    /// `rows` times the matrix, plus the bias; `out` is `[n_rows, n_places]`.
-    pub(super) fn forward(&self, rows: Rows<'_>, out: &mut [f32]) {
-        assert_eq!(out.len(), rows.n_rows * self.n_places());
-        if rows.n_rows == 1 {
-            return self.forward_one(rows, out);
+    /// The factor that values are multiplied by before they are rounded, and the scale of the result.
+    pub(super) fn factor_and_scale(&self, values: &[f32]) -> [f32; 2] {
+        factor_and_scale(values, self.encoding.largest)
+    }
+
+    /// Rounds values, times `factor`, to inputs.
+    pub(super) fn round(&self, values: &[f32], factor: f32, rounded: &mut [A::Input]) {
+        A::round(values, factor, self.encoding.shift, rounded);
+    }
+
+    /// Rounds each row of `values`, whose width is `width`, by its own scale, for [`forward`](Self::forward).
+    pub(super) fn round_rows(
+        &self,
+        values: &[f32],
+        width: usize,
+        rounded: &mut Vec<A::Input>,
+        scales: &mut Vec<f32>,
+    ) {
+        rounded.clear();
+        rounded.resize(values.len() + self.row_len.saturating_sub(width), A::Input::default());
+        scales.clear();
+        for (row, to) in values.chunks_exact(width).zip(rounded.chunks_exact_mut(width)) {
+            let [factor, scale] = self.factor_and_scale(row);
+            self.round(row, factor, to);
+            scales.push(scale);
+        }
+    }
+
+    /// `rows` times the matrix, plus the bias; `out` is `[n_rows, n_outputs]`.
+    pub(super) fn forward(&self, rows: Rows<'_, A::Input>, out: &mut [f32]) {
+        assert_eq!(out.len(), rows.scales.len() * self.n_outputs());
+        A::vectorize(
+            #[inline(always)]
+            || self.forward_panels(rows, out),
+        );
+    }
+
+    #[inline(always)]
+    fn forward_panels(&self, rows: Rows<'_, A::Input>, out: &mut [f32]) {
+        let n_rows = rows.scales.len();
+        if n_rows == 1 {
+            let row = &rows.values[..self.row_len];
+            return self.for_panels(
+                row,
+                #[inline(always)]
+                |panel, sums| {
+                    self.finish(sums, rows.scales[0], panel, &mut out[panel * PANEL..][..PANEL]);
+                },
+            );
         }
         for panel in 0..self.n_panels() {
             let mut row = 0;
-            while row < rows.n_rows {
-                row += match rows.n_rows - row {
-                    1 => self.forward_rows::<1>(rows, row, panel, out),
-                    2 => self.forward_rows::<2>(rows, row, panel, out),
-                    _ => self.forward_rows::<ROWS_TOGETHER>(rows, row, panel, out),
-                };
+            while row + ROWS_TOGETHER <= n_rows {
+                self.forward_rows::<ROWS_TOGETHER>(rows, row, panel, out);
+                row += ROWS_TOGETHER;
+            }
+            while row < n_rows {
+                self.forward_rows::<1>(rows, row, panel, out);
+                row += 1;
             }
         }
     }
 
-    fn forward_one(&self, rows: Rows<'_>, out: &mut [f32]) {
-        let row = &rows.values[..self.row_len()];
-        let mut panel = 0;
-        while panel + 1 < self.n_panels() {
-            let sums = self.dot_panels::<2>(row, panel);
-            for (i, sums) in sums.iter().enumerate() {
-                self.finish(sums, rows.scale, panel + i, &mut out[(panel + i) * PANEL..][..PANEL]);
-            }
-            panel += 2;
-        }
-        if panel < self.n_panels() {
-            let [sums] = self.dot_panels::<1>(row, panel);
-            self.finish(&sums, rows.scale, panel, &mut out[panel * PANEL..]);
-        }
-    }
-
+    /// Rows `first..first + R` times a panel.
+    #[inline(always)]
     fn forward_rows<const R: usize>(
         &self,
-        rows: Rows<'_>,
+        rows: Rows<'_, A::Input>,
         first: usize,
         panel: usize,
         out: &mut [f32],
-    ) -> usize {
-        let row = |r: usize| &rows.values[(first + r) * rows.stride..][..self.row_len()];
-        let sums = dot::<W, R, 1>(std::array::from_fn(row), [self.panel(panel)]);
+    ) {
+        let row = |r: usize| &rows.values[(first + r) * rows.stride..][..self.row_len];
+        let sums = self.dot::<R, 1>(std::array::from_fn(row), panel);
         for (r, [sums]) in sums.iter().enumerate() {
-            let to = (first + r) * self.n_places() + panel * PANEL;
-            self.finish(sums, rows.scale, panel, &mut out[to..to + PANEL]);
+            let to = (first + r) * self.n_outputs() + panel * PANEL;
+            self.finish(sums, rows.scales[first + r], panel, &mut out[to..to + PANEL]);
         }
-        R
+    }
+
+    /// Adds `row`, which stands for `scale` times as much, times the matrix to `out` `[n_outputs]`.
+    pub(super) fn add(&self, row: &[A::Input], scale: f32, out: &mut [f32]) {
+        A::vectorize(
+            #[inline(always)]
+            || {
+                self.for_panels(
+                    row,
+                    #[inline(always)]
+                    |panel, sums| {
+                        let columns = panel * PANEL..(panel + 1) * PANEL;
+                        let (out, scales) = (&mut out[columns.clone()], &self.scales[columns]);
+                        for (i, out) in out.iter_mut().enumerate() {
+                            *out += sums[i] as f32 * (scales[i] * scale);
+                        }
+                    },
+                );
+            },
+        );
+    }
+
+    /// Calls `each` with each panel and the sums of its products with a row.
+    #[inline(always)]
+    fn for_panels(&self, row: &[A::Input], mut each: impl FnMut(usize, &[i32; PANEL])) {
+        let mut panel = 0;
+        // Two at a time: one row keeps the registers of one panel waiting for its sums.
+        while panel + 1 < self.n_panels() {
+            let [sums] = self.dot::<1, 2>([row], panel);
+            each(panel, &sums[0]);
+            each(panel + 1, &sums[1]);
+            panel += 2;
+        }
+        if panel < self.n_panels() {
+            let [[sums]] = self.dot::<1, 1>([row], panel);
+            each(panel, &sums);
+        }
+    }
+
+    /// `R` rows times `P` panels from `first` on, without scales and bias.
+    #[inline(always)]
+    fn dot<const R: usize, const P: usize>(
+        &self,
+        rows: [&[A::Input]; R],
+        first: usize,
+    ) -> [[[i32; PANEL]; P]; R] {
+        let panel_len = self.row_len * PANEL;
+        let panel = |p: usize| &self.weights[(first + p) * panel_len..][..panel_len];
+        let start = |p: usize| &self.start[(first + p) * PANEL..][..PANEL];
+        A::dot(rows, std::array::from_fn(panel), std::array::from_fn(start), self.encoding.operand)
     }
 
     /// Sums into numbers.
     #[inline(always)]
     fn finish(&self, sums: &[i32; PANEL], scale: f32, panel: usize, out: &mut [f32]) {
-        let scales = self.scales(panel);
+        let scales = &self.scales[panel * PANEL..][..PANEL];
         let bias = &self.bias[panel * PANEL..][..PANEL];
         for (i, out) in out.iter_mut().enumerate() {
             *out = sums[i] as f32 * (scales[i] * scale) + bias[i];
         }
     }
-
-    /// One row times `P` panels from `first` on, without scales and bias.
-    #[inline(always)]
-    pub(super) fn dot_panels<const P: usize>(&self, row: &[i16], first: usize) -> [[i32; PANEL]; P] {
-        let [sums] = dot::<W, 1, P>([row], std::array::from_fn(|p| self.panel(first + p)));
-        sums
-    }
-
-    fn panel(&self, panel: usize) -> &[W] {
-        let len = self.n_pairs * PANEL * 2;
-        &self.weights[panel * len..][..len]
-    }
-}
-
-/// The sums of products of each row with each column of each panel.
-#[cfg(target_arch = "wasm32")]
-#[allow(clippy::needless_range_loop)] // Loops over constants are unrolled, and the sums stay in registers.
-#[inline(always)]
-fn dot<W: Weight, const R: usize, const P: usize>(
-    rows: [&[i16]; R],
-    panels: [&[W]; P],
-) -> [[[i32; PANEL]; P]; R] {
-    use std::arch::wasm32::{i32x4_add, i32x4_dot_i16x8, i32x4_splat, v128, v128_load32_splat};
-    const VECTORS: usize = PANEL / 4;
-    let n_pairs = panels[0].len() / (2 * PANEL);
-    assert!(panels.iter().all(|panel| panel.len() == n_pairs * 2 * PANEL));
-    assert!(rows.iter().all(|row| row.len() == 2 * n_pairs));
-    let mut sums: [[[v128; VECTORS]; P]; R] = [[[i32x4_splat(0); VECTORS]; P]; R];
-    for k in 0..n_pairs {
-        // SAFETY: k < n_pairs, and the lengths are checked above; loads need no alignment.
-        let pairs: [v128; R] =
-            std::array::from_fn(|r| unsafe { v128_load32_splat(rows[r].as_ptr().add(2 * k).cast()) });
-        for p in 0..P {
-            // SAFETY: as above.
-            let row = unsafe { panels[p].as_ptr().add(k * 2 * PANEL) };
-            for v in 0..VECTORS {
-                // SAFETY: as above.
-                let weights = unsafe { W::load(row.add(v * 8)) };
-                for r in 0..R {
-                    sums[r][p][v] = i32x4_add(sums[r][p][v], i32x4_dot_i16x8(pairs[r], weights));
-                }
-            }
-        }
-    }
-    // SAFETY: both are R * P * 16 numbers of 32 bits without gaps.
-    unsafe { std::mem::transmute_copy(&sums) }
-}
-
-/// The sums of products of each row with each column of each panel.
-#[cfg(not(target_arch = "wasm32"))]
-fn dot<W: Weight, const R: usize, const P: usize>(
-    rows: [&[i16]; R],
-    panels: [&[W]; P],
-) -> [[[i32; PANEL]; P]; R] {
-    let mut sums = [[[0i32; PANEL]; P]; R];
-    for (sums, row) in sums.iter_mut().zip(rows) {
-        for (sums, panel) in sums.iter_mut().zip(panels) {
-            for (pair, weights) in row.chunks_exact(2).zip(panel.chunks_exact(2 * PANEL)) {
-                let [x, y] = [i32::from(pair[0]), i32::from(pair[1])];
-                for (sum, weights) in sums.iter_mut().zip(weights.chunks_exact(2)) {
-                    let products = x * weights[0].into() + y * weights[1].into();
-                    *sum = sum.wrapping_add(products);
-                }
-            }
-        }
-    }
-    sums
-}
-
-/// Rounds values to whole numbers of at most `largest` and appends them; gives what 1 stands for.
-pub(super) fn round_rows(values: &[f32], largest: f32, rounded: &mut Vec<i16>) -> f32 {
-    let before = rounded.len();
-    rounded.resize(before + values.len(), 0);
-    let [factor, scale] = factor_and_scale(values, largest);
-    round(values, factor, &mut rounded[before..]);
-    scale
-}
-
-/// What values are multiplied by so that the largest of them becomes `largest`, and what 1 stands for then.
-pub(super) fn factor_and_scale(values: &[f32], largest: f32) -> [f32; 2] {
-    // Lanes by themselves, and a comparison instead of `max`, which has rules of its own for NaN: both become vectors.
-    let mut lanes = [0.0f32; 8];
-    let (chunks, rest) = values.as_chunks::<8>();
-    let chunks = chunks.iter().map(<[f32; 8]>::as_slice).chain([rest]);
-    for chunk in chunks {
-        for (lane, value) in lanes.iter_mut().zip(chunk) {
-            let size = value.abs();
-            *lane = if size > *lane { size } else { *lane };
-        }
-    }
-    let size = lanes.into_iter().fold(0.0, f32::max);
-    // Values of next to nothing have no size that could be divided by; they are zero in 16 bits of anything else.
-    let factor = if size < f32::MIN_POSITIVE * largest { 0.0 } else { largest / size };
-    [factor, size / largest]
 }
 
 /// What is below zero becomes zero.
@@ -314,64 +320,14 @@ pub(super) fn rectified(value: &f32) -> f32 {
     if *value > 0.0 { *value } else { 0.0 }
 }
 
-/// The whole numbers nearest to the values times `factor`, which are within 16 bits.
-pub(super) fn round(values: &[f32], factor: f32, rounded: &mut [i16]) {
-    // Adding 1.5 * 2^23 rounds to a whole number and leaves it in the low bits of the mantissa.
-    const ROUND: f32 = 12_582_912.0;
-    let (values, rounded) = (values.chunks(8), rounded.chunks_mut(8));
-    for (values, rounded) in values.zip(rounded) {
-        #[cfg(target_arch = "wasm32")]
-        if let (Ok(values), 8) = (<&[f32; 8]>::try_from(values), rounded.len()) {
-            use std::arch::wasm32::{
-                f32x4_add, f32x4_mul, f32x4_splat, i16x8_narrow_i32x4, i32x4_splat, i32x4_sub, v128_load,
-                v128_store,
-            };
-            let (factor, shift) = (f32x4_splat(factor), f32x4_splat(ROUND));
-            let zero = i32x4_splat(ROUND.to_bits() as i32);
-            // SAFETY: eight f32 are read, eight i16 written; neither needs alignment.
-            unsafe {
-                let whole = |part: usize| {
-                    let values = v128_load(values.as_ptr().add(part).cast());
-                    i32x4_sub(f32x4_add(f32x4_mul(values, factor), shift), zero)
-                };
-                v128_store(rounded.as_mut_ptr().cast(), i16x8_narrow_i32x4(whole(0), whole(4)));
-            }
-            continue;
-        }
-        for (rounded, value) in rounded.iter_mut().zip(values) {
-            *rounded = (value * factor + ROUND).to_bits() as i16;
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::int8::quantize;
 
-    #[test]
-    fn rounding_is_to_the_nearest_whole_number_and_to_the_even_one_between_two() {
-        for (value, expected) in
-            [(0.0, 0), (0.5, 0), (1.5, 2), (2.5, 2), (-0.5, 0), (-1.5, -2), (1.49, 1), (-7.6, -8)]
-        {
-            let mut rounded = [7];
-            round(&[value], 1.0, &mut rounded);
-            assert_eq!(rounded, [expected], "{value}");
-        }
-        let whole: Vec<i16> = (-32767..=32767).collect();
-        let values: Vec<f32> = whole.iter().map(|&value| f32::from(value)).collect();
-        let mut rounded = vec![0; whole.len()];
-        round(&values, 1.0, &mut rounded);
-        assert_eq!(rounded, whole);
-        let mut rounded = Vec::new();
-        assert_eq!(round_rows(&[0.5, -1.0, 0.0], 100.0, &mut rounded), 0.01);
-        assert_eq!(round_rows(&[0.0, 0.0], 100.0, &mut rounded), 0.0);
-        assert_eq!(rounded, [50, -100, 0, 0, 0]);
-    }
-
-    #[test]
-    fn products_are_those_of_the_numbers_that_rows_and_weights_stand_for() {
-        for (n_rows_of_x, depth, width) in [(1, 1, 1), (1, 7, 33), (2, 8, 16), (3, 25, 64), (7, 30, 50)] {
+    /// Checks products with a matrix of `depth` rows, packed in groups of several sizes.
+    fn check<A: Arithmetic>(inputs: Inputs, operand: Operand, tolerance: f64) {
+        for (n_rows, depth, width) in [(1, 1, 1), (1, 7, 33), (2, 8, 16), (3, 25, 64), (7, 30, 50)] {
             let matrix: Vec<f32> =
                 (0..depth * width).map(|i| ((i * 37 % 101) as f32 - 50.0) * 0.01).collect();
             let bias: Vec<f32> = (0..width).map(|i| i as f32 * 0.1).collect();
@@ -387,44 +343,73 @@ mod tests {
                     break;
                 }
             }
-            let column = |place: usize| groups.get(place / 4)?.clone().nth(place % 4);
-            let linear = Linear::<i8>::new(&quantized, depth, width, &bias, &groups);
-            assert_eq!(linear.n_places(), groups.len().div_ceil(4) * 16);
-            let x: Vec<f32> = (0..n_rows_of_x * depth).map(|i| ((i * 53 % 89) as f32 - 44.0) * 0.3).collect();
-            let mut values = Vec::new();
-            let scale = round_rows(&x, linear.largest(), &mut values);
-            values.push(999);
-            let rows = Rows { stride: depth, n_rows: n_rows_of_x, values: &values, scale };
-            let mut out = vec![f32::NAN; n_rows_of_x * linear.n_places()];
-            linear.forward(rows, &mut out);
-            for (r, out) in out.chunks_exact(linear.n_places()).enumerate() {
-                for (place, &found) in out.iter().enumerate() {
-                    let expected = match column(place) {
-                        Some(column) => {
-                            let products = (0..depth).map(|k| {
-                                let weight = f32::from(quantized.values[k * width + column])
-                                    * quantized.scales[column];
-                                f64::from(x[r * depth + k]) * f64::from(weight)
-                            });
-                            products.sum::<f64>() + f64::from(bias[column])
+            let column = |to: usize| groups.get(to / 4)?.clone().nth(to % 4);
+            let encoding = A::encoding(depth, inputs, operand).unwrap();
+            let matrix = Matrix::<A>::new(&quantized, depth, width, &bias, &groups, encoding);
+            assert_eq!(matrix.n_outputs(), groups.len().div_ceil(4) * 16);
+            let least = if inputs == Inputs::NonNegative { 0.0 } else { 44.0 };
+            let x: Vec<f32> = (0..n_rows * depth).map(|i| ((i * 53 % 89) as f32 - least) * 0.3).collect();
+            let (mut values, mut scales) = (Vec::new(), Vec::new());
+            matrix.round_rows(&x, depth, &mut values, &mut scales);
+            let padding = values.len() - x.len();
+            // What follows the last row counts for nothing.
+            A::round(&[77.0, 88.0, 99.0][..padding], 1.0, 0, &mut values[x.len()..]);
+            let rows = Rows { stride: depth, values: &values, scales: &scales };
+            let mut out = vec![f32::NAN; n_rows * matrix.n_outputs()];
+            matrix.forward(rows, &mut out);
+            for (r, out) in out.chunks_exact(matrix.n_outputs()).enumerate() {
+                let mut added = vec![1.0; out.len()];
+                matrix.add(&values[r * depth..][..matrix.row_len()], scales[r], &mut added);
+                for (to, &found) in out.iter().enumerate() {
+                    let (mut expected, bias) = (0.0, column(to).map_or(0.0, |column| bias[column]));
+                    if let Some(column) = column(to) {
+                        let weights = quantized.values.iter().skip(column).step_by(width);
+                        for (x, &weight) in x[r * depth..].iter().zip(weights.take(depth)) {
+                            let weight = f32::from(weight) * quantized.scales[column];
+                            expected += f64::from(*x) * f64::from(weight);
                         }
-                        None => 0.0,
-                    };
-                    assert!((f64::from(found) - expected).abs() < 1e-2, "{found}, expected {expected}");
+                    }
+                    let difference = (f64::from(found - bias) - expected).abs();
+                    assert!(difference < tolerance, "{inputs:?} {operand:?}: {found}, {expected}");
+                    let difference = (f64::from(added[to] - 1.0) - expected).abs();
+                    assert!(difference < tolerance, "{inputs:?} {operand:?}: {}, {expected}", added[to]);
                 }
             }
         }
     }
 
     #[test]
+    fn products_are_those_of_the_numbers_that_inputs_and_weights_stand_for() {
+        check::<Int16<i8>>(Inputs::Signed, Operand::Signed, 1e-2);
+        check::<Int16<i16>>(Inputs::Signed, Operand::Signed, 1e-2);
+        for operand in [Operand::Unsigned, Operand::Signed] {
+            for inputs in [Inputs::Signed, Inputs::NonNegative] {
+                check::<Int8>(inputs, operand, 0.3);
+            }
+        }
+    }
+
+    #[test]
     fn the_heaviest_column_and_the_largest_row_do_not_overflow() {
-        let depth = 5000;
-        let quantized = Quantized { values: vec![127; depth], scales: vec![1.0] };
-        let linear = Linear::<i16>::new(&quantized, depth, 1, &[], &in_order(1));
-        let values = vec![linear.largest() as i16; depth];
-        let mut out = vec![0.0; PANEL];
-        linear.forward(Rows { stride: depth, n_rows: 1, values: &values, scale: 1.0 }, &mut out);
-        assert_eq!(out[0], 127.0 * linear.largest() * depth as f32);
-        assert!(linear.largest() > 3000.0);
+        for weight in [127, -128] {
+            let depth = 5000;
+            let quantized = Quantized { values: vec![weight; depth], scales: vec![1.0] };
+            let matrix = Matrix::<Int16<i16>>::int16(&quantized, depth, 1, &[], &in_order(1));
+            let largest = matrix.encoding.largest;
+            assert!(largest > 3000.0);
+            let mut out = vec![0.0; PANEL];
+            let values = vec![largest as i16; depth];
+            matrix.forward(Rows { stride: depth, values: &values, scales: &[1.0] }, &mut out);
+            assert_eq!(out[0], f32::from(weight) * largest * depth as f32);
+
+            let depth = 32_000;
+            let quantized = Quantized { values: vec![weight; depth], scales: vec![1.0] };
+            let encoding = Int8::encoding(depth, Inputs::Signed, Operand::Unsigned).unwrap();
+            let matrix = Matrix::<Int8>::new(&quantized, depth, 1, &[], &in_order(1), encoding);
+            let values = vec![255; depth];
+            matrix.forward(Rows { stride: depth, values: &values, scales: &[1.0] }, &mut out);
+            assert_eq!(out[0], f32::from(weight) * 127.0 * depth as f32);
+            assert!(Int8::encoding(33_000, Inputs::Signed, Operand::Unsigned).is_none());
+        }
     }
 }

@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
 
-use super::linear::{GROUP, Linear, PANEL, Rows, round};
+use super::arithmetic::{Arithmetic, Inputs, Int8, Int16, PANEL, int8_operand};
+use super::linear::{GROUP, Linear, Matrix, Precision};
 use crate::int8::Quantized;
 use crate::ops::host::gates::{activate, load, store, tanh};
 
@@ -14,20 +15,27 @@ const UNITS: usize = GROUP;
 /// The weights of a direction. In panels: four units' input gates, forget gates, candidates and output gates.
 #[derive(Debug)]
 pub(super) struct Direction {
-    input: Linear,
-    recurrent: Linear<i16>,
-    /// The scales of `recurrent` times what 1 stands for in a rounded state.
-    scales: Vec<f32>,
+    pub input: Linear,
+    recurrent: Recurrent,
     d_hidden: usize,
+}
+
+/// The matrix of the states, for states of 8 or 16 bits.
+#[derive(Debug)]
+enum Recurrent {
+    Int8(Matrix<Int8>),
+    /// With weights of 16 bits, because each step reads them again.
+    Int16(Matrix<Int16<i16>>),
 }
 
 /// What the steps of a direction work on.
 #[derive(Debug, Default)]
 pub(super) struct Workspace {
-    /// `[T, places]`: what the input gives to the gates.
-    projected: Vec<f32>,
+    /// `[T, outputs of the input's matrix]`: what the inputs give to the gates.
+    pub projected: Vec<f32>,
     /// The outputs of the step before, rounded.
-    state: Vec<i16>,
+    int8: Vec<u8>,
+    int16: Vec<i16>,
     cells: Vec<f32>,
     output: Vec<f32>,
 }
@@ -41,6 +49,7 @@ impl Direction {
         recurrent: &Quantized,
         bias: &[f32],
         d_hidden: usize,
+        inputs: Inputs,
     ) -> Self {
         let h = d_hidden;
         // The columns of the gates from `first` on: panel by panel, those of each gate.
@@ -49,64 +58,69 @@ impl Direction {
             let units = |start: usize| start..start + UNITS.min(h - (start - first) % h);
             (0..h).step_by(UNITS).flat_map(gates).map(units).collect()
         };
-        let input = Linear::new(input, d_input, 8 * h, bias, &groups(d * 4 * h));
+        let input = Linear::new(input, d_input, 8 * h, bias, &groups(d * 4 * h), Precision::Fast(inputs));
         let len = h * 4 * h;
         let recurrent = Quantized {
             values: recurrent.values[d * len..][..len].to_vec(),
             scales: recurrent.scales[d * 4 * h..][..4 * h].to_vec(),
         };
-        let recurrent = Linear::new(&recurrent, h, 4 * h, &[], &groups(0));
-        let factor = 1.0 / recurrent.largest();
-        let scales = (0..recurrent.n_panels()).flat_map(|panel| recurrent.scales(panel).to_vec());
-        let scales = scales.map(|scale| scale * factor).collect();
-        Self { input, recurrent, scales, d_hidden }
+        let encoding = int8_operand().and_then(|operand| Int8::encoding(h, Inputs::Signed, operand));
+        let recurrent = match encoding {
+            Some(encoding) => Recurrent::Int8(Matrix::new(&recurrent, h, 4 * h, &[], &groups(0), encoding)),
+            None => Recurrent::Int16(Matrix::int16(&recurrent, h, 4 * h, &[], &groups(0))),
+        };
+        Self { input, recurrent, d_hidden }
     }
 
-    /// The largest whole number that a row of the input may hold.
-    pub(super) fn largest(&self) -> f32 {
-        self.input.largest()
-    }
-
-    /// Runs over the rows, from the last to the first if `backward`; writes its outputs to columns `column..column + H` of
-    /// `output` `[T, width]`.
+    /// Runs over `work.projected`, from the last step to the first if `backward`; writes its outputs to columns
+    /// `column..column + H` of `output` `[T, width]`.
     pub(super) fn run(
         &self,
-        rows: Rows<'_>,
         backward: bool,
         output: &mut [f32],
         width: usize,
         column: usize,
         work: &mut Workspace,
     ) {
-        let places = self.input.n_places();
-        work.projected.resize(rows.n_rows * places, 0.0);
-        self.input.forward(rows, &mut work.projected);
-        work.state.clear();
-        // The last panel may have more units than there are.
-        work.state.resize(self.recurrent.row_len().max(places / 4), 0);
-        work.cells.clear();
-        work.cells.resize(places / 4, 0.0);
-        work.output.resize(places / 4, 0.0);
-        let steps = Steps { direction: self, backward, output, width, column, work };
-        #[cfg(target_arch = "wasm32")]
-        pulp::Arch::new().dispatch(steps);
-        // Elsewhere for tests and comparisons alone: four numbers at a time as there.
-        #[cfg(not(target_arch = "wasm32"))]
-        steps.with_simd(pulp::Scalar128b);
-    }
-
-    /// Adds what the state gives to the gates of a step, `P` panels from `first` on.
-    #[inline(always)]
-    fn add_state<const P: usize>(&self, first: usize, state: &[i16], gates: &mut [f32]) {
-        let sums = self.recurrent.dot_panels::<P>(&state[..self.recurrent.row_len()], first);
-        for (p, sums) in sums.iter().enumerate() {
-            let places = (first + p) * PANEL..(first + p + 1) * PANEL;
-            let (gates, scales) = (&mut gates[places.clone()], &self.scales[places]);
-            for (i, gate) in gates.iter_mut().enumerate() {
-                *gate += sums[i] as f32 * scales[i];
-            }
+        let Workspace { projected, int8, int16, cells, output: outputs } = work;
+        let to = Output { values: output, width, column, d_hidden: self.d_hidden };
+        match &self.recurrent {
+            Recurrent::Int8(matrix) => run(matrix, backward, projected, int8, cells, outputs, to),
+            Recurrent::Int16(matrix) => run(matrix, backward, projected, int16, cells, outputs, to),
         }
     }
+}
+
+/// Where outputs go: columns `column..column + d_hidden` of rows whose width is `width`.
+struct Output<'a> {
+    values: &'a mut [f32],
+    width: usize,
+    column: usize,
+    d_hidden: usize,
+}
+
+fn run<A: Arithmetic>(
+    matrix: &Matrix<A>,
+    backward: bool,
+    projected: &mut [f32],
+    state: &mut Vec<A::Input>,
+    cells: &mut Vec<f32>,
+    outputs: &mut Vec<f32>,
+    to: Output<'_>,
+) {
+    // The last panel may have more units than there are.
+    let n_units = matrix.n_outputs() / 4;
+    state.clear();
+    state.resize(matrix.row_len().max(n_units), A::Input::default());
+    cells.clear();
+    cells.resize(n_units, 0.0);
+    outputs.resize(n_units, 0.0);
+    let steps = Steps { matrix, backward, projected, state, cells, outputs, to };
+    #[cfg(target_arch = "wasm32")]
+    pulp::Arch::new().dispatch(steps);
+    // Elsewhere for tests and comparisons alone: four numbers at a time as there.
+    #[cfg(not(target_arch = "wasm32"))]
+    steps.with_simd(pulp::Scalar128b);
 }
 
 /// Activates the gates of a step and with them moves its cells; gives the outputs.
@@ -131,43 +145,36 @@ fn activate_units<S: Simd>(simd: S, gates: &mut [f32], cells: &mut [f32], output
 }
 
 /// All steps of a direction.
-struct Steps<'a> {
-    direction: &'a Direction,
+struct Steps<'a, A: Arithmetic> {
+    matrix: &'a Matrix<A>,
     backward: bool,
-    output: &'a mut [f32],
-    width: usize,
-    column: usize,
-    work: &'a mut Workspace,
+    projected: &'a mut [f32],
+    state: &'a mut [A::Input],
+    cells: &'a mut [f32],
+    outputs: &'a mut [f32],
+    to: Output<'a>,
 }
 
-impl WithSimd for Steps<'_> {
+impl<A: Arithmetic> WithSimd for Steps<'_, A> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { direction, backward, output, width, column, work } = self;
+        let Self { matrix, backward, projected, state, cells, outputs, to } = self;
         assert_eq!(S::F32_LANES, UNITS, "a panel holds a vector of each gate");
-        let Workspace { projected, state, cells, output: outputs } = work;
-        let places = direction.input.n_places();
-        let n_steps = projected.len() / places;
-        let n_panels = direction.recurrent.n_panels();
-        let largest = direction.recurrent.largest();
-        let h = direction.d_hidden;
+        let n_steps = projected.len() / matrix.n_outputs();
         for step in 0..n_steps {
             let t = if backward { n_steps - 1 - step } else { step };
-            let gates = &mut projected[t * places..][..places];
+            let gates = &mut projected[t * matrix.n_outputs()..][..matrix.n_outputs()];
             // The state before the first step is zero.
-            let mut panel = if step == 0 { n_panels } else { 0 };
-            while panel + 1 < n_panels {
-                direction.add_state::<2>(panel, state, gates);
-                panel += 2;
-            }
-            if panel < n_panels {
-                direction.add_state::<1>(panel, state, gates);
+            if step > 0 {
+                let [factor, scale] = matrix.factor_and_scale(outputs);
+                matrix.round(outputs, factor, &mut state[..outputs.len()]);
+                matrix.add(&state[..matrix.row_len()], scale, gates);
             }
             activate_units(simd, gates, cells, outputs);
-            round(outputs, largest, &mut state[..outputs.len()]);
-            output[t * width + column..][..h].copy_from_slice(&outputs[..h]);
+            let row = &mut to.values[t * to.width + to.column..][..to.d_hidden];
+            row.copy_from_slice(&outputs[..to.d_hidden]);
         }
     }
 }

@@ -1,14 +1,17 @@
 //! The network on whole numbers, one drawing at a time: what a browser runs.
 //!
-//! In: an ink. Out: the vector before the last layer, and logits. Weights are the 8-bit numbers that a file of
-//! [`WeightType::Int8`](crate::weights::WeightType) holds; what they are multiplied by is rounded to about 15 bits, so that
-//! the logits are those of the same weights in float32 but for some units in the fourth digit. Gates, cells and pooling
-//! are float32.
+//! In: an ink. Out: the vector before the last layer, and logits. Weights are the int8 weights that a file of
+//! [`WeightType::Int8`](crate::weights::WeightType) holds. The inputs of a layer are rounded to about 15 bits, so that the
+//! logits are those of the same weights in float32 but for some units in the fourth digit; in WebAssembly with relaxed
+//! SIMD the inputs of most layers are rounded to 8 bits, and the logits are those in float32 but for some hundredths.
+//! Gates, cells and pooling are float32.
 
+mod arithmetic;
 mod linear;
 mod lstm;
 
-use self::linear::{Linear, Rows, factor_and_scale, in_order, rectified, round, round_rows};
+use self::arithmetic::{Arithmetic, Inputs};
+use self::linear::{Linear, Matrix, Precision, Rows, in_order, rectified};
 use self::lstm::Direction;
 use crate::int8::Quantized;
 use crate::model::{BATCH_NORM_EPSILON, IMAGE_POOLING};
@@ -25,20 +28,28 @@ pub struct QuantizedModel {
     convs: Vec<Conv>,
     lstms: Vec<[Direction; 2]>,
     image_convs: Vec<ImageConv>,
-    dense: Linear,
+    dense: Matrix<arithmetic::Int16>,
 }
 
 /// Memory that one guess leaves for the next.
 #[derive(Debug, Default)]
 pub struct Workspace {
-    /// The rows of a layer, rounded.
-    rounded: Vec<i16>,
-    /// The rows before and after a layer, `[T, C]`.
+    /// The inputs and outputs of a layer, `[T, C]`.
     rows: Vec<f32>,
     output: Vec<f32>,
-    /// The windows of an image convolution.
-    windows: Vec<i16>,
+    int8: Rounded<u8>,
+    int16: Rounded<i16>,
+    /// What 1 stands for in each rounded row.
+    scales: Vec<f32>,
     lstm: lstm::Workspace,
+}
+
+/// The inputs of a layer, rounded.
+#[derive(Debug, Default)]
+struct Rounded<I> {
+    rows: Vec<I>,
+    /// The windows of an image convolution.
+    windows: Vec<I>,
 }
 
 #[derive(Debug)]
@@ -74,6 +85,12 @@ impl QuantizedModel {
         config.validate()?;
         let mut reader = Reader::open(weights)?;
         let mut channels = config.ink.n_columns();
+        // Batch normalisation comes between a rectifier and the next convolution.
+        let after_conv = match config.conv_activation {
+            Activation::Relu => Inputs::NonNegative,
+            Activation::None => Inputs::Signed,
+        };
+        let between_convs = if config.batch_norm { Inputs::Signed } else { after_conv };
         let mut convs = Vec::with_capacity(config.num_conv.len());
         for (i, (&d_output, &kernel_len)) in config.num_conv.iter().zip(&config.conv_len).enumerate() {
             let depth = kernel_len * channels;
@@ -81,9 +98,11 @@ impl QuantizedModel {
             let norm = config.batch_norm.then(|| Norm::load(&mut reader, &name("norm"), channels));
             let weight = reader.quantized(&name("weight"), &[depth, d_output])?;
             let bias = reader.floats(&name("bias"), &[d_output])?;
+            // The strokes themselves are rounded finely: what is lost of them is lost for all layers.
+            let precision = if i == 0 { Precision::Fine } else { Precision::Fast(between_convs) };
             convs.push(Conv {
                 norm: norm.transpose()?,
-                linear: Linear::new(&weight, depth, d_output, &bias, &in_order(d_output)),
+                linear: Linear::new(&weight, depth, d_output, &bias, &in_order(d_output), precision),
                 kernel_len,
                 stride: config.conv_stride.get(i).copied().unwrap_or(1),
                 d_input: channels,
@@ -99,7 +118,8 @@ impl QuantizedModel {
             let input = reader.quantized(&name("input"), &[d_input, 8 * h])?;
             let recurrent = reader.quantized(&name("recurrent"), &[2, h, 4 * h])?;
             let bias = reader.floats(&name("bias"), &[8 * h])?;
-            lstms.push([0, 1].map(|d| Direction::new(d, &input, d_input, &recurrent, &bias, h)));
+            let inputs = if layer == 0 && !convs.is_empty() { after_conv } else { Inputs::Signed };
+            lstms.push([0, 1].map(|d| Direction::new(d, &input, d_input, &recurrent, &bias, h, inputs)));
         }
         let mut image_convs = Vec::with_capacity(config.image_conv.len());
         let mut side = IMAGE_SIDE;
@@ -115,7 +135,8 @@ impl QuantizedModel {
             let weight = Quantized { scales, ..weight };
             let bias = bias.iter().zip(&factors).map(product).zip(&shifts);
             let bias: Vec<f32> = bias.map(|(bias, shift)| bias + shift).collect();
-            let linear = Linear::new(&weight, depth, d_output, &bias, &in_order(d_output));
+            let precision = Precision::Fast(Inputs::NonNegative);
+            let linear = Linear::new(&weight, depth, d_output, &bias, &in_order(d_output), precision);
             let shape = image_conv::Shape { n_images: 1, side, d_input, d_output, stride };
             side = shape.output_side();
             image_convs.push(ImageConv { linear, shape });
@@ -124,7 +145,7 @@ impl QuantizedModel {
         let weight = reader.quantized("dense.weight", &[depth, n_classes])?;
         let bias = reader.floats("dense.bias", &[n_classes])?;
         reader.finish()?;
-        let dense = Linear::new(&weight, depth, n_classes, &bias, &in_order(n_classes));
+        let dense = Matrix::int16(&weight, depth, n_classes, &bias, &in_order(n_classes));
         Ok(Self { config: config.clone(), convs, lstms, image_convs, dense })
     }
 
@@ -174,16 +195,20 @@ impl QuantizedModel {
         let width = 2 * self.config.num_nodes;
         for directions in &self.lstms {
             let channels = work.rows.len() / n_rows.max(1);
-            work.rounded.clear();
-            let largest = directions[0].largest().min(directions[1].largest());
-            let scale = round_rows(&work.rows, largest, &mut work.rounded);
-            // An odd last row is read with one number more.
-            work.rounded.push(0);
             work.output.resize(n_rows * width, 0.0);
             for (d, direction) in directions.iter().enumerate() {
-                let rows = Rows { stride: channels, n_rows, values: &work.rounded, scale };
-                let (output, column) = (&mut work.output, d * width / 2);
-                direction.run(rows, d == 1, output, width, column, &mut work.lstm);
+                let Workspace { rows, int8, int16, scales, lstm, .. } = &mut *work;
+                // Both directions read the same inputs.
+                let round = d == 0;
+                match &direction.input {
+                    Linear::Int8(matrix) => {
+                        project(matrix, rows, channels, round, &mut int8.rows, scales, &mut lstm.projected)
+                    }
+                    Linear::Int16(matrix) => {
+                        project(matrix, rows, channels, round, &mut int16.rows, scales, &mut lstm.projected)
+                    }
+                }
+                direction.run(d == 1, &mut work.output, width, d * width / 2, &mut work.lstm);
             }
             std::mem::swap(&mut work.rows, &mut work.output);
         }
@@ -192,12 +217,10 @@ impl QuantizedModel {
 
     /// The logits of an embedding, `[K]`.
     pub fn logits(&self, embedding: &[f32], work: &mut Workspace) -> Vec<f32> {
-        work.rounded.clear();
-        let scale = round_rows(embedding, self.dense.largest(), &mut work.rounded);
-        work.rounded.push(0);
-        let rows = Rows { stride: embedding.len(), n_rows: 1, values: &work.rounded, scale };
-        let mut logits = vec![0.0; self.dense.n_places()];
-        self.dense.forward(rows, &mut logits);
+        let (rounded, scales) = (&mut work.int16.rows, &mut work.scales);
+        self.dense.round_rows(embedding, embedding.len(), rounded, scales);
+        let mut logits = vec![0.0; self.dense.n_outputs()];
+        self.dense.forward(Rows { stride: embedding.len(), values: rounded, scales }, &mut logits);
         logits.truncate(self.config.n_classes);
         logits
     }
@@ -218,37 +241,68 @@ impl Norm {
     }
 }
 
+/// Projects rows of `width` values, rounded first if they are not yet.
+fn project<A: Arithmetic>(
+    matrix: &Matrix<A>,
+    rows: &[f32],
+    width: usize,
+    round: bool,
+    rounded: &mut Vec<A::Input>,
+    scales: &mut Vec<f32>,
+    projected: &mut Vec<f32>,
+) {
+    if round {
+        matrix.round_rows(rows, width, rounded, scales);
+    }
+    projected.resize(scales.len() * matrix.n_outputs(), 0.0);
+    matrix.forward(Rows { stride: width, values: rounded, scales }, projected);
+}
+
 impl ImageConv {
     /// From `work.rows` `[S * S, C]` to `work.rows` `[S' * S', N]`, rectified.
     fn forward(&self, work: &mut Workspace) {
-        let Workspace { rounded, rows, output, windows, .. } = work;
-        let image_conv::Shape { side, d_input, stride, .. } = self.shape;
+        let Workspace { rows, output, int8, int16, scales, .. } = work;
+        match &self.linear {
+            Linear::Int8(matrix) => self.convolve(matrix, rows, int8, scales, output),
+            Linear::Int16(matrix) => self.convolve(matrix, rows, int16, scales, output),
+        }
+    }
+
+    fn convolve<A: Arithmetic>(
+        &self,
+        matrix: &Matrix<A>,
+        rows: &mut Vec<f32>,
+        rounded: &mut Rounded<A::Input>,
+        scales: &mut Vec<f32>,
+        output: &mut Vec<f32>,
+    ) {
+        let image_conv::Shape { side, d_input, d_output, stride, .. } = self.shape;
+        let Rounded { rows: padded, windows } = rounded;
         // One pixel of zeros around the image, so that each row of a window is a slice.
-        let padded = (side + 2) * d_input;
-        rounded.clear();
-        rounded.resize((side + 2) * padded, 0);
-        let [factor, scale] = factor_and_scale(rows, self.linear.largest());
-        for (row, to) in rows.chunks_exact(side * d_input).zip(rounded.chunks_exact_mut(padded).skip(1)) {
-            round(row, factor, &mut to[d_input..][..row.len()]);
+        let padded_len = (side + 2) * d_input;
+        padded.clear();
+        padded.resize((side + 2) * padded_len, matrix.zero());
+        let [factor, scale] = matrix.factor_and_scale(rows);
+        for (row, to) in rows.chunks_exact(side * d_input).zip(padded.chunks_exact_mut(padded_len).skip(1)) {
+            matrix.round(row, factor, &mut to[d_input..][..row.len()]);
         }
         let (n_windows, d_window) = (self.shape.n_windows(), self.shape.d_window());
-        // An odd last window is read with one number more.
-        windows.resize(n_windows * d_window + 1, 0);
+        windows.resize((n_windows - 1) * d_window + matrix.row_len(), A::Input::default());
         let output_side = self.shape.output_side();
         let row_len = IMAGE_KERNEL * d_input;
         for (number, window) in windows.chunks_exact_mut(d_window).take(n_windows).enumerate() {
             let first = (number / output_side * (side + 2) + number % output_side) * stride * d_input;
             for (row, to) in window.chunks_exact_mut(row_len).enumerate() {
-                to.copy_from_slice(&rounded[first + row * padded..][..row_len]);
+                to.copy_from_slice(&padded[first + row * padded_len..][..row_len]);
             }
         }
-        let places = self.linear.n_places();
-        output.resize(n_windows * places, 0.0);
-        let stride = self.shape.d_window();
-        self.linear.forward(Rows { stride, n_rows: n_windows, values: windows, scale }, output);
+        scales.clear();
+        scales.resize(n_windows, scale);
+        output.resize(n_windows * matrix.n_outputs(), 0.0);
+        matrix.forward(Rows { stride: d_window, values: windows, scales }, output);
         rows.clear();
-        for row in output.chunks_exact(places) {
-            rows.extend(row[..self.shape.d_output].iter().map(rectified));
+        for row in output.chunks_exact(matrix.n_outputs()) {
+            rows.extend(row[..d_output].iter().map(rectified));
         }
     }
 }
@@ -256,36 +310,56 @@ impl ImageConv {
 impl Conv {
     /// From `work.rows` `[T, C]` to `work.rows` `[ceil(T / stride), N]`; gives the number of rows.
     fn forward(&self, n_rows: usize, activation: Activation, work: &mut Workspace) -> usize {
-        let Workspace { rounded, rows, output, .. } = work;
-        let channels = self.d_input;
+        let Workspace { rows, output, int8, int16, scales, .. } = work;
         if let Some(Norm { factors, shifts }) = &self.norm {
-            for row in rows.chunks_exact_mut(channels) {
+            for row in rows.chunks_exact_mut(self.d_input) {
                 for (value, (factor, shift)) in row.iter_mut().zip(factors.iter().zip(shifts)) {
                     *value = *value * factor + shift;
                 }
             }
         }
-        // Rows of zeros before and after, so that every window is a slice.
         let n_windows = n_rows.div_ceil(self.stride);
-        let before = (self.kernel_len - 1) / 2;
-        rounded.clear();
-        rounded.resize(before * channels, 0);
-        let scale = round_rows(rows, self.linear.largest(), rounded);
-        let end = n_windows.saturating_sub(1) * self.stride + self.kernel_len;
-        // An odd last window is read with one number more.
-        rounded.resize(rounded.len().max(end * channels) + 1, 0);
-        let places = self.linear.n_places();
-        output.resize(n_windows * places, 0.0);
-        let stride = self.stride * channels;
-        self.linear.forward(Rows { stride, n_rows: n_windows, values: rounded, scale }, output);
+        match &self.linear {
+            Linear::Int8(matrix) => {
+                self.convolve(matrix, n_windows, activation, rows, &mut int8.rows, scales, output)
+            }
+            Linear::Int16(matrix) => {
+                self.convolve(matrix, n_windows, activation, rows, &mut int16.rows, scales, output)
+            }
+        }
+        n_windows
+    }
+
+    #[expect(clippy::too_many_arguments)] // The parts of the workspace, of which only some depend on the arithmetic.
+    fn convolve<A: Arithmetic>(
+        &self,
+        matrix: &Matrix<A>,
+        n_windows: usize,
+        activation: Activation,
+        rows: &mut Vec<f32>,
+        padded: &mut Vec<A::Input>,
+        scales: &mut Vec<f32>,
+        output: &mut Vec<f32>,
+    ) {
+        // Rows of zeros before and after, so that every window is a slice.
+        let stride = self.stride * self.d_input;
+        let before = (self.kernel_len - 1) / 2 * self.d_input;
+        let [factor, scale] = matrix.factor_and_scale(rows);
+        let end = n_windows.saturating_sub(1) * stride + matrix.row_len();
+        padded.clear();
+        padded.resize(end.max(before + rows.len()), matrix.zero());
+        matrix.round(rows, factor, &mut padded[before..][..rows.len()]);
+        scales.clear();
+        scales.resize(n_windows, scale);
+        output.resize(n_windows * matrix.n_outputs(), 0.0);
+        matrix.forward(Rows { stride, values: padded, scales }, output);
         rows.clear();
-        for row in output.chunks_exact(places) {
+        for row in output.chunks_exact(matrix.n_outputs()) {
             let row = row[..self.d_output].iter();
             match activation {
                 Activation::None => rows.extend(row),
                 Activation::Relu => rows.extend(row.map(rectified)),
             }
         }
-        n_windows
     }
 }
