@@ -202,7 +202,7 @@ test("what the server answers instead of a file is named, and the next load succ
   await visit(`${await serve(app, STRICT_POLICY, faults)}/`, async (tab) => {
     await found(tab);
     const load = (place) => tab.evaluate((place) => window.load(place), place);
-    for (const file of ["quickdraw_wasm_bg.wasm", "model.json", "weights.safetensors"]) {
+    for (const file of ["quickdraw_wasm_relaxed_bg.wasm", "model.json", "weights.safetensors"]) {
       for (const [fault, message] of [[missing, "could not be fetched: the server answered 404"], [fallback, "is a web page"]]) {
         faults.set(file, fault);
         for (const place of ["here", "there"]) {
@@ -222,7 +222,7 @@ test("what the server answers instead of a file is named, and the next load succ
       faults.clear();
     }
     // The module may come as anything.
-    faults.set("quickdraw_wasm_bg.wasm", [200, "text/plain"]);
+    faults.set("quickdraw_wasm_relaxed_bg.wasm", [200, "text/plain"]);
     for (const place of ["here", "there"]) {
       const progress = await load(place);
       assert.ok(progress.loadedBytes > 2e6, JSON.stringify(progress));

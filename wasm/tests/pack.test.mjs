@@ -41,6 +41,7 @@ test("the package holds its face, its module and its model, and no sources of th
     "package.json",
     "pkg/THIRD-PARTY-LICENSES.txt",
     "pkg/quickdraw_wasm_bg.wasm",
+    "pkg/quickdraw_wasm_relaxed_bg.wasm",
   ]) {
     assert.ok(files.includes(needed), `${needed} is missing among ${files.join(", ")}`);
   }
@@ -120,7 +121,7 @@ test("every path in package.json is there, types first", async () => {
 });
 
 test("what is exported is found by its name, and nothing else is", async () => {
-  const names = ["/model/model.json", "/model/weights.safetensors", "/model/LICENSE", "/quickdraw_wasm_bg.wasm", "/package.json"];
+  const names = ["/model/model.json", "/model/weights.safetensors", "/model/LICENSE", "/quickdraw_wasm_bg.wasm", "/quickdraw_wasm_relaxed_bg.wasm", "/package.json"];
   const others = ["/dist/index.js", "/pkg/quickdraw_wasm_bg.wasm", "/classifier"];
   const program = path.join(folder, "names.mjs");
   await writeFile(
@@ -186,7 +187,7 @@ describe("the documents", () => {
     const rows = [...text.matchAll(/^\| `([^`]+)` \| ([\d,]+) kB \| (?:(\d+) kB )?\|$/gm)];
     assert.deepEqual(
       rows.map(([, file]) => file).sort(),
-      ["model/model.json", "model/weights.safetensors", "pkg/quickdraw_wasm_bg.wasm"],
+      ["model/model.json", "model/weights.safetensors", "pkg/quickdraw_wasm_bg.wasm", "pkg/quickdraw_wasm_relaxed_bg.wasm"],
     );
     for (const [, file, size, compressed] of rows) {
       const bytes = await readFile(path.join(installed, file));

@@ -16,7 +16,7 @@ export function drawings(nPoints) {
   const known = made.get(nPoints);
   if (known !== undefined) return known;
   const next = random(nPoints);
-  const set = Array.from({ length: N_DRAWINGS }, () => drawing(nPoints, next));
+  const set = Array.from({ length: N_DRAWINGS }, () => wander(nPoints, next));
   made.set(nPoints, set);
   return set;
 }
@@ -27,7 +27,7 @@ export function drawings(nPoints) {
  * @param {number} nPoints
  * @param {() => number} next
  */
-function drawing(nPoints, next) {
+export function wander(nPoints, next) {
   const strokes = [];
   for (let first = 0; first < nPoints; first += POINTS_PER_STROKE) {
     let [x, y, direction] = [next() * 255, next() * 255, next() * 2 * Math.PI];
