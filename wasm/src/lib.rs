@@ -9,7 +9,6 @@
 
 mod strokes;
 
-use burn_ndarray::NdArray;
 use js_sys::{Error as JsError, Reflect};
 use quickdraw_core::{Drawing, ModelCard, QuantizedClassifier};
 use serde::Serialize;
@@ -31,38 +30,53 @@ pub struct Classifier {
 
 /// The two ways to compute.
 enum Network {
-    /// Whole numbers: the fastest.
+    /// Integers: the fastest.
     Int8(Box<QuantizedClassifier>),
     /// burn's tensors in float32.
-    Float32(Box<quickdraw_core::Classifier<NdArray>>),
+    #[cfg(feature = "float32")]
+    Float32(Box<quickdraw_core::Classifier<burn_ndarray::NdArray>>),
+}
+
+/// Calls the same method of either network.
+macro_rules! with_network {
+    ($network:expr, $classifier:ident => $call:expr) => {
+        match $network {
+            Network::Int8($classifier) => $call,
+            #[cfg(feature = "float32")]
+            Network::Float32($classifier) => $call,
+        }
+    };
 }
 
 #[wasm_bindgen]
 impl Classifier {
-    /// Reads a model folder from the bytes of `model.json` and `weights.safetensors`; computes with whole numbers if
-    /// `int8`, and by default if the weights are in 8 bits.
+    /// Reads a model folder from the bytes of `model.json` and `weights.safetensors`; computes with integers if `int8`,
+    /// and by default if the weights are int8.
     ///
     /// # Errors
     ///
-    /// An `Error` with the code `invalid-model` and core's message.
+    /// An `Error` with the code `invalid-model` and core's message, or `no-float32` where that would be needed and this
+    /// module has it not.
     #[wasm_bindgen(constructor)]
     pub fn new(model_json: &[u8], weights: &[u8], int8: Option<bool>) -> Result<Classifier, JsValue> {
-        let read = || {
-            let int8 = int8.map_or_else(|| quickdraw_core::weights::are_int8(weights), Ok)?;
-            Ok(if int8 {
-                Network::Int8(Box::new(QuantizedClassifier::from_bytes(model_json, weights)?))
-            } else {
+        let invalid = |error: quickdraw_core::Error| failure("invalid-model", &error.to_string());
+        let int8 = int8.map_or_else(|| quickdraw_core::weights::are_int8(weights), Ok).map_err(invalid)?;
+        let network = if int8 {
+            Network::Int8(Box::new(QuantizedClassifier::from_bytes(model_json, weights).map_err(invalid)?))
+        } else {
+            #[cfg(feature = "float32")]
+            {
                 let device = Default::default();
-                let classifier = quickdraw_core::Classifier::from_bytes(model_json, weights, &device)?;
-                Network::Float32(Box::new(classifier))
-            })
+                let read = quickdraw_core::Classifier::from_bytes(model_json, weights, &device);
+                Network::Float32(Box::new(read.map_err(invalid)?))
+            }
+            #[cfg(not(feature = "float32"))]
+            return Err(failure("no-float32", "this module computes in int8 alone"));
         };
-        let network =
-            read().map_err(|error: quickdraw_core::Error| failure("invalid-model", &error.to_string()))?;
         Ok(Self { network })
     }
 
-    /// Whether it computes with whole numbers.
+    /// Whether it computes with integers.
     #[wasm_bindgen(getter)]
     pub fn int8(&self) -> bool {
         matches!(self.network, Network::Int8(_))
@@ -103,11 +117,8 @@ impl Classifier {
         is_pen_down: bool,
     ) -> Result<Vec<f32>, JsValue> {
         let drawing = simplified(points, offsets, is_simplified)?.with_pen_down(is_pen_down);
-        match &mut self.network {
-            Network::Int8(classifier) => classifier.probabilities(&drawing),
-            Network::Float32(classifier) => classifier.probabilities(&drawing),
-        }
-        .map_err(invalid_strokes)
+        with_network!(&mut self.network, classifier => classifier.probabilities(&drawing))
+            .map_err(invalid_strokes)
     }
 
     /// The vector before the network's last layer.
@@ -123,20 +134,14 @@ impl Classifier {
         is_pen_down: bool,
     ) -> Result<Vec<f32>, JsValue> {
         let drawing = simplified(points, offsets, is_simplified)?.with_pen_down(is_pen_down);
-        match &mut self.network {
-            Network::Int8(classifier) => classifier.embedding(&drawing),
-            Network::Float32(classifier) => classifier.embedding(&drawing),
-        }
-        .map_err(invalid_strokes)
+        with_network!(&mut self.network, classifier => classifier.embedding(&drawing))
+            .map_err(invalid_strokes)
     }
 }
 
 impl Classifier {
     fn card(&self) -> &ModelCard {
-        match &self.network {
-            Network::Int8(classifier) => classifier.card(),
-            Network::Float32(classifier) => classifier.card(),
-        }
+        with_network!(&self.network, classifier => classifier.card())
     }
 }
 

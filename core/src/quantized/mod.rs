@@ -98,8 +98,8 @@ impl QuantizedModel {
             let norm = config.batch_norm.then(|| Norm::load(&mut reader, &name("norm"), channels));
             let weight = reader.quantized(&name("weight"), &[depth, d_output])?;
             let bias = reader.floats(&name("bias"), &[d_output])?;
-            // The strokes themselves are rounded finely: what is lost of them is lost for all layers.
-            let precision = if i == 0 { Precision::Fine } else { Precision::Fast(between_convs) };
+            // What is lost of the strokes is lost for all layers, and little time is spent so early.
+            let precision = if i < 2 { Precision::Fine } else { Precision::Fast(between_convs) };
             convs.push(Conv {
                 norm: norm.transpose()?,
                 linear: Linear::new(&weight, depth, d_output, &bias, &in_order(d_output), precision),
