@@ -56,6 +56,7 @@ if [ "$data" = --smoke ]; then
     stage "label-$part" label "$out/$part.ndjson.gz" --teacher "$out/teacher" --out "$out/$part.soft.ndjson.gz"
   done
   sets=(--data "$out/originals.soft.ndjson.gz=0.45" --data "$out/made.soft.ndjson.gz=0.55")
+  joint_sets=("${sets[@]}")
   before=(--init-from "$out/teacher")
   strokes_steps=50 image_steps=100 joint_steps=100 quantized_steps=20
 else
@@ -67,13 +68,15 @@ else
   }
   check "$data/originals" 43b952bb3f69c16fa74e5e0275e9e0d6e534700d1742a4936f6838d5e640deab
   check "$data/made" e30c130bfec0ea1731f822823fb6a804cf882143159dd2e66cb810be37d1c966
+  check "$data/fresh" ff6db31650936ddfb28051069ef6563e2d159fe1050ba436bcfeb38d638c65b1
   common+=(--warmup-steps 100)
   narrow=(--batch-size 128)
   stage originals augment "$data/originals" --augment off --keep-soft --skip-last 6 --out "$out/originals.ndjson.gz"
   stage validation augment "$data/originals" --augment off --keep-soft --only-last 6 --out "$out/validation.ndjson.gz"
   sets=(--data "$out/originals.ndjson.gz=0.45" --data "$data/made=0.55")
+  joint_sets=(--data "$out/originals.ndjson.gz=0.35" --data "$data/made=0.3" --data "$data/fresh=0.35")
   before=(${BEFORE:+--init-from "$BEFORE"})
-  strokes_steps=${STROKES_STEPS:-20000} image_steps=7000 joint_steps=${JOINT_STEPS:-16000} quantized_steps=400
+  strokes_steps=${STROKES_STEPS:-20000} image_steps=40000 joint_steps=${JOINT_STEPS:-26000} quantized_steps=400
 fi
 
 # 1. The branch that reads strokes, alone.
@@ -83,7 +86,7 @@ train strokes "${sets[@]}" "${weak[@]}" "${narrow[@]}" ${before[@]+"${before[@]}
 train image "${sets[@]}" "${strong[@]}" "${image[@]}" "${image_alone[@]}" --batch-size 256 --balance-power 0.25 \
   --steps "$image_steps" --learning-rate 0.004 --quantized-steps 0
 # 3. Both together, the last steps with weights of 8 bits.
-train joint "${sets[@]}" "${weak[@]}" "${narrow[@]}" "${image[@]}" --init-from "$out/strokes" --init-from "$out/image" \
+train joint "${joint_sets[@]}" "${weak[@]}" "${narrow[@]}" "${image[@]}" --init-from "$out/strokes" --init-from "$out/image" \
   --balance-power 0.2 --steps "$joint_steps" --learning-rate 0.001 --quantized-steps "$quantized_steps"
 # 4. Temperature, threshold and class biases, on drawings that were not trained on.
 if [ ! -e "$out/calibrate.done" ]; then
