@@ -25,6 +25,13 @@ const steps = [
       await run(process.execPath, [".ci/figures.mjs", "--check"]);
     },
   },
+  {
+    name: "import circles",
+    check: async () => {
+      await run(process.execPath, ["--test", "--test-reporter=spec", ".ci/import-circles.test.mjs"]);
+      await run(process.execPath, [".ci/import-circles.mjs"]);
+    },
+  },
   { name: "formatting", check: () => run("cargo", ["fmt", "--all", "--check"]) },
   {
     name: "clippy, native",

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 
 /// What the user asked for.
@@ -258,6 +258,14 @@ impl Precision {
             }
         }
     }
+}
+
+/// Starts the threads that compute, so many or one for each core.
+///
+/// # Errors
+/// When they cannot be started.
+pub(crate) fn start_threads(n: usize) -> Result<()> {
+    rayon::ThreadPoolBuilder::new().num_threads(n).build_global().context("cannot start the threads")
 }
 
 #[cfg(test)]

@@ -1,29 +1,21 @@
 //! Trains, evaluates and exports recognisers: what the program `native-train` is made of.
 
-pub mod augment;
-pub mod average;
-pub mod bench;
-pub mod calibrate;
-pub mod checkpoint;
+pub mod categories;
 pub mod cli;
 pub mod data;
 pub mod device;
 pub mod download;
 pub mod environment;
-pub mod evaluate;
+pub mod eval;
 pub mod export;
-pub mod label;
-mod lock;
+mod fs;
+mod hash;
 pub mod model_folder;
-pub mod predict;
+mod numbers;
+pub mod pictures;
 pub mod prepare;
-pub mod report;
-pub mod run;
-pub mod show;
-mod spool;
+mod random;
 pub mod stats;
-pub mod tally;
+mod sync;
 mod tell;
-pub mod tfrecord;
 pub mod train;
-pub mod weighted;

@@ -4,17 +4,18 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
-use native_train::{cli::Cli, run};
+use native_train::cli::{Cli, is_closed_pipe, run};
 
-/// Keeps the memory of tensors that are freed; the system's would be fetched and zeroed anew at every step.
+/// Keeps the memory of tensors that are freed; the system's would be fetched and zeroed anew at
+/// every step.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    match run::run(Cli::parse()) {
+    match run(Cli::parse()) {
         Ok(code) => code,
         Err(error) => {
-            if !run::is_closed_pipe(&error) {
+            if !is_closed_pipe(&error) {
                 // If nobody listens there is nobody to tell.
                 let _ = writeln!(std::io::stderr(), "error: {error:#}");
             }

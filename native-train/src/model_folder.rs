@@ -4,7 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use quickdraw_core::{Classifier, ModelBackend};
+use quickdraw_core::{Classifier, ModelBackend, ModelCard};
+
+use crate::fs::write_atomic;
 
 /// Opens a model folder.
 ///
@@ -21,4 +23,14 @@ pub fn open<B: ModelBackend>(folder: &Path, device: &B::Device) -> Result<Classi
     };
     Classifier::from_bytes(&read("model.json")?, &read("weights.safetensors")?, device)
         .with_context(|| format!("{shown} is not a usable model folder"))
+}
+
+/// Writes `model.json` anew.
+pub(crate) fn write_card(folder: &Path, card: &ModelCard) -> Result<()> {
+    write_atomic(&folder.join("model.json"), card_text(card)?.as_bytes())
+}
+
+/// What `model.json` holds.
+pub(crate) fn card_text(card: &ModelCard) -> Result<String> {
+    Ok(serde_json::to_string_pretty(card)? + "\n")
 }

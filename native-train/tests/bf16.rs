@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use burn::backend::Autodiff;
 use burn_flex::Flex;
-use native_train::data::samples::sample_set;
+use native_train::data::synthetic::sample_set;
 use native_train::train::{Job, Outcome, TrainConfig, train};
 use quickdraw_core::ModelConfig;
 use quickdraw_core::ops::Precision;

@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use native_train::download::{self, Form, Options, Report, categories, choose};
+use native_train::categories;
+use native_train::download::{self, Form, Options, Report, choose};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -652,7 +653,7 @@ fn one_file_that_fails_does_not_keep_the_others() {
 #[test]
 fn no_more_files_at_a_time_than_allowed() {
     let (place, server) = (Place::new(), Server::good());
-    let names: Vec<String> = categories().take(12).map(str::to_owned).collect();
+    let names: Vec<String> = categories::names().take(12).map(str::to_owned).collect();
     let options = Options { n_parallel: 3, ..place.options(&server) };
     assert_eq!(download::download(&names, &options).unwrap().n_fetched, 12);
     assert!(server.most_at_once.load(Ordering::SeqCst) <= 3);
@@ -776,7 +777,7 @@ fn categories_are_those_of_the_model_that_ships() {
     let card = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wasm/model/model.json");
     let card: Value = serde_json::from_slice(&fs::read(card).unwrap()).unwrap();
     let labels: Vec<&str> = card["labels"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
-    assert_eq!(categories().collect::<Vec<_>>(), labels);
+    assert_eq!(categories::names().collect::<Vec<_>>(), labels);
     assert_eq!(choose(&[], download::BASE_URL).unwrap().len(), 345);
     let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
     assert_eq!(choose(&names(&["dog", "cat", "dog"]), download::BASE_URL).unwrap(), names(&["cat", "dog"]));

@@ -9,14 +9,12 @@ use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Distribution, Tensor};
 use burn_flex::Flex;
-use native_train::data::ndjson::for_each_part;
-use native_train::data::redraw::redraw;
-use native_train::data::samples::sample_set;
-use native_train::data::{DataSet, read_folder};
-use native_train::evaluate::{Measurement, Network, compare, evaluate};
+use native_train::data::augment::redraw;
+use native_train::data::synthetic::sample_set;
+use native_train::data::{DataSet, for_each_part, read_folder};
+use native_train::eval::{Confidences, Measurement, Network, Tally, compare, evaluate, report};
 use native_train::export::onnx;
-use native_train::tally::{Confidences, Tally};
-use native_train::{model_folder, report};
+use native_train::model_folder;
 use quickdraw_core::weights::WeightType;
 use quickdraw_core::{
     CellType, Classifier, Drawing, IMAGE_SIDE, Ink, InkBatch, Model, ModelCard, ModelConfig, Pooling,

@@ -8,10 +8,10 @@ use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
 use burn_flex::Flex;
-use native_train::data::samples::sample_set;
+use native_train::cli::weighted::{Weighted, weights};
+use native_train::data::synthetic::sample_set;
 use native_train::data::{DataSet, ReadOptions, read_folder};
 use native_train::model_folder;
-use native_train::weighted::{Weighted, weights};
 use quickdraw_core::{Classifier, Drawing, Record};
 use safetensors::SafeTensors;
 use serde_json::{Value, json};

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use native_train::report::drawings::{Glyphs, characters, svg};
+use native_train::pictures::drawings::{Glyphs, characters, svg};
 use quickdraw_core::Drawing;
 use tempfile::TempDir;
 

@@ -11,12 +11,12 @@ use burn::optim::decay::WeightDecayConfig;
 use burn::optim::{AdamWConfig, AdjustLrFn, MuonConfig, Optimizer, SimpleOptimizer};
 use burn::tensor::{Distribution, Tensor};
 use burn_flex::Flex;
-use native_train::checkpoint::{self, Checkpoint, Contents};
-use native_train::data::samples::sample_set;
+use native_train::data::format::tfrecord::masked_checksum;
+use native_train::data::synthetic::sample_set;
 use native_train::data::{Augmentation, DataSet, Loader, LoaderConfig, Mixture, PreparedBatch, Sampling};
 use native_train::environment::describe;
 use native_train::model_folder;
-use native_train::tfrecord::masked_checksum;
+use native_train::train::checkpoint::{self, Checkpoint, Contents};
 use native_train::train::{
     Devices, Job, OptimizerKind, Outcome, Schedule, TrainConfig, WeightOptimizer, gradients, optimizer, train,
 };
@@ -708,7 +708,7 @@ fn a_run_learns_and_its_folder_tells_what_it_is() {
     assert_eq!(card.training["drawings_seen"], card.training["steps"].as_u64().unwrap() * 16);
     let stated = card.figures["validation"]["balanced_top1"].as_f64().unwrap();
     let found =
-        native_train::evaluate::evaluate(classifier.model(), &job.validation, &Default::default()).unwrap();
+        native_train::eval::evaluate(classifier.model(), &job.validation, &Default::default()).unwrap();
     assert!((stated - found.balanced_top1).abs() < 1e-9);
     assert_eq!(evaluations(&out).len(), 3);
     assert!(metrics(&out).iter().any(|line| line["train"]["drawings_per_s"].as_f64() > Some(0.0)));

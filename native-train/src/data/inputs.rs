@@ -10,10 +10,7 @@ use std::path::{Component, Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use glob::{MatchOptions, Pattern};
 
-use super::records::stem;
-
-/// The name of standard input.
-pub(crate) const STANDARD_INPUT: &str = "-";
+use super::format::names::{STANDARD_INPUT, stem};
 
 /// Files of drawings.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -15,10 +15,11 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::augment::{Augmentation, borrow_strokes, chance};
-use super::mix;
+use super::augment::{Augmentation, borrow_strokes};
 use super::mixture::Mixture;
-use super::store::DataSet;
+use super::set::DataSet;
+use crate::hash::mix;
+use crate::random::chance;
 
 /// Batches that each thread makes ahead of time.
 const N_BATCHES_AHEAD: usize = 4;

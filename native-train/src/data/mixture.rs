@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Result, ensure};
 
-use super::store::DataSet;
+use super::set::DataSet;
 
 /// Data sets of the same classes, and the probability with which a drawing comes from each.
 #[derive(Clone, Debug)]
@@ -33,7 +33,8 @@ impl Mixture {
                 "data set {index} (counted from 0) has the share {share}; more than 0 was expected"
             );
         }
-        Ok(Self { shares: crate::weighted::normalized(&shares), sets })
+        let sum: f64 = shares.iter().sum();
+        Ok(Self { shares: shares.iter().map(|share| share / sum).collect(), sets })
     }
 
     /// The data sets with their shares, whose sum is 1.

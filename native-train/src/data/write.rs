@@ -11,7 +11,8 @@ use flate2::write::GzEncoder;
 use quickdraw_core::Drawing;
 use serde_json::{Value, json};
 
-use super::simplified::Fields;
+use super::format::record::Fields;
+use crate::fs::sync_folder;
 
 /// Bytes that are written together.
 const BUFFER: usize = 1 << 17;
@@ -125,7 +126,7 @@ impl LinesFile {
             fs::rename(&self.partial, &self.path)
         };
         match self.out.take().map_or(Ok(()), finish) {
-            Ok(()) => Ok(()),
+            Ok(()) => self.path.parent().map_or(Ok(()), sync_folder),
             Err(error) => {
                 // The error that is told is the first.
                 let _ = fs::remove_file(&self.partial);

@@ -5,32 +5,33 @@ use quickdraw_core::ModelConfig;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::OptimizerKind;
+use super::schedule::Schedule;
 use crate::data::{Augmentation, LoaderConfig, Sampling};
 
-/// How the learning rate moves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+/// How weights follow their gradients.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
-pub enum Schedule {
-    /// It stays, as in the tutorial.
-    Constant,
-    /// It falls to zero along half a cosine.
-    Cosine,
-    /// It stays, and falls to zero in a straight line over the last fifth of the steps: such a run can be prolonged by
-    /// --resume with more --steps as long as it has not begun to fall.
-    Trapezoid,
-    /// It rises along half a cosine over the first three tenths of the steps and falls along another to next to nothing
-    /// (Smith and Topin, "Super-Convergence", 2018, with PyTorch's defaults); warm-up steps do not apply.
-    OneCycle,
+pub enum OptimizerKind {
+    /// Adam with decoupled weight decay (Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2019).
+    #[default]
+    #[value(name = "adamw")]
+    #[serde(rename = "adamw")]
+    AdamW,
+    /// Muon for the matrices of convolutions and LSTMs (Jordan et al., "Muon: An optimizer for hidden layers in neural
+    /// networks", 2024): the momentum, made orthogonal, so that a step is as long in every direction. AdamW for biases and
+    /// the last layer. Fewer steps to the same loss, each of them longer: for large batches.
+    Muon,
 }
 
-/// Share of the steps over which [`Schedule::Trapezoid`] falls.
-const TRAPEZOID_FALL: f64 = 0.2;
-
-/// Share of the steps over which [`Schedule::OneCycle`] rises, and the parts of the highest rate where it begins and ends.
-const ONE_CYCLE_RISE: f64 = 0.3;
-const ONE_CYCLE_START: f64 = 1.0 / 25.0;
-const ONE_CYCLE_END: f64 = ONE_CYCLE_START / 1e4;
+impl std::fmt::Display for OptimizerKind {
+    /// The name that configurations and flags use.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Self::AdamW => "adamw",
+            Self::Muon => "muon",
+        })
+    }
+}
 
 /// The options of a run, besides data and network. Names are those of the flags.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -222,26 +223,7 @@ impl TrainConfig {
 
     /// The learning rate of a step, the first of which is 0.
     pub fn learning_rate_at(&self, step: u64) -> f64 {
-        let done = step.min(self.steps) as f64 / self.steps as f64;
-        let warm = if step < self.warmup_steps { (step + 1) as f64 / self.warmup_steps as f64 } else { 1.0 };
-        let factor = match self.schedule {
-            Schedule::Constant => warm,
-            Schedule::Cosine => {
-                let span = self.steps.saturating_sub(self.warmup_steps).max(1) as f64;
-                let done = step.saturating_sub(self.warmup_steps) as f64 / span;
-                warm * half_cosine(1.0, 0.0, done.min(1.0))
-            }
-            Schedule::Trapezoid => {
-                let left = self.steps.saturating_sub(step) as f64 / self.steps as f64;
-                warm * (left / TRAPEZOID_FALL).min(1.0)
-            }
-            Schedule::OneCycle if done < ONE_CYCLE_RISE => {
-                half_cosine(ONE_CYCLE_START, 1.0, done / ONE_CYCLE_RISE)
-            }
-            Schedule::OneCycle => {
-                half_cosine(1.0, ONE_CYCLE_END, (done - ONE_CYCLE_RISE) / (1.0 - ONE_CYCLE_RISE))
-            }
-        };
+        let factor = self.schedule.factor(step, self.steps, self.warmup_steps);
         self.learning_rate * factor
     }
 
@@ -312,9 +294,4 @@ fn add_differences(name: String, before: Value, after: Value, found: &mut Vec<Di
 
 fn one() -> f32 {
     1.0
-}
-
-/// From one value to another as `done` goes from 0 to 1, gently at both ends.
-fn half_cosine(from: f64, to: f64, done: f64) -> f64 {
-    to + (from - to) * 0.5 * (1.0 + (std::f64::consts::PI * done).cos())
 }

@@ -7,34 +7,8 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use quickdraw_core::ops::{self, AdamStep, KernelBackend};
 use quickdraw_core::{Model, ModelConfig};
-use serde::{Deserialize, Serialize};
 
-use super::TrainConfig;
-
-/// How weights follow their gradients.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "snake_case")]
-pub enum OptimizerKind {
-    /// Adam with decoupled weight decay (Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2019).
-    #[default]
-    #[value(name = "adamw")]
-    #[serde(rename = "adamw")]
-    AdamW,
-    /// Muon for the matrices of convolutions and LSTMs (Jordan et al., "Muon: An optimizer for hidden layers in neural
-    /// networks", 2024): the momentum, made orthogonal, so that a step is as long in every direction. AdamW for biases and
-    /// the last layer. Fewer steps to the same loss, each of them longer: for large batches.
-    Muon,
-}
-
-impl std::fmt::Display for OptimizerKind {
-    /// The name that configurations and flags use.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(match self {
-            Self::AdamW => "adamw",
-            Self::Muon => "muon",
-        })
-    }
-}
+use super::config::{OptimizerKind, TrainConfig};
 
 /// Weight of the past in Muon's momentum.
 const MOMENTUM: f32 = 0.95;

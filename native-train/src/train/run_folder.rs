@@ -13,40 +13,21 @@ use anyhow::{Context, Result};
 use burn::tensor::backend::Backend;
 use quickdraw_core::weights::{self, WeightType};
 use quickdraw_core::{MODEL_FORMAT, Model, ModelCard};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::Job;
-use super::progress::Summary;
+use super::curves::{self, Curves};
+use super::job::Job;
+use super::metrics::{Entry, Line, Summary, read_lines, take_back};
+use super::state::RunState;
 use super::tensorboard::EventFile;
-use crate::checkpoint::{RunState, write_all_atomic, write_atomic};
-use crate::evaluate::Evaluation;
-use crate::lock::try_lock;
-use crate::report::curves::{self, Curves};
-use crate::tally::Figures;
+use crate::eval::{Evaluation, Figures};
+use crate::fs::{try_lock, write_all_atomic, write_atomic};
 
 const METRICS: &str = "metrics.jsonl";
 
 /// Locked by the process that is at work on the run.
 const LOCK: &str = "run.lock";
-
-/// A line of `metrics.jsonl`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Line {
-    /// Steps done.
-    step: u64,
-    #[serde(flatten)]
-    what: Entry,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Entry {
-    /// The steps since the line before.
-    Train(Summary),
-    /// The network on the validation part.
-    Validation(Figures),
-}
 
 /// The folder of a run in progress.
 #[derive(Debug)]
@@ -185,36 +166,4 @@ fn add_session(path: &Path, job: &Job, step: u64) -> Result<()> {
     session.insert("from_step".to_owned(), json!(step));
     sessions.push(session.into());
     write_json(path, &sessions.into())
-}
-
-/// Removes the lines past `step`, and a last line that was cut short. All others stay as they are,
-/// also those that this program does not know.
-fn take_back(path: &Path, step: u64) -> Result<()> {
-    #[derive(Deserialize)]
-    struct Step {
-        step: u64,
-    }
-    let bytes = match fs::read(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        bytes => bytes.with_context(|| format!("cannot read {}", path.display()))?,
-    };
-    let mut kept = Vec::with_capacity(bytes.len());
-    for line in bytes.split_inclusive(|&byte| byte == b'\n') {
-        let is_past = serde_json::from_slice(line).is_ok_and(|line: Step| line.step > step);
-        let is_whole = line.ends_with(b"\n") || serde_json::from_slice::<Value>(line).is_ok();
-        if is_whole && !is_past {
-            kept.extend_from_slice(line);
-        }
-        if is_whole && !is_past && !line.ends_with(b"\n") {
-            kept.push(b'\n');
-        }
-    }
-    write_atomic(path, &kept)
-}
-
-/// The lines that this program writes.
-fn read_lines(path: &Path) -> Result<Vec<Line>> {
-    let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let lines = bytes.split(|&byte| byte == b'\n');
-    Ok(lines.filter_map(|line| serde_json::from_slice(line).ok()).collect())
 }

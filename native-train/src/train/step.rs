@@ -16,7 +16,7 @@ use burn::tensor::backend::AutodiffBackend;
 use quickdraw_core::ops::{self, KernelBackend};
 use quickdraw_core::{Model, ModelBackend, weights};
 
-use super::TrainConfig;
+use super::config::TrainConfig;
 use crate::data::PreparedBatch;
 
 /// What a batch gives, still on its device.

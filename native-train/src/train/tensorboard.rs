@@ -10,7 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result};
 use prost::Message;
 
-use crate::tfrecord::write_record;
+use crate::data::format::tfrecord::write_record;
 
 #[derive(Clone, PartialEq, Message)]
 struct Event {

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use flate2::write::{DeflateEncoder, GzEncoder};
 use flate2::{Compression, Crc};
+use native_train::data::format::tfrecord::{masked_checksum, write_record};
 use native_train::data::{DataSet, ReadOptions, ReadReport, find_inputs, read_folder};
-use native_train::tfrecord::{masked_checksum, write_record};
 use quickdraw_core::{Ink, InkFormat};
 use tempfile::TempDir;
 

@@ -3,9 +3,9 @@
 mod augment;
 mod forms;
 mod loader;
-mod ndjson;
-mod samples;
-mod store;
+mod read;
+mod set;
+mod synthetic;
 
 use native_train::data::DataSet;
 use quickdraw_core::Drawing;

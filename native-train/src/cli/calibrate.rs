@@ -1,0 +1,129 @@
+//! `calibrate`: how sure a model may be, written into its `model.json`.
+
+use std::fs;
+use std::io::{self, Write, stdout};
+use std::path::PathBuf;
+
+use anyhow::{Result, ensure};
+use burn_flex::Flex;
+use quickdraw_core::weights::{self, WeightType};
+use serde_json::json;
+
+use crate::eval::calibrate::{self, Calibrated, Sureness};
+use crate::fs::write_all_atomic;
+use crate::model_folder::{self, card_text, write_card};
+use crate::tell::tell;
+
+/// Flags of `calibrate`.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// Model folder, whose model.json is changed, and with --class-biases the weights
+    #[arg(long, value_name = "DIR")]
+    pub model: PathBuf,
+    /// Folder of .ndjson files: drawings that the model was neither trained nor is judged on
+    #[arg(long, value_name = "DIR")]
+    pub data: PathBuf,
+    /// Change the last layer, too, so that each category is guessed about as often as the data has it, which should be as often
+    /// as in use: once for a model, which notes it in model.json, before its export to 8 bits
+    #[arg(long)]
+    pub class_biases: bool,
+    /// Add class biases to a model that has some already
+    #[arg(long, requires = "class_biases")]
+    pub again: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// By this `model.json` says that `calibrate --class-biases` has changed the weights.
+const CLASS_BIASES: &str = "class_biases";
+
+/// Runs the command.
+pub(super) fn run(args: &Args) -> Result<()> {
+    let classifier = model_folder::open::<Flex>(&args.model, &Default::default())?;
+    let weights_path = args.model.join("weights.safetensors");
+    let weight_type = weights::weight_type(&fs::read(&weights_path)?)?;
+    if args.class_biases {
+        ensure!(
+            weight_type != WeightType::Int8,
+            "{}: these weights are in 8 bits; --class-biases wants the model before its export",
+            weights_path.display()
+        );
+        ensure!(
+            args.again || !classifier.card().training.contains_key(CLASS_BIASES),
+            "{} has class biases already, as its model.json says; --again adds more",
+            args.model.display()
+        );
+    }
+    let (found, report) =
+        calibrate::calibrate(&classifier, &args.data, args.class_biases, &Default::default())?;
+    tell!("{report}");
+    let mut card = classifier.card().clone();
+    card.calibration = Some(found.calibration());
+    if let Some(shift) = &found.shift {
+        card.figures.clear(); // those of other weights
+        card.training.insert(CLASS_BIASES.to_owned(), json!({ "drawings": found.n }));
+        let model = classifier.model().clone().with_shifted_logits(shift)?;
+        let bytes = weights::save(&model, weight_type)?;
+        write_all_atomic(&[
+            (&weights_path, &bytes),
+            (&args.model.join("model.json"), card_text(&card)?.as_bytes()),
+        ])?;
+    } else {
+        write_card(&args.model, &card)?;
+    }
+    let mut stdout = stdout().lock();
+    if args.json {
+        writeln!(stdout, "{}", serde_json::to_string(&found)?)?;
+    } else {
+        print_calibrated(&mut stdout, &found)?;
+    }
+    Ok(())
+}
+
+fn print_calibrated(
+    out: &mut impl Write,
+    Calibrated { whole, pen_down, shift, n, balanced_top1, loss }: &Calibrated,
+) -> io::Result<()> {
+    if let Some(shift) = shift {
+        let [lowest, highest] =
+            [f32::min, f32::max].map(|best| shift.iter().copied().reduce(best).unwrap_or(0.0));
+        writeln!(
+            out,
+            "biases of {} categories, {lowest:.2} to {highest:.2}, added to the last layer",
+            shift.len()
+        )?;
+        writeln!(out, "each of the following figures is of drawings that the biases were not found on")?;
+        writeln!(
+            out,
+            "class-balanced top-1 {:.2} % (before {:.2} %)",
+            100.0 * balanced_top1.after,
+            100.0 * balanced_top1.before
+        )?;
+    }
+    writeln!(out, "loss {:.4} (before {:.4})", loss.after, loss.before)?;
+    writeln!(out, "whole drawings, of which there are {n}:")?;
+    print_sureness(out, whole)?;
+    writeln!(out, "moments of the same drawings at which the pen was down:")?;
+    print_sureness(out, pen_down)
+}
+
+fn print_sureness(
+    out: &mut impl Write,
+    Sureness { calibration, ece, share_above }: &Sureness,
+) -> io::Result<()> {
+    writeln!(out, "    temperature {:.4}", calibration.temperature)?;
+    writeln!(
+        out,
+        "    expected calibration error {:.2} % (before {:.2} %)",
+        100.0 * ece.after,
+        100.0 * ece.before
+    )?;
+    writeln!(
+        out,
+        "    first guesses of at least {:.3} are right {:.0} of 100 times; {:.1} % have one",
+        calibration.threshold,
+        100.0 * calibrate::SURE,
+        100.0 * share_above
+    )
+}

@@ -1,0 +1,127 @@
+//! `predict`: drawings from a file or standard input, guesses on standard output.
+
+use std::io::{self, Write, stdout};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use burn_flex::Flex;
+use quickdraw_core::{Classifier, Drawing, ModelBackend, Record};
+use serde_json::json;
+
+use crate::data::format::names::STANDARD_INPUT;
+use crate::data::format::open::Records;
+use crate::data::format::record::Entry;
+use crate::model_folder;
+use crate::tell::tell;
+
+/// Flags of `predict`.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// Model folder: model.json and weights.safetensors
+    #[arg(long, value_name = "DIR")]
+    pub model: PathBuf,
+    /// File of drawings in any form that train reads, or of lists of strokes, one a line; - is standard input
+    #[arg(default_value = "-")]
+    pub file: PathBuf,
+    /// Print one JSON object a drawing
+    #[arg(long)]
+    pub json: bool,
+    /// Add the logits of all classes, in the order of the labels
+    #[arg(long, requires = "json")]
+    pub logits: bool,
+    /// Guesses a drawing
+    #[arg(long, value_name = "N", default_value = "5")]
+    pub max_results: NonZeroUsize,
+}
+
+/// Runs the command.
+pub(super) fn run(args: &Args) -> Result<()> {
+    let classifier = model_folder::open::<Flex>(&args.model, &Default::default())?;
+    let (json, logits) = (args.json, args.logits);
+    predict(&classifier, &args.file, json, logits, args.max_results.get(), &mut stdout().lock())
+}
+
+/// Recognises every drawing of a file of any published form, also compressed, or of standard input (`-`); a line may also be a bare
+/// list of strokes. `json` prints an object for each, in which `logits` adds those of all classes; a line that is no drawing is reported on standard error with its place, and the rest goes on.
+///
+/// # Errors
+/// When the file cannot be read, the output cannot be written, or, at the end, when lines were bad.
+fn predict<B: ModelBackend>(
+    classifier: &Classifier<B>,
+    file: &Path,
+    json: bool,
+    logits: bool,
+    max_results: usize,
+    out: &mut impl Write,
+) -> Result<()> {
+    let name = match file.as_os_str() == STANDARD_INPUT {
+        true => "standard input".to_owned(),
+        false => file.display().to_string(),
+    };
+    let mut n_bad = 0usize;
+    let mut n_lines = 0;
+    let mut records = Records::open(file)?;
+    while let Some((number, parsed)) = next(&mut records).with_context(|| format!("cannot read {name}"))? {
+        n_lines = number;
+        let (word, drawing) = match parsed {
+            Ok(None) => continue,
+            Ok(Some(parsed)) => parsed,
+            Err(error) => {
+                n_bad += 1;
+                tell!("{name}:{number}: {error:#}");
+                continue;
+            }
+        };
+        let drawing = drawing.simplify();
+        let predictions = classifier.classify(&drawing, max_results)?;
+        if json {
+            let mut object = json!({ "line": number, "word": word, "predictions": predictions });
+            if logits {
+                object["logits"] = json!(classifier.logits(std::slice::from_ref(&drawing))?[0]);
+            }
+            writeln!(out, "{object}")?;
+        } else {
+            let guesses: Vec<String> =
+                predictions.iter().map(|p| format!("{} {:.1} %", p.label, 100.0 * p.probability)).collect();
+            let word = word.map_or(String::new(), |word| format!(" ({word})"));
+            writeln!(out, "{number}{word}: {}", guesses.join(", "))?;
+        }
+    }
+    match (n_lines, n_bad) {
+        (0, _) => bail!("{name} is empty; ndjson lines of drawings were expected"),
+        (_, 0) => Ok(()),
+        _ => bail!("{n_bad} of {n_lines} lines of {name} are no drawings"),
+    }
+}
+
+/// The word, where there is one, and the drawing.
+type Parsed = (Option<String>, Drawing);
+
+/// The next line or drawing with its number. Nothing of an empty line.
+fn next(records: &mut Records) -> io::Result<Option<(u64, Result<Option<Parsed>>)>> {
+    if let Records::Lines(lines) = records {
+        let line = lines.next_line()?;
+        return Ok(line.map(|line| (line.number, line.text().map_err(anyhow::Error::msg).and_then(parse))));
+    }
+    let entry = records.next_entry()?;
+    Ok(entry.map(|Entry { number, record }| {
+        let parsed = record.map(|record| Some((Some(record.word), record.drawing)));
+        (number, parsed.map_err(anyhow::Error::msg))
+    }))
+}
+
+/// An ndjson line of the data set, or a bare list of strokes; the word where there is one. Nothing of an empty line.
+fn parse(line: &str) -> Result<Option<Parsed>> {
+    let text = line.trim();
+    if text.is_empty() {
+        return Ok(None);
+    }
+    if text.starts_with('[') {
+        // The reader of records is the only one that knows the form of strokes.
+        let record = Record::parse(&format!("{{\"word\":\"-\",\"drawing\":{text}}}"))?;
+        return Ok(Some((None, record.drawing)));
+    }
+    let record = Record::parse(text)?;
+    Ok(Some((Some(record.word), record.drawing)))
+}

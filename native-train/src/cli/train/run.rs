@@ -1,0 +1,224 @@
+//! What `train` does.
+
+use std::io::{Write, stdout};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context, Result};
+use burn::backend::Autodiff;
+use burn_flex::Flex;
+use clap::ValueEnum;
+
+use super::data::load_data;
+use super::flags::Args;
+use crate::data::synthetic;
+use crate::device::{Device, DeviceChoices, start_threads};
+use crate::eval::evaluate;
+use crate::tell::{is_closed_pipe, tell};
+use crate::train::checkpoint::{self, Checkpoint};
+use crate::train::{Difference, Job, Outcome, RunState, TrainConfig, differences, train};
+use crate::{environment, model_folder};
+
+/// A GPU eats batches faster than one thread prepares them.
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+const LOADER_THREADS_PER_GPU: usize = 4;
+
+/// Exit status of a run that was interrupted: 128 and the number of SIGINT, as shells have it.
+const INTERRUPTED: u8 = 130;
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    start_threads(args.threads)?;
+    let devices = args.device.find()?;
+    args.precision.set_for(devices[0])?;
+    check_folders(args)?;
+    let resumed = match (&args.out, args.resume) {
+        (Some(out), true) => Checkpoint::newest(out)?.map(|checkpoint| checkpoint.state),
+        _ => None,
+    };
+    let config = TrainConfig {
+        loader_threads: args.loader_threads.unwrap_or(match devices[0] {
+            Device::Cpu => 1,
+            #[cfg(any(feature = "cuda", feature = "wgpu"))]
+            _ => LOADER_THREADS_PER_GPU * devices.len(),
+        }),
+        ..args.config(devices.len(), resumed.as_ref())?
+    };
+    if let Some(run) = &resumed {
+        run.train.check_resumable(&config)?;
+        tell_changes(args, run, &config, devices.len())?;
+    }
+    let (train_set, validation, data_facts) = load_data(args, &config)?;
+    let model = args.model(train_set.n_classes(), resumed.as_ref())?;
+    let out = match &args.out {
+        Some(out) => out.clone(),
+        None => next_free_run(if args.data.is_empty() { "samples" } else { "train" }),
+    };
+    if !args.quiet {
+        tell!(
+            "{} drawings of {} categories to train on, {} to validate on; computing on {}{}; run folder {}",
+            train_set.len(),
+            train_set.n_classes(),
+            validation.len(),
+            names(&devices),
+            without_cuda(&args.device, devices[0]),
+            out.display()
+        );
+    }
+    let job = Job {
+        train: train_set,
+        validation,
+        data_facts,
+        environment: environment::describe(&names(&devices)),
+        model,
+        config,
+        out,
+        resume: args.resume,
+        init_from: args.init_from.clone(),
+        quiet: args.quiet,
+    };
+    static INTERRUPT: AtomicBool = AtomicBool::new(false);
+    ctrlc::set_handler(|| {
+        // The second time at once: somebody does not want to wait for the step and the checkpoint.
+        if INTERRUPT.swap(true, Ordering::Relaxed) {
+            std::process::exit(INTERRUPTED.into());
+        }
+    })
+    .context("cannot listen for Ctrl-C")?;
+    let outcome = match devices[0] {
+        Device::Cpu => train::<Autodiff<Flex>>(&job, &vec![Default::default(); devices.len()], &INTERRUPT)?,
+        #[cfg(feature = "cuda")]
+        Device::Cuda(_) => {
+            let index = |device: &Device| match device {
+                Device::Cuda(index) => Some(burn_cuda::CudaDevice::new(*index)),
+                _ => None,
+            };
+            let devices: Vec<_> = devices.iter().filter_map(index).collect();
+            train::<Autodiff<burn_cuda::Cuda>>(&job, &devices, &INTERRUPT)?
+        }
+        #[cfg(feature = "wgpu")]
+        Device::Wgpu => train::<Autodiff<burn_wgpu::Wgpu>>(&job, &[Default::default()], &INTERRUPT)?,
+    };
+    match report(args, &job, &outcome) {
+        // The run is what was asked for, whether or not somebody reads of it.
+        Err(error) if !is_closed_pipe(&error) => return Err(error),
+        _ => {}
+    }
+    Ok(if outcome.finished { ExitCode::SUCCESS } else { ExitCode::from(INTERRUPTED) })
+}
+
+/// Tells which options of a run that is resumed are changed by flags, and which a preset does not
+/// change.
+fn tell_changes(args: &Args, run: &RunState, config: &TrainConfig, n_devices: usize) -> Result<()> {
+    if args.quiet {
+        return Ok(());
+    }
+    let list = |found: Vec<Difference>| -> Vec<String> {
+        // Threads change no result.
+        let found = found.into_iter().filter(|(name, ..)| name != "loader_threads");
+        found.map(|(name, before, after)| format!("{name} {before} -> {after}")).collect()
+    };
+    let changed = list(differences(&run.train, config)?);
+    if !changed.is_empty() {
+        tell!("changed from this step on: {}", changed.join(", "));
+    }
+    if let Some(preset) = args.preset {
+        let mut ignored = list(differences(config, &args.config(n_devices, None)?)?);
+        let n_classes = run.model.n_classes;
+        // With the flags for this run, another preset may make no network at all.
+        if let Ok(network) = args.model(n_classes, None) {
+            ignored.extend(list(differences(&args.model(n_classes, Some(run))?, &network)?));
+        }
+        if !ignored.is_empty() {
+            let preset = preset.to_possible_value();
+            let name = preset.as_ref().map_or("", |preset| preset.get_name());
+            tell!("the run has its own options; not changed by --preset {name}: {}", ignored.join(", "));
+        }
+    }
+    Ok(())
+}
+
+/// Checks the folders that the run is to begin with, before all its data is read.
+fn check_folders(args: &Args) -> Result<()> {
+    if let Some(out) = &args.out {
+        checkpoint::check_folder(out, args.resume)?;
+    }
+    if !args.resume {
+        for folder in &args.init_from {
+            model_folder::open::<Flex>(folder, &Default::default())?;
+        }
+    }
+    Ok(())
+}
+
+/// Devices in words: `CUDA device 0, CUDA device 1`.
+fn names(devices: &[Device]) -> String {
+    devices.iter().map(Device::to_string).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(feature = "cuda")]
+fn without_cuda(asked: &DeviceChoices, found: Device) -> &'static str {
+    if asked.is_automatic() && found == Device::Cpu { ", because no CUDA device was found" } else { "" }
+}
+
+#[cfg(not(feature = "cuda"))]
+fn without_cuda(_: &DeviceChoices, _: Device) -> &'static str {
+    " (for an NVIDIA GPU build with --features cuda)"
+}
+
+/// `runs/NAME-1`, or the first number that is free.
+fn next_free_run(name: &str) -> PathBuf {
+    (1..)
+        .map(|number| PathBuf::from(format!("runs/{name}-{number}")))
+        .find(|path| !path.exists())
+        .expect("some number is free")
+}
+
+fn report(args: &Args, job: &Job, outcome: &Outcome) -> Result<()> {
+    let out = job.out.display();
+    let mut stdout = stdout().lock();
+    if !outcome.finished {
+        writeln!(stdout, "stopped at step {} of {}; nothing is lost", outcome.step, job.config.steps)?;
+        writeln!(stdout, "go on by the same command with: --out {out} --resume")?;
+        return Ok(());
+    }
+    // The folder holds the best network of the run, which is not always the last.
+    let classifier = model_folder::open::<Flex>(&job.out, &Default::default())?;
+    let (name, found) = match args.data.is_empty() {
+        // Of sample drawings there are fresh ones, by which nothing was chosen.
+        true => {
+            let held_out = synthetic::sample_set(job.config.seed, 2, synthetic::N_HELD_OUT_PER_CLASS);
+            ("held-out", evaluate(classifier.model(), &held_out, &Default::default())?.figures)
+        }
+        false => {
+            let figures = classifier.card().figures["validation"].clone();
+            ("validation", serde_json::from_value(figures).context("model.json has no figures")?)
+        }
+    };
+    writeln!(
+        stdout,
+        "accuracy on {} {name} drawings: {:.1} % at the first guess, {:.1} % within three",
+        found.n,
+        100.0 * found.top1,
+        100.0 * found.top3
+    )?;
+    writeln!(stdout, "time spent waiting for data: {:.1} %", 100.0 * outcome.waiting)?;
+    writeln!(
+        stdout,
+        "model folder: {out} (model.json, weights.safetensors; how it went: curves.svg, or `tensorboard --logdir {out}`)"
+    )?;
+    let run = "cargo run --release -p native-train --";
+    if args.data.is_empty() {
+        writeln!(
+            stdout,
+            "\nThat was the built-in sample set. With real drawings (.ndjson files of Quick, Draw!):"
+        )?;
+        writeln!(stdout, "    {run} train --data FOLDER --out runs/mine")?;
+    } else {
+        writeln!(stdout, "\nMeasure it on other drawings:")?;
+        writeln!(stdout, "    {run} eval --model {out} --data FOLDER")?;
+    }
+    writeln!(stdout, "Put it into the browser:")?;
+    writeln!(stdout, "    {run} export --model {out} --out wasm/model")?;
+    Ok(())
+}

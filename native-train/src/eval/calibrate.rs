@@ -1,0 +1,335 @@
+//! From a network's logits on drawings that it was not trained on to the temperature, the threshold and, where they are
+//! wanted, the biases of its categories that make its probabilities those that its guesses deserve.
+
+use std::path::Path;
+use std::rc::Rc;
+
+use anyhow::{Result, ensure};
+use quickdraw_core::{Calibration, Classifier, Drawing, ModelBackend, PenCalibration};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde::Serialize;
+
+use super::network::{Network, for_each_drawing, log_softmax};
+use super::tally::Tally;
+use crate::data::augment::UNFINISHED;
+use crate::data::{ReadReport, for_each_part};
+
+/// How often first guesses above the threshold are right.
+pub const SURE: f64 = 0.95;
+
+/// Drawings whose logits are kept, chosen at random where there are more: their memory has an end.
+const MAX_DRAWINGS: usize = 20_000;
+
+/// First guesses that must lie above a threshold before it says anything.
+const MIN_SURE: usize = 20;
+
+/// The temperatures that are considered, and how near to the best one the search ends (as logarithms).
+const LOG_TEMPERATURES: [f32; 2] = [-3.0, 3.0];
+const TOLERANCE: f32 = 1e-4;
+
+/// How strongly the biases of categories are held near 0: a bias costs as much likelihood as if it had this precision, the
+/// inverse of a variance, beforehand.
+const BIAS_PRECISION: f64 = 2.0;
+
+/// When the search for biases ends: after so many rounds, or when none moves further than this.
+const BIAS_ROUNDS: usize = 200;
+const BIAS_TOLERANCE: f64 = 1e-3;
+
+/// Parts of the drawings; each is judged with the biases found on the others.
+const FOLDS: usize = 5;
+
+/// A figure before and after.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Change {
+    /// As the network gives it.
+    pub before: f64,
+    /// With the temperature, and the biases if there are any.
+    pub after: f64,
+}
+
+/// How sure to be of drawings whose pen is up, or down.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Sureness {
+    /// For `model.json`.
+    pub calibration: PenCalibration,
+    /// Expected calibration error, 0 to 1; with the pen down before is with the temperature of whole drawings.
+    pub ece: Change,
+    /// Share of the drawings whose first guess is above the threshold, 0 to 1.
+    pub share_above: f64,
+}
+
+/// What [`calibrate`] finds.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Calibrated {
+    /// Of whole drawings.
+    pub whole: Sureness,
+    /// Of drawings under way.
+    pub pen_down: Sureness,
+    /// What to add to the logits `[K]` by way of the last layer, if it was asked for: a bias for each category (Alexandari et
+    /// al., "Maximum Likelihood with Bias-Corrected Calibration is Hard-To-Beat at Label Shift Adaptation", 2020).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shift: Option<Vec<f32>>,
+    /// Drawings it was found on.
+    pub n: usize,
+    /// Mean over the categories of the share of right first guesses, 0 to 1.
+    pub balanced_top1: Change,
+    /// Mean cross-entropy, in nats.
+    pub loss: Change,
+}
+
+impl Calibrated {
+    /// For `model.json`.
+    pub fn calibration(&self) -> Calibration {
+        let PenCalibration { temperature, threshold } = self.whole.calibration;
+        Calibration { temperature, threshold, pen_down: Some(self.pen_down.calibration) }
+    }
+}
+
+/// Labels and logits `[K]` of drawings.
+#[derive(Clone, Debug, Default)]
+struct Logits {
+    labels: Vec<usize>,
+    rows: Vec<Vec<f32>>,
+}
+
+/// [`Logits`] of so many drawings at most, each of all that were added as likely as another. Which ones they are depends on
+/// nothing but how many were added.
+#[derive(Debug)]
+struct Reservoir {
+    kept: Logits,
+    n_seen: usize,
+    rng: ChaCha8Rng,
+}
+
+impl Reservoir {
+    fn new() -> Self {
+        Self { kept: Logits::default(), n_seen: 0, rng: ChaCha8Rng::seed_from_u64(0) }
+    }
+
+    fn add(&mut self, label: usize, row: &[f32]) {
+        self.n_seen += 1;
+        if self.n_seen <= MAX_DRAWINGS {
+            self.kept.labels.push(label);
+            self.kept.rows.push(row.to_vec());
+        } else if let place @ 0..MAX_DRAWINGS = self.rng.random_range(0..self.n_seen) {
+            self.kept.labels[place] = label;
+            self.kept.rows[place].copy_from_slice(row);
+        }
+    }
+}
+
+/// The drawing at some moment at which the pen was down, as a browser sees it.
+fn with_pen_down(drawing: Drawing, rng: &mut impl Rng) -> Drawing {
+    let n_points = (drawing.n_points() as f32 * rng.random_range(UNFINISHED)).ceil() as usize;
+    drawing.first_points(n_points).with_pen_down(true).simplify()
+}
+
+/// Finds the temperature of the least cross-entropy on the drawings of a folder, on 20,000 of them chosen at random where there
+/// are more, and the least probability from which on first guesses are right 95 of 100 times (1 if they nowhere are); both also for a
+/// moment of each drawing, chosen at random, at which the pen was down. With `with_class_biases` also the bias of
+/// each category with which it is guessed about as often as it is drawn; temperature, threshold and figures are then those of
+/// drawings with the biases found on others of the folder, in five parts.
+///
+/// # Errors
+/// As [`for_each_part`]; when there are no drawings, or, with `with_class_biases`, fewer than two of a category.
+pub fn calibrate<B: ModelBackend>(
+    classifier: &Classifier<B>,
+    folder: &Path,
+    with_class_biases: bool,
+    device: &B::Device,
+) -> Result<(Calibrated, ReadReport)> {
+    // The same drawings are kept of both.
+    let mut reservoirs = [Reservoir::new(), Reservoir::new()];
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let network = Network::Float(classifier.model());
+    let report = for_each_part(folder, classifier.labels(), |data| {
+        let [whole, pen_down] = &mut reservoirs;
+        for_each_drawing(
+            network,
+            |_| 1.0,
+            data,
+            |drawing| drawing,
+            device,
+            |index, row| {
+                whole.add(data.label(index), row);
+            },
+        )?;
+        let view = |drawing| with_pen_down(drawing, &mut rng);
+        for_each_drawing(
+            network,
+            |_| 1.0,
+            data,
+            view,
+            device,
+            |index, row| {
+                pen_down.add(data.label(index), row);
+            },
+        )
+    })?;
+    let [mut whole, mut pen_down] = reservoirs.map(|reservoir| reservoir.kept);
+    ensure!(!whole.rows.is_empty(), "{}: there are no drawings", folder.display());
+    if with_class_biases {
+        for (n, name) in whole.n_drawings().into_iter().zip(classifier.labels()) {
+            ensure!(
+                n >= 2,
+                "{}: {n} drawings of {name}; class biases want two or more of each category",
+                folder.display()
+            );
+        }
+    }
+    let before = whole.tally(1.0);
+    let shift = with_class_biases.then(|| {
+        let shift = whole.best_shift();
+        let shifts = whole.cross_shifts();
+        [&mut whole, &mut pen_down].into_iter().for_each(|logits| logits.shift(&shifts));
+        shift
+    });
+    let (of_whole, after) = sureness(&before, &whole);
+    // What it would be without a calibration of its own.
+    let before_pen_down = pen_down.tally(of_whole.calibration.temperature);
+    let (of_pen_down, _) = sureness(&before_pen_down, &pen_down);
+    let change = |figure: fn(&Tally) -> f64| Change { before: figure(&before), after: figure(&after) };
+    let calibrated = Calibrated {
+        whole: of_whole,
+        pen_down: of_pen_down,
+        shift,
+        n: whole.rows.len(),
+        balanced_top1: change(|tally| tally.figures().balanced_top1),
+        loss: change(|tally| tally.figures().loss),
+    };
+    Ok((calibrated, report))
+}
+
+/// How sure to be of drawings with these logits, and the counts at the temperature for it; `before` they had others.
+fn sureness(before: &Tally, logits: &Logits) -> (Sureness, Tally) {
+    let temperature = logits.best_temperature();
+    let (threshold, share_above) = logits.threshold(temperature);
+    let after = logits.tally(temperature);
+    let [before, after_ece] = [before, &after].map(Tally::expected_calibration_error);
+    let calibration = PenCalibration { temperature, threshold };
+    (Sureness { calibration, ece: Change { before, after: after_ece }, share_above }, after)
+}
+
+impl Logits {
+    fn n_classes(&self) -> usize {
+        self.rows.first().map_or(0, Vec::len)
+    }
+
+    /// Drawings of each category.
+    fn n_drawings(&self) -> Vec<usize> {
+        let mut n_drawings = vec![0; self.n_classes()];
+        self.labels.iter().for_each(|&label| n_drawings[label] += 1);
+        n_drawings
+    }
+
+    /// The shift of each category's logits that makes the labels likeliest, at the best temperature without it: what the
+    /// network expects to see of a category is brought to what there is of it, by steps of Newton's method that take the
+    /// categories for independent.
+    fn best_shift(&self) -> Vec<f32> {
+        let temperature = self.best_temperature();
+        let seen = self.n_drawings();
+        let mut biases = vec![0.0; self.n_classes()];
+        let mut shift = vec![0.0; self.n_classes()];
+        for _ in 0..BIAS_ROUNDS {
+            let mut expected = vec![0.0; self.n_classes()];
+            for row in &self.rows {
+                let log_probabilities = log_softmax(&shifted(row, &shift), temperature);
+                for (sum, log_probability) in expected.iter_mut().zip(log_probabilities) {
+                    *sum += f64::from(log_probability.exp());
+                }
+            }
+            let mut farthest = 0.0f64;
+            for (bias, (&seen, expected)) in biases.iter_mut().zip(seen.iter().zip(&expected)) {
+                let step = (seen as f64 - expected - BIAS_PRECISION * *bias) / (expected + BIAS_PRECISION);
+                let step = step.clamp(-1.0, 1.0); // where nothing is expected, the second derivative says little
+                *bias += step;
+                farthest = farthest.max(step.abs());
+            }
+            shift = biases.iter().map(|bias| *bias as f32 * temperature).collect();
+            if farthest < BIAS_TOLERANCE {
+                break;
+            }
+        }
+        shift
+    }
+
+    /// For each drawing the shift that the drawings of the other parts want, so that none judges what it took part in. Each
+    /// part has as many of a category as the others, or one more.
+    fn cross_shifts(&self) -> Vec<Rc<[f32]>> {
+        let mut seen = vec![0; self.n_classes()];
+        let parts: Vec<usize> = (self.labels.iter())
+            .map(|&label| {
+                seen[label] += 1;
+                (seen[label] - 1) % FOLDS
+            })
+            .collect();
+        let shifts: Vec<Rc<[f32]>> = (0..FOLDS)
+            .map(|part| {
+                let of_others = || (0..self.rows.len()).filter(|&i| parts[i] != part);
+                let others = Self {
+                    labels: of_others().map(|i| self.labels[i]).collect(),
+                    rows: of_others().map(|i| self.rows[i].clone()).collect(),
+                };
+                others.best_shift().into()
+            })
+            .collect();
+        parts.into_iter().map(|part| Rc::clone(&shifts[part])).collect()
+    }
+
+    /// Adds to each drawing's logits its shift.
+    fn shift(&mut self, shifts: &[Rc<[f32]>]) {
+        for (row, shift) in self.rows.iter_mut().zip(shifts) {
+            *row = shifted(row, shift);
+        }
+    }
+
+    fn log_probabilities(&self, temperature: f32) -> impl Iterator<Item = (usize, Vec<f32>)> + '_ {
+        self.labels.iter().zip(&self.rows).map(move |(&label, row)| (label, log_softmax(row, temperature)))
+    }
+
+    fn tally(&self, temperature: f32) -> Tally {
+        let mut tally = Tally::new(self.n_classes());
+        for (label, row) in self.log_probabilities(temperature) {
+            tally.add(label, &row);
+        }
+        tally
+    }
+
+    /// Golden-section search: the loss has one minimum in the temperature's inverse, and so in its logarithm.
+    fn best_temperature(&self) -> f32 {
+        let loss = |log: f32| self.tally(log.exp()).figures().loss;
+        let golden = (5.0f32.sqrt() - 1.0) / 2.0;
+        let [mut low, mut high] = LOG_TEMPERATURES;
+        while high - low > TOLERANCE {
+            let [left, right] = [high - golden * (high - low), low + golden * (high - low)];
+            if loss(left) < loss(right) { high = right } else { low = left }
+        }
+        ((low + high) / 2.0).exp()
+    }
+
+    /// The least probability from which on enough first guesses are right, and the share of them.
+    fn threshold(&self, temperature: f32) -> (f32, f64) {
+        let mut guesses: Vec<(f32, bool)> = self
+            .log_probabilities(temperature)
+            .map(|(label, row)| {
+                let most = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+                (most.exp(), row[label] >= most)
+            })
+            .collect();
+        guesses.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let (mut n_right, mut found) = (0, (1.0, 0.0));
+        for (i, &(probability, right)) in guesses.iter().enumerate() {
+            n_right += usize::from(right);
+            let n = i + 1;
+            if n >= MIN_SURE && n_right as f64 >= SURE * n as f64 {
+                found = (probability, n as f64 / guesses.len() as f64);
+            }
+        }
+        found
+    }
+}
+
+fn shifted(row: &[f32], shift: &[f32]) -> Vec<f32> {
+    row.iter().zip(shift).map(|(value, shift)| value + shift).collect()
+}

@@ -1,0 +1,56 @@
+//! Two networks of the same labels on the same drawings: what storing with less precision costs.
+
+use std::path::Path;
+
+use anyhow::Result;
+use quickdraw_core::ModelBackend;
+
+use super::network::{Network, for_each_drawing, whole};
+use super::tally::{Figures, Tally};
+use crate::data::{ReadReport, for_each_part};
+
+/// What becomes of a network when it is stored with less precision.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Comparison {
+    /// The accuracies of the one.
+    pub before: Figures,
+    /// The accuracies of the other.
+    pub after: Figures,
+    /// Share of drawings for which both have the same first guess, 0 to 1.
+    pub agreement: f64,
+}
+
+/// Measures two networks of the same labels on all drawings of a folder, at a temperature.
+///
+/// # Errors
+/// As [`for_each_part`].
+pub fn compare<B: ModelBackend>(
+    before: Network<'_, B>,
+    after: Network<'_, B>,
+    temperature: f32,
+    labels: &[String],
+    folder: &Path,
+    device: &B::Device,
+) -> Result<(Comparison, ReadReport)> {
+    let mut tallies = [Tally::new(labels.len()), Tally::new(labels.len())];
+    let mut n_same = 0usize;
+    let report = for_each_part(folder, labels, |data| {
+        let mut guesses = [vec![0; data.len()], vec![0; data.len()]];
+        for ((network, tally), guesses) in [before, after].into_iter().zip(&mut tallies).zip(&mut guesses) {
+            for_each_drawing(
+                network,
+                |_| temperature,
+                data,
+                whole,
+                device,
+                |index, row| {
+                    guesses[index] = tally.add(data.label(index), row);
+                },
+            )?;
+        }
+        n_same += guesses[0].iter().zip(&guesses[1]).filter(|(a, b)| a == b).count();
+        Ok(())
+    })?;
+    let [before, after] = tallies.map(|tally| tally.figures());
+    Ok((Comparison { before, after, agreement: n_same as f64 / before.n as f64 }, report))
+}

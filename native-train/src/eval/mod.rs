@@ -1,0 +1,20 @@
+//! How often a network is right, and how sure it may be.
+//!
+//! A [`network`] gives log-probabilities; a [`tally`] counts them. [`evaluate`] is what training asks for, [`measure`] all that
+//! is told of a model, [`compare`] what storing costs, [`calibrate`] the temperature and threshold of its probabilities, and
+//! [`report`] a measurement as a page.
+
+pub mod calibrate;
+mod compare;
+mod evaluate;
+mod measure;
+mod network;
+pub mod report;
+mod tally;
+
+pub use compare::{Comparison, compare};
+pub use evaluate::{Confusion, Evaluation, evaluate};
+pub use measure::{AtFraction, ClassFigures, Measurement, Mistake, Summary};
+pub use network::Network;
+pub(crate) use network::log_softmax;
+pub use tally::{Bin, Confidences, Figures, N_BINS, Tally};

@@ -1,0 +1,242 @@
+//! Buckets in, shards out: each bucket is put in order in memory and written on.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::ops::Range;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use quickdraw_core::Drawing;
+use rayon::prelude::*;
+use ring::digest::{Context as Digest, SHA256, digest};
+
+use super::bucket::{MAX_BUCKET_BYTES, Place, bucket_of, read_part};
+use super::gather::Gathered;
+use super::manifest::Written;
+use super::options::{Format, Options};
+use super::part::unpack;
+use super::summary::ClassCount;
+use crate::data::format::{example, tfrecord};
+use crate::data::write;
+use crate::fs::write_synced;
+use crate::hash::hex;
+
+/// Groups of shards that threads write, each group from its buckets: few enough that not many buckets are read for two.
+const MAX_GROUPS: usize = 64;
+
+/// Writes the drawings of the buckets into shards, and the lists of classes; fills in the summary's classes in their order.
+pub(super) fn write_shards(
+    folder: &Path,
+    gathered: &mut Gathered,
+    options: &Options,
+) -> Result<Vec<Written>> {
+    let (class_of, classes) = in_order(gathered, options);
+    gathered.summary.classes = classes;
+    let n_shards = options.output_shards;
+    let n_groups = n_shards.min(MAX_GROUPS);
+    let groups: Vec<Vec<Vec<Written>>> = (0..n_groups)
+        .into_par_iter()
+        .map(|group| {
+            let shards = group * n_shards / n_groups..(group + 1) * n_shards / n_groups;
+            write_group(folder, gathered, &class_of, shards, options)
+        })
+        .collect::<Result<_>>()?;
+    let n_sides = if options.eval_observations_per_class > 0 { 2 } else { 1 };
+    let mut files: Vec<Written> = Vec::new();
+    for side in 0..n_sides {
+        files.extend(groups.iter().flat_map(|sides| &sides[side]).cloned());
+    }
+    let list: String = gathered.summary.classes.iter().map(|class| class.name.clone() + "\n").collect();
+    let names: &[&str] = match options.format {
+        Format::Tfrecord if options.eval_observations_per_class == 0 => &["training.tfrecord.classes"],
+        Format::Tfrecord => &["training.tfrecord.classes", "eval.tfrecord.classes"],
+        Format::Ndjson | Format::NdjsonGz => &["classes.txt"],
+    };
+    for &name in names {
+        write_synced(&folder.join(name), list.as_bytes())?;
+        files.push(Written {
+            name: name.to_owned(),
+            records: gathered.summary.classes.len(),
+            bytes: list.len() as u64,
+            sha256: hex(digest(&SHA256, list.as_bytes()).as_ref()),
+        });
+    }
+    Ok(files)
+}
+
+/// Writes consecutive shards of each side.
+fn write_group(
+    folder: &Path,
+    gathered: &Gathered,
+    class_of: &[usize],
+    shards: Range<usize>,
+    options: &Options,
+) -> Result<Vec<Vec<Written>>> {
+    let first_order = |shard: usize| ((shard as u128) << 64).div_ceil(options.output_shards as u128);
+    let orders = first_order(shards.start)..first_order(shards.end);
+    let mut sides = vec![Side::new(folder, "training", shards.clone(), options)];
+    if options.eval_observations_per_class > 0 {
+        sides.push(Side::new(folder, "eval", shards, options));
+    }
+    let (mut bytes, mut places) = (Vec::with_capacity(MAX_BUCKET_BYTES as usize), Vec::new());
+    let mut reader = gathered.spool.reader()?;
+    for bucket in bucket_of(orders.start)..=bucket_of(orders.end - 1) {
+        let n_parts = gathered.spool.n_parts(bucket, MAX_BUCKET_BYTES);
+        for part in 0..n_parts {
+            let left_out = &gathered.left_out;
+            read_part(&mut reader, bucket, (part, n_parts), &orders, left_out, &mut bytes, &mut places)?;
+            for &Place { order, at, end, index, is_eval } in &places {
+                let side = sides.get_mut(usize::from(is_eval)).context("a bucket is damaged")?;
+                let (fields, drawing) = unpack(&bytes[at..end])?;
+                let name = gathered.words.get(index).context("a bucket is damaged")?;
+                side.write(order, &drawing, fields, name, class_of[index])?;
+            }
+        }
+    }
+    sides.into_iter().map(Side::finish).collect()
+}
+
+/// The index of each class by the order in which it was met, and the classes by index.
+fn in_order(gathered: &Gathered, options: &Options) -> (Vec<usize>, Vec<ClassCount>) {
+    let met: BTreeMap<&String, &ClassCount> = gathered.words.iter().zip(&gathered.summary.classes).collect();
+    let names: Vec<&String> = match &options.classes {
+        Some(classes) => classes.iter().collect(),
+        None => met.keys().copied().collect(),
+    };
+    let index_of: HashMap<&String, usize> =
+        names.iter().enumerate().map(|(index, &name)| (name, index)).collect();
+    let none = |name: &String| ClassCount { name: name.clone(), ..ClassCount::default() };
+    let classes = names.iter().map(|&name| met.get(name).map_or_else(|| none(name), |&count| count.clone()));
+    (gathered.words.iter().map(|word| index_of[word]).collect(), classes.collect())
+}
+
+/// Writes through, counts and hashes.
+struct Hashing {
+    file: File,
+    hash: Digest,
+    n_bytes: u64,
+}
+
+impl Write for Hashing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let n = self.file.write(bytes)?;
+        self.hash.update(&bytes[..n]);
+        self.n_bytes += n as u64;
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+type Buffered = BufWriter<Hashing>;
+
+enum Output {
+    Plain(Box<Buffered>),
+    Gzip(Box<GzEncoder<Buffered>>),
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(out) => out.write(bytes),
+            Self::Gzip(out) => out.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(out) => out.flush(),
+            Self::Gzip(out) => out.flush(),
+        }
+    }
+}
+
+/// Shards of one side, which are written one after the other, because buckets come in the order of the drawings.
+struct Side<'a> {
+    folder: &'a Path,
+    name: &'static str,
+    shards: Range<usize>,
+    options: &'a Options,
+    current: Option<(Output, usize)>,
+    done: Vec<Written>,
+}
+
+impl<'a> Side<'a> {
+    fn new(folder: &'a Path, name: &'static str, shards: Range<usize>, options: &'a Options) -> Self {
+        Self { folder, name, shards, options, current: None, done: Vec::new() }
+    }
+
+    /// The shard that is written, or the next one.
+    fn index(&self) -> usize {
+        self.shards.start + self.done.len()
+    }
+
+    /// The name of a shard.
+    fn file_name(&self, shard: usize) -> String {
+        let (name, n) = (self.name, self.options.output_shards);
+        match self.options.format {
+            Format::Tfrecord => format!("{name}.tfrecord-{shard:05}-of-{n:05}"),
+            Format::Ndjson => format!("{name}-{shard:05}-of-{n:05}.ndjson"),
+            Format::NdjsonGz => format!("{name}-{shard:05}-of-{n:05}.ndjson.gz"),
+        }
+    }
+
+    fn write(&mut self, order: u64, drawing: &Drawing, fields: &str, word: &str, class: usize) -> Result<()> {
+        let shard = (u128::from(order) * self.options.output_shards as u128) >> 64;
+        self.go_to(shard as usize)?;
+        let Some((out, n_records)) = &mut self.current else { bail!("no shard is open") };
+        *n_records += 1;
+        let written = match self.options.format {
+            Format::Tfrecord => tfrecord::write_record(out, &example::encode(drawing, class)),
+            Format::Ndjson | Format::NdjsonGz => out.write_all(write::line(drawing, fields, word).as_bytes()),
+        };
+        written.with_context(|| format!("{}: cannot be written", self.file_name(shard as usize)))
+    }
+
+    /// Finishes the shards before this one, also those that have no drawing.
+    fn go_to(&mut self, shard: usize) -> Result<()> {
+        while self.current.is_none() || self.index() < shard {
+            self.close()?;
+            let path = self.folder.join(self.file_name(self.index()));
+            let file =
+                File::create(&path).with_context(|| format!("{}: cannot be written", path.display()))?;
+            let out =
+                BufWriter::with_capacity(1 << 17, Hashing { file, hash: Digest::new(&SHA256), n_bytes: 0 });
+            let out = match self.options.format {
+                Format::NdjsonGz => Output::Gzip(Box::new(GzEncoder::new(out, Compression::default()))),
+                Format::Tfrecord | Format::Ndjson => Output::Plain(Box::new(out)),
+            };
+            self.current = Some((out, 0));
+        }
+        Ok(())
+    }
+
+    fn close(&mut self) -> Result<()> {
+        let Some((out, records)) = self.current.take() else { return Ok(()) };
+        let name = self.file_name(self.index());
+        let finish = || -> io::Result<Hashing> {
+            let out = match out {
+                Output::Plain(out) => *out,
+                Output::Gzip(out) => out.finish()?,
+            };
+            let hashing = out.into_inner().map_err(io::IntoInnerError::into_error)?;
+            hashing.file.sync_all()?;
+            Ok(hashing)
+        };
+        let hashing = finish().with_context(|| format!("{name}: cannot be written"))?;
+        let sha256 = hex(hashing.hash.finish().as_ref());
+        self.done.push(Written { name, records, bytes: hashing.n_bytes, sha256 });
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Vec<Written>> {
+        self.go_to(self.shards.end - 1)?;
+        self.close()?;
+        Ok(self.done)
+    }
+}

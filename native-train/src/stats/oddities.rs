@@ -1,0 +1,63 @@
+//! What drawings, or lines that should be some, can have wrong, and where.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// Places that are told of each kind of finding.
+const MAX_EXAMPLES: usize = 10;
+
+/// What a drawing, or a line that should be one, can have wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Oddity {
+    /// The line is no drawing at all.
+    NoDrawing,
+    /// There is one point only.
+    OnePoint,
+    /// All its points lie at one place.
+    NoExtent,
+    /// It has more than 5,000 points.
+    ManyPoints,
+    /// It is larger than 10,000 units.
+    Large,
+    /// Its word is not that of nearly all others of its file.
+    WrongWord,
+}
+
+impl fmt::Display for Oddity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoDrawing => "lines that are no drawings",
+            Self::OnePoint => "drawings of one point",
+            Self::NoExtent => "drawings whose points all lie at one place",
+            Self::ManyPoints => "drawings of more than 5,000 points",
+            Self::Large => "drawings larger than 10,000 units",
+            Self::WrongWord => "drawings whose word is not that of their file",
+        })
+    }
+}
+
+/// How often something was found, and the first places.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Places {
+    pub(super) n: u64,
+    /// Number of the file, line, and what is to be said.
+    pub(super) first: Vec<(usize, u64, String)>,
+}
+
+impl Places {
+    pub(super) fn add(&mut self, n: u64, file: usize, number: u64, message: impl FnOnce() -> String) {
+        self.n += n;
+        if self.first.len() < MAX_EXAMPLES {
+            self.first.push((file, number, message()));
+        }
+    }
+
+    pub(super) fn join(&mut self, other: Self) {
+        self.n += other.n;
+        self.first.extend(other.first);
+        self.first.sort();
+        self.first.truncate(MAX_EXAMPLES);
+    }
+}

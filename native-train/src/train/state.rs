@@ -1,0 +1,104 @@
+//! The state of a run besides its network and optimizer, and whether a run that is resumed is the same.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use quickdraw_core::ModelConfig;
+use serde::{Deserialize, Serialize};
+
+use super::config::{TrainConfig, differences};
+use crate::data::Mixture;
+
+/// The state of a run, besides the network and the optimiser.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RunState {
+    /// Steps done.
+    pub step: u64,
+    /// Drawings in the data that the run trains on, to notice other data.
+    pub n_drawings: usize,
+    /// The data sets and their shares, if there are several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sets: Vec<SetShare>,
+    /// Whether the run began with all weights of a trained network. Older checkpoints do not say so.
+    #[serde(default)]
+    pub starts_trained: bool,
+    /// The classes, in the order of the logits.
+    pub labels: Vec<String>,
+    /// The network.
+    pub model: ModelConfig,
+    /// The options of the run.
+    pub train: TrainConfig,
+    /// The best class-balanced top-1 on the validation part so far, and its step.
+    pub best: Option<(f64, u64)>,
+    /// The lowest loss on the validation part so far.
+    pub lowest_loss: Option<f64>,
+    /// Evaluations since then.
+    pub n_without_progress: u64,
+    /// Seconds spent training so far.
+    pub seconds: f64,
+}
+
+/// One of several data sets that a run trains on.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SetShare {
+    /// Its drawings.
+    pub n_drawings: usize,
+    /// The probability that a drawing of a batch is one of them.
+    pub share: f64,
+}
+
+impl SetShare {
+    /// The data sets of a mixture; nothing of a single one.
+    pub(crate) fn all_of(data: &Mixture) -> Vec<Self> {
+        let all = data.sets().map(|(set, share)| Self { n_drawings: set.len(), share });
+        let all: Vec<Self> = all.collect();
+        if all.len() > 1 { all } else { Vec::new() }
+    }
+
+    /// Whether they are the same, but for what is lost where shares are written down and read again.
+    pub(crate) fn are_same(a: &[Self], b: &[Self]) -> bool {
+        let is_same =
+            |(a, b): (&Self, &Self)| a.n_drawings == b.n_drawings && (a.share - b.share).abs() < 1e-9;
+        a.len() == b.len() && a.iter().zip(b).all(is_same)
+    }
+
+    /// What they are, in words.
+    pub(crate) fn names(sets: &[Self]) -> String {
+        if sets.is_empty() {
+            return "one data set".to_owned();
+        }
+        let names: Vec<String> =
+            sets.iter().map(|set| format!("{} drawings (share {:.4})", set.n_drawings, set.share)).collect();
+        format!("several data sets: {}", names.join(", "))
+    }
+}
+
+/// A resumed run must be the same run: the same network and labels and as much data. Its number of steps and other
+/// options may change, which the caller asked for by giving them.
+pub(super) fn check_same_run(stored: &RunState, asked: &RunState, out: &Path) -> Result<()> {
+    let out = out.display();
+    let changed: Vec<String> = differences(&stored.model, &asked.model)?
+        .into_iter()
+        .map(|(name, stored, asked)| format!("{name} is {stored}, asked for {asked}"))
+        .collect();
+    ensure!(changed.is_empty(), "the run in {out} trains another network: {}", changed.join("; "));
+    ensure!(
+        stored.labels == asked.labels,
+        "the run in {out} has {} other classes than the data, which has {}",
+        stored.labels.len(),
+        asked.labels.len()
+    );
+    ensure!(
+        stored.n_drawings == asked.n_drawings,
+        "the run in {out} was trained on {} drawings, now there are {}; --data and what limits it stay as they were",
+        stored.n_drawings,
+        asked.n_drawings
+    );
+    ensure!(
+        SetShare::are_same(&stored.sets, &asked.sets),
+        "the run in {out} takes its drawings from {}, asked for {}",
+        SetShare::names(&stored.sets),
+        SetShare::names(&asked.sets)
+    );
+    stored.train.check_resumable(&asked.train).with_context(|| format!("cannot go on with {out}"))
+}

@@ -1,0 +1,111 @@
+//! Sums over the last steps, read back from the device together.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+
+use super::metrics::Summary;
+
+/// A window ends at steps divisible by this: losses of so many steps are read back from the device together.
+const WINDOW_STEPS: u64 = 20;
+
+/// The steps since the last summary. What they gave is read back from the device together, so that it need not wait for
+/// this program after each.
+pub(super) struct Window<B: Backend> {
+    losses: Vec<Tensor<B, 1>>,
+    n_right: Vec<Tensor<B, 1>>,
+    /// Of the steps that [`Window::check`] has not seen.
+    norms: Vec<Tensor<B, 1>>,
+    /// Of those that it has.
+    checked_norms: Vec<f64>,
+    n_drawings: usize,
+    since: Instant,
+    waited_before: Duration,
+}
+
+impl<B: Backend> Window<B> {
+    /// A new window, after the loader has been waited for so long in all.
+    pub(super) fn new(waited: Duration) -> Self {
+        Self {
+            losses: Vec::new(),
+            n_right: Vec::new(),
+            norms: Vec::new(),
+            checked_norms: Vec::new(),
+            n_drawings: 0,
+            since: Instant::now(),
+            waited_before: waited,
+        }
+    }
+
+    /// Adds a step.
+    pub(super) fn push(
+        &mut self,
+        losses: Vec<Tensor<B, 1>>,
+        n_right: Vec<Tensor<B, 1>>,
+        norm: Tensor<B, 1>,
+        n_drawings: usize,
+    ) {
+        self.losses.extend(losses);
+        self.n_right.extend(n_right);
+        self.norms.push(norm);
+        self.n_drawings += n_drawings;
+    }
+
+    /// Whether all is well up to `step`, which was pushed last: to be asked before anything of it is kept.
+    ///
+    /// # Errors
+    /// When the gradients are no longer finite, by which a loss that is not shows at once.
+    pub(super) fn check(&mut self, step: u64) -> Result<()> {
+        self.checked_norms.extend(read(std::mem::take(&mut self.norms)));
+        let n_steps = self.checked_norms.len();
+        if let Some(i) = self.checked_norms.iter().position(|norm| !norm.is_finite()) {
+            let losses_of_step = self.losses.len() / n_steps;
+            let losses = self.losses.drain(i * losses_of_step..(i + 1) * losses_of_step).collect();
+            bail!(
+                "at step {} the loss is {} and the gradient's norm {}: training has diverged. The last checkpoint is \
+                 kept; try a lower --learning-rate or --gradient-clipping-norm",
+                step - (n_steps - 1 - i) as u64,
+                mean(&read(losses)),
+                self.checked_norms[i]
+            );
+        }
+        Ok(())
+    }
+
+    /// Whether it ends at this step, which was pushed last.
+    pub(super) fn ends_at(&self, step: u64) -> bool {
+        step.is_multiple_of(WINDOW_STEPS)
+    }
+
+    /// Sums the window up after `step`, which was pushed last, and begins the next.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check).
+    pub(super) fn read(&mut self, step: u64, learning_rate: f64, waited: Duration) -> Result<Summary> {
+        self.check(step)?;
+        let Self { losses, n_right, checked_norms, n_drawings, since, waited_before, .. } =
+            std::mem::replace(self, Self::new(waited));
+        let n_right = read(n_right).iter().sum::<f64>();
+        let loss = mean(&read(losses));
+        let seconds = since.elapsed().as_secs_f64();
+        Ok(Summary {
+            loss,
+            accuracy: n_right / n_drawings as f64,
+            learning_rate,
+            gradient_norm: mean(&checked_norms),
+            drawings_per_s: n_drawings as f64 / seconds,
+            waiting: (waited - waited_before).as_secs_f64() / seconds,
+        })
+    }
+}
+
+/// The values of tensors of one.
+fn read<B: Backend>(tensors: Vec<Tensor<B, 1>>) -> Vec<f64> {
+    if tensors.is_empty() { Vec::new() } else { Tensor::cat(tensors, 0).into_data().iter().collect() }
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
