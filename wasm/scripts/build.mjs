@@ -3,7 +3,7 @@
 
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -20,8 +20,14 @@ const pkg = path.join(here, "pkg");
 const dist = path.join(here, "dist");
 const require = createRequire(import.meta.url);
 
-/** The modules that package.json exports. */
-const ENTRY_POINTS = ["index", "worker", "worker-thread", "formats", "custom-classes"];
+/** The modules that package.json exports and that share what they have in common. */
+const ENTRY_POINTS = ["index", "worker", "formats", "custom-classes"];
+
+/** Of a module that takes another one's place in some files. */
+const VARIANT = /\.(worker|inline|commonjs)\./;
+
+/** What scripts without modules call the package. */
+const GLOBAL_NAME = "quickdraw";
 
 /** What rustc lets itself use for this target, and wasm-opt may therefore use too. */
 const WASM_FEATURES = [
@@ -52,8 +58,10 @@ const OPTIMISATION = "-O2";
 /** What the authors of the crates in the module ask to travel with it. */
 const NOTICES = "THIRD-PARTY-LICENSES.txt";
 
+/** With `--typescript` only dist/, from the modules that are in pkg/ already. */
 async function build() {
   checkNode();
+  if (process.argv.includes("--typescript")) return compileTypeScript();
   await checkRust();
   const bindgen = await cargoBuild(["-p", "quickdraw-bindgen", "--profile", "bindgen"]);
   /** @type {Buffer[]} */
@@ -163,23 +171,95 @@ async function sizes(file) {
 /**
  * Types come from tsc; the program itself in few files, because each file that a file imports is one more wait on the
  * road to the first guess. What entry points share is in one more file, so that there is one runtime and one error class.
+ * Whatever stands alone is one file: the worker's program, everything inline, as a module and as a script, and all
+ * entry points together for CommonJS.
  */
 async function compileTypeScript() {
   await rm(dist, { recursive: true, force: true });
   const tsc = path.join(path.dirname(require.resolve("typescript/package.json")), "bin", "tsc");
   await run(process.execPath, [tsc, "-p", here]);
-  await bundle({
-    entryPoints: ENTRY_POINTS.map((name) => path.join(here, "ts", `${name}.ts`)),
-    outdir: dist,
+
+  // Those of the variants say the same.
+  for (const file of await readdir(dist)) if (VARIANT.test(file)) await rm(path.join(dist, file));
+
+  const source = (/** @type {string} */ name) => path.join(here, "ts", `${name}.ts`);
+  const modelJson = JSON.parse(await readFile(path.join(here, "model", "model.json"), "utf8"));
+  /** @type {import("esbuild").BuildOptions} */
+  const common = {
     bundle: true,
-    inject: [path.join(here, "ts", "text.ts")],
-    splitting: true,
-    chunkNames: "shared-[hash]",
-    format: "esm",
+    inject: [source("text")],
     platform: "neutral",
     target: "es2022",
     logLevel: "warning",
+    define: { SHIPPED_MODEL_JSON: JSON.stringify(JSON.stringify(modelJson)) },
+  };
+  const entryPoints = ENTRY_POINTS.map(source);
+  await bundle({ ...common, entryPoints, outdir: dist, splitting: true, chunkNames: "shared-[hash]", format: "esm" });
+
+  const worker = path.join(dist, "worker-thread.js");
+  await bundle({
+    ...common,
+    entryPoints: [source("worker-thread")],
+    outfile: worker,
+    format: "iife",
+    plugins: [variant("worker")],
   });
+
+  const base64 = (/** @type {Uint8Array} */ bytes) => JSON.stringify(Buffer.from(bytes).toString("base64"));
+  const inline = {
+    ...common,
+    entryPoints: [source("inline")],
+    plugins: [variant("inline")],
+    define: {
+      ...common.define,
+      INLINE_MODULE: base64(gzipSync(await readFile(path.join(pkg, "quickdraw_wasm_bg.wasm")), { level: 9 })),
+      INLINE_WEIGHTS: base64(await readFile(path.join(here, "model", "weights.safetensors"))),
+      INLINE_WORKER: JSON.stringify(await readFile(worker, "utf8")),
+    },
+  };
+  await bundle({ ...inline, outfile: path.join(dist, "inline.js"), format: "esm" });
+  const script = path.join(dist, "quickdraw-rnn.global.js");
+  await bundle({ ...inline, outfile: script, format: "iife", globalName: GLOBAL_NAME });
+  await writeFile(
+    script.replace(/js$/, "d.ts"),
+    `/** The script \`quickdraw-rnn.global.js\`: everything of \`quickdraw-rnn/inline\` in one global variable. */
+export * from "./inline.js";
+export as namespace ${GLOBAL_NAME};
+`,
+  );
+
+  await bundle({
+    ...common,
+    entryPoints: [source("inline")],
+    outfile: path.join(dist, "commonjs.cjs"),
+    format: "cjs",
+    plugins: [variant("commonjs")],
+    banner: { js: 'const moduleUrl = require("node:url").pathToFileURL(__filename).href;' },
+    define: { ...common.define, "import.meta.url": "moduleUrl" },
+  });
+  // TypeScript takes the types of a CommonJS file from such a file, and of no other.
+  for (const file of (await readdir(dist)).filter((file) => file.endsWith(".d.ts"))) {
+    const types = (await readFile(path.join(dist, file), "utf8")).replaceAll(/(from "\.\/[^"]+)\.js"/g, '$1.cjs"');
+    if (!/global|thread/.test(file)) await writeFile(path.join(dist, file.replace(/ts$/, "cts")), types);
+  }
+}
+
+/**
+ * Takes `ts/FILE.NAME.ts` instead of `ts/FILE.ts` wherever there is one.
+ *
+ * @param {string} name
+ * @returns {import("esbuild").Plugin}
+ */
+function variant(name) {
+  return {
+    name: `variant ${name}`,
+    setup({ onResolve }) {
+      onResolve({ filter: /^\.\/[a-z-]+\.js$/ }, ({ path: file, resolveDir }) => {
+        const other = path.join(resolveDir, file.replace(/js$/, `${name}.ts`));
+        return existsSync(other) ? { path: other } : undefined;
+      });
+    },
+  };
 }
 
 await runMain(build);

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { readFile, rm, stat, writeFile } from "node:fs/promises";
+import { cp, mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -28,10 +28,12 @@ test("the package holds its face, its module and its model, and no sources of th
   for (const needed of [
     "LICENSE",
     "README.md",
-    ...["index", "worker", "worker-thread", "formats", "custom-classes"].flatMap((name) => [
+    ...["index", "worker", "worker-thread", "formats", "custom-classes", "inline", "quickdraw-rnn.global"].flatMap((name) => [
       `dist/${name}.d.ts`,
       `dist/${name}.js`,
     ]),
+    "dist/commonjs.cjs",
+    "dist/index.d.cts",
     "docs/from-ml5.md",
     "docs/self-hosting.md",
     "model/LICENSE",
@@ -102,7 +104,7 @@ test("importing the package touches nothing and leaves nothing", async () => {
        Object.defineProperty(globalThis, name, { configurable: true, get: () => { throw new Error(name + " was touched"); } });
      }
      const before = Object.getOwnPropertyNames(globalThis).join();
-     for (const path of ["", "/worker", "/formats", "/custom-classes"]) await import("quickdraw-rnn" + path);
+     for (const path of ["", "/worker", "/formats", "/custom-classes", "/inline"]) await import("quickdraw-rnn" + path);
      const after = Object.getOwnPropertyNames(globalThis).join();
      writeSync(1, after === before ? "imported" : "something is left");`,
   );
@@ -114,9 +116,15 @@ test("every path in package.json is there, types first", async () => {
   const manifest = JSON.parse(await readFile(path.join(installed, "package.json"), "utf8"));
   const targets = Object.values(manifest.exports);
   for (const target of targets.filter((target) => typeof target === "object")) {
-    assert.deepEqual(Object.keys(target), ["types", "default"]);
+    const { node, ...others } = target;
+    for (const conditions of [others, ...(node === undefined ? [] : [node.require])]) {
+      assert.deepEqual(Object.keys(conditions), ["types", "default"]);
+    }
   }
-  const paths = targets.flatMap((target) => (typeof target === "string" ? [target] : Object.values(target)));
+  const flat = (target) => (typeof target === "string" ? [target] : Object.values(target).flatMap(flat));
+  const { main, types, typesVersions, jsdelivr, unpkg } = manifest;
+  const older = [main, types, jsdelivr, unpkg, ...Object.values(typesVersions["*"]).flat()];
+  const paths = [...targets.flatMap(flat), ...older];
   for (const target of paths.filter((target) => !target.includes("*"))) await stat(path.join(installed, target));
 });
 
@@ -144,18 +152,30 @@ test("what is exported is found by its name, and nothing else is", async () => {
   assert.equal(stdout.trim(), "5");
 });
 
-test("its types hold by themselves, for bundlers and for Node", async () => {
+test("its types hold by themselves, for bundlers, for Node, for CommonJS and without a DOM", async () => {
   const program = await readFile(new URL("types.ts", import.meta.url), "utf8");
   await writeFile(path.join(folder, "types.mts"), program);
+  const imports = program.match(/^import .*$/gm).join("\n");
+  // A CommonJS file has no await at its top level, and a function no declarations.
+  const body = program.replaceAll(/^(import .*$|export )/gm, "").replaceAll(/^declare const (.*);/gm, "let $1 = [];");
+  await writeFile(path.join(folder, "types.cts"), `${imports}\nasync () => {${body}};`);
+  await writeFile(path.join(folder, "no-dom.mts"), `${imports}
+    const classifier = await Classifier.load({ model: "model", wasm: new Uint8Array() });
+    export const label: string | undefined = (await createWorkerClassifier()).labels[0] ?? classifier.classify([])[0]?.label;`);
   const tsc = path.join(path.dirname(fileURLToPath(import.meta.resolve("typescript/package.json"))), "bin", "tsc");
-  for (const [module, moduleResolution] of [["nodenext", "nodenext"], ["esnext", "bundler"]]) {
+  for (const [file, module, moduleResolution, lib] of [
+    ["types.mts", "nodenext", "nodenext", ["ES2022", "DOM"]],
+    ["types.mts", "esnext", "bundler", ["ES2022", "DOM"]],
+    ["types.cts", "node16", "node16", ["ES2022", "DOM"]],
+    ["no-dom.mts", "nodenext", "nodenext", ["ES2022"]],
+  ]) {
     // No types of others, and those of the package are checked as well.
     const config = {
-      compilerOptions: { target: "ES2022", module, moduleResolution, lib: ["ES2022", "DOM"], types: [], strict: true, noEmit: true },
-      files: ["types.mts"],
+      compilerOptions: { target: "ES2022", module, moduleResolution, lib, types: [], strict: true, noEmit: true },
+      files: [file],
     };
     await writeFile(path.join(folder, "tsconfig.json"), JSON.stringify(config));
-    await execute(process.execPath, [tsc, "-p", folder]).catch(({ stdout }) => assert.fail(`${moduleResolution}: ${stdout}`));
+    await execute(process.execPath, [tsc, "-p", folder]).catch(({ stdout }) => assert.fail(`${file}, ${moduleResolution}: ${stdout}`));
   }
 });
 
@@ -172,11 +192,13 @@ describe("of what an application bundles", () => {
     assert.equal((await bundled(names.map((name) => `import "${name}";`).join("\n"))).trim(), "");
     assert.ok((await bundled('import { toSvg } from "quickdraw-rnn/formats"; console.log(toSvg);')).length < 20_000);
     assert.doesNotMatch(await bundled('import { CustomClasses } from "quickdraw-rnn/custom-classes"; console.log(CustomClasses);'), /\.wasm/);
-    assert.doesNotMatch(await bundled('import { createWorkerClassifier } from "quickdraw-rnn/worker"; console.log(createWorkerClassifier);'), /\.wasm/);
   });
 
   test("what runs in the worker stays", async () => {
-    assert.match(await bundled('import "quickdraw-rnn/worker-thread";'), /addEventListener\("message"/);
+    const thread = await bundled('import "quickdraw-rnn/worker-thread";');
+    assert.match(thread, /addEventListener\("message"/);
+    // It must run wherever a tool puts it, as a script or as a module: it names no file and imports nothing.
+    assert.ok(!/import\.meta|^(import|export)\b|_bg\.wasm/m.test(thread));
     assert.match(await bundled('import { Classifier } from "quickdraw-rnn"; console.log(Classifier);'), /Symbol\.dispose/);
   });
 });
@@ -219,6 +241,70 @@ test("the unpacked package recognises a drawing", async () => {
   const predictions = JSON.parse(stdout);
   assert.equal(predictions.length, 5);
   assert.ok(predictions.every(({ label, probability }) => label && probability >= 0 && probability <= 1));
+});
+
+/** What a program prints: an ES module, or one of CommonJS. */
+async function printed(name, text) {
+  const program = path.join(folder, name);
+  await writeFile(program, text);
+  return (await execute(process.execPath, [program], { cwd: folder })).stdout.trim();
+}
+
+/** Recognises with a classifier and with one in a worker; both must agree. */
+const recognise = `
+  const strokes = [[{ x: 0, y: 0 }, { x: 90, y: 10 }, { x: 40, y: 80 }]];
+  const recognise = async ({ Classifier, createWorkerClassifier, QuickdrawError, toSvg }) => {
+    const seen = [];
+    const classifier = await Classifier.load({ onProgress: ({ loadedBytes }) => seen.push(loadedBytes) });
+    const inWorker = await createWorkerClassifier();
+    const found = [classifier.classify(strokes), await inWorker.classify(strokes)];
+    const error = await inWorker.classify([]).catch((error) => error);
+    inWorker.dispose();
+    const isSame = JSON.stringify(found[0]) === JSON.stringify(found[1]);
+    return [found[0].length, isSame, error instanceof QuickdrawError, seen.at(-1) > 2e6, toSvg(strokes).length > 100].join();
+  };`;
+const recognised = "5,true,true,true,true";
+
+test("CommonJS takes everything from one file, the worker too", async () => {
+  const found = await printed("common.cjs", `${recognise}
+    const parts = ["", "/worker", "/formats", "/custom-classes", "/inline"].map((name) => require("quickdraw-rnn" + name));
+    if (parts.some((part) => part !== parts[0])) throw new Error("there are two of it");
+    recognise(parts[0]).then(console.log);`);
+  assert.equal(found, recognised);
+});
+
+test("the module with everything inline needs no file beside it, in a worker neither", async () => {
+  const alone = path.join(folder, "alone");
+  await mkdir(alone);
+  await cp(path.join(installed, "dist/inline.js"), path.join(alone, "inline.mjs"));
+  const found = await printed("inline.mjs", `${recognise}
+    import * as everything from "./alone/inline.mjs";
+    globalThis.fetch = () => { throw new Error("nothing is fetched"); };
+    console.log(await recognise(everything));`);
+  assert.equal(found, recognised);
+});
+
+test("the script for pages without modules makes one variable", async () => {
+  await cp(path.join(installed, "dist/quickdraw-rnn.global.js"), path.join(folder, "global.cjs"));
+  const found = await printed("script.cjs", `${recognise}
+    const { constants, runInThisContext } = require("node:vm");
+    const before = new Set(Object.getOwnPropertyNames(globalThis));
+    const text = require("node:fs").readFileSync("global.cjs", "utf8");
+    runInThisContext(text, { importModuleDynamically: constants?.USE_MAIN_CONTEXT_DEFAULT_LOADER });
+    const added = Object.getOwnPropertyNames(globalThis).filter((name) => !before.has(name));
+    recognise(quickdraw).then((found) => console.log(added.join(), found));`);
+  assert.equal(found, `quickdraw ${recognised}`);
+});
+
+test("the worker's program runs alone, wherever it lies", async () => {
+  await cp(path.join(installed, "dist/worker-thread.js"), path.join(folder, "elsewhere.mjs"));
+  const found = await printed("thread.mjs", `${recognise}
+    import * as everything from "quickdraw-rnn";
+    import { createWorkerClassifier } from "quickdraw-rnn/worker";
+    import { toSvg } from "quickdraw-rnn/formats";
+    const elsewhere = () => createWorkerClassifier({ worker: new URL("elsewhere.mjs", import.meta.url) });
+    console.log(await recognise({ ...everything, createWorkerClassifier: elsewhere, toSvg }));`);
+  assert.equal(found, recognised);
 });
 
 test("the unpacked package works in a worker thread", async () => {

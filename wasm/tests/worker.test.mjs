@@ -270,6 +270,86 @@ describe("a worker that dies", { timeout: 60_000 }, () => {
   });
 });
 
+describe("a worker of one's own", { timeout: 60_000 }, () => {
+  let folder;
+  before(async () => {
+    folder = await mkdtemp(path.join(tmpdir(), "quickdraw-worker-"));
+  });
+  after(() => rm(folder, { recursive: true }));
+
+  const program = async (name, text) => {
+    const file = path.join(folder, name);
+    await writeFile(file, `import { parentPort } from "node:worker_threads";\n${text}`);
+    return file;
+  };
+  const thread = `await import(${JSON.stringify(new URL("../dist/worker-thread.js", import.meta.url).href)});`;
+
+  test("may say anything else too", async () => {
+    const worker = await program("talks.mjs", `
+      const junk = [undefined, null, 7, "ready", {}, { kind: "loaded" }, { kind: "failed" }, { kind: "value" },
+        { kind: "error", id: 1 }, { kind: "progress" }, { kind: "unheard of" }, { kind: "value", id: 77 }];
+      for (const message of junk) parentPort.postMessage(message);
+      parentPort.on("message", () => { for (const message of junk) parentPort.postMessage(message); });
+      ${thread}`);
+    const classifier = await createWorkerClassifier({ model: fixtureFolder, worker });
+    assert.equal((await classifier.classify(zigzag)).length, 5);
+    classifier.dispose();
+  });
+
+  test("that is blocked ends with an error, and the next call starts another", async (context) => {
+    const worker = await program("blocks.mjs", `
+      parentPort.on("message", ({ strokes }) => { if (strokes?.offsets.length === 7) for (;;); });
+      ${thread}`);
+    const classifier = await createWorkerClassifier({ model: fixtureFolder, worker });
+    await classifier.classify(zigzag);
+    const { setTimeout: wait } = globalThis;
+    context.mock.timers.enable({ apis: ["setTimeout"] });
+    const lost = classifier.classify(Array.from({ length: 7 }, () => line[0]));
+    const outcome = assert.rejects(lost, { code: "internal", message: /silent for 30 seconds.*next call starts another/ });
+    await new Promise((resolve) => wait(resolve, 50));
+    context.mock.timers.tick(30_000);
+    await outcome;
+    context.mock.timers.reset();
+    assert.equal((await classifier.classify(zigzag)).length, 5);
+    classifier.dispose();
+  });
+
+  test("that never answers is no worker of this package, one that is slow is waited for", async (context) => {
+    const { setTimeout: wait } = globalThis;
+    const load = async (worker, ticks) => {
+      const loading = createWorkerClassifier({ model: fixtureFolder, worker });
+      const outcome = loading.then((classifier) => classifier.dispose(), (error) => error);
+      for (let tick = 0; tick < ticks; tick++) {
+        await new Promise((resolve) => wait(resolve, 100));
+        context.mock.timers.tick(15_000);
+      }
+      return outcome;
+    };
+    const silent = await program("silent.mjs", 'parentPort.on("message", () => {});');
+    const slow = await program("slow.mjs", `
+      const { on } = parentPort;
+      parentPort.on = (event, listener) =>
+        on.call(parentPort, event, async (message) => {
+          if (message.kind === "load") await new Promise((resolve) => setTimeout(resolve, 1200));
+          listener(message);
+        });
+      ${thread}`);
+    context.mock.timers.enable({ apis: ["setTimeout"] });
+    const error = await load(silent, 3);
+    assert.equal(error.code, "load-failed");
+    assert.match(error.message, /could not be started: it has been silent/);
+    assert.equal(await load(slow, 8), undefined);
+  });
+});
+
+test("addresses of both files travel as addresses", async () => {
+  const model = { modelJson: new URL("model.json", fixtureFolder), weights: new URL("weights.safetensors", fixtureFolder).href };
+  const [classifier, other] = await Promise.all([createWorkerClassifier({ model }), Classifier.load({ model })]);
+  assert.deepEqual(await classifier.classify(zigzag), other.classify(zigzag));
+  classifier.dispose();
+  other.dispose();
+});
+
 test("a program ends once its classifiers are disposed", async () => {
   const program = `
     import { createWorkerClassifier } from "quickdraw-rnn/worker";

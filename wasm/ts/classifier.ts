@@ -4,6 +4,7 @@
 import * as compiled from "../pkg/quickdraw_wasm.js";
 
 import { QuickdrawError, type QuickdrawErrorCode, messageOf } from "./error.js";
+import { ownModel } from "./files.js";
 import { FileProgress, abortable, throwIfAborted, watched } from "./loading.js";
 import {
   type Arithmetic,
@@ -244,28 +245,23 @@ async function readModel(
     const [modelJsonBytes, weightsBytes] = await Promise.all(files);
     return { name, modelJson: modelJsonBytes, weights: weightsBytes };
   };
-  if (model === undefined) {
-    return fromUrls(
-      "the shipped model",
-      new URL("../model/model.json", import.meta.url),
-      new URL("../model/weights.safetensors", import.meta.url),
-    );
-  }
   if (isAddress(model)) {
     const folder = new URL(await resolveUrl(model));
     if (!folder.pathname.endsWith("/")) folder.pathname += "/";
     const name = `the model in ${shown(folder)}`;
     return fromUrls(name, new URL("model.json", folder), new URL("weights.safetensors", folder));
   }
+  const files = model ?? (await ownModel());
+  const name = model === undefined ? "the shipped model" : "the given model";
   const [modelJsonBytes, weightsBytes] = await Promise.all([
-    readSource(model.modelJson, modelJson, signal),
-    readSource(model.weights, weights, signal),
+    readSource(files.modelJson, modelJson, signal),
+    readSource(files.weights, weights, signal),
   ]);
   for (const [file, bytes] of [["model.json", modelJsonBytes], ["weights.safetensors", weightsBytes]] as const) {
     if (bytes.length > 0) continue;
-    throw new QuickdrawError("invalid-model", `the given model: ${file}: it is empty, or its buffer was transferred`);
+    throw new QuickdrawError("invalid-model", `${name}: ${file}: it is empty, or its buffer was transferred`);
   }
-  return { name: "the given model", modelJson: modelJsonBytes, weights: weightsBytes };
+  return { name, modelJson: modelJsonBytes, weights: weightsBytes };
 }
 
 /** Leaves the probabilities of some labels, which then add up to 1; alike if the model finds none of them possible. */

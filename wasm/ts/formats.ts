@@ -7,7 +7,7 @@
 import { QuickdrawError } from "./error.js";
 import { parseJson } from "./json.js";
 import { checkObject, invalid } from "./options.js";
-import { MAX_POINTS, type Strokes, isList, readStrokes } from "./strokes.js";
+import { MAX_POINTS, type Strokes, isList, readExactStrokes, readStrokes } from "./strokes.js";
 
 export { parseSvg } from "./svg.js";
 export type { ParseSvgOptions } from "./svg.js";
@@ -163,20 +163,25 @@ function readDrawing(value: unknown): number[][][] {
     }
   }
   readStrokes(value);
-  for (const [index, stroke] of (value as number[][][]).entries()) checkTimes(stroke[2], stroke[0]!.length, index);
+  for (const [index, stroke] of (value as number[][][]).entries()) readTimes(stroke[2], stroke[0]!.length, index);
   return value as number[][][];
 }
 
-function checkTimes(times: unknown, nPoints: number, stroke: number): void {
-  if (times === undefined) return;
+/** Checks and copies the times of a stroke, if it has any. */
+function readTimes(times: unknown, nPoints: number, stroke: number): number[] | undefined {
+  if (times === undefined) return undefined;
   const place = `stroke ${stroke} (counted from 0)`;
   if (!isList(times)) throw bad(`${place}: the times are ${shown(times)}, expected an array of numbers`);
   if (times.length !== nPoints) throw bad(`${place} has ${nPoints} x and ${times.length} times: expected as many of each`);
+  const read: number[] = [];
   for (let point = 0; point < nPoints; point++) {
-    if (!Number.isFinite(times[point])) {
-      throw bad(`stroke ${stroke}, point ${point} (counted from 0): the time is ${shown(times[point])}, expected a number`);
+    const time = times[point];
+    if (typeof time !== "number" || !Number.isFinite(time)) {
+      throw bad(`stroke ${stroke}, point ${point} (counted from 0): the time is ${shown(time)}, expected a number`);
     }
+    read.push(time);
   }
+  return read;
 }
 
 /**
@@ -206,26 +211,16 @@ export function toNdjson(drawings: Iterable<Strokes | NewRecord>): string {
 function readRecord(value: Strokes | NewRecord): DrawingRecord {
   const isRecord = typeof value === "object" && value !== null && "drawing" in value;
   const facts = isRecord ? readFacts(value as unknown as Record<string, unknown>) : {};
-  const drawing = readChannels(isRecord ? value.drawing : value);
+  const { points, offsets, times } = readExactStrokes(isRecord ? value.drawing : value);
+  // What is written is what was checked: a getter might give something else when it is asked again.
+  const drawing = channels(points, offsets).map((stroke, index) => {
+    const read = readTimes(times[index], stroke[0]!.length, index);
+    return read === undefined ? stroke : [...stroke, read];
+  });
   return { ...facts, drawing };
 }
 
-/** Strokes of any form in the data set's, with every digit and the times. */
-function readChannels(strokes: Strokes): number[][][] {
-  const packed = readStrokes(strokes);
-  if (!Array.isArray(strokes)) return channels(packed.points, packed.offsets);
-  return strokes.map((stroke: readonly unknown[], index) => {
-    if (!isList(stroke[0])) {
-      const points = stroke as readonly { x: number; y: number }[];
-      return [points.map(({ x }) => x), points.map(({ y }) => y)];
-    }
-    const lists = stroke as readonly ArrayLike<number>[];
-    checkTimes(lists[2], lists[0]!.length, index);
-    return lists.map((list) => Array.from(list));
-  });
-}
-
-function channels(points: Float32Array, offsets: Uint32Array): number[][][] {
+function channels(points: ArrayLike<number>, offsets: ArrayLike<number>): number[][][] {
   return Array.from(offsets, (start, stroke) => {
     const x: number[] = [];
     const y: number[] = [];

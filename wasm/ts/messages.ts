@@ -5,10 +5,13 @@ import type { LoadProgress } from "./loading.js";
 import type { Arithmetic, ClassifyOptions, Thresholds } from "./options.js";
 import type { Packed } from "./strokes.js";
 
-/** What the worker loads: addresses as text, files as bytes. */
+/** An address as text, or a file as bytes. */
+export type SentFile = string | Uint8Array;
+
+/** What the worker loads: everything is named, because the worker's program does not know where it lies itself. */
 export interface WorkerModel {
-  readonly model: string | { readonly modelJson: Uint8Array; readonly weights: Uint8Array } | undefined;
-  readonly wasm: string | Uint8Array | WebAssembly.Module | undefined;
+  readonly model: string | { readonly modelJson: SentFile; readonly weights: SentFile };
+  readonly wasm: SentFile | WebAssembly.Module;
   readonly arithmetic: Arithmetic | undefined;
 }
 
@@ -24,6 +27,8 @@ export type Method = "classify" | "probabilities" | "embed" | "simplify";
 /** To the worker. */
 export type Request =
   | { readonly kind: "load"; readonly model: WorkerModel }
+  /** Asks for a sign of life. */
+  | { readonly kind: "ping" }
   | {
       readonly kind: "call";
       readonly id: number;
@@ -34,6 +39,7 @@ export type Request =
 
 /** From the worker. */
 export type Answer =
+  | { readonly kind: "pong" }
   | { readonly kind: "progress"; readonly progress: LoadProgress }
   | { readonly kind: "loaded"; readonly facts: ModelFacts }
   | { readonly kind: "failed"; readonly error: Failure }
@@ -44,4 +50,23 @@ export type Answer =
 export interface Failure {
   readonly code: QuickdrawErrorCode;
   readonly message: string;
+}
+
+/** What a worker said, as far as it is an answer: a worker of the user's own may say anything else too. */
+export function readAnswer(data: unknown): Answer | undefined {
+  if (typeof data !== "object" || data === null) return undefined;
+  const { kind, id, facts, error, progress } = data as { [field: string]: unknown };
+  const isCall = typeof id === "number";
+  const isFailure = (value: unknown): boolean => {
+    const { code, message } = Object(value) as Partial<Failure>;
+    return typeof code === "string" && typeof message === "string";
+  };
+  const isWhole =
+    kind === "pong" ||
+    (kind === "progress" && typeof progress === "object" && progress !== null) ||
+    (kind === "loaded" && Array.isArray((Object(facts) as Partial<ModelFacts>).labels)) ||
+    (kind === "failed" && isFailure(error)) ||
+    (kind === "value" && isCall) ||
+    (kind === "error" && isCall && isFailure(error));
+  return isWhole ? (data as Answer) : undefined;
 }

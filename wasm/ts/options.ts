@@ -5,8 +5,8 @@ import type { LoadProgress } from "./loading.js";
 import { isAnswer } from "./read.js";
 import type { WasmSource } from "./runtime.js";
 
-/** A file in memory, or an answer of a server that brings it. */
-export type FileSource = ArrayBuffer | Uint8Array | Response | PromiseLike<Response>;
+/** Where a file lies, the file in memory, or an answer of a server that brings it. */
+export type FileSource = string | URL | ArrayBuffer | Uint8Array | Response | PromiseLike<Response>;
 
 /** The two files of a model folder. */
 export interface ModelFiles {
@@ -81,11 +81,12 @@ export interface ClassifyOptions extends ProbabilityOptions {
 export function readLoadOptions(options: LoadOptions): LoadOptions {
   checkObject(options, "load({ model, wasm })");
   const { model, wasm, arithmetic, signal, onProgress } = options;
-  if (model !== undefined && !isAddress(model) && !(isFileSource(model?.modelJson) && isFileSource(model?.weights))) {
+  const isFile = (source: unknown): boolean => isAddress(source) || isFileSource(source);
+  if (model !== undefined && !isAddress(model) && !(isFile(model?.modelJson) && isFile(model?.weights))) {
     throw invalid(
       "model",
       model,
-      "the address of a model folder, or { modelJson, weights } with its files: their bytes or the Responses that bring them",
+      "the address of a model folder, or { modelJson, weights } with its files: their addresses, their bytes or the Responses that bring them",
     );
   }
   if (wasm !== undefined && !isAddress(wasm) && !isFileSource(wasm) && !isModule(wasm)) {
@@ -94,7 +95,7 @@ export function readLoadOptions(options: LoadOptions): LoadOptions {
   if (arithmetic !== undefined && arithmetic !== "int8" && arithmetic !== "f32") {
     throw invalid("arithmetic", arithmetic, `"int8" or "f32"`);
   }
-  if (signal !== undefined && (typeof signal !== "object" || typeof signal?.addEventListener !== "function")) {
+  if (signal !== undefined && !isSignal(signal)) {
     throw invalid("signal", signal, "an AbortSignal");
   }
   if (onProgress !== undefined && typeof onProgress !== "function") {
@@ -109,7 +110,25 @@ export function readLoadOptions(options: LoadOptions): LoadOptions {
 }
 
 export function isAddress(value: unknown): value is string | URL {
-  return typeof value === "string" || value instanceof URL;
+  return typeof value === "string" || isUrl(value);
+}
+
+/** Also one of another window or of jsdom. */
+export function isUrl(value: unknown): value is URL {
+  return tag(value) === "[object URL]" && typeof (value as URL).href === "string";
+}
+
+function isSignal(value: unknown): value is AbortSignal {
+  const signal = value as AbortSignal | null;
+  return (
+    typeof signal === "object" &&
+    typeof signal?.addEventListener === "function" &&
+    typeof signal.removeEventListener === "function"
+  );
+}
+
+function tag(value: unknown): string {
+  return Object.prototype.toString.call(value);
 }
 
 /** Also where there is no WebAssembly. */
@@ -118,7 +137,12 @@ export function isModule(value: unknown): value is WebAssembly.Module {
 }
 
 function isFileSource(value: unknown): value is FileSource {
-  return value instanceof ArrayBuffer || value instanceof Uint8Array || isAnswer(value);
+  return isBytes(value) || isAnswer(value);
+}
+
+/** Also of another window. */
+export function isBytes(value: unknown): value is ArrayBuffer | Uint8Array {
+  return tag(value) === "[object ArrayBuffer]" || tag(value) === "[object Uint8Array]";
 }
 
 /** Options of `classify` and `probabilities` with their defaults. */

@@ -1,12 +1,13 @@
-/* Where a file lies in, its bytes out. The same road in browsers, workers and Node. */
+/* Where a file lies in, its bytes out. The same in browsers, workers and Node. */
 
 import { QuickdrawError, messageOf } from "./error.js";
 import { type FileProgress, throwIfAborted } from "./loading.js";
-import type { FileSource } from "./options.js";
+import { nodeModule } from "./node.js";
+import { type FileSource, isAddress, isUrl } from "./options.js";
 
 /** Turns what a user of the package calls an address into a URL. */
 export async function resolveUrl(address: string | URL): Promise<URL> {
-  if (address instanceof URL) return address;
+  if (isUrl(address)) return address;
   const page = globalThis.document?.baseURI ?? globalThis.location?.href;
   try {
     if (page !== undefined) return new URL(address, page);
@@ -19,9 +20,18 @@ export async function resolveUrl(address: string | URL): Promise<URL> {
   }
 }
 
+/** Is handed the answer of a server that has the file; what is read is what it gives back. */
+export type OnResponse = (response: Response) => Response;
+
 /** Reads a file from the network or, in Node, from the disk. */
-export async function readBytes(url: URL, progress: FileProgress, signal?: AbortSignal): Promise<Uint8Array> {
-  const bytes = url.protocol === "file:" ? await readFile(url, signal) : await fetchBytes(url, progress, signal);
+export async function readBytes(
+  url: URL,
+  progress: FileProgress,
+  signal?: AbortSignal,
+  onResponse?: OnResponse,
+): Promise<Uint8Array> {
+  const isFile = url.protocol === "file:";
+  const bytes = isFile ? await readFile(url, signal) : await fetchBytes(url, progress, signal, onResponse);
   return finished(bytes, shown(url), progress);
 }
 
@@ -30,6 +40,7 @@ export async function readResponse(
   source: Response | PromiseLike<Response>,
   progress: FileProgress,
   signal?: AbortSignal,
+  onResponse?: OnResponse,
 ): Promise<{ name: string; bytes: Uint8Array }> {
   let response: Response;
   try {
@@ -41,16 +52,17 @@ export async function readResponse(
     throw new QuickdrawError("invalid-options", "the given promise brought no Response: expected what fetch() gives");
   }
   const name = response.url === "" ? "the given answer" : response.url;
-  const bytes = await readBody(response, name, progress, signal);
+  const bytes = await readBody(response, name, progress, signal, onResponse);
   return { name, bytes: finished(bytes, name, progress) };
 }
 
-/** The bytes of a file in memory, or of one that a server's answer brings. */
+/** The bytes of a file in memory, at an address, or of one that a server's answer brings. */
 export async function readSource(
   source: FileSource,
   progress: FileProgress,
   signal: AbortSignal | undefined,
 ): Promise<Uint8Array> {
+  if (isAddress(source)) return readBytes(await resolveUrl(source), progress, signal);
   if (isAnswer(source)) return (await readResponse(source, progress, signal)).bytes;
   progress.finish(source.byteLength);
   // A buffer that was transferred looks empty, and can neither be read nor sent.
@@ -74,7 +86,8 @@ function isResponse(value: unknown): value is Response {
 }
 
 function finished(bytes: Uint8Array, name: string, progress: FileProgress): Uint8Array {
-  const beginning = new TextDecoder().decode(bytes.subarray(0, 64)).trimStart();
+  // What matters is ASCII, perhaps behind the mark of UTF-8.
+  const beginning = String.fromCharCode(...bytes.subarray(0, 64)).replace("\xEF\xBB\xBF", "").trimStart();
   if (/^<(!doctype|html)/i.test(beginning)) {
     throw new QuickdrawError(
       "load-failed",
@@ -88,35 +101,47 @@ function finished(bytes: Uint8Array, name: string, progress: FileProgress): Uint
 async function readFile(url: URL, signal: AbortSignal | undefined): Promise<Uint8Array> {
   try {
     const { readFile } = await nodeModule<typeof import("node:fs/promises")>("node:fs/promises");
-    return await readFile(url, signal === undefined ? {} : { signal });
+    const { fileURLToPath } = await nodeModule<typeof import("node:url")>("node:url");
+    // jsdom's URLs are not Node's.
+    return await readFile(fileURLToPath(url.href), signal === undefined ? {} : { signal });
   } catch (cause) {
     throwIfAborted(signal);
     throw new QuickdrawError("load-failed", `${shown(url)} could not be read: ${messageOf(cause)}`, { cause });
   }
 }
 
-async function fetchBytes(url: URL, progress: FileProgress, signal: AbortSignal | undefined): Promise<Uint8Array> {
+async function fetchBytes(
+  url: URL,
+  progress: FileProgress,
+  signal: AbortSignal | undefined,
+  onResponse: OnResponse | undefined,
+): Promise<Uint8Array> {
+  if (typeof fetch !== "function") {
+    throw new QuickdrawError("unsupported", `${shown(url)} cannot be fetched: fetch is missing here; give its bytes instead`);
+  }
   let response: Response;
   try {
-    response = await fetch(url, signal === undefined ? {} : { signal });
+    response = await fetch(url.href, signal === undefined ? {} : { signal });
   } catch (cause) {
     throwIfAborted(signal);
     throw new QuickdrawError("load-failed", `${shown(url)} could not be fetched: ${messageOf(cause)}`, { cause });
   }
-  return readBody(response, shown(url), progress, signal);
+  return readBody(response, shown(url), progress, signal, onResponse);
 }
 
 async function readBody(
-  response: Response,
+  answer: Response,
   name: string,
   progress: FileProgress,
   signal: AbortSignal | undefined,
+  onResponse: OnResponse | undefined,
 ): Promise<Uint8Array> {
-  if (!response.ok) {
-    const status = `${response.status} ${response.statusText}`.trim();
+  if (!answer.ok) {
+    const status = `${answer.status} ${answer.statusText}`.trim();
     throw new QuickdrawError("load-failed", `${name} could not be fetched: the server answered ${status}`);
   }
   try {
+    const response = onResponse === undefined ? answer : onResponse(answer);
     // The length that a server names is that of what it sends, which may be compressed.
     const length = response.headers?.get("content-encoding") ? null : response.headers?.get("content-length");
     if (length && /^\d+$/.test(length)) progress.expect(Number(length));
@@ -147,12 +172,4 @@ function joined(chunks: readonly Uint8Array[], nBytes: number): Uint8Array {
     at += chunk.length;
   }
   return bytes;
-}
-
-/**
- * Imports a module of Node's own. Bundlers for browsers must not look for it, so its name is no literal here; browsers
- * never come this way.
- */
-export async function nodeModule<T>(name: string): Promise<T> {
-  return (await import(/* @vite-ignore */ /* webpackIgnore: true */ name)) as T;
 }

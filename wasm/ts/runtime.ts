@@ -3,8 +3,12 @@
 import instantiate from "../pkg/quickdraw_wasm.js";
 
 import { QuickdrawError, messageOf } from "./error.js";
+import { ownModule } from "./files.js";
 import { FileProgress } from "./loading.js";
-import { readBytes, readResponse, resolveUrl, shown } from "./read.js";
+import { isBytes, isUrl } from "./options.js";
+import { type OnResponse, isAnswer, readBytes, readResponse, resolveUrl, shown } from "./read.js";
+import { hasRelaxedSimd, hasSimd } from "./simd.js";
+import { checkText } from "./text.js";
 
 /** Where the module comes from when it is not the file beside this package's code. */
 export type WasmSource =
@@ -15,17 +19,6 @@ export type WasmSource =
   | WebAssembly.Module
   | Response
   | PromiseLike<Response>;
-
-/** A module whose only function uses one SIMD instruction: valid exactly where SIMD is. */
-const SIMD_PROBE = new Uint8Array([
-  0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11,
-]);
-
-/** The same for the relaxed dot product, which Chrome has since 114 and Firefox since 146. */
-const RELAXED_SIMD_PROBE = new Uint8Array([
-  0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 19, 1, 17, 0, 65, 0, 253, 15, 65, 0, 253, 15, 65, 0,
-  253, 15, 253, 147, 2, 11,
-]);
 
 /** The module on its way, or there. */
 export interface Runtime {
@@ -53,41 +46,62 @@ async function start(source: WasmSource | undefined, progress: FileProgress): Pr
   if (typeof WebAssembly !== "object") {
     throw new QuickdrawError("unsupported", "quickdraw-rnn needs WebAssembly, which is missing or switched off here");
   }
-  if (!WebAssembly.validate(SIMD_PROBE)) {
+  if (!hasSimd()) {
     throw new QuickdrawError(
       "unsupported",
       "quickdraw-rnn needs WebAssembly with SIMD: Chrome 96, Firefox 89, Safari 16.4 or later",
     );
   }
-  const wasm = source === undefined ? ownModule() : source;
-  if (wasm instanceof WebAssembly.Module) {
-    progress.finish(0);
-    return instantiateModule(wasm, "the given module");
-  }
-  if (typeof wasm === "string" || wasm instanceof URL) {
+  checkText();
+  const wasm = source ?? (await ownModule(hasRelaxedSimd()));
+  const streamed = new StreamedModule();
+  if (typeof wasm === "string" || isUrl(wasm)) {
     const url = await resolveUrl(wasm);
-    return instantiateModule(await compile(await readBytes(url, progress), shown(url)), shown(url));
+    const bytes = await readBytes(url, progress, undefined, streamed.onResponse);
+    return instantiateModule((await streamed.module) ?? (await compile(bytes, shown(url))), shown(url));
   }
-  if (wasm instanceof Uint8Array || wasm instanceof ArrayBuffer) {
+  if (isBytes(wasm)) {
     progress.finish(wasm.byteLength);
     return instantiateModule(await compile(wasm, "the given module"), "the given module");
   }
-  const { name, bytes } = await readResponse(wasm, progress);
-  return instantiateModule(await compile(bytes, name), name);
+  if (isAnswer(wasm)) {
+    const { name, bytes } = await readResponse(wasm, progress, undefined, streamed.onResponse);
+    return instantiateModule((await streamed.module) ?? (await compile(bytes, name)), name);
+  }
+  progress.finish(0);
+  return instantiateModule(wasm, "the given module");
 }
 
-/** The fastest of this package's modules that runs here. Each address stands by itself, so that bundlers find it. */
-function ownModule(): URL {
-  return WebAssembly.validate(RELAXED_SIMD_PROBE)
-    ? new URL("../pkg/quickdraw_wasm_relaxed_bg.wasm", import.meta.url)
-    : new URL("../pkg/quickdraw_wasm_bg.wasm", import.meta.url);
+/** A module that is compiled while its bytes arrive, where the server calls it `application/wasm`. */
+class StreamedModule {
+  /** Undefined if it could not be compiled so: its bytes then say why. */
+  module: Promise<WebAssembly.Module | undefined> | undefined;
+
+  // Chrome keeps what it compiles beside the answer in its cache: it gets the answer itself, the reader a copy.
+  readonly onResponse: OnResponse = (response) => {
+    const type = response.headers?.get("content-type");
+    if (type !== "application/wasm" || typeof WebAssembly.compileStreaming !== "function") return response;
+    const copy = response.clone();
+    this.module = WebAssembly.compileStreaming(response).catch(() => undefined);
+    return copy;
+  };
 }
 
 async function compile(bytes: ArrayBuffer | Uint8Array, name: string): Promise<WebAssembly.Module> {
   try {
     return await WebAssembly.compile(bytes as BufferSource);
   } catch (cause) {
-    throw new QuickdrawError("invalid-wasm", `${name} is not a WebAssembly module: ${messageOf(cause)}`, { cause });
+    const message = messageOf(cause);
+    // What engines say where a policy, or Cloudflare, lets no bytes become code.
+    if (/Content.Security.Policy|unsafe-eval|disallowed by embedder/i.test(message)) {
+      throw new QuickdrawError(
+        "unsupported",
+        `WebAssembly may not be compiled here: allow 'wasm-unsafe-eval' in the Content-Security-Policy, or give a \
+compiled WebAssembly.Module as option \`wasm\`: ${message}`,
+        { cause },
+      );
+    }
+    throw new QuickdrawError("invalid-wasm", `${name} is not a WebAssembly module: ${message}`, { cause });
   }
 }
 

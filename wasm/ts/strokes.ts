@@ -52,19 +52,37 @@ const LARGEST_COORDINATE = 1e7;
  * @throws QuickdrawError `invalid-strokes`, with the stroke and the point.
  */
 export function readStrokes(strokes: unknown): Packed {
+  const { points, offsets } = readExactStrokes(strokes);
+  const isPacked = isTyped(points, "Float32Array");
+  return { points: isPacked ? points : Float32Array.from(points), offsets: Uint32Array.from(offsets) };
+}
+
+/** Strokes with every digit, and what stands where times of them may be. */
+export interface ExactStrokes {
+  /** x and y of each point in turn. */
+  readonly points: ArrayLike<number> & Iterable<number>;
+  /** As {@link PackedStrokes}. */
+  readonly offsets: ArrayLike<number> & Iterable<number>;
+  /** The third list of each stroke that has one, unread. */
+  readonly times: readonly unknown[];
+}
+
+/** As {@link readStrokes}, for those who need more than the recogniser does. */
+export function readExactStrokes(strokes: unknown): ExactStrokes {
   try {
-    return Array.isArray(strokes) ? readList(strokes) : readPacked(strokes);
+    return Array.isArray(strokes) ? readList(strokes) : { ...readPacked(strokes), times: [] };
   } catch (cause) {
     if (cause instanceof QuickdrawError) throw cause;
     throw new QuickdrawError("invalid-strokes", `the strokes could not be read: ${messageOf(cause)}`, { cause });
   }
 }
 
-function readList(strokes: readonly unknown[]): Packed {
+function readList(strokes: readonly unknown[]): ExactStrokes {
   const n = strokes.length;
   checkSize(n, "strokes");
   const points: number[] = [];
   const offsets: number[] = [];
+  const times: unknown[] = [];
   for (let stroke = 0; stroke < n; stroke++) {
     const value: unknown = strokes[stroke];
     if (!Array.isArray(value)) {
@@ -74,19 +92,20 @@ function readList(strokes: readonly unknown[]): Packed {
     }
     const start = points.length;
     offsets.push(start / 2);
-    if (isList(value[0])) readChannels(value, stroke, points);
-    else readPoints(value, stroke, points);
+    const first: unknown = value[0];
+    if (isList(first)) times[stroke] = readChannels(value, first, stroke, points);
+    else readPoints(value, first, stroke, points);
     if (points.length === start) throw invalid(`${place(stroke)} has no points: expected at least one`);
   }
   if (offsets.length === 0) throw invalid("the drawing has no strokes: expected at least one");
-  return { points: Float32Array.from(points), offsets: Uint32Array.from(offsets) };
+  return { points, offsets, times };
 }
 
-function readPoints(list: readonly unknown[], stroke: number, points: number[]): void {
+function readPoints(list: readonly unknown[], first: unknown, stroke: number, points: number[]): void {
   const n = list.length;
   checkSize(points.length / 2 + n, "points");
   for (let point = 0; point < n; point++) {
-    const value = list[point];
+    const value = point === 0 ? first : list[point];
     if (typeof value !== "object" || value === null || isList(value)) {
       throw invalid(`${place(stroke, point)}: found ${kind(value)}, expected { x, y }`);
     }
@@ -98,13 +117,13 @@ function readPoints(list: readonly unknown[], stroke: number, points: number[]):
   }
 }
 
-function readChannels(lists: readonly unknown[], stroke: number, points: number[]): void {
+/** Gives the third list, unread. */
+function readChannels(lists: readonly unknown[], x: ArrayLike<unknown>, stroke: number, points: number[]): unknown {
   const nLists = lists.length;
   if (nLists !== 2 && nLists !== 3) {
     throw invalid(`${place(stroke)} has ${nLists} lists: expected 2 (x, y) or 3 (x, y, time)`);
   }
-  const [x, y] = lists;
-  if (!isList(x)) throw invalid(`${place(stroke)}: x is ${kind(x)}, expected an array of numbers`);
+  const y = lists[1];
   if (!isList(y)) throw invalid(`${place(stroke)}: y is ${kind(y)}, expected an array of numbers`);
   const n = x.length;
   if (n !== y.length) throw invalid(`${place(stroke)} has ${n} x and ${y.length} y: expected as many of each`);
@@ -112,6 +131,7 @@ function readChannels(lists: readonly unknown[], stroke: number, points: number[
   for (let point = 0; point < n; point++) {
     points.push(coordinate(x[point], "x", stroke, point), coordinate(y[point], "y", stroke, point));
   }
+  return nLists === 3 ? lists[2] : undefined;
 }
 
 function readPacked(strokes: unknown): Packed {

@@ -3,6 +3,24 @@
  * one of each when it is imported, which must do nothing, also where there are none: the build puts these in their place.
  */
 
+import { QuickdrawError } from "./error.js";
+
+/** The platform's constructor; jsdom has none of these, and so hides those of Node. */
+function platform<N extends "TextDecoder" | "TextEncoder">(name: N): (typeof globalThis)[N] {
+  const found = globalThis[name];
+  if (typeof found === "function") return found;
+  throw new QuickdrawError(
+    "unsupported",
+    `quickdraw-rnn needs ${name}, which is missing here; in Jest's jsdom, set globalThis.${name} to that of node:util`,
+  );
+}
+
+/** @throws QuickdrawError `unsupported` where one of them is missing: in the midst of the compiled recogniser it is too late. */
+export function checkText(): void {
+  platform("TextDecoder");
+  platform("TextEncoder");
+}
+
 export class TextDecoder {
   readonly #options: ConstructorParameters<typeof globalThis.TextDecoder>;
   #decoder: globalThis.TextDecoder | undefined;
@@ -13,7 +31,7 @@ export class TextDecoder {
 
   decode(bytes?: Uint8Array): string {
     if (bytes === undefined) return "";
-    this.#decoder ??= new globalThis.TextDecoder(...this.#options);
+    this.#decoder ??= new (platform("TextDecoder"))(...this.#options);
     return this.#decoder.decode(bytes);
   }
 }
@@ -30,6 +48,6 @@ export class TextEncoder {
   }
 
   #real(): globalThis.TextEncoder {
-    return (this.#encoder ??= new globalThis.TextEncoder());
+    return (this.#encoder ??= new (platform("TextEncoder"))());
   }
 }

@@ -1,13 +1,13 @@
 /*
  * The worker's side of `createWorkerClassifier`: a classifier that answers messages, in a dedicated worker of a browser
- * or a thread of Node. Applications whose bundler does not follow `new Worker(new URL(...))` make this file an entry.
+ * or a thread of Node. The build makes one file of it that imports nothing and runs wherever it is copied to.
  */
 
 import { Classifier } from "./classifier.js";
 import { QuickdrawError, messageOf } from "./error.js";
 import type { Answer, Failure, Method, Request } from "./messages.js";
 import type { ClassifyOptions } from "./options.js";
-import { nodeModule } from "./read.js";
+import { nodeModule } from "./node.js";
 import type { Packed } from "./strokes.js";
 
 /** The part of a worker's global scope and of Node's port that is used. */
@@ -23,8 +23,8 @@ async function receive(port: Port, request: Request): Promise<void> {
     const { model, wasm, arithmetic } = request.model;
     try {
       classifier = await Classifier.load({
-        ...(model !== undefined && { model }),
-        ...(wasm !== undefined && { wasm }),
+        model,
+        wasm,
         ...(arithmetic !== undefined && { arithmetic }),
         onProgress: (progress) => answer({ kind: "progress", progress }),
       });
@@ -35,6 +35,7 @@ async function receive(port: Port, request: Request): Promise<void> {
     }
     return;
   }
+  if (request.kind === "ping") return answer({ kind: "pong" });
   const { id, method, strokes, options } = request;
   try {
     if (classifier === undefined) throw new QuickdrawError("internal", "the worker was asked before it had loaded");

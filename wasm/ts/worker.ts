@@ -8,8 +8,10 @@
 
 import type { Prediction } from "./classifier.js";
 import { QuickdrawError, messageOf } from "./error.js";
+import { ownModel, ownModule } from "./files.js";
 import { FileProgress, abortable, report, throwIfAborted } from "./loading.js";
-import type { Answer, Method, ModelFacts, Request, WorkerModel } from "./messages.js";
+import { type Answer, type Method, type ModelFacts, type Request, type SentFile, type WorkerModel, readAnswer } from "./messages.js";
+import { nodeModule } from "./node.js";
 import {
   type Arithmetic,
   type ClassifyOptions,
@@ -23,10 +25,13 @@ import {
   isAddress,
   isModule,
   isUncertain,
+  isUrl,
   readClassifyOptions,
   readLoadOptions,
 } from "./options.js";
-import { nodeModule, readSource, resolveUrl } from "./read.js";
+import { workerProgram } from "./program.js";
+import { readSource, resolveUrl, shown } from "./read.js";
+import { hasRelaxedSimd } from "./simd.js";
 import { type Strokes, readStrokes } from "./strokes.js";
 
 export type { Prediction } from "./classifier.js";
@@ -39,7 +44,7 @@ export type { Coordinates, PackedStrokes, Point, Strokes } from "./strokes.js";
 /** Options of {@link createWorkerClassifier}. */
 export interface WorkerLoadOptions extends LoadOptions {
   /**
-   * For bundlers that do not follow `new Worker(new URL("...", import.meta.url))`: the address of the package's
+   * For bundlers that do not follow `new URL("...", import.meta.url)`: the address of the package's
    * `dist/worker-thread.js`, or a function that starts a worker with it. A worker that died is started again.
    */
   readonly worker?: string | URL | (() => Worker);
@@ -54,7 +59,7 @@ export interface WorkerLoadOptions extends LoadOptions {
 export async function createWorkerClassifier(options: WorkerLoadOptions = {}): Promise<WorkerClassifier> {
   const { model, wasm, arithmetic, signal, onProgress } = readLoadOptions(options);
   const { worker } = options;
-  if (worker !== undefined && typeof worker !== "string" && !(worker instanceof URL) && typeof worker !== "function") {
+  if (worker !== undefined && typeof worker !== "string" && !isUrl(worker) && typeof worker !== "function") {
     throw invalid("worker", worker, "an address, or a function that starts a worker");
   }
   throwIfAborted(signal);
@@ -70,17 +75,20 @@ async function sendable(
   arithmetic: Arithmetic | undefined,
   signal: AbortSignal | undefined,
 ): Promise<WorkerModel> {
-  const file = (source: FileSource): Promise<Uint8Array> => readSource(source, new FileProgress(), signal);
-  const files = async ({ modelJson, weights }: ModelFiles): Promise<{ modelJson: Uint8Array; weights: Uint8Array }> => {
-    const [modelJsonBytes, weightsBytes] = await Promise.all([file(modelJson), file(weights)]);
-    return { modelJson: modelJsonBytes, weights: weightsBytes };
+  const file = async (source: FileSource): Promise<SentFile> =>
+    isAddress(source) ? (await resolveUrl(source)).href : readSource(source, new FileProgress(), signal);
+  const files = async ({ modelJson, weights }: ModelFiles): Promise<{ modelJson: SentFile; weights: SentFile }> => {
+    const [modelJsonFile, weightsFile] = await Promise.all([file(modelJson), file(weights)]);
+    return { modelJson: modelJsonFile, weights: weightsFile };
   };
-  const address = async (source: string | URL): Promise<string> => (await resolveUrl(source)).href;
-  const [sentModel, sentWasm] = await Promise.all([
-    model === undefined ? model : isAddress(model) ? address(model) : files(model),
-    wasm === undefined || isModule(wasm) ? wasm : isAddress(wasm) ? address(wasm) : file(wasm),
-  ]);
-  return { model: sentModel, wasm: sentWasm, arithmetic };
+  const sentModel = async (): Promise<WorkerModel["model"]> =>
+    model === undefined ? files(await ownModel()) : isAddress(model) ? (await resolveUrl(model)).href : files(model);
+  const sentWasm = async (): Promise<WorkerModel["wasm"]> => {
+    const source = wasm ?? (await ownModule(hasRelaxedSimd()));
+    return isModule(source) ? source : file(source);
+  };
+  const [modelSent, wasmSent] = await Promise.all([sentModel(), sentWasm()]);
+  return { model: modelSent, wasm: wasmSent, arithmetic };
 }
 
 /** A call that has no answer yet. */
@@ -224,7 +232,9 @@ export class WorkerClassifier implements Disposable {
     this.#thread.then(
       (thread) => {
         const { points, offsets } = request.strokes;
-        if (this.#underWay.has(request.id)) thread.send(request, [points.buffer, offsets.buffer] as ArrayBuffer[]);
+        if (!this.#underWay.has(request.id)) return;
+        thread.send(request, [points.buffer, offsets.buffer] as ArrayBuffer[]);
+        thread.expectAnswer(true);
       },
       // `#restart` has told.
       () => undefined,
@@ -253,7 +263,8 @@ export class WorkerClassifier implements Disposable {
 
   #listen(thread: Thread): void {
     const crashed = (message: string): void => {
-      thread.onDeath = () => undefined;
+      // A late answer must not reach the calls of the thread that takes its place.
+      thread.silence();
       thread.terminate();
       this.#thread = undefined;
       this.#rejectAll(() => new QuickdrawError("internal", `the worker died: ${message}; the next call starts another`));
@@ -263,6 +274,7 @@ export class WorkerClassifier implements Disposable {
       if (answer.kind !== "value" && answer.kind !== "error") return;
       const call = this.#underWay.get(answer.id);
       this.#underWay.delete(answer.id);
+      thread.expectAnswer(this.#underWay.size > 0);
       if (answer.kind === "value") {
         call?.resolve(answer.value as never);
       } else {
@@ -291,6 +303,12 @@ function disposed(): QuickdrawError {
   return new QuickdrawError("disposed", "this classifier was disposed: call createWorkerClassifier() for another");
 }
 
+/**
+ * A worker that says nothing for so long is blocked or gone: some browsers end one for lack of memory without an event.
+ * A drawing of a million points takes a second on a desktop computer.
+ */
+const MAX_SILENCE_MS = 30_000;
+
 /** A worker of a browser, or a thread of Node, with one face. */
 class Thread {
   onAnswer: (answer: Answer) => void = () => undefined;
@@ -298,37 +316,42 @@ class Thread {
   onDeath: (message: string) => void = () => undefined;
 
   readonly send: (request: Request, transfer?: ArrayBuffer[]) => void;
-  readonly terminate: () => void;
+  readonly #terminate: () => void;
+  /** What may be wrong if its program cannot be loaded. */
+  readonly #remedy: string;
+  #watchdog: ReturnType<typeof setTimeout> | undefined;
 
-  private constructor(send: Thread["send"], terminate: () => void) {
+  private constructor(send: Thread["send"], terminate: () => void, remedy = "") {
     this.send = send;
-    this.terminate = terminate;
+    this.#terminate = terminate;
+    this.#remedy = remedy;
   }
 
   static async start(worker: WorkerLoadOptions["worker"]): Promise<Thread> {
     try {
       return typeof Worker === "undefined" && typeof worker !== "function"
         ? await Thread.#startInNode(worker)
-        : Thread.#startInBrowser(worker);
+        : await Thread.#startInBrowser(worker);
     } catch (cause) {
       if (cause instanceof QuickdrawError) throw cause;
       throw new QuickdrawError("load-failed", `the worker could not be started: ${messageOf(cause)}`, { cause });
     }
   }
 
-  static #startInBrowser(source: WorkerLoadOptions["worker"]): Thread {
-    const worker =
+  static async #startInBrowser(source: WorkerLoadOptions["worker"]): Promise<Thread> {
+    const { worker, remedy } =
       typeof source === "function"
-        ? source()
-        : source !== undefined
-          ? new Worker(source, { type: "module", name: "quickdraw-rnn" })
-          : // Bundlers look for exactly this form.
-            new Worker(new URL("./worker-thread.js", import.meta.url), { type: "module", name: "quickdraw-rnn" });
+        ? { worker: source(), remedy: "" }
+        : startWorker(source === undefined ? workerProgram() : await resolveUrl(source));
+    if (typeof worker?.postMessage !== "function") {
+      throw new QuickdrawError("invalid-options", "option `worker`: the function gave no Worker");
+    }
     const thread: Thread = new Thread(
       (request, transfer = []) => worker.postMessage(request, transfer),
       () => worker.terminate(),
+      remedy,
     );
-    worker.onmessage = ({ data }: MessageEvent<Answer>) => thread.onAnswer(data);
+    worker.onmessage = ({ data }: MessageEvent<unknown>) => thread.#receive(data);
     worker.onmessageerror = () => thread.onDeath("an answer of it could not be read");
     worker.onerror = (event) => {
       event.preventDefault();
@@ -342,9 +365,10 @@ class Thread {
       throw new QuickdrawError("unsupported", "there are no workers here: use Classifier of quickdraw-rnn");
     }
     const { Worker } = await nodeModule<typeof import("node:worker_threads")>("node:worker_threads");
-    const url = source === undefined ? new URL("./worker-thread.js", import.meta.url) : await resolveUrl(source);
-    // Options of the program, such as --eval, are not the worker's.
-    const worker = new Worker(url, { execArgv: [] });
+    const { URL } = await nodeModule<typeof import("node:url")>("node:url");
+    const { href } = source === undefined ? workerProgram() : await resolveUrl(source);
+    // Options of the program, such as --eval, are not the worker's. jsdom's URLs are not Node's.
+    const worker = new Worker(new URL(href), { execArgv: [] });
     const thread: Thread = new Thread(
       (request, transfer = []) => worker.postMessage(request, transfer),
       () => void worker.terminate(),
@@ -354,7 +378,7 @@ class Thread {
       if (!isDead) thread.onDeath(message);
       isDead = true;
     };
-    worker.on("message", (answer: Answer) => thread.onAnswer(answer));
+    worker.on("message", (data: unknown) => thread.#receive(data));
     worker.on("messageerror", () => die("an answer of it could not be read"));
     worker.on("error", (error) => die(messageOf(error)));
     worker.on("exit", (code) => die(`it ended with exit code ${code}`));
@@ -363,14 +387,84 @@ class Thread {
 
   /** Loads the model; `onAnswer` and `onDeath` are free again when the promise is settled. */
   load(model: WorkerModel, onProgress: LoadOptions["onProgress"]): Promise<ModelFacts> {
-    return new Promise((resolve, reject) => {
-      this.onDeath = (message) => reject(new QuickdrawError("load-failed", `the worker could not be started: ${message}`));
+    const loading = new Promise<ModelFacts>((resolve, reject) => {
+      this.onDeath = (message) => {
+        const error = `the worker could not be started: ${message}${this.#remedy}`;
+        reject(new QuickdrawError("load-failed", error));
+      };
       this.onAnswer = (answer) => {
         if (answer.kind === "progress") report(onProgress, answer.progress);
         else if (answer.kind === "loaded") resolve(answer.facts);
         else if (answer.kind === "failed") reject(new QuickdrawError(answer.error.code, answer.error.message));
+        // A network may be slow, but a worker that waits for it answers.
+        else if (answer.kind === "pong") this.#ping();
       };
       this.send({ kind: "load", model });
+      this.#ping();
     });
+    return loading.finally(() => this.expectAnswer(false));
+  }
+
+  /** Whether the worker owes an answer: one that is silent for too long is dead. */
+  expectAnswer(isExpected: boolean): void {
+    clearTimeout(this.#watchdog);
+    this.#watchdog = undefined;
+    if (isExpected) this.#watch();
+  }
+
+  /** Nobody hears it from now on. */
+  silence(): void {
+    this.onAnswer = () => undefined;
+    this.onDeath = () => undefined;
+    this.expectAnswer(false);
+  }
+
+  terminate(): void {
+    this.expectAnswer(false);
+    this.#terminate();
+  }
+
+  /** Asks for a sign of life, again and again while a load goes on. */
+  #ping(): void {
+    this.expectAnswer(false);
+    this.#watchdog = setTimeout(() => {
+      this.send({ kind: "ping" });
+      this.#watch();
+    }, MAX_SILENCE_MS / 2);
+  }
+
+  #watch(): void {
+    const start = Date.now();
+    this.#watchdog = setTimeout(() => {
+      // A computer that slept hears the answers after its timers.
+      if (Date.now() - start > 2 * MAX_SILENCE_MS) return this.#watch();
+      this.onDeath(`it has been silent for ${MAX_SILENCE_MS / 1000} seconds`);
+    }, MAX_SILENCE_MS);
+  }
+
+  #receive(data: unknown): void {
+    const answer = readAnswer(data);
+    if (answer !== undefined) this.onAnswer(answer);
+  }
+}
+
+/** Starts a browser's worker. */
+function startWorker(program: URL): { worker: Worker; remedy: string } {
+  const options = { type: "module", name: "quickdraw-rnn" } as const;
+  const isHttp = program.protocol === "http:" || program.protocol === "https:";
+  if (!isHttp || program.origin === globalThis.location?.origin) {
+    const remedy = `; ${shown(program)} must be the package's dist/worker-thread.js`;
+    return { worker: new Worker(program, options), remedy };
+  }
+  // A worker's program must be of the page's own origin, as a Blob of the page is; what it imports may come from others.
+  const blob = new Blob([`import ${JSON.stringify(program.href)};`], { type: "text/javascript" });
+  const address = URL.createObjectURL(blob);
+  const remedy =
+    `; its program comes from another origin: ${shown(program)} needs CORS, and the page's Content-Security-Policy must ` +
+    "allow `worker-src blob:`; or serve dist/worker-thread.js from the page's own origin and name it as option `worker`";
+  try {
+    return { worker: new Worker(address, options), remedy };
+  } catch (cause) {
+    throw new QuickdrawError("load-failed", `the worker could not be started: ${messageOf(cause)}${remedy}`, { cause });
   }
 }
