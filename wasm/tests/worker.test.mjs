@@ -277,29 +277,35 @@ describe("a worker of one's own", { timeout: 60_000 }, () => {
   });
   after(() => rm(folder, { recursive: true }));
 
-  const program = async (name, text) => {
+  /** A worker with this package's program that does something else first, and before each message. */
+  const program = async (name, first, before) => {
     const file = path.join(folder, name);
-    await writeFile(file, `import { parentPort } from "node:worker_threads";\n${text}`);
+    const thread = new URL("../dist/worker-thread.js", import.meta.url).href;
+    await writeFile(file, `import { parentPort } from "node:worker_threads";
+      const { on } = parentPort;
+      parentPort.on = (event, listener) =>
+        on.call(parentPort, event, async (message) => {
+          ${before}
+          listener(message);
+        });
+      ${first}
+      await import(${JSON.stringify(thread)});`);
     return file;
   };
-  const thread = `await import(${JSON.stringify(new URL("../dist/worker-thread.js", import.meta.url).href)});`;
 
   test("may say anything else too", async () => {
-    const worker = await program("talks.mjs", `
+    const first = `
       const junk = [undefined, null, 7, "ready", {}, { kind: "loaded" }, { kind: "failed" }, { kind: "value" },
         { kind: "error", id: 1 }, { kind: "progress" }, { kind: "unheard of" }, { kind: "value", id: 77 }];
-      for (const message of junk) parentPort.postMessage(message);
-      parentPort.on("message", () => { for (const message of junk) parentPort.postMessage(message); });
-      ${thread}`);
-    const classifier = await createWorkerClassifier({ model: fixtureFolder, worker });
-    assert.equal((await classifier.classify(zigzag)).length, 5);
+      const talk = () => { for (const message of junk) parentPort.postMessage(message); };
+      talk();`;
+    const classifier = await createWorkerClassifier({ model: fixtureFolder, worker: await program("talks.mjs", first, "talk();") });
+    assert.equal((await classifier.classify(zigzag)).length, here.classify(zigzag).length);
     classifier.dispose();
   });
 
   test("that is blocked ends with an error, and the next call starts another", async (context) => {
-    const worker = await program("blocks.mjs", `
-      parentPort.on("message", ({ strokes }) => { if (strokes?.offsets.length === 7) for (;;); });
-      ${thread}`);
+    const worker = await program("blocks.mjs", "", "if (message.strokes?.offsets.length === 7) for (;;);");
     const classifier = await createWorkerClassifier({ model: fixtureFolder, worker });
     await classifier.classify(zigzag);
     const { setTimeout: wait } = globalThis;
@@ -310,7 +316,7 @@ describe("a worker of one's own", { timeout: 60_000 }, () => {
     context.mock.timers.tick(30_000);
     await outcome;
     context.mock.timers.reset();
-    assert.equal((await classifier.classify(zigzag)).length, 5);
+    assert.equal((await classifier.classify(zigzag)).length, here.classify(zigzag).length);
     classifier.dispose();
   });
 
@@ -325,15 +331,9 @@ describe("a worker of one's own", { timeout: 60_000 }, () => {
       }
       return outcome;
     };
-    const silent = await program("silent.mjs", 'parentPort.on("message", () => {});');
-    const slow = await program("slow.mjs", `
-      const { on } = parentPort;
-      parentPort.on = (event, listener) =>
-        on.call(parentPort, event, async (message) => {
-          if (message.kind === "load") await new Promise((resolve) => setTimeout(resolve, 1200));
-          listener(message);
-        });
-      ${thread}`);
+    const silent = await program("silent.mjs", "", "return;");
+    const later = "await new Promise((resolve) => setTimeout(resolve, 1200));";
+    const slow = await program("slow.mjs", "", `if (message.kind === "load") ${later}`);
     context.mock.timers.enable({ apis: ["setTimeout"] });
     const error = await load(silent, 3);
     assert.equal(error.code, "load-failed");

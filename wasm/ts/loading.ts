@@ -1,5 +1,7 @@
 /* A load as its callers see it: the bytes that arrive, and a signal that ends the waiting. */
 
+import type { PlatformAbortSignal } from "./platform.js";
+
 /** How far a load is. */
 export interface LoadProgress {
   /** Bytes of the module and of the model that are there. */
@@ -84,7 +86,7 @@ export function report(onProgress: ((progress: LoadProgress) => void) | undefine
 }
 
 /** A promise that rejects with the signal's reason once the signal is aborted; what it waits for goes on. */
-export function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+export function abortable<T>(promise: Promise<T>, signal: PlatformAbortSignal | undefined): Promise<T> {
   if (signal === undefined) return promise;
   return new Promise((resolve, reject) => {
     const abort = (): void => reject(reasonOf(signal));
@@ -95,10 +97,10 @@ export function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefine
 }
 
 /** Why a signal was aborted; Firefox 89 to 96 and Chrome 96 and 97 do not say. */
-export function reasonOf(signal: AbortSignal): unknown {
+export function reasonOf(signal: PlatformAbortSignal): unknown {
   return signal.reason ?? new DOMException("the load was aborted", "AbortError");
 }
 
-export function throwIfAborted(signal: AbortSignal | undefined): void {
+export function throwIfAborted(signal: PlatformAbortSignal | undefined): void {
   if (signal?.aborted) throw reasonOf(signal);
 }

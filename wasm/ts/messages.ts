@@ -4,6 +4,7 @@ import type { QuickdrawErrorCode } from "./error.js";
 import type { LoadProgress } from "./loading.js";
 import type { Arithmetic, ClassifyOptions, Thresholds } from "./options.js";
 import type { Packed } from "./strokes.js";
+import type { PlatformModule } from "./platform.js";
 
 /** An address as text, or a file as bytes. */
 export type SentFile = string | Uint8Array;
@@ -11,7 +12,7 @@ export type SentFile = string | Uint8Array;
 /** What the worker loads: everything is named, because the worker's program does not know where it lies itself. */
 export interface WorkerModel {
   readonly model: string | { readonly modelJson: SentFile; readonly weights: SentFile };
-  readonly wasm: SentFile | WebAssembly.Module;
+  readonly wasm: SentFile | PlatformModule;
   readonly arithmetic: Arithmetic | undefined;
 }
 

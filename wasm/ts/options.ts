@@ -4,9 +4,10 @@ import { QuickdrawError } from "./error.js";
 import type { LoadProgress } from "./loading.js";
 import { isAnswer } from "./read.js";
 import type { WasmSource } from "./runtime.js";
+import type { PlatformAbortSignal, PlatformModule, PlatformResponse, PlatformUrl } from "./platform.js";
 
 /** Where a file lies, the file in memory, or an answer of a server that brings it. */
-export type FileSource = string | URL | ArrayBuffer | Uint8Array | Response | PromiseLike<Response>;
+export type FileSource = string | PlatformUrl | ArrayBuffer | Uint8Array | PlatformResponse | PromiseLike<PlatformResponse>;
 
 /** The two files of a model folder. */
 export interface ModelFiles {
@@ -28,7 +29,7 @@ export interface LoadOptions {
    * Another model than the shipped one: the address of a folder with `model.json` and `weights.safetensors`, or both
    * files. In Node a string without a scheme is a path.
    */
-  readonly model?: string | URL | ModelFiles;
+  readonly model?: string | PlatformUrl | ModelFiles;
   /**
    * The compiled module, for bundlers that do not follow `new URL("...", import.meta.url)`: its address, its bytes, a
    * server's answer or the module itself. It is instantiated once; later calls share that instance.
@@ -39,7 +40,7 @@ export interface LoadOptions {
   /**
    * Ends the waiting: the promise rejects with the signal's reason. What others wait for as well goes on for them.
    */
-  readonly signal?: AbortSignal;
+  readonly signal?: PlatformAbortSignal;
   /**
    * Called as bytes of the module and the model arrive, and once with all of them when the classifier is ready. An
    * error that it throws does not end the load.
@@ -81,7 +82,9 @@ export interface ClassifyOptions extends ProbabilityOptions {
 export function readLoadOptions(options: LoadOptions): LoadOptions {
   checkObject(options, "load({ model, wasm })");
   const { model, wasm, arithmetic, signal, onProgress } = options;
-  const isFile = (source: unknown): boolean => isAddress(source) || isFileSource(source);
+  // The text of a file is no address of it.
+  const isText = (source: unknown): boolean => typeof source === "string" && /^\s*(\{|$)/.test(source);
+  const isFile = (source: unknown): boolean => (isAddress(source) && !isText(source)) || isFileSource(source);
   if (model !== undefined && !isAddress(model) && !(isFile(model?.modelJson) && isFile(model?.weights))) {
     throw invalid(
       "model",
@@ -109,12 +112,12 @@ export function readLoadOptions(options: LoadOptions): LoadOptions {
   return { model, wasm, arithmetic, signal, onProgress } as LoadOptions;
 }
 
-export function isAddress(value: unknown): value is string | URL {
+export function isAddress(value: unknown): value is string | PlatformUrl {
   return typeof value === "string" || isUrl(value);
 }
 
 /** Also one of another window or of jsdom. */
-export function isUrl(value: unknown): value is URL {
+export function isUrl(value: unknown): value is PlatformUrl {
   return tag(value) === "[object URL]" && typeof (value as URL).href === "string";
 }
 
@@ -132,7 +135,7 @@ function tag(value: unknown): string {
 }
 
 /** Also where there is no WebAssembly. */
-export function isModule(value: unknown): value is WebAssembly.Module {
+export function isModule(value: unknown): value is PlatformModule {
   return typeof WebAssembly === "object" && value instanceof WebAssembly.Module;
 }
 

@@ -9,16 +9,17 @@ import { isBytes, isUrl } from "./options.js";
 import { type OnResponse, isAnswer, readBytes, readResponse, resolveUrl, shown } from "./read.js";
 import { hasRelaxedSimd, hasSimd } from "./simd.js";
 import { checkText } from "./text.js";
+import type { PlatformModule, PlatformResponse, PlatformUrl } from "./platform.js";
 
 /** Where the module comes from when it is not the file beside this package's code. */
 export type WasmSource =
   | string
-  | URL
+  | PlatformUrl
   | ArrayBuffer
   | Uint8Array
-  | WebAssembly.Module
-  | Response
-  | PromiseLike<Response>;
+  | PlatformModule
+  | PlatformResponse
+  | PromiseLike<PlatformResponse>;
 
 /** The module on its way, or there. */
 export interface Runtime {

@@ -33,6 +33,7 @@ import { workerProgram } from "./program.js";
 import { readSource, resolveUrl, shown } from "./read.js";
 import { hasRelaxedSimd } from "./simd.js";
 import { type Strokes, readStrokes } from "./strokes.js";
+import type { PlatformAbortSignal, PlatformUrl, PlatformWorker } from "./platform.js";
 
 export type { Prediction } from "./classifier.js";
 export { QuickdrawError } from "./error.js";
@@ -47,7 +48,7 @@ export interface WorkerLoadOptions extends LoadOptions {
    * For bundlers that do not follow `new URL("...", import.meta.url)`: the address of the package's
    * `dist/worker-thread.js`, or a function that starts a worker with it. A worker that died is started again.
    */
-  readonly worker?: string | URL | (() => Worker);
+  readonly worker?: string | PlatformUrl | (() => PlatformWorker);
 }
 
 /**
@@ -132,7 +133,7 @@ export class WorkerClassifier implements Disposable {
   static async start(
     model: WorkerModel,
     worker: WorkerLoadOptions["worker"],
-    signal: AbortSignal | undefined,
+    signal: PlatformAbortSignal | undefined,
     onProgress: LoadOptions["onProgress"],
   ): Promise<WorkerClassifier> {
     const thread = await Thread.start(worker);
