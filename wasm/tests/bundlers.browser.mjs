@@ -73,8 +73,9 @@ after(async () => {
  * @param {string} root
  * @param {string} [policy]
  * @param {Map<string, [status: number, type: string, body?: string]>} [faults] other answers, by the end of the path
+ * @param {Record<string, string>} [headers] of every file
  */
-async function serve(root, policy = STRICT_POLICY, faults = new Map()) {
+async function serve(root, policy = STRICT_POLICY, faults = new Map(), headers = {}) {
   const server = createServer(async (request, response) => {
     const { pathname } = new URL(request.url, "http://server");
     const fault = [...faults].find(([end]) => pathname.endsWith(end))?.[1];
@@ -83,7 +84,7 @@ async function serve(root, policy = STRICT_POLICY, faults = new Map()) {
     try {
       const body = await readFile(file);
       const type = fault?.[1] ?? types[path.extname(file)] ?? "application/octet-stream";
-      response.writeHead(200, { "content-type": type, "content-security-policy": policy }).end(body);
+      response.writeHead(200, { "content-type": type, "content-security-policy": policy, ...headers }).end(body);
     } catch {
       response.writeHead(404, { "content-type": "text/html" }).end("<!doctype html>nothing here");
     }
@@ -175,6 +176,37 @@ test("a plain module script, under a strict policy", { timeout: 120_000 }, async
   await assertRecognises(`${await serve(app)}/`);
 });
 
+test("from another origin, as from a CDN, the worker too where the policy allows it", { timeout: 120_000 }, async () => {
+  const installed = path.join(folder, "node_modules");
+  const cdn = await serve(installed, STRICT_POLICY, new Map(), { "access-control-allow-origin": "*" });
+  const program = unbundled(page("")).replaceAll('"/quickdraw-rnn/', `"${cdn}/quickdraw-rnn/`);
+  const app = await writeApp("cdn", { "index.html": html("app.js"), "app.js": program });
+  const policy = (workers) =>
+    `default-src 'none'; script-src 'self' ${cdn} 'wasm-unsafe-eval'; connect-src ${cdn}; worker-src ${workers}`;
+  await assertRecognises(`${await serve(app, policy("blob:"))}/`);
+  const { found } = await visit(`${await serve(app, policy("'self'"))}/`);
+  assert.match(found.error, /the worker could not be started.*another origin.*\(`worker-src blob:`\).*option `worker`/);
+});
+
+test("the script and a file: no server, no modules", { timeout: 120_000 }, async () => {
+  const app = await writeApp("file", {
+    "index.html": `<!doctype html><meta charset="utf-8"><script src="quickdraw-rnn.global.js"></script><script src="app.js"></script>`,
+    "app.js": page("").replaceAll(/^ *import (.*) from .*$/gm, "const $1 = quickdraw;"),
+  });
+  const installed = path.join(folder, "node_modules/quickdraw-rnn");
+  await cp(path.join(installed, "dist/quickdraw-rnn.global.js"), path.join(app, "quickdraw-rnn.global.js"));
+  await assertRecognises(new URL(`file://${app}/index.html`).href);
+});
+
+test("everything inline, through a bundler that follows no addresses", { timeout: 120_000 }, async () => {
+  const text = page("").replaceAll(/"quickdraw-rnn(\/[a-z-]+)?"/g, '"quickdraw-rnn/inline"');
+  const app = await writeApp("inline", { "dist/index.html": html("app.js"), "app.js": text });
+  const options = { bundle: true, format: "esm", target: "es2022", outdir: "dist", logLevel: "silent" };
+  await esbuild.build({ absWorkingDir: app, entryPoints: { app: "app.js" }, ...options });
+  const policy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src blob:";
+  await assertRecognises(`${await serve(path.join(app, "dist"), policy)}/`);
+});
+
 /** What an application offers its test: both ways to load, and what they tell. */
 const loaders = unbundled(`
   import { Classifier } from "quickdraw-rnn";
@@ -202,7 +234,8 @@ test("what the server answers instead of a file is named, and the next load succ
   await visit(`${await serve(app, STRICT_POLICY, faults)}/`, async (tab) => {
     await found(tab);
     const load = (place) => tab.evaluate((place) => window.load(place), place);
-    for (const file of ["quickdraw_wasm_relaxed_bg.wasm", "model.json", "weights.safetensors"]) {
+    // The shipped model.json is in the code.
+    for (const file of ["quickdraw_wasm_relaxed_bg.wasm", "weights.safetensors"]) {
       for (const [fault, message] of [[missing, "could not be fetched: the server answered 404"], [fallback, "is a web page"]]) {
         faults.set(file, fault);
         for (const place of ["here", "there"]) {

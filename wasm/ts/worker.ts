@@ -449,22 +449,25 @@ class Thread {
   }
 }
 
-/** Starts a browser's worker. */
+/**
+ * Starts a browser's worker. Its program is a script as well as a module, and must be of the page's own origin, as a
+ * Blob of the page is; from there a script may load scripts of any other origin. Pages from files take scripts only.
+ */
 function startWorker(program: URL): { worker: Worker; remedy: string } {
-  const options = { type: "module", name: "quickdraw-rnn" } as const;
-  const isHttp = program.protocol === "http:" || program.protocol === "https:";
-  if (!isHttp || program.origin === globalThis.location?.origin) {
-    const remedy = `; ${shown(program)} must be the package's dist/worker-thread.js`;
-    return { worker: new Worker(program, options), remedy };
-  }
-  // A worker's program must be of the page's own origin, as a Blob of the page is; what it imports may come from others.
-  const blob = new Blob([`import ${JSON.stringify(program.href)};`], { type: "text/javascript" });
-  const address = URL.createObjectURL(blob);
-  const remedy =
-    `; its program comes from another origin: ${shown(program)} needs CORS, and the page's Content-Security-Policy must ` +
-    "allow `worker-src blob:`; or serve dist/worker-thread.js from the page's own origin and name it as option `worker`";
+  const isOwn = program.origin === globalThis.location?.origin && program.origin !== "null";
+  const isForeign = !isOwn && /^https?:$/.test(program.protocol);
+  const blob = "the page's Content-Security-Policy must allow it (`worker-src blob:`), or serve dist/worker-thread.js from " +
+    "the page's own origin and name it as option `worker`";
+  const remedy = isForeign
+    ? `; its program comes from another origin, ${shown(program)}, by a Blob: ${blob}`
+    : program.protocol === "blob:"
+      ? `; its program is a Blob: ${blob}`
+      : `; ${shown(program)} must be the package's dist/worker-thread.js`;
+  const script = (): Blob => new Blob([`importScripts(${JSON.stringify(program.href)});`], { type: "text/javascript" });
   try {
-    return { worker: new Worker(address, options), remedy };
+    const address = isForeign ? URL.createObjectURL(script()) : program.href;
+    const worker = new Worker(address, { type: isOwn ? "module" : "classic", name: "quickdraw-rnn" });
+    return { worker, remedy };
   } catch (cause) {
     throw new QuickdrawError("load-failed", `the worker could not be started: ${messageOf(cause)}${remedy}`, { cause });
   }
