@@ -209,7 +209,7 @@ describe("the documents", () => {
     const rows = [...text.matchAll(/^\| `([^`]+)` \| ([\d,]+) kB \| (?:(\d+) kB )?\|$/gm)];
     assert.deepEqual(
       rows.map(([, file]) => file).sort(),
-      ["model/model.json", "model/weights.safetensors", "pkg/quickdraw_wasm_bg.wasm", "pkg/quickdraw_wasm_relaxed_bg.wasm"],
+      ["dist/inline.js", "dist/quickdraw-rnn.global.js", "model/model.json", "model/weights.safetensors", "pkg/quickdraw_wasm_bg.wasm", "pkg/quickdraw_wasm_relaxed_bg.wasm"],
     );
     for (const [, file, size, compressed] of rows) {
       const bytes = await readFile(path.join(installed, file));
