@@ -43,6 +43,25 @@ function randomDrawing(random, withTimes = false) {
 
 const line = [[[0, 10], [0, 5]]];
 
+test("each value is read once: what is written is what was checked", () => {
+  const nRead = new Map();
+  /** Gives a value once, and then what would be no drawing. */
+  const once = (name, value) => {
+    nRead.set(name, (nRead.get(name) ?? 0) + 1);
+    return nRead.get(name) === 1 ? value : NaN;
+  };
+  const point = { get x() { return once("x", 1); }, get y() { return once("y", 2); } };
+  const list = (name, value) => Object.defineProperty([0], 0, { get: () => once(name, value) });
+  const record = {
+    get word() { return once("word", "cat"); },
+    get drawing() { return once("drawing", [[point], [list("x of a list", 3), list("y of a list", 4), list("time", 5)]]); },
+  };
+  assert.equal(toNdjson([record]), '{"word":"cat","drawing":[[[1],[2]],[[3],[4],[5]]]}\n');
+  assert.deepEqual(new Set(nRead.values()), new Set([1]));
+  const broken = { get word() { throw new Error("no word"); }, drawing: [[point]] };
+  assert.throws(() => toNdjson([broken]), invalidStrokes(/^drawing 0 /, /could not be read: no word/));
+});
+
 describe("ndjson", () => {
   test("what is written is read back to the last digit, with every field and the times", () => {
     const random = generator(1);

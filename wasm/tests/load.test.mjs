@@ -101,7 +101,8 @@ describe("a load that is watched", () => {
     await assert.rejects(Classifier.load({ signal: controller.signal }), (error) => error === reason);
     assert.equal((await other).classify(zigzag).length, 5);
     await assert.rejects(Classifier.load({ signal: AbortSignal.abort(), model: fixtureFolder }), { name: "AbortError" });
-    for (const options of [{ signal: true }, { signal: null }, { onProgress: "call me" }]) {
+    const half = { aborted: false, addEventListener: () => undefined };
+    for (const options of [{ signal: true }, { signal: null }, { signal: half }, { onProgress: "call me" }]) {
       await assertRefused(Classifier.load(options), "invalid-options", /expected (an AbortSignal|a function)/);
     }
   });

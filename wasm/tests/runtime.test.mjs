@@ -69,10 +69,13 @@ describe("the module comes from", () => {
   before(async () => {
     const bytes = await readFile(own);
     server = createServer((request, response) => {
-      response.setHeader("content-type", request.url.endsWith(".txt") ? "text/plain" : "text/html");
+      const types = { ".txt": "text/plain", wasm: "application/wasm" };
+      const ending = Object.keys(types).find((ending) => request.url.endsWith(ending));
+      response.setHeader("content-type", types[ending] ?? "text/html");
       if (request.url.startsWith("/module")) return response.end(bytes);
-      if (request.url === "/cut") return response.writeHead(200, { "content-length": 100 }).write("\0asm", () => response.destroy());
-      if (request.url === "/page") return response.end("<!DOCTYPE html><title>An app</title>");
+      if (request.url.startsWith("/cut")) return response.writeHead(200, { "content-length": 100 }).write("\0asm", () => response.destroy());
+      if (request.url === "/nonsense.wasm") return response.end("\0asm and nothing else");
+      if (request.url.startsWith("/page")) return response.end("<!DOCTYPE html><title>An app</title>");
       response.writeHead(404).end("<!DOCTYPE html><title>Not here</title>");
     });
     await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -116,6 +119,36 @@ describe("the module comes from", () => {
     });
   }
 
+  test("a server that calls it what it is, and it is compiled while it arrives", async () => {
+    const program = `
+      // Node compiles a module of its own for the first answer.
+      await fetch(address + "/none");
+      const { compile, compileStreaming } = WebAssembly;
+      const calls = [];
+      WebAssembly.compile = (bytes) => (calls.push("compile"), compile(bytes));
+      WebAssembly.compileStreaming = (answer) => (calls.push("stream"), compileStreaming(answer));
+      const load = async (wasm) => {
+        const seen = [];
+        const onProgress = ({ loadedBytes, totalBytes }) => seen.push([loadedBytes, totalBytes]);
+        const found = await Classifier.load({ wasm, onProgress }).then(
+          (classifier) => classifier.classify(strokes).length,
+          ({ code, message }) => code + " " + message.replaceAll(address, ""),
+        );
+        console.log(calls.splice(0).join(), found, seen.length > 3, seen.at(-1)?.[0] > 2e6);
+      };
+      await load(address + "/none.wasm");
+      await load(address + "/page.wasm");
+      await load(address + "/cut.wasm");
+      await load(fetch(address + "/nonsense.wasm"));
+      await load(fetch(address + "/module.wasm"));`;
+    const lines = (await printed(program)).split("\n");
+    assert.match(lines[0], /^ load-failed .*none\.wasm could not be fetched: the server answered 404/);
+    assert.match(lines[1], /^stream load-failed .*page\.wasm is a web page/);
+    assert.match(lines[2], /^stream load-failed .*cut\.wasm could not be fetched/);
+    assert.match(lines[3], /^stream,compile invalid-wasm .*nonsense\.wasm is not a WebAssembly module: .*version/);
+    assert.equal(lines[4], "stream 5 true true");
+  });
+
   test("nowhere, and it is said why; the next load succeeds", async () => {
     const program = `
       for (const wasm of ["/none", "/page", "/cut"]) {
@@ -146,4 +179,83 @@ describe("the module comes from", () => {
       console.log(later.classify(strokes).length);`;
     assert.equal(await printed(program), "5");
   });
+});
+
+describe("what the platform lacks is said with a code:", () => {
+  /** The code and message of the error that a program in a process of its own ends with. */
+  async function failure(program) {
+    const text = `import { Classifier } from "quickdraw-rnn";
+      import { createWorkerClassifier } from "quickdraw-rnn/worker";
+      const load = async (call) => call().then(() => console.log("loaded"), (error) =>
+        console.log(error.constructor.name, error.code, error.message));
+      ${program}`;
+    const cwd = new URL("..", import.meta.url);
+    return (await promisify(execFile)(process.execPath, ["--input-type=module", "-e", text], { cwd })).stdout.trim();
+  }
+
+  for (const name of ["TextDecoder", "TextEncoder"]) {
+    test(name, async () => {
+      const found = await failure(`delete globalThis.${name}; await load(() => Classifier.load());`);
+      assert.match(found, new RegExp(`^QuickdrawError unsupported .*needs ${name}, which is missing here.*node:util`));
+    });
+  }
+
+  test("fetch", async () => {
+    const found = await failure('delete globalThis.fetch; await load(() => Classifier.load({ wasm: "http://127.0.0.1:9/" }));');
+    assert.match(found, /^QuickdrawError unsupported .*fetch is missing here/);
+  });
+
+  test("leave to compile", async () => {
+    const found = await failure(`
+      WebAssembly.compile = async () => { throw new WebAssembly.CompileError("Wasm code generation disallowed by embedder"); };
+      await load(() => Classifier.load());`);
+    assert.match(found, /^QuickdrawError unsupported WebAssembly may not be compiled here: .*option `wasm`: .*disallowed/);
+  });
+
+  test("workers", async () => {
+    const found = await failure(`
+      Object.defineProperty(process, "versions", { value: {} });
+      await load(() => createWorkerClassifier({ model: { modelJson: new Uint8Array(1), weights: new Uint8Array(1) } }));`);
+    assert.match(found, /^QuickdrawError unsupported there are no workers here/);
+  });
+
+  test("a Worker of the application's own that is none", async () => {
+    const found = await failure(`await load(() => createWorkerClassifier({ worker: () => undefined }));`);
+    assert.match(found, /^QuickdrawError invalid-options option `worker`: the function gave no Worker/);
+  });
+
+  test("URLs and windows of jsdom are taken for what they are", async () => {
+    const found = await failure(`
+      // URLs of another implementation, which Node does not know.
+      const { URL: NodeUrl } = globalThis;
+      globalThis.URL = class URL {
+        #url;
+        constructor(...parts) { this.#url = new NodeUrl(...parts.map(String)); }
+        get href() { return this.#url.href; }
+        get protocol() { return this.#url.protocol; }
+        get pathname() { return this.#url.pathname; }
+        set pathname(value) { this.#url.pathname = value; }
+        toString() { return this.#url.href; }
+        get [Symbol.toStringTag]() { return "URL"; }
+      };
+      globalThis.document = { baseURI: "http://localhost/" };
+      await load(async () => (await Classifier.load()).dispose());
+      await load(async () => (await createWorkerClassifier()).dispose());
+      await load(() => Classifier.load({ model: new NodeUrl("file:///no/model") }));`);
+    const lines = found.split("\n");
+    assert.deepEqual(lines.slice(0, 2), ["loaded", "loaded"]);
+    assert.match(lines[2], /^QuickdrawError load-failed file:\/\/\/no\/model\/\S+ could not be read/);
+  });
+});
+
+test("code without an address names the options that help", async () => {
+  const { build } = await import("esbuild");
+  const entry = 'export { Classifier } from "quickdraw-rnn"; export { createWorkerClassifier } from "quickdraw-rnn/worker";';
+  const stdin = { contents: entry, resolveDir: new URL("..", import.meta.url).pathname };
+  const define = { "import.meta.url": "undefined" };
+  const { outputFiles } = await build({ stdin, bundle: true, format: "esm", target: "es2022", write: false, define, logLevel: "silent" });
+  const { Classifier, createWorkerClassifier } = await import(`data:text/javascript,${encodeURIComponent(outputFiles[0].text)}`);
+  for (const load of [Classifier.load, createWorkerClassifier]) {
+    await assert.rejects(load(), { code: "unsupported", message: /import\.meta\.url.*`wasm`, `model` and `worker`.*inline/ });
+  }
 });

@@ -4,7 +4,7 @@
  * @packageDocumentation
  */
 
-import { QuickdrawError } from "./error.js";
+import { QuickdrawError, messageOf } from "./error.js";
 import { parseJson } from "./json.js";
 import { checkObject, invalid } from "./options.js";
 import { MAX_POINTS, type Strokes, isList, readExactStrokes, readStrokes } from "./strokes.js";
@@ -201,8 +201,8 @@ export function toNdjson(drawings: Iterable<Strokes | NewRecord>): string {
     try {
       lines.push(`${JSON.stringify(readRecord(value))}\n`);
     } catch (cause) {
-      if (!(cause instanceof QuickdrawError)) throw cause;
-      throw new QuickdrawError(cause.code, `drawing ${lines.length} (counted from 0): ${cause.message}`, { cause });
+      const { code, message } = cause instanceof QuickdrawError ? cause : bad(`it could not be read: ${messageOf(cause)}`);
+      throw new QuickdrawError(code, `drawing ${lines.length} (counted from 0): ${message}`, { cause });
     }
   }
   return lines.join("");
