@@ -234,6 +234,7 @@ export as namespace ${GLOBAL_NAME};
     outfile: path.join(dist, "commonjs.cjs"),
     format: "cjs",
     plugins: [variant("commonjs")],
+    external: ["node:util"],
     banner: { js: 'const moduleUrl = require("node:url").pathToFileURL(__filename).href;' },
     define: { ...common.define, "import.meta.url": "moduleUrl" },
   });

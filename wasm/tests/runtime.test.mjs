@@ -134,7 +134,7 @@ describe("the module comes from", () => {
           (classifier) => classifier.classify(strokes).length,
           ({ code, message }) => code + " " + message.replaceAll(address, ""),
         );
-        console.log(calls.splice(0).join(), found, seen.length > 3, seen.at(-1)?.[0] > 2e6);
+        console.log(calls.splice(0).join() || "neither", found, seen.length > 3, seen.at(-1)?.[0] > 2e6);
       };
       await load(address + "/none.wasm");
       await load(address + "/page.wasm");
@@ -142,7 +142,7 @@ describe("the module comes from", () => {
       await load(fetch(address + "/nonsense.wasm"));
       await load(fetch(address + "/module.wasm"));`;
     const lines = (await printed(program)).split("\n");
-    assert.match(lines[0], /^ load-failed .*none\.wasm could not be fetched: the server answered 404/);
+    assert.match(lines[0], /^neither load-failed .*none\.wasm could not be fetched: the server answered 404/);
     assert.match(lines[1], /^stream load-failed .*page\.wasm is a web page/);
     assert.match(lines[2], /^stream load-failed .*cut\.wasm could not be fetched/);
     assert.match(lines[3], /^stream,compile invalid-wasm .*nonsense\.wasm is not a WebAssembly module: .*version/);

@@ -4,10 +4,11 @@
  */
 
 import { QuickdrawError } from "./error.js";
+import { hiddenInNode } from "./node.js";
 
 /** The platform's constructor; jsdom has none of these, and so hides those of Node. */
 function platform<N extends "TextDecoder" | "TextEncoder">(name: N): (typeof globalThis)[N] {
-  const found = globalThis[name];
+  const found = globalThis[name] ?? hiddenInNode(name);
   if (typeof found === "function") return found;
   throw new QuickdrawError(
     "unsupported",
