@@ -258,6 +258,23 @@ describe("a worker that dies", { timeout: 60_000 }, () => {
     classifier.dispose();
   });
 
+  test("again and again is not started for ever", async () => {
+    const program = path.join(folder, "always.mjs");
+    await writeFile(program, dying("strokes?.offsets.length === 7"));
+    const classifier = await createWorkerClassifier({ model: fixtureFolder, worker: program });
+    const deadly = Array.from({ length: 7 }, () => line[0]);
+    const messages = [];
+    const ask = (strokes) => classifier.embed(strokes).catch(({ code, message }) => messages.push(`${code} ${message}`));
+    await ask(deadly);
+    await ask(line);
+    for (let death = 0; death < 5; death++) await ask(deadly);
+    await ask(line);
+    assert.deepEqual(messages.map((message) => /another$|none is started any more$|5 workers died in a row.*for another/.exec(message)?.[0].slice(0, 9)),
+      [...Array(5).fill("another"), "none is s", "5 workers"]);
+    assert.ok(messages.every((message) => message.startsWith("internal ")));
+    classifier.dispose();
+  });
+
   test("and cannot be started again says why, each time", async () => {
     const program = path.join(folder, "once.mjs");
     await writeFile(program, dying('kind === "call"'));
@@ -321,24 +338,32 @@ describe("a worker of one's own", { timeout: 60_000 }, () => {
   });
 
   test("that never answers is no worker of this package, one that is slow is waited for", async (context) => {
-    const { setTimeout: wait } = globalThis;
-    const load = async (worker, ticks) => {
-      const loading = createWorkerClassifier({ model: fixtureFolder, worker });
-      const outcome = loading.then((classifier) => classifier.dispose(), (error) => error);
-      for (let tick = 0; tick < ticks; tick++) {
-        await new Promise((resolve) => wait(resolve, 100));
+    context.mock.timers.enable({ apis: ["setTimeout"] });
+    /** What comes of a worker that answers so, after some quarters of a minute. */
+    const load = async (answerOf, quarters) => {
+      const told = [];
+      const worker = {
+        postMessage({ kind }) {
+          const answer = answerOf(kind, told.push(kind));
+          if (answer !== undefined) worker.onmessage({ data: answer });
+        },
+        terminate: () => told.push("terminate"),
+      };
+      const loading = createWorkerClassifier({ model: fixtureFolder, worker: () => worker });
+      const outcome = loading.then(({ labels }) => labels, ({ code, message }) => `${code} ${message}`);
+      for (let quarter = 0; quarter < quarters; quarter++) {
+        await new Promise((resolve) => setImmediate(resolve));
         context.mock.timers.tick(15_000);
       }
-      return outcome;
+      return [await outcome, told];
     };
-    const silent = await program("silent.mjs", "", "return;");
-    const later = "await new Promise((resolve) => setTimeout(resolve, 1200));";
-    const slow = await program("slow.mjs", "", `if (message.kind === "load") ${later}`);
-    context.mock.timers.enable({ apis: ["setTimeout"] });
-    const error = await load(silent, 3);
-    assert.equal(error.code, "load-failed");
-    assert.match(error.message, /could not be started: it has been silent/);
-    assert.equal(await load(slow, 8), undefined);
+    const [silent, told] = await load(() => undefined, 3);
+    assert.equal(silent, "load-failed the worker could not be started: it has been silent for 30 seconds");
+    assert.deepEqual(told, ["load", "ping", "terminate"]);
+
+    const facts = { labels: ["cat"], arithmetic: "int8" };
+    const slowly = (kind, nMessages) => (nMessages > 20 ? { kind: "loaded", facts } : kind === "ping" ? { kind: "pong" } : undefined);
+    assert.deepEqual((await load(slowly, 30))[0], ["cat"]);
   });
 });
 

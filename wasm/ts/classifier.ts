@@ -15,13 +15,13 @@ import {
   type ModelFiles,
   type ProbabilityOptions,
   allowedLabels,
-  isAddress,
   isUncertain,
   readClassifyOptions,
   readLoadOptions,
 } from "./options.js";
 import { readBytes, readSource, resolveUrl, shown } from "./read.js";
 import { loadRuntime } from "./runtime.js";
+import { isAddress } from "./sources.js";
 import { type Strokes, readStrokes } from "./strokes.js";
 
 /** A category and how probable the model finds it. */

@@ -2,9 +2,9 @@
 
 import { QuickdrawError } from "./error.js";
 import type { LoadProgress } from "./loading.js";
-import { isAnswer } from "./read.js";
+import type { PlatformAbortSignal, PlatformResponse, PlatformUrl } from "./platform.js";
 import type { WasmSource } from "./runtime.js";
-import type { PlatformAbortSignal, PlatformModule, PlatformResponse, PlatformUrl } from "./platform.js";
+import { isAddress, isAnswer, isFileSource, isModule } from "./sources.js";
 
 /** Where a file lies, the file in memory, or an answer of a server that brings it. */
 export type FileSource = string | PlatformUrl | ArrayBuffer | Uint8Array | PlatformResponse | PromiseLike<PlatformResponse>;
@@ -112,15 +112,6 @@ export function readLoadOptions(options: LoadOptions): LoadOptions {
   return { model, wasm, arithmetic, signal, onProgress } as LoadOptions;
 }
 
-export function isAddress(value: unknown): value is string | PlatformUrl {
-  return typeof value === "string" || isUrl(value);
-}
-
-/** Also one of another window or of jsdom. */
-export function isUrl(value: unknown): value is PlatformUrl {
-  return tag(value) === "[object URL]" && typeof (value as URL).href === "string";
-}
-
 function isSignal(value: unknown): value is AbortSignal {
   const signal = value as AbortSignal | null;
   return (
@@ -128,24 +119,6 @@ function isSignal(value: unknown): value is AbortSignal {
     typeof signal?.addEventListener === "function" &&
     typeof signal.removeEventListener === "function"
   );
-}
-
-function tag(value: unknown): string {
-  return Object.prototype.toString.call(value);
-}
-
-/** Also where there is no WebAssembly. */
-export function isModule(value: unknown): value is PlatformModule {
-  return typeof WebAssembly === "object" && value instanceof WebAssembly.Module;
-}
-
-function isFileSource(value: unknown): value is FileSource {
-  return isBytes(value) || isAnswer(value);
-}
-
-/** Also of another window. */
-export function isBytes(value: unknown): value is ArrayBuffer | Uint8Array {
-  return tag(value) === "[object ArrayBuffer]" || tag(value) === "[object Uint8Array]";
 }
 
 /** Options of `classify` and `probabilities` with their defaults. */

@@ -3,7 +3,8 @@
 import { QuickdrawError, messageOf } from "./error.js";
 import { type FileProgress, throwIfAborted } from "./loading.js";
 import { nodeModule } from "./node.js";
-import { type FileSource, isAddress, isUrl } from "./options.js";
+import type { FileSource } from "./options.js";
+import { isAddress, isAnswer, isResponse, isUrl } from "./sources.js";
 
 /** Turns what a user of the package calls an address into a URL. */
 export async function resolveUrl(address: string | URL): Promise<URL> {
@@ -70,19 +71,9 @@ export async function readSource(
   return source instanceof Uint8Array ? source : new Uint8Array(source);
 }
 
-/** Whether a value is a server's answer, or a promise that may bring one. */
-export function isAnswer(value: unknown): value is Response | PromiseLike<Response> {
-  return isResponse(value) || typeof (value as PromiseLike<unknown> | null | undefined)?.then === "function";
-}
-
 /** A URL as messages show it: data URLs can be megabytes long. */
 export function shown(url: URL): string {
   return url.href.length > 200 ? `${url.href.slice(0, 200)}...` : url.href;
-}
-
-/** Also one of another implementation of fetch. */
-function isResponse(value: unknown): value is Response {
-  return typeof (value as Response | null | undefined)?.arrayBuffer === "function" && "ok" in (value as Response);
 }
 
 function finished(bytes: Uint8Array, name: string, progress: FileProgress): Uint8Array {

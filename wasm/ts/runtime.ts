@@ -5,11 +5,11 @@ import instantiate from "../pkg/quickdraw_wasm.js";
 import { QuickdrawError, messageOf } from "./error.js";
 import { ownModule } from "./files.js";
 import { FileProgress } from "./loading.js";
-import { isBytes, isUrl } from "./options.js";
-import { type OnResponse, isAnswer, readBytes, readResponse, resolveUrl, shown } from "./read.js";
-import { hasRelaxedSimd, hasSimd } from "./simd.js";
-import { checkText } from "./text.js";
 import type { PlatformModule, PlatformResponse, PlatformUrl } from "./platform.js";
+import { type OnResponse, readBytes, readResponse, resolveUrl, shown } from "./read.js";
+import { hasRelaxedSimd, hasSimd } from "./simd.js";
+import { isAnswer, isBytes, isUrl } from "./sources.js";
+import { checkText } from "./text.js";
 
 /** Where the module comes from when it is not the file beside this package's code. */
 export type WasmSource =

@@ -22,18 +22,16 @@ import {
   type ProbabilityOptions,
   allowedLabels,
   invalid,
-  isAddress,
-  isModule,
   isUncertain,
-  isUrl,
   readClassifyOptions,
   readLoadOptions,
 } from "./options.js";
+import type { PlatformAbortSignal, PlatformUrl, PlatformWorker } from "./platform.js";
 import { workerProgram } from "./program.js";
 import { readSource, resolveUrl, shown } from "./read.js";
 import { hasRelaxedSimd } from "./simd.js";
+import { isAddress, isModule, isUrl } from "./sources.js";
 import { type Strokes, readStrokes } from "./strokes.js";
-import type { PlatformAbortSignal, PlatformUrl, PlatformWorker } from "./platform.js";
 
 export type { Prediction } from "./classifier.js";
 export { QuickdrawError } from "./error.js";
@@ -92,6 +90,9 @@ async function sendable(
   return { model: modelSent, wasm: wasmSent, arithmetic };
 }
 
+/** After so many workers that died without an answer, another one would die too, and each loads the model again. */
+const MAX_DEATHS = 5;
+
 /** A call that has no answer yet. */
 interface Call {
   readonly request: Request & { kind: "call" };
@@ -113,6 +114,8 @@ export class WorkerClassifier implements Disposable {
   readonly #startThread: () => Promise<Thread>;
   #thread: Promise<Thread> | undefined;
   #isDisposed = false;
+  /** How many workers died, one after the other, without an answer. */
+  #nDeaths = 0;
   #nCalls = 0;
   /** The calls that the worker has. */
   readonly #underWay = new Map<number, Call>();
@@ -243,7 +246,9 @@ export class WorkerClassifier implements Disposable {
   }
 
   #restart(): Promise<Thread> {
-    const starting = this.#startThread();
+    const message = `${MAX_DEATHS} workers died in a row: call createWorkerClassifier() for another classifier`;
+    const isOver = this.#nDeaths >= MAX_DEATHS;
+    const starting = isOver ? Promise.reject(new QuickdrawError("internal", message)) : this.#startThread();
     starting.then(
       (thread) => {
         if (this.#isDisposed) thread.terminate();
@@ -268,7 +273,9 @@ export class WorkerClassifier implements Disposable {
       thread.silence();
       thread.terminate();
       this.#thread = undefined;
-      this.#rejectAll(() => new QuickdrawError("internal", `the worker died: ${message}; the next call starts another`));
+      this.#nDeaths += 1;
+      const next = this.#nDeaths < MAX_DEATHS ? "the next call starts another" : "none is started any more";
+      this.#rejectAll(() => new QuickdrawError("internal", `the worker died: ${message}; ${next}`));
     };
     thread.onDeath = crashed;
     thread.onAnswer = (answer) => {
@@ -284,6 +291,7 @@ export class WorkerClassifier implements Disposable {
         // After a fault of the compiled recogniser its memory cannot be trusted.
         if (code === "internal") return crashed(message);
       }
+      this.#nDeaths = 0;
       this.#sendWaiting();
     };
   }
