@@ -158,7 +158,7 @@ export class Desk {
 
   /** Teaches the classifier what `categories` holds. */
   learn(): void {
-    this.guesser.learn(this.categories.all);
+    this.guesser.learn(this.categories.toLearn);
     this.#mode?.write();
   }
 
