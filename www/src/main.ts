@@ -8,7 +8,7 @@ import { Game, type Outcome } from "./game/game";
 import { readPrompts } from "./game/prompts";
 import { Summary } from "./game/summary";
 import { decodeDrawing } from "./keep/link";
-import { isKnown } from "./language/korean-names";
+import { isKnown, KOREAN_NAMES } from "./language/korean-names";
 import { chooseLanguage, preferredLanguage, type Language } from "./language/language";
 import { TEST_ACCURACY } from "./model-figures";
 import { Lesson } from "./teach/lesson";
@@ -25,6 +25,8 @@ const embedText = element("embed-text");
 const languageButtons = [...document.querySelectorAll<HTMLButtonElement>("[data-language]")];
 const themeButtons = [...document.querySelectorAll<HTMLButtonElement>("button[data-theme]")];
 const modeLinks = [...document.querySelectorAll<HTMLAnchorElement>("[data-mode]")];
+
+let lettersOf: Language | undefined;
 
 const desk = new Desk(preferredLanguage(), () => write());
 const lesson = new Lesson(desk);
@@ -101,6 +103,8 @@ function follow(): void {
 function write(): void {
   const { language, nCategories, obstacle } = desk;
   document.documentElement.lang = language.tag;
+  document.title = language.title;
+  void loadLetters(language);
   for (const each of document.querySelectorAll<HTMLElement>("[data-text]")) each.textContent = text(language, each.dataset["text"]);
   for (const each of document.querySelectorAll<HTMLElement>("[data-name]")) each.setAttribute("aria-label", text(language, each.dataset["name"]));
   for (const button of languageButtons) button.setAttribute("aria-pressed", String(button.dataset["language"] === language.tag));
@@ -121,6 +125,18 @@ function write(): void {
   problemText.textContent = obstacle === undefined ? "" : language.obstacles[obstacle];
   summary.write();
   desk.write();
+}
+
+/** Loads the style sheet of the Korean letters; nothing waits for it. */
+async function loadLetters(language: Language): Promise<void> {
+  if (lettersOf === language) return;
+  lettersOf = language;
+  const { keepLetters } = await import("./letters");
+  if (language.tag !== "ko") return;
+  // Sentences that are made of parts have their letters in the source of the function that makes them.
+  const texts = [...Object.values(language), ...Object.values(language.obstacles), ...Object.values(language.attribution)].map(String);
+  // Without them the page is written in the system's letters.
+  await keepLetters([...texts, ...Object.values(KOREAN_NAMES)].join("")).catch(() => undefined);
 }
 
 /** The text that index.html asks for by name. */

@@ -46,6 +46,7 @@ export function englishPhrase(label: string): string {
 
 export const ENGLISH: Language = {
   tag: "en",
+  title: "Inkling: draw, and it guesses",
   description: "Draw something, and a small neural network guesses what it is while you draw.",
   pad: "Drawing pad. Draw with mouse, pen or finger.",
   guesses: "Guesses",
@@ -151,7 +152,10 @@ export const ENGLISH: Language = {
   forgot: (label) => `“${label}” is forgotten.`,
   saveCategories: "Save as file",
   openCategories: "Open file…",
-  categoriesOpened: (n) => (n === 1 ? "Learnt 1 category from the file." : `Learnt ${n} categories from the file.`),
+  categoriesOpened: (n, nUnread) =>
+    (n === 1 ? "Learnt 1 category from the file." : `Learnt ${n} categories from the file.`) +
+    (nUnread === 0 ? "" : nUnread === 1 ? " I could not read 1 of its drawings." : ` I could not read ${nUnread} of its drawings.`),
+  newestLearnt: "That is a lot: I learn from the newest drawings of each. All of them are kept.",
   categoriesBroken: "This file holds no categories: I expected one that was saved here.",
   notKept: "The browser's storage is full or closed: I remember this until the page is closed. A file would keep it.",
   amongTitle: "Guess among",

@@ -7,6 +7,8 @@ import { KOREAN } from "./korean";
 export interface Language {
   /** BCP 47 tag. */
   readonly tag: string;
+  /** The page's name and what it is, as a window's title. */
+  readonly title: string;
   readonly description: string;
   readonly pad: string;
   readonly guesses: string;
@@ -112,7 +114,10 @@ export interface Language {
   forgot(label: string): string;
   readonly saveCategories: string;
   readonly openCategories: string;
-  categoriesOpened(n: number): string;
+  /** `nUnread` drawings of the file cannot be read. */
+  categoriesOpened(n: number, nUnread: number): string;
+  /** Said where there are more drawings than are learnt on every visit. */
+  readonly newestLearnt: string;
   readonly categoriesBroken: string;
   readonly notKept: string;
   readonly amongTitle: string;
