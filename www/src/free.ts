@@ -2,6 +2,7 @@
 import type { Desk, Mode } from "./desk";
 import { element, setHidden, setText } from "./element";
 import { IDEAS } from "./ideas";
+import { resultOf, today } from "./game/day";
 import type { Inside } from "./inside/inside";
 import { Keeper } from "./keep/keeper";
 import { confidenceOf } from "./language/confidence";
@@ -17,6 +18,7 @@ export class FreeDrawing implements Mode {
   readonly #desk: Desk;
   readonly #idea = element("idea");
   readonly #offers = element("offers");
+  readonly #offer = element("play-offer");
   readonly #lookButton = element<HTMLButtonElement>("look");
   readonly #teachButton = element<HTMLButtonElement>("teach-this");
   readonly #replayButton = element<HTMLButtonElement>("replay");
@@ -25,6 +27,8 @@ export class FreeDrawing implements Mode {
   readonly #replay: Replay;
   #sheet: Sheet = EMPTY_SHEET;
   #ideaLabel = ideaBesides(undefined);
+  /** The category that the drawing on the sheet brought into the book. */
+  #newInBook: string | undefined;
   #inside: Inside | undefined;
   #lookTimer: ReturnType<typeof setTimeout> | undefined;
   #isHere = false;
@@ -91,7 +95,10 @@ export class FreeDrawing implements Mode {
 
   onDrawing(): void {
     this.#replay.stop();
-    if (this.#desk.pad.isEmpty) this.#ideaLabel = ideaBesides(this.#ideaLabel);
+    if (this.#desk.pad.isEmpty) {
+      this.#ideaLabel = ideaBesides(this.#ideaLabel);
+      this.#newInBook = undefined;
+    }
     this.#lookLater();
     this.write();
   }
@@ -100,6 +107,7 @@ export class FreeDrawing implements Mode {
     this.#writeSentence();
     if (this.#desk.guesser.isIdle && !this.#desk.pad.isDrawing && !this.#replay.isRunning) {
       this.#desk.announcer.say(this.#desk.language.sentence(this.#desk.predictions, this.#desk.threshold));
+      this.#offerToBook();
     }
     this.#inside?.showTimings(this.#desk.guesser.durationsMs, this.#desk.language);
   }
@@ -113,6 +121,14 @@ export class FreeDrawing implements Mode {
     this.#writeButtons();
     this.#keeper.write();
     this.#inside?.write(this.#desk.language);
+  }
+
+  /** What is recognised gets its place in the book. */
+  #offerToBook(): void {
+    const { predictions: [best], threshold, book, pad } = this.#desk;
+    if (!best || best.isCustom || confidenceOf(best, threshold) !== "certain") return;
+    if (book.offer(best.label, pad.strokes, best.probability) === "new") this.#newInBook = best.label;
+    if (this.#newInBook === best.label) this.say((language) => language.newInBook(best.label));
   }
 
   #writeButtons(): void {
@@ -136,6 +152,9 @@ export class FreeDrawing implements Mode {
     setText(stamp, best ? language.name(best.label) : "");
     setHidden(this.#idea, !invites);
     setHidden(this.#offers, !invites);
+    const isPlayed = resultOf(today()) !== undefined;
+    setText(this.#offer, isPlayed ? language.playOffer : language.todaysSix);
+    this.#offer.setAttribute("href", isPlayed ? "#play" : "#day");
     setText(this.#idea, language.idea(this.#ideaLabel));
   }
 

@@ -1,11 +1,14 @@
 /** The page: one desk, two modes, and the address that says which. */
 import "./style.css";
 import { aboutEmbedding, aboutModel } from "./about";
+import type { BookView } from "./book/book-view";
 import { Desk } from "./desk";
 import { element } from "./element";
 import { FreeDrawing } from "./free";
-import { Game, type Outcome } from "./game/game";
+import { promptsOf, today } from "./game/day";
+import { Game, type Outcome, type Plan } from "./game/game";
 import { readPrompts } from "./game/prompts";
+import { decodeRace } from "./game/race";
 import { Summary } from "./game/summary";
 import { decodeDrawing } from "./keep/link";
 import { isKnown, KOREAN_NAMES } from "./language/korean-names";
@@ -14,7 +17,7 @@ import { TEST_ACCURACY } from "./model-figures";
 import { Lesson } from "./teach/lesson";
 import { applyTheme, chosenTheme, chooseTheme, followSystem, type Theme } from "./theme";
 
-type View = "draw" | "play" | "summary" | "teach";
+type View = "draw" | "play" | "summary" | "teach" | "book";
 
 const deskPlace = element("desk");
 const problem = element("problem");
@@ -26,7 +29,10 @@ const languageButtons = [...document.querySelectorAll<HTMLButtonElement>("[data-
 const themeButtons = [...document.querySelectorAll<HTMLButtonElement>("button[data-theme]")];
 const modeLinks = [...document.querySelectorAll<HTMLAnchorElement>("[data-mode]")];
 
+const voiceButton = element<HTMLButtonElement>("voice");
+
 let lettersOf: Language | undefined;
+let bookView: BookView | undefined;
 
 const desk = new Desk(preferredLanguage(), () => write());
 const lesson = new Lesson(desk);
@@ -36,13 +42,16 @@ const free = new FreeDrawing(desk, (strokes) => {
   lesson.bring(strokes);
 });
 const game = new Game(desk, {
-  onEnd(outcomes, bestScore) {
+  onEnd(outcomes, plan, bestScore) {
     view("summary");
-    summary.show(outcomes, bestScore);
+    summary.show(outcomes, plan, bestScore);
   },
 });
 const summary = new Summary(desk, {
-  onAgain: () => play(undefined),
+  onAgain() {
+    history.pushState(null, "", "#play");
+    play(undefined);
+  },
   onLookInside(outcome: Outcome) {
     draw();
     free.open(outcome.strokes);
@@ -53,8 +62,9 @@ const summary = new Summary(desk, {
 
 function view(name: View): void {
   document.body.dataset["view"] = name;
-  deskPlace.hidden = name === "summary";
+  deskPlace.hidden = name === "summary" || name === "book";
   if (name !== "summary") summary.hide();
+  if (name !== "book") bookView?.hide();
   for (const link of modeLinks) {
     if (link.dataset["mode"] === (name === "summary" ? "play" : name)) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
@@ -67,9 +77,9 @@ function draw(): void {
   desk.mode = free;
 }
 
-function play(prompts: readonly string[] | undefined): void {
+function play(plan: Plan | undefined): void {
   view("play");
-  game.prepare(prompts);
+  game.prepare(plan);
   desk.mode = game;
   window.scrollTo(0, 0);
 }
@@ -81,11 +91,53 @@ function teach(): void {
   window.scrollTo(0, 0);
 }
 
+async function openBook(): Promise<void> {
+  const { BookView } = await import("./book/book-view");
+  if (location.hash !== "#book") return;
+  bookView ??= new BookView(desk.book, desk.language, (strokes) => {
+    history.pushState(null, "", "#draw");
+    draw();
+    free.open(strokes);
+  });
+  // Free drawing rests beneath the book.
+  desk.mode = free;
+  view("book");
+  bookView.show();
+  write();
+}
+
+/** A race against what a link holds. */
+async function race(text: string): Promise<void> {
+  const { hash } = location;
+  const rival = await decodeRace(text);
+  if (location.hash !== hash) return;
+  if (rival) {
+    play({ prompts: rival.map(({ label }) => label), rival });
+    return;
+  }
+  draw();
+  free.say((language) => language.raceBroken);
+}
+
 /** Goes where the address points. */
 function follow(): void {
   const [name, value] = location.hash.slice(1).split("=", 2);
   if (name === "play") {
-    play(value === undefined ? undefined : readPrompts(value, isKnown));
+    const prompts = value === undefined ? undefined : readPrompts(value, isKnown);
+    play(prompts && { prompts });
+    return;
+  }
+  if (name === "day") {
+    const day = today();
+    play({ prompts: promptsOf(day), day });
+    return;
+  }
+  if (name === "race") {
+    void race(value ?? "");
+    return;
+  }
+  if (name === "book") {
+    void openBook();
     return;
   }
   if (name === "teach") {
@@ -124,6 +176,9 @@ function write(): void {
   problem.hidden = obstacle === undefined;
   problemText.textContent = obstacle === undefined ? "" : language.obstacles[obstacle];
   summary.write();
+  bookView?.write(language);
+  voiceButton.setAttribute("aria-pressed", String(desk.voice.isOn));
+  desk.voice.tag = language.tag;
   desk.write();
 }
 
@@ -162,6 +217,10 @@ for (const button of themeButtons) {
     write();
   });
 }
+voiceButton.addEventListener("click", () => {
+  desk.voice.isOn = !desk.voice.isOn;
+  write();
+});
 for (const link of modeLinks) {
   link.addEventListener("click", (event) => {
     // The address says so already, but the visitor wants another game.
@@ -176,7 +235,7 @@ element("try-again").addEventListener("click", () => {
   write();
 });
 window.addEventListener("keydown", (event) => {
-  if (event.defaultPrevented || event.altKey || document.querySelector("dialog[open]") || document.body.dataset["view"] === "summary") return;
+  if (event.defaultPrevented || event.altKey || document.querySelector("dialog[open]") || ["summary", "book"].includes(document.body.dataset["view"] ?? "")) return;
   // Where one writes a name, these keys are the text's.
   if (event.target instanceof HTMLInputElement) return;
   const withControl = event.ctrlKey || event.metaKey;

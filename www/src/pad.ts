@@ -39,7 +39,17 @@ export interface PadEvents {
   onDrawing(): void;
 }
 
+/** What one hears of the pen. */
+export interface PadSounds {
+  /** The pen moved on paper, at so many CSS pixels a millisecond. */
+  onPenMove(speed: number): void;
+  onPenUp(): void;
+}
+
 export class Pad {
+  /** Silent until somebody listens. */
+  sounds: PadSounds | undefined;
+
   readonly #canvas: HTMLCanvasElement;
   readonly #context: CanvasRenderingContext2D;
   /** All ink that further points change no more, so that a frame costs only the tip of the stroke under way. */
@@ -294,6 +304,7 @@ export class Pad {
   #liftPen(): void {
     const pointerId = this.#pointerId;
     this.#pointerId = null;
+    this.sounds?.onPenUp();
     this.#current = [];
     this.#wetFrom = 0;
     if (pointerId !== null && this.#canvas.hasPointerCapture(pointerId)) this.#canvas.releasePointerCapture(pointerId);
@@ -308,6 +319,7 @@ export class Pad {
     const last = this.#current.at(-1);
     const [dx, dy] = last ? [x - last.x, y - last.y] : [0, 0];
     if (last && Math.hypot(dx, dy) < SHORTEST_MOVE) return;
+    if (last) this.sounds?.onPenMove(Math.hypot(dx, dy) / Math.max(event.timeStamp - this.#lastMoveMs, 1));
     this.#current.push({ x, y, width: nibWidth(event, dx, dy, event.timeStamp - this.#lastMoveMs, last?.width), timeMs: event.timeStamp });
     this.#lastMoveMs = event.timeStamp;
     this.#requestFrame();
