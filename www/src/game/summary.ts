@@ -204,6 +204,7 @@ export class Summary {
 
   async #open(outcome: Outcome): Promise<void> {
     const { language } = this.#desk;
+    const [best] = outcome.predictions;
     const similar = await this.#similar(outcome);
     const title = make("h2", "", language.name(outcome.label));
     title.id = "slip-title";
@@ -243,6 +244,14 @@ export class Summary {
     this.#dialog = dialog;
     document.body.append(dialog);
     dialog.showModal();
+    if (best && !outcome.recognised) await this.#explain(outcome, [...new Set([outcome.label, best.label])], dialog);
+  }
+
+  /** Shows beneath a slip what spoke for its prompt, and for what it was taken for. */
+  async #explain({ strokes }: Outcome, labels: readonly string[], dialog: HTMLDialogElement): Promise<void> {
+    const { guesser, language } = this.#desk;
+    const [{ reasons }, parts] = await Promise.all([import("./reasons"), guesser.reasons(strokes, labels)]);
+    if (parts.length > 0) dialog.append(reasons(strokes, parts, labels, language));
   }
 
   /** What this drawing was almost taken for, then what the category is often taken for. */

@@ -91,6 +91,12 @@ export const ENGLISH: Language = {
   whatIThought: "What I thought",
   similar: "I often mix it up with",
   close: "Close",
+  reasonsTitle: "What I looked at",
+  reasonsHint: "Red lines spoke for it: without them I would have been less sure. Dashed lines spoke against it.",
+  reasons(label, nFor, nAgainst) {
+    const parts = (n: number) => (n === 0 ? "nothing" : n === 1 ? "1 part" : `${n} parts`);
+    return `${englishPhrase(label)}: ${parts(nFor)} for it, ${parts(nAgainst)} against it`;
+  },
   round: (i, n) => `Drawing ${i} of ${n}`,
   limit: (seconds) => `in under ${seconds} seconds`,
   secondsLeft: (seconds) => `${seconds} seconds left.`,

@@ -59,6 +59,10 @@ export interface Language {
   readonly whatIThought: string;
   readonly similar: string;
   readonly close: string;
+  /** What spoke for a guess and what against it. */
+  readonly reasonsTitle: string;
+  readonly reasonsHint: string;
+  reasons(label: string, nFor: number, nAgainst: number): string;
   round(i: number, n: number): string;
   limit(seconds: number): string;
   secondsLeft(seconds: number): string;
