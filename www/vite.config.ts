@@ -200,7 +200,19 @@ export default defineConfig({
           {
             urlPattern: ({ request }) => request.mode === "navigate",
             handler: "NetworkOnly",
-            options: { precacheFallback: { fallbackURL: "index.html" } },
+            options: {
+              precacheFallback: { fallbackURL: "index.html" },
+              // These run in the service worker. A network that hangs, or a server that fails, is as good as none.
+              plugins: [
+                {
+                  requestWillFetch: async ({ request }) => new Request(request.url, { redirect: "manual", signal: AbortSignal.timeout(4000) }),
+                  fetchDidSucceed: async ({ response }) => {
+                    if (response.status >= 500) throw new Error(`the server answers ${response.status}`);
+                    return response;
+                  },
+                },
+              ],
+            },
           },
           { urlPattern: /gowun-batang[^/]*\.woff2$/, handler: "CacheFirst", options: { cacheName: "korean-letters", matchOptions: { ignoreVary: true } } },
         ],

@@ -32,6 +32,7 @@ export class FreeDrawing implements Mode {
   #inside: Inside | undefined;
   #lookTimer: ReturnType<typeof setTimeout> | undefined;
   #isHere = false;
+  #isOpening = false;
 
   /** `onTeach` is called when the drawing on the sheet is to be the first of a lesson. */
   constructor(desk: Desk, onTeach: (strokes: readonly InkStroke[]) => void) {
@@ -72,7 +73,9 @@ export class FreeDrawing implements Mode {
 
   /** Puts a drawing from elsewhere on the sheet. */
   open(strokes: readonly Stroke[]): void {
+    this.#isOpening = true;
     this.#desk.pad.load(strokes);
+    this.#isOpening = false;
   }
 
   /** Says something about keeping drawings. */
@@ -95,6 +98,8 @@ export class FreeDrawing implements Mode {
 
   onDrawing(): void {
     this.#replay.stop();
+    // The address holds another drawing than the sheet does now.
+    if (!this.#isOpening && location.hash.startsWith("#drawing=")) history.replaceState(null, "", "#draw");
     if (this.#desk.pad.isEmpty) {
       this.#ideaLabel = ideaBesides(this.#ideaLabel);
       this.#newInBook = undefined;

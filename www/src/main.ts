@@ -242,7 +242,7 @@ window.addEventListener("keydown", (event) => {
   const key = event.key.toLowerCase();
   if (withControl && key === "z") event.shiftKey ? desk.pad.redo() : desk.pad.undo();
   else if (withControl && key === "y") desk.pad.redo();
-  else if (!withControl && (key === "delete" || key === "escape")) desk.pad.clear();
+  else if (!withControl && key === "delete") desk.pad.clear();
   else if (key === "enter" && event.target === document.body && lesson.onEnter()) {
     // Kept.
   }

@@ -115,7 +115,7 @@ test("on a processor of a quarter of the speed, too, nothing blocks the pen for 
 /** Draws a figure of many strokes, and clears it away. */
 async function scribble(page: Page): Promise<void> {
   await draw(page, FIGURES.clock);
-  await page.keyboard.press("Escape");
+  await page.keyboard.press("Delete");
 }
 
 /** How long the tasks of the page's own thread took, in the processor's milliseconds: on a busy machine a task waits for other programs. */

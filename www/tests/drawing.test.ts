@@ -107,7 +107,7 @@ test("an answer that comes after the sheet was cleared is dropped", async ({ pag
   const log = await slowWorker(page);
   await open(page, site);
   await draw(page, FIGURES.line);
-  await page.keyboard.press("Escape");
+  await page.keyboard.press("Delete");
   await expect.poll(async () => (await log()).at(-1)).toBe("answer");
   await expect(guesses(page)).toHaveCount(0);
 });
@@ -136,15 +136,18 @@ test("undo takes back the last stroke, then the one before; undo after clear bri
   await expect(page.getByTestId("undo")).toBeDisabled();
 });
 
-test("the keyboard undoes with Ctrl+Z and Cmd+Z and clears with Delete and Escape", async ({ page, site }) => {
+test("the keyboard undoes with Ctrl+Z and Cmd+Z and clears with Delete; Escape, pressed to get out of something, clears nothing", async ({ page, site }) => {
   await open(page, site);
-  for (const key of ["Control+z", "Meta+z", "Delete", "Escape"]) {
+  for (const key of ["Control+z", "Meta+z", "Delete"]) {
     await draw(page, FIGURES.line);
     await guessed(page);
     await page.keyboard.press(key);
     await expect(guesses(page)).toHaveCount(0);
     expect((await ink(page)).pixels).toBe(0);
   }
+  await draw(page, FIGURES.line);
+  await page.keyboard.press("Escape");
+  expect((await ink(page)).pixels).toBeGreaterThan(0);
 });
 
 test("clearing in the middle of a stroke leaves an empty sheet", async ({ page, site }) => {
@@ -153,7 +156,7 @@ test("clearing in the middle of a stroke leaves an empty sheet", async ({ page, 
   await page.mouse.move(x, y);
   await page.mouse.down();
   await page.mouse.move(x + size, y + size, { steps: 20 });
-  await page.keyboard.press("Escape");
+  await page.keyboard.press("Delete");
   await page.mouse.move(x, y + size, { steps: 5 });
   await page.mouse.up();
   expect((await ink(page)).pixels).toBe(0);

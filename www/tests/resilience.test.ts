@@ -1,4 +1,5 @@
 /** When things go wrong: no network, no model, no WebAssembly, a worker that dies. */
+import { createServer, type ServerResponse } from "node:http";
 import { FIGURES } from "./figures.ts";
 import { draw, expect, guessed, guesses, ink, open, test } from "./page.ts";
 
@@ -13,6 +14,25 @@ test("after the first visit the page works without network and server", async ({
   await draw(page, FIGURES.house);
   await guessed(page);
 });
+
+for (const [name, answer] of [
+  ["hangs", () => undefined],
+  ["fails", (response: ServerResponse) => response.writeHead(503).end("out of order")],
+] as const) {
+  test(`a server that ${name} does not keep the installed page from opening`, async ({ page, site, expectedErrors }) => {
+    expectedErrors.push(/503/);
+    await open(page, site);
+    await page.evaluate(() => navigator.serviceWorker.ready.then(() => undefined));
+    await site.close();
+    const other = createServer((_, response) => void answer(response));
+    await new Promise<void>((resolve) => other.listen(Number(new URL(site.url).port), "127.0.0.1", resolve));
+    await page.goto("about:blank");
+    await page.goto(site.url);
+    await expect(page.getByTestId("model")).not.toBeEmpty();
+    other.closeAllConnections();
+    other.close();
+  });
+}
 
 test("who has read Korean once reads it in the page's own letters without network and server, too", async ({ page, site, context }) => {
   await open(page, site);
