@@ -53,6 +53,36 @@ test.describe("a first visit", () => {
   });
 });
 
+test.describe("on a slow phone", () => {
+  test.use({ serviceWorkers: "block", viewport: { width: 390, height: 844 } });
+
+  test("the page is seen within 2 s, and its pad takes ink within 3 s, on a first visit", async ({ page, site, context }, testInfo) => {
+    const session = await context.newCDPSession(page);
+    await session.send("Network.enable");
+    await session.send("Network.setCacheDisabled", { cacheDisabled: true });
+    // 1.6 Mbit/s, as on a weak mobile connection.
+    await session.send("Network.emulateNetworkConditions", { offline: false, latency: 150, downloadThroughput: 200_000, uploadThroughput: 94_000 });
+    await session.send("Emulation.setCPUThrottlingRate", { rate: 4 });
+    const times: { paintMs: number; readyMs: number }[] = [];
+    for (let round = 0; round < ROUNDS; round++) {
+      await page.goto("about:blank");
+      await page.goto(site.url, { waitUntil: "domcontentloaded" });
+      await page.waitForFunction(() => performance.getEntriesByName("first-contentful-paint").length > 0);
+      times.push(
+        await page.evaluate(() => ({
+          paintMs: performance.getEntriesByName("first-contentful-paint")[0]!.startTime,
+          readyMs: (performance.getEntriesByType("navigation")[0] as PerformanceNavigationTiming).domContentLoadedEventEnd,
+        })),
+      );
+    }
+    const report = `first paint and pad after ${times.map(({ paintMs, readyMs }) => `${paintMs.toFixed(0)} and ${readyMs.toFixed(0)}`).join(", ")} ms`;
+    testInfo.annotations.push({ type: "slow phone", description: report });
+    console.log(report);
+    expect(Math.min(...times.map(({ paintMs }) => paintMs))).toBeLessThan(2000);
+    expect(Math.min(...times.map(({ readyMs }) => readyMs))).toBeLessThan(3000);
+  });
+});
+
 test("every underline is written so that all browsers draw it: WebKit knows no shorthand with colour or breadth", () => {
   const css = readdirSync(ASSETS).filter((name) => name.endsWith(".css")).map((name) => readFileSync(new URL(name, ASSETS), "utf8")).join("");
   expect(css).toContain("text-decoration-line:underline");

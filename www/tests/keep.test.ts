@@ -36,6 +36,16 @@ test("a drawing goes into a link and comes out as it was, to a 500th of its size
   }
 });
 
+test("a large drawing goes into a link that arrives, and can be read", () => {
+  // Hatching over the whole sheet: a quarter of a million points.
+  const hatching = Array.from({ length: 250 }, (_, i) => Array.from({ length: 1000 }, (_, k) => ({ x: k, y: 4 * i + 3 * Math.sin(k / 9) })));
+  const text = encodeDrawing(hatching);
+  expect(text.length).toBeLessThan(20_000);
+  const back = decodeDrawing(text)!;
+  expect(back).toHaveLength(hatching.length);
+  expect(Math.max(...back.flat().map(({ x }) => x))).toBeGreaterThan(1000);
+});
+
 test("text that is no drawing is refused, whatever it is", () => {
   const texts = ["", "1", "2AAAA", "1%%%", "1////", "1_____w", "1AA", `1${"A".repeat(5000)}`, encodeDrawing(figure(FIGURES.cat)).slice(0, -2)];
   for (const text of texts) expect(decodeDrawing(text), text).toBeUndefined();

@@ -32,9 +32,7 @@ const SHOTS: readonly Shot[] = [
   { name: "preview", size: "preview", scheme: "light", locale: "en-US", figure: "cat" },
   { name: "page-inside", size: "desktop", scheme: "light", locale: "en-US", view: "inside", figure: "house" },
   { name: "page-teach", size: "desktop", scheme: "light", locale: "en-US", view: "teach" },
-  { name: "page-teach-phone-dark-ko", size: "phone", scheme: "dark", locale: "ko-KR", view: "teach" },
   { name: "page-book", size: "desktop", scheme: "light", locale: "en-US", view: "book" },
-  { name: "page-book-phone-dark-ko", size: "phone", scheme: "dark", locale: "ko-KR", view: "book" },
   { name: "game-summary", size: "desktop", scheme: "light", locale: "en-US", view: "summary" },
   { name: "game-summary-tablet-dark-ko", size: "tablet", scheme: "dark", locale: "ko-KR", view: "summary" },
 ];
