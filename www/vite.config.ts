@@ -1,11 +1,15 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
 import { defineConfig, type Plugin } from "vite";
 import { VitePWA } from "vite-plugin-pwa";
 import { npm } from "../.ci/command.mjs";
+
+const NAME = "Inkling";
+const DESCRIPTION = "Draw something, and a small neural network guesses what it is while you draw.";
 
 /** Everything comes from the page's own origin; WebAssembly may be compiled, and nothing else may be evaluated. */
 const CONTENT_SECURITY_POLICY = [
@@ -73,6 +77,78 @@ function embeddable(): Plugin {
   };
 }
 
+/**
+ * Of the Korean typeface's style sheet only the files with Hangul, in one format: a browser loads those whose letters it
+ * shows. Everything else is written in the Latin typeface.
+ */
+function hangulOnly(): Plugin {
+  return {
+    name: "hangul-only",
+    enforce: "pre",
+    transform(css, id) {
+      if (!id.endsWith("gowun-batang/400.css")) return undefined;
+      const faces = css.match(/@font-face \{[^}]*\}/g) ?? [];
+      const hangul = faces.filter((face) => /U\+(11|31[3-8]|a[c-f]|[bc]|d[0-7])/.test(face));
+      return hangul.map((face) => face.replace(/, url\([^)]*\.woff\) format\('woff'\)/, "")).join("\n");
+    },
+  };
+}
+
+/**
+ * What previews of links show of the page. They want whole addresses: PAGE_URL is where the page will be, with a slash
+ * at its end.
+ */
+function linkPreview(): Plugin {
+  const url = process.env["PAGE_URL"] ?? "";
+  const property = (name: string, content: string) => ({ tag: "meta", attrs: { property: name, content }, injectTo: "head" as const });
+  return {
+    name: "link-preview",
+    transformIndexHtml: () => [
+      property("og:type", "website"),
+      property("og:site_name", NAME),
+      property("og:title", `${NAME}: draw, and it guesses`),
+      property("og:description", DESCRIPTION),
+      property("og:image", `${url}preview.png`),
+      property("og:image:width", "1200"),
+      property("og:image:height", "630"),
+      property("og:image:alt", "A drawing in ink on paper, and beside it what the network takes it for."),
+      ...(url === "" ? [] : [property("og:url", url)]),
+      { tag: "meta", attrs: { name: "twitter:card", content: "summary_large_image" }, injectTo: "head" },
+    ],
+  };
+}
+
+/** Files that get smaller by compression, with their types. */
+const COMPRESSED: Readonly<Record<string, string>> = {
+  ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".json": "application/json",
+  ".txt": "text/plain; charset=utf-8", ".wasm": "application/wasm", ".safetensors": "application/octet-stream",
+  ".webmanifest": "application/manifest+json",
+};
+
+/** Compresses what the preview serves, each file once. */
+function compression(): Plugin {
+  return {
+    name: "compression",
+    configurePreviewServer({ config, middlewares }) {
+      const folder = path.resolve(config.root, config.build.outDir);
+      const kept = new Map<string, { modifiedMs: number; bytes: Buffer }>();
+      middlewares.use((request, response, next) => {
+        const name = decodeURIComponent((request.url ?? "/").replace(/[?#].*$/, "")).replace(/\/$/, "/index.html");
+        const type = COMPRESSED[path.extname(name)];
+        const file = path.join(folder, name);
+        const stat = type !== undefined && file.startsWith(folder + path.sep) ? statSync(file, { throwIfNoEntry: false }) : undefined;
+        if (!stat?.isFile() || !/\bgzip\b/.test(request.headers["accept-encoding"] ?? "") || request.method !== "GET") return next();
+        let packed = kept.get(file);
+        if (packed?.modifiedMs !== stat.mtimeMs) kept.set(file, (packed = { modifiedMs: stat.mtimeMs, bytes: gzipSync(readFileSync(file)) }));
+        // Files in assets/ carry their content's hash.
+        const control = name.startsWith("/assets/") ? "max-age=31536000, immutable" : "no-cache";
+        response.writeHead(200, { "Content-Type": type, "Content-Encoding": "gzip", "Content-Length": packed.bytes.length, "Cache-Control": control, Vary: "Accept-Encoding" });
+        response.end(packed.bytes);
+      });
+    },
+  };
+}
+
 export default defineConfig({
   // Relative addresses: the built page works in any folder of any server.
   base: "./",
@@ -87,6 +163,9 @@ export default defineConfig({
   optimizeDeps: { exclude: ["quickdraw-rnn"] },
   plugins: [
     contentSecurityPolicy(),
+    hangulOnly(),
+    linkPreview(),
+    compression(),
     documents(),
     embeddable(),
     VitePWA({
@@ -94,9 +173,9 @@ export default defineConfig({
       registerType: "prompt",
       injectRegister: "script-defer",
       manifest: {
-        name: "quickdraw-rnn",
-        short_name: "quickdraw",
-        description: "Draw something, and a small neural network guesses what it is while you draw.",
+        name: NAME,
+        short_name: NAME,
+        description: DESCRIPTION,
         theme_color: "#e7dfcd",
         background_color: "#e7dfcd",
         display: "standalone",
@@ -109,6 +188,8 @@ export default defineConfig({
       workbox: {
         globPatterns: ["**/*.{html,js,css,svg,png,woff2,wasm,json,safetensors,txt,webmanifest}"],
         // Weights and WebAssembly are megabytes; without them nothing works offline.
+        // Korean letters are kept when they are read (letters.ts), but those of the language's name; the picture is for others.
+        globIgnores: ["**/gowun-batang-!(117|118)-*", "preview.png"],
         maximumFileSizeToCacheInBytes: 64 * 1024 * 1024,
         clientsClaim: true,
         // The page itself comes from the network while there is one, so that a new build (or a newly trained model) shows at once; the
@@ -119,8 +200,21 @@ export default defineConfig({
           {
             urlPattern: ({ request }) => request.mode === "navigate",
             handler: "NetworkOnly",
-            options: { precacheFallback: { fallbackURL: "index.html" } },
+            options: {
+              precacheFallback: { fallbackURL: "index.html" },
+              // These run in the service worker. A network that hangs, or a server that fails, is as good as none.
+              plugins: [
+                {
+                  requestWillFetch: async ({ request }) => new Request(request.url, { redirect: "manual", signal: AbortSignal.timeout(4000) }),
+                  fetchDidSucceed: async ({ response }) => {
+                    if (response.status >= 500) throw new Error(`the server answers ${response.status}`);
+                    return response;
+                  },
+                },
+              ],
+            },
           },
+          { urlPattern: /gowun-batang[^/]*\.woff2$/, handler: "CacheFirst", options: { cacheName: "korean-letters", matchOptions: { ignoreVary: true } } },
         ],
       },
     }),

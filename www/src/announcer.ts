@@ -6,6 +6,8 @@ export class Announcer {
   readonly #region: HTMLElement;
   #lastMs = -Infinity;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Called with each sentence as it is said. */
+  onSaid: (sentence: string) => void = () => {};
 
   constructor(region: HTMLElement) {
     this.#region = region;
@@ -17,6 +19,7 @@ export class Announcer {
     this.#timer = setTimeout(() => {
       this.#lastMs = performance.now();
       this.#region.textContent = sentence;
+      this.onSaid(sentence);
     }, waitMs);
   }
 

@@ -3,6 +3,7 @@
  * What is said about the guesses is the mode's business.
  */
 import { Announcer } from "./announcer";
+import { Book } from "./book/book";
 import { element } from "./element";
 import type { CustomClassesJson } from "quickdraw-rnn/custom-classes";
 import { GuessList } from "./guess-list";
@@ -11,6 +12,7 @@ import type { Language } from "./language/language";
 import type { Among, Look, Obstacle, Prediction, Stroke, Thresholds } from "./messages";
 import { Pad } from "./pad";
 import { Categories } from "./teach/categories";
+import { Voice } from "./voice";
 
 /** Guesses while the pen moves come no faster than this: a list that changes with every frame cannot be read. */
 const LIVE_GUESS_EVERY_MS = 120;
@@ -36,6 +38,7 @@ export class Desk {
   readonly pad: Pad;
   readonly guesser: Guesser;
   readonly announcer = new Announcer(element("announcement"));
+  readonly voice = new Voice(this.announcer);
   readonly sentence = element("sentence");
   readonly stamp = element("stamp");
   language: Language;
@@ -45,6 +48,8 @@ export class Desk {
   predictions: readonly Prediction[] = [];
   /** What the visitor taught. */
   readonly categories = new Categories(() => this.learn());
+  /** What the model recognised of the visitor's drawings. */
+  readonly book = new Book(() => this.#onState());
   /** What the classifier made of it; undefined until it has answered. */
   learnt: CustomClassesJson | undefined;
   readonly #items = element("guesses");
@@ -52,6 +57,7 @@ export class Desk {
   readonly #undo = element<HTMLButtonElement>("undo");
   readonly #redo = element<HTMLButtonElement>("redo");
   readonly #clear = element<HTMLButtonElement>("clear");
+  readonly #onState: () => void;
   #mode: Mode | undefined;
   #thresholds: Thresholds | undefined;
   /** Whether `predictions` are of a drawing whose last stroke went on. */
@@ -61,6 +67,7 @@ export class Desk {
   /** `onState` is called when the model has been loaded or has failed. */
   constructor(language: Language, onState: () => void) {
     this.language = language;
+    this.#onState = onState;
     this.guesser = new Guesser({
       onReady: (nCategories, thresholds) => {
         this.nCategories = nCategories;
@@ -109,6 +116,7 @@ export class Desk {
         this.#mode?.onDrawing();
       },
     });
+    this.pad.sounds = this.voice;
     this.#undo.addEventListener("click", () => this.pad.undo());
     this.#redo.addEventListener("click", () => this.pad.redo());
     this.#clear.addEventListener("click", () => this.pad.clear());
@@ -158,7 +166,7 @@ export class Desk {
 
   /** Teaches the classifier what `categories` holds. */
   learn(): void {
-    this.guesser.learn(this.categories.all);
+    this.guesser.learn(this.categories.toLearn);
     this.#mode?.write();
   }
 

@@ -2,6 +2,7 @@
 import type { Desk, Mode } from "./desk";
 import { element, setHidden, setText } from "./element";
 import { IDEAS } from "./ideas";
+import { resultOf, today } from "./game/day";
 import type { Inside } from "./inside/inside";
 import { Keeper } from "./keep/keeper";
 import { confidenceOf } from "./language/confidence";
@@ -17,6 +18,7 @@ export class FreeDrawing implements Mode {
   readonly #desk: Desk;
   readonly #idea = element("idea");
   readonly #offers = element("offers");
+  readonly #offer = element("play-offer");
   readonly #lookButton = element<HTMLButtonElement>("look");
   readonly #teachButton = element<HTMLButtonElement>("teach-this");
   readonly #replayButton = element<HTMLButtonElement>("replay");
@@ -25,9 +27,12 @@ export class FreeDrawing implements Mode {
   readonly #replay: Replay;
   #sheet: Sheet = EMPTY_SHEET;
   #ideaLabel = ideaBesides(undefined);
+  /** The category that the drawing on the sheet brought into the book. */
+  #newInBook: string | undefined;
   #inside: Inside | undefined;
   #lookTimer: ReturnType<typeof setTimeout> | undefined;
   #isHere = false;
+  #isOpening = false;
 
   /** `onTeach` is called when the drawing on the sheet is to be the first of a lesson. */
   constructor(desk: Desk, onTeach: (strokes: readonly InkStroke[]) => void) {
@@ -68,7 +73,9 @@ export class FreeDrawing implements Mode {
 
   /** Puts a drawing from elsewhere on the sheet. */
   open(strokes: readonly Stroke[]): void {
+    this.#isOpening = true;
     this.#desk.pad.load(strokes);
+    this.#isOpening = false;
   }
 
   /** Says something about keeping drawings. */
@@ -91,7 +98,12 @@ export class FreeDrawing implements Mode {
 
   onDrawing(): void {
     this.#replay.stop();
-    if (this.#desk.pad.isEmpty) this.#ideaLabel = ideaBesides(this.#ideaLabel);
+    // The address holds another drawing than the sheet does now.
+    if (!this.#isOpening && location.hash.startsWith("#drawing=")) history.replaceState(null, "", "#draw");
+    if (this.#desk.pad.isEmpty) {
+      this.#ideaLabel = ideaBesides(this.#ideaLabel);
+      this.#newInBook = undefined;
+    }
     this.#lookLater();
     this.write();
   }
@@ -100,6 +112,7 @@ export class FreeDrawing implements Mode {
     this.#writeSentence();
     if (this.#desk.guesser.isIdle && !this.#desk.pad.isDrawing && !this.#replay.isRunning) {
       this.#desk.announcer.say(this.#desk.language.sentence(this.#desk.predictions, this.#desk.threshold));
+      this.#offerToBook();
     }
     this.#inside?.showTimings(this.#desk.guesser.durationsMs, this.#desk.language);
   }
@@ -113,6 +126,14 @@ export class FreeDrawing implements Mode {
     this.#writeButtons();
     this.#keeper.write();
     this.#inside?.write(this.#desk.language);
+  }
+
+  /** What is recognised gets its place in the book. */
+  #offerToBook(): void {
+    const { predictions: [best], threshold, book, pad } = this.#desk;
+    if (!best || best.isCustom || confidenceOf(best, threshold) !== "certain") return;
+    if (book.offer(best.label, pad.strokes, best.probability) === "new") this.#newInBook = best.label;
+    if (this.#newInBook === best.label) this.say((language) => language.newInBook(best.label));
   }
 
   #writeButtons(): void {
@@ -136,6 +157,9 @@ export class FreeDrawing implements Mode {
     setText(stamp, best ? language.name(best.label) : "");
     setHidden(this.#idea, !invites);
     setHidden(this.#offers, !invites);
+    const isPlayed = resultOf(today()) !== undefined;
+    setText(this.#offer, isPlayed ? language.playOffer : language.todaysSix);
+    this.#offer.setAttribute("href", isPlayed ? "#play" : "#day");
     setText(this.#idea, language.idea(this.#ideaLabel));
   }
 

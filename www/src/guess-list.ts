@@ -30,8 +30,11 @@ export class GuessList {
       // Nothing is ever quite certain, and nothing impossible.
       setText(figure, probability < 0.005 ? `<${percent.format(0.01)}` : probability >= 0.995 ? `>${percent.format(0.99)}` : percent.format(probability));
       const fill = bar.firstElementChild as HTMLElement;
+      // What is hardly possible gets no touch of the brush.
+      const isFaint = probability < 0.005;
+      item.classList.toggle("faint", isFaint);
       // Moved, not cut: nothing is laid out anew. A style that is written costs, also the same one once more.
-      const transform = `translateX(calc(max(${(100 * probability).toFixed(1)}%, ${SHORTEST}px) - 100%))`;
+      const transform = isFaint ? "translateX(-100%)" : `translateX(calc(max(${(100 * probability).toFixed(1)}%, ${SHORTEST}px) - 100%))`;
       if (item.dataset["transform"] === transform) return;
       item.dataset["transform"] = transform;
       fill.style.transition = glides ? "" : "none";

@@ -8,7 +8,8 @@
 import { Classifier, QuickdrawError, type Strokes } from "quickdraw-rnn";
 import { CustomClasses } from "quickdraw-rnn/custom-classes";
 import { beginning, isWithinStroke } from "./beginning";
-import type { Among, ExampleRequest, GuessRequest, LearnRequest, LookRequest, Moment, Prediction, Stroke, WorkerReport, WorkerRequest } from "./messages";
+import { partsOf, without } from "./parts";
+import type { Among, ExampleRequest, GuessRequest, LearnRequest, LookRequest, Moment, Part, Prediction, ReasonsRequest, Stroke, WorkerReport, WorkerRequest } from "./messages";
 
 declare const self: DedicatedWorkerGlobalScope;
 
@@ -102,12 +103,36 @@ async function look(pupil: Pupil, { id, strokes, among }: LookRequest): Promise<
   report({ kind: "look", id, look: { simplified: classifier.simplify(strokes), labels: [...followed], moments } });
 }
 
+/** A probability of 0 has no logarithm. */
+const LEAST_PROBABILITY = 1e-9;
+
+async function reasons({ classifier }: Pupil, { id, strokes, labels }: ReasonsRequest): Promise<void> {
+  const logarithms = async (drawing: readonly Stroke[]) => {
+    const predictions = await classifier.classify(drawing, { maxResults: classifier.labels.length });
+    const probabilities = new Map(predictions.map(({ label, probability }) => [label, probability]));
+    return labels.map((label) => Math.log(Math.max(probabilities.get(label) ?? 0, LEAST_PROBABILITY)));
+  };
+  const whole = await logarithms(strokes);
+  const parts: Part[] = [];
+  const ranges = partsOf(strokes);
+  // Of one part alone nothing would be left.
+  for (const range of ranges.length > 1 ? ranges : []) {
+    const rest = await logarithms(without(strokes, range));
+    parts.push({ ...range, effects: whole.map((value, i) => value - (rest[i] ?? value)) });
+    // Guesses pass.
+    await new Promise((resolve) => setTimeout(resolve));
+  }
+  report({ kind: "reasons", id, parts });
+}
+
 function answer(pupil: Pupil, request: WorkerRequest): Promise<void> {
   switch (request.kind) {
     case "guess":
       return guess(pupil, request);
     case "look":
       return look(pupil, request);
+    case "reasons":
+      return reasons(pupil, request);
     case "learn":
       return learn(pupil, request);
     case "example":

@@ -6,7 +6,7 @@
  */
 import type { PackedStrokes } from "quickdraw-rnn";
 import type { CustomClassesJson } from "quickdraw-rnn/custom-classes";
-import type { Among, Category, ExampleRequest, GuessRequest, Look, Obstacle, Prediction, Simplified, Stroke, Thresholds, WorkerReport, WorkerRequest } from "./messages";
+import type { Among, Category, ExampleRequest, GuessRequest, Look, Obstacle, Part, Prediction, Simplified, Stroke, Thresholds, WorkerReport, WorkerRequest } from "./messages";
 
 /** Silence of this length means that the worker is gone: some browsers end one for lack of memory without an event. */
 const SILENCE_LIMIT_MS = 15_000;
@@ -39,6 +39,8 @@ export class Guesser {
   #waiting: GuessRequest | null = null;
   /** Examples without an answer yet, oldest first. */
   #examples: ExampleRequest[] = [];
+  /** Who waits for reasons, by the request's number. */
+  readonly #reasons = new Map<number, (parts: readonly Part[]) => void>();
   #crashes = 0;
   #lookId = 0;
   #durationsMs: number[] = [];
@@ -68,6 +70,16 @@ export class Guesser {
   /** Asks how the guess for a drawing comes about; an older look that is still under way is given up. */
   look(strokes: readonly Stroke[], among: Among): void {
     this.#post({ kind: "look", id: ++this.#lookId, strokes, among });
+  }
+
+  /** What the parts of a drawing did for these labels; nothing where the worker cannot say. */
+  reasons(strokes: readonly Stroke[], labels: readonly string[]): Promise<readonly Part[]> {
+    if (!this.#ready) return Promise.resolve([]);
+    const id = ++this.#lastId;
+    return new Promise((resolve) => {
+      this.#reasons.set(id, resolve);
+      this.#post({ kind: "reasons", id, strokes, labels });
+    });
   }
 
   /** Teaches these categories and no others. A worker that is not ready does not hear it: `onReady` is the time to say it again. */
@@ -110,9 +122,16 @@ export class Guesser {
     this.#worker?.terminate();
     this.#worker = null;
     this.#ready = false;
+    for (const id of this.#reasons.keys()) this.#giveReasons(id, []);
     // The drawing that was under way is still the newest one unless another waits already.
     if (this.#underWay && this.#underWay.id !== -1) this.#waiting ??= this.#underWay;
     this.#underWay = null;
+  }
+
+  /** Whether somebody waited for them. */
+  #giveReasons(id: number, parts: readonly Part[]): boolean {
+    this.#reasons.get(id)?.(parts);
+    return this.#reasons.delete(id);
   }
 
   #recover(): void {
@@ -152,6 +171,9 @@ export class Guesser {
       case "look":
         if (report.id === this.#lookId) this.#events.onLook(report.look);
         return;
+      case "reasons":
+        this.#giveReasons(report.id, report.parts);
+        return;
       case "learnt":
         this.#events.onLearnt(report.classes);
         return;
@@ -161,6 +183,7 @@ export class Guesser {
         return;
       case "predictions":
       case "refused": {
+        if (this.#giveReasons(report.id, [])) return;
         if (this.#examples.some(({ id }) => id === report.id)) {
           this.#examples = this.#examples.filter(({ id }) => id !== report.id);
           return;

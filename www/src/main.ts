@@ -1,20 +1,23 @@
 /** The page: one desk, two modes, and the address that says which. */
 import "./style.css";
 import { aboutEmbedding, aboutModel } from "./about";
+import type { BookView } from "./book/book-view";
 import { Desk } from "./desk";
 import { element } from "./element";
 import { FreeDrawing } from "./free";
-import { Game, type Outcome } from "./game/game";
+import { promptsOf, today } from "./game/day";
+import { Game, type Outcome, type Plan } from "./game/game";
 import { readPrompts } from "./game/prompts";
+import { decodeRace } from "./game/race";
 import { Summary } from "./game/summary";
 import { decodeDrawing } from "./keep/link";
-import { isKnown } from "./language/korean-names";
+import { isKnown, KOREAN_NAMES } from "./language/korean-names";
 import { chooseLanguage, preferredLanguage, type Language } from "./language/language";
 import { TEST_ACCURACY } from "./model-figures";
 import { Lesson } from "./teach/lesson";
 import { applyTheme, chosenTheme, chooseTheme, followSystem, type Theme } from "./theme";
 
-type View = "draw" | "play" | "summary" | "teach";
+type View = "draw" | "play" | "summary" | "teach" | "book";
 
 const deskPlace = element("desk");
 const problem = element("problem");
@@ -26,6 +29,11 @@ const languageButtons = [...document.querySelectorAll<HTMLButtonElement>("[data-
 const themeButtons = [...document.querySelectorAll<HTMLButtonElement>("button[data-theme]")];
 const modeLinks = [...document.querySelectorAll<HTMLAnchorElement>("[data-mode]")];
 
+const voiceButton = element<HTMLButtonElement>("voice");
+
+let lettersOf: Language | undefined;
+let bookView: BookView | undefined;
+
 const desk = new Desk(preferredLanguage(), () => write());
 const lesson = new Lesson(desk);
 const free = new FreeDrawing(desk, (strokes) => {
@@ -34,13 +42,16 @@ const free = new FreeDrawing(desk, (strokes) => {
   lesson.bring(strokes);
 });
 const game = new Game(desk, {
-  onEnd(outcomes, bestScore) {
+  onEnd(outcomes, plan, bestScore) {
     view("summary");
-    summary.show(outcomes, bestScore);
+    summary.show(outcomes, plan, bestScore);
   },
 });
 const summary = new Summary(desk, {
-  onAgain: () => play(undefined),
+  onAgain() {
+    history.pushState(null, "", "#play");
+    play(undefined);
+  },
   onLookInside(outcome: Outcome) {
     draw();
     free.open(outcome.strokes);
@@ -51,8 +62,9 @@ const summary = new Summary(desk, {
 
 function view(name: View): void {
   document.body.dataset["view"] = name;
-  deskPlace.hidden = name === "summary";
+  deskPlace.hidden = name === "summary" || name === "book";
   if (name !== "summary") summary.hide();
+  if (name !== "book") bookView?.hide();
   for (const link of modeLinks) {
     if (link.dataset["mode"] === (name === "summary" ? "play" : name)) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
@@ -65,9 +77,9 @@ function draw(): void {
   desk.mode = free;
 }
 
-function play(prompts: readonly string[] | undefined): void {
+function play(plan: Plan | undefined): void {
   view("play");
-  game.prepare(prompts);
+  game.prepare(plan);
   desk.mode = game;
   window.scrollTo(0, 0);
 }
@@ -79,11 +91,53 @@ function teach(): void {
   window.scrollTo(0, 0);
 }
 
+async function openBook(): Promise<void> {
+  const { BookView } = await import("./book/book-view");
+  if (location.hash !== "#book") return;
+  bookView ??= new BookView(desk.book, desk.language, (strokes) => {
+    history.pushState(null, "", "#draw");
+    draw();
+    free.open(strokes);
+  });
+  // Free drawing rests beneath the book.
+  desk.mode = free;
+  view("book");
+  bookView.show();
+  write();
+}
+
+/** A race against what a link holds. */
+async function race(text: string): Promise<void> {
+  const { hash } = location;
+  const rival = await decodeRace(text);
+  if (location.hash !== hash) return;
+  if (rival) {
+    play({ prompts: rival.map(({ label }) => label), rival });
+    return;
+  }
+  draw();
+  free.say((language) => language.raceBroken);
+}
+
 /** Goes where the address points. */
 function follow(): void {
   const [name, value] = location.hash.slice(1).split("=", 2);
   if (name === "play") {
-    play(value === undefined ? undefined : readPrompts(value, isKnown));
+    const prompts = value === undefined ? undefined : readPrompts(value, isKnown);
+    play(prompts && { prompts });
+    return;
+  }
+  if (name === "day") {
+    const day = today();
+    play({ prompts: promptsOf(day), day });
+    return;
+  }
+  if (name === "race") {
+    void race(value ?? "");
+    return;
+  }
+  if (name === "book") {
+    void openBook();
     return;
   }
   if (name === "teach") {
@@ -101,6 +155,8 @@ function follow(): void {
 function write(): void {
   const { language, nCategories, obstacle } = desk;
   document.documentElement.lang = language.tag;
+  document.title = language.title;
+  void loadLetters(language);
   for (const each of document.querySelectorAll<HTMLElement>("[data-text]")) each.textContent = text(language, each.dataset["text"]);
   for (const each of document.querySelectorAll<HTMLElement>("[data-name]")) each.setAttribute("aria-label", text(language, each.dataset["name"]));
   for (const button of languageButtons) button.setAttribute("aria-pressed", String(button.dataset["language"] === language.tag));
@@ -120,7 +176,22 @@ function write(): void {
   problem.hidden = obstacle === undefined;
   problemText.textContent = obstacle === undefined ? "" : language.obstacles[obstacle];
   summary.write();
+  bookView?.write(language);
+  voiceButton.setAttribute("aria-pressed", String(desk.voice.isOn));
+  desk.voice.tag = language.tag;
   desk.write();
+}
+
+/** Loads the style sheet of the Korean letters; nothing waits for it. */
+async function loadLetters(language: Language): Promise<void> {
+  if (lettersOf === language) return;
+  lettersOf = language;
+  const { keepLetters } = await import("./letters");
+  if (language.tag !== "ko") return;
+  // Sentences that are made of parts have their letters in the source of the function that makes them.
+  const texts = [...Object.values(language), ...Object.values(language.obstacles), ...Object.values(language.attribution)].map(String);
+  // Without them the page is written in the system's letters.
+  await keepLetters([...texts, ...Object.values(KOREAN_NAMES)].join("")).catch(() => undefined);
 }
 
 /** The text that index.html asks for by name. */
@@ -146,6 +217,10 @@ for (const button of themeButtons) {
     write();
   });
 }
+voiceButton.addEventListener("click", () => {
+  desk.voice.isOn = !desk.voice.isOn;
+  write();
+});
 for (const link of modeLinks) {
   link.addEventListener("click", (event) => {
     // The address says so already, but the visitor wants another game.
@@ -160,14 +235,14 @@ element("try-again").addEventListener("click", () => {
   write();
 });
 window.addEventListener("keydown", (event) => {
-  if (event.defaultPrevented || event.altKey || document.querySelector("dialog[open]") || document.body.dataset["view"] === "summary") return;
+  if (event.defaultPrevented || event.altKey || document.querySelector("dialog[open]") || ["summary", "book"].includes(document.body.dataset["view"] ?? "")) return;
   // Where one writes a name, these keys are the text's.
   if (event.target instanceof HTMLInputElement) return;
   const withControl = event.ctrlKey || event.metaKey;
   const key = event.key.toLowerCase();
   if (withControl && key === "z") event.shiftKey ? desk.pad.redo() : desk.pad.undo();
   else if (withControl && key === "y") desk.pad.redo();
-  else if (!withControl && (key === "delete" || key === "escape")) desk.pad.clear();
+  else if (!withControl && key === "delete") desk.pad.clear();
   else if (key === "enter" && event.target === document.body && lesson.onEnter()) {
     // Kept.
   }

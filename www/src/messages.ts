@@ -1,5 +1,6 @@
 /** What passes between the page and the worker that guesses. */
 import type { Classifier, PackedStrokes, Point, Prediction as ModelPrediction } from "quickdraw-rnn";
+import type { Range } from "./parts";
 import type { CustomClassesJson } from "quickdraw-rnn/custom-classes";
 
 export interface Prediction extends ModelPrediction {
@@ -61,7 +62,20 @@ export interface LearnRequest {
   readonly categories: readonly Category[];
 }
 
-export type WorkerRequest = GuessRequest | LookRequest | ExampleRequest | LearnRequest;
+/** Asks what each part of a drawing did for the probabilities of some labels. */
+export interface ReasonsRequest {
+  readonly kind: "reasons";
+  readonly id: number;
+  readonly strokes: readonly Stroke[];
+  readonly labels: readonly string[];
+}
+
+/** A part of a drawing, and by how much it raised the logarithm of each label's probability: what it is less without the part. */
+export interface Part extends Range {
+  readonly effects: readonly number[];
+}
+
+export type WorkerRequest = GuessRequest | ReasonsRequest | LookRequest | ExampleRequest | LearnRequest;
 
 /** What the model thought when this much of the drawing was on paper. */
 export interface Moment {
@@ -90,6 +104,7 @@ export type WorkerReport =
   | { readonly kind: "ready"; readonly nCategories: number; readonly thresholds: Thresholds }
   | { readonly kind: "predictions"; readonly id: number; readonly predictions: readonly Prediction[]; readonly durationMs: number }
   | { readonly kind: "look"; readonly id: number; readonly look: Look }
+  | { readonly kind: "reasons"; readonly id: number; readonly parts: readonly Part[] }
   | { readonly kind: "example"; readonly id: number; readonly label: string; readonly drawing: Simplified }
   | { readonly kind: "learnt"; readonly classes: CustomClassesJson }
   | { readonly kind: "refused"; readonly id: number; readonly message: string }

@@ -12,6 +12,9 @@ const MARGIN = 16;
 /** Movements shorter than this many CSS pixels say nothing about the drawing. */
 const SHORTEST_MOVE = 0.5;
 
+/** For so long after a pen was seen, a touch is the hand that holds it. */
+const PEN_HOLDS_MS = 700;
+
 /** So many steps can be taken back; a page that is open for days must not keep all that was ever drawn on it. */
 const MOST_STEPS = 200;
 
@@ -36,7 +39,17 @@ export interface PadEvents {
   onDrawing(): void;
 }
 
+/** What one hears of the pen. */
+export interface PadSounds {
+  /** The pen moved on paper, at so many CSS pixels a millisecond. */
+  onPenMove(speed: number): void;
+  onPenUp(): void;
+}
+
 export class Pad {
+  /** Silent until somebody listens. */
+  sounds: PadSounds | undefined;
+
   readonly #canvas: HTMLCanvasElement;
   readonly #context: CanvasRenderingContext2D;
   /** All ink that further points change no more, so that a frame costs only the tip of the stroke under way. */
@@ -59,6 +72,9 @@ export class Pad {
   /** What the canvas shows besides `#dried`; undefined if it is another picture altogether. */
   #tip: Rectangle | undefined;
   #pointerId: number | null = null;
+  #pointerType = "";
+  /** When a pen was last on the sheet or above it. */
+  #penSeenMs = -Infinity;
   #lastMoveMs = 0;
   #scale = 1;
   #pixelRatio = 1;
@@ -73,9 +89,9 @@ export class Pad {
 
     canvas.addEventListener("pointerdown", (event) => this.#down(event));
     canvas.addEventListener("pointermove", (event) => this.#move(event));
-    canvas.addEventListener("pointerup", (event) => this.#up(event));
-    // The browser may take a touch away (a gesture of the system); what was drawn until then stays.
-    canvas.addEventListener("pointercancel", (event) => this.#up(event));
+    // At the window: a pointer that could not be captured may be lifted anywhere.
+    window.addEventListener("pointerup", (event) => this.#up(event));
+    window.addEventListener("pointercancel", (event) => this.#cancel(event));
     canvas.addEventListener("lostpointercapture", (event) => this.#up(event));
     // A long press must neither open a menu nor start Safari's magnifier.
     canvas.addEventListener("contextmenu", (event) => event.preventDefault());
@@ -195,17 +211,32 @@ export class Pad {
   }
 
   #down(event: PointerEvent): void {
-    if (this.#pointerId !== null || event.button !== 0 || this.#locked) return;
+    if (event.button !== 0 || this.#locked) return;
+    this.#lookForPen(event);
+    // A palm may rest on the sheet before the pen, after it, and while it is lifted between two strokes.
+    if (event.pointerType === "touch" && event.timeStamp - this.#penSeenMs < PEN_HOLDS_MS) return;
+    if (this.#pointerId !== null) {
+      if (event.pointerType === "pen" && this.#pointerType !== "pen") this.#dropStroke();
+      // A pointer that is not captured may have gone where no event could tell us.
+      else if (!this.#canvas.hasPointerCapture(this.#pointerId)) this.#endStroke();
+      else return;
+    }
     event.preventDefault();
     this.#pointerId = event.pointerId;
+    this.#pointerType = event.pointerType;
     this.#sheet = undefined;
-    this.#canvas.setPointerCapture(event.pointerId);
+    try {
+      this.#canvas.setPointerCapture(event.pointerId);
+    } catch {
+      // The pointer is gone already, or cannot be captured: it draws as long as it is heard of.
+    }
     this.#lastMoveMs = event.timeStamp;
     this.#append(event);
     this.#events.onInk();
   }
 
   #move(event: PointerEvent): void {
+    this.#lookForPen(event);
     if (event.pointerId !== this.#pointerId) return;
     if (event.buttons === 0) {
       // The button went up where no event could tell us.
@@ -218,7 +249,25 @@ export class Pad {
   }
 
   #up(event: PointerEvent): void {
+    this.#lookForPen(event);
     if (event.pointerId === this.#pointerId) this.#endStroke();
+  }
+
+  /** The system took the pointer. A touch was a gesture of its own, or a palm: it leaves no stroke. */
+  #cancel(event: PointerEvent): void {
+    if (event.pointerId !== this.#pointerId) return;
+    if (event.pointerType === "touch") this.#dropStroke();
+    else this.#endStroke();
+  }
+
+  #lookForPen({ pointerType, timeStamp }: PointerEvent): void {
+    if (pointerType === "pen") this.#penSeenMs = timeStamp;
+  }
+
+  /** The stroke under way was none. */
+  #dropStroke(): void {
+    this.#liftPen();
+    this.#changed();
   }
 
   #endStroke(): void {
@@ -255,6 +304,7 @@ export class Pad {
   #liftPen(): void {
     const pointerId = this.#pointerId;
     this.#pointerId = null;
+    this.sounds?.onPenUp();
     this.#current = [];
     this.#wetFrom = 0;
     if (pointerId !== null && this.#canvas.hasPointerCapture(pointerId)) this.#canvas.releasePointerCapture(pointerId);
@@ -269,6 +319,7 @@ export class Pad {
     const last = this.#current.at(-1);
     const [dx, dy] = last ? [x - last.x, y - last.y] : [0, 0];
     if (last && Math.hypot(dx, dy) < SHORTEST_MOVE) return;
+    if (last) this.sounds?.onPenMove(Math.hypot(dx, dy) / Math.max(event.timeStamp - this.#lastMoveMs, 1));
     this.#current.push({ x, y, width: nibWidth(event, dx, dy, event.timeStamp - this.#lastMoveMs, last?.width), timeMs: event.timeStamp });
     this.#lastMoveMs = event.timeStamp;
     this.#requestFrame();

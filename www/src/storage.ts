@@ -3,7 +3,7 @@
 const PREFIX = "quickdraw-rnn.";
 const session = new Map<string, string>();
 
-export type Memory = "language" | "theme" | "best-score" | "categories";
+export type Memory = "language" | "theme" | "voice" | "best-score" | "days" | "book" | "categories";
 
 /** Whether it will be there on the next visit. */
 export function remember(what: Memory, value: string): boolean {

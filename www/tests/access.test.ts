@@ -1,6 +1,7 @@
 /** Every view of the page, in both themes, both languages and three sizes: axe, what does not fit, letters that do not come with the page. */
 import axe from "axe-core";
 import type { Page } from "@playwright/test";
+import { encodeRace } from "../src/game/race.ts";
 import { FIGURES } from "./figures.ts";
 import { draw, expect, guessed, ink, open, test } from "./page.ts";
 
@@ -81,6 +82,33 @@ for (const { colorScheme, locale, viewport } of [
       await expect(page.getByTestId("slip-dialog")).toBeVisible();
       await check(page);
     });
+
+    test("nor in the book, the six of the day and a race", async ({ page, site }) => {
+      // Hundreds of places are many to look at.
+      test.slow();
+      const book = ["cat", "star"].map((word) => JSON.stringify({ word, recognized: true, timestamp: "", probability: 0.9, drawing: [[[0, 9], [0, 9]]] }));
+      await page.addInitScript((text) => localStorage.setItem("quickdraw-rnn.book", text), book.join("\n"));
+      await page.goto(`${site.url}#book`);
+      await expect(page.getByTestId("place")).toHaveCount(345);
+      await check(page);
+
+      await page.goto(`${site.url}#day`);
+      await expect(page.getByTestId("begin")).toBeEnabled();
+      await check(page);
+
+      const strokes = FIGURES.star.map((stroke) => stroke.map(([x, y], i) => ({ x, y, width: 3, timeMs: 10 * i })));
+      const drawn = { beganMs: 0, strokes, recognised: true, seconds: 3, predictions: [{ label: "star", probability: 0.9 }] };
+      await page.goto(`${site.url}#race=${await encodeRace([{ ...drawn, label: "star" }, { ...drawn, label: "cat", recognised: false }])}`);
+      await expect(page.getByTestId("begin")).toBeEnabled();
+      await page.getByTestId("begin").click();
+      await expect(page.getByTestId("ghost")).toBeVisible();
+      await check(page);
+      await page.getByTestId("skip").click();
+      await page.getByTestId("begin").click();
+      await page.getByTestId("skip").click();
+      await expect(page.getByTestId("rival")).toHaveCount(2);
+      await check(page);
+    });
   });
 }
 
@@ -102,8 +130,8 @@ test("the page can be walked through by keyboard, in the order in which it is re
     walked.push(id);
   }
   expect(walked).toEqual([
-    "mode-draw", "mode-play", "mode-teach", "language-en", "language-ko", "undo", "clear", "replay", "copy-link", "look", "teach-this",
-    "save-svg", "save-png", "save-ndjson", "open", "SUMMARY", "SUMMARY", "A", "theme-light", "theme-dark", "theme-system",
+    "mode-draw", "mode-play", "mode-teach", "mode-book", "language-en", "language-ko", "undo", "clear", "replay", "copy-link", "look", "teach-this",
+    "save-svg", "save-png", "save-ndjson", "open", "SUMMARY", "SUMMARY", "A", "theme-light", "theme-dark", "theme-system", "voice",
   ]);
 });
 

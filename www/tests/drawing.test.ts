@@ -107,7 +107,7 @@ test("an answer that comes after the sheet was cleared is dropped", async ({ pag
   const log = await slowWorker(page);
   await open(page, site);
   await draw(page, FIGURES.line);
-  await page.keyboard.press("Escape");
+  await page.keyboard.press("Delete");
   await expect.poll(async () => (await log()).at(-1)).toBe("answer");
   await expect(guesses(page)).toHaveCount(0);
 });
@@ -136,15 +136,18 @@ test("undo takes back the last stroke, then the one before; undo after clear bri
   await expect(page.getByTestId("undo")).toBeDisabled();
 });
 
-test("the keyboard undoes with Ctrl+Z and Cmd+Z and clears with Delete and Escape", async ({ page, site }) => {
+test("the keyboard undoes with Ctrl+Z and Cmd+Z and clears with Delete; Escape, pressed to get out of something, clears nothing", async ({ page, site }) => {
   await open(page, site);
-  for (const key of ["Control+z", "Meta+z", "Delete", "Escape"]) {
+  for (const key of ["Control+z", "Meta+z", "Delete"]) {
     await draw(page, FIGURES.line);
     await guessed(page);
     await page.keyboard.press(key);
     await expect(guesses(page)).toHaveCount(0);
     expect((await ink(page)).pixels).toBe(0);
   }
+  await draw(page, FIGURES.line);
+  await page.keyboard.press("Escape");
+  expect((await ink(page)).pixels).toBeGreaterThan(0);
 });
 
 test("clearing in the middle of a stroke leaves an empty sheet", async ({ page, site }) => {
@@ -153,7 +156,7 @@ test("clearing in the middle of a stroke leaves an empty sheet", async ({ page, 
   await page.mouse.move(x, y);
   await page.mouse.down();
   await page.mouse.move(x + size, y + size, { steps: 20 });
-  await page.keyboard.press("Escape");
+  await page.keyboard.press("Delete");
   await page.mouse.move(x, y + size, { steps: 5 });
   await page.mouse.up();
   expect((await ink(page)).pixels).toBe(0);
@@ -248,7 +251,7 @@ test("a change of the colour scheme changes the ink", async ({ page, site }) => 
 test.describe("on a touch screen", () => {
   test.use({ hasTouch: true, viewport: { width: 390, height: 844 }, deviceScaleFactor: 2 });
 
-  const touch = (session: CDPSession, type: "touchStart" | "touchMove" | "touchEnd", ...touchPoints: { x: number; y: number; id: number }[]) =>
+  const touch = (session: CDPSession, type: "touchStart" | "touchMove" | "touchEnd" | "touchCancel", ...touchPoints: { x: number; y: number; id: number }[]) =>
     session.send("Input.dispatchTouchEvent", { type, touchPoints });
 
   test("a finger draws without scrolling the page, and a second finger is ignored", async ({ page, site, context }) => {
@@ -270,6 +273,53 @@ test.describe("on a touch screen", () => {
     expect(await page.evaluate(() => scrollY)).toBe(0);
     await page.getByTestId("undo").tap();
     expect((await ink(page)).pixels).toBe(0);
+  });
+
+  test("a pen draws although a palm rests on the sheet, before it and after it", async ({ page, site, context }) => {
+    await open(page, site);
+    const session = await context.newCDPSession(page);
+    const pad = (await page.getByTestId("pad").boundingBox())!;
+    const palm = { id: 1, x: pad.x + 40, y: pad.y + pad.height - 90 };
+    const pen = (type: "mousePressed" | "mouseMoved" | "mouseReleased", i: number, y: number) =>
+      session.send("Input.dispatchMouseEvent", { type, x: pad.x + 60 + 8 * i, y, button: "left", buttons: type === "mouseReleased" ? 0 : 1, force: 0.5, pointerType: "pen", clickCount: 1 });
+    const stroke = async (y: number) => {
+      await pen("mousePressed", 0, y);
+      for (let i = 1; i <= 20; i++) await pen("mouseMoved", i, y);
+      await pen("mouseReleased", 20, y);
+    };
+    await touch(session, "touchStart", palm);
+    for (let i = 1; i <= 3; i++) await touch(session, "touchMove", { ...palm, x: palm.x + 3 * i });
+    await stroke(pad.y + 80);
+    await touch(session, "touchEnd");
+    await guessed(page);
+    const one = await ink(page);
+    expect(one.bottom - one.top).toBeLessThan(20);
+    expect(Math.abs(one.top - 80)).toBeLessThan(15);
+    // The palm comes down again while the pen is lifted.
+    await stroke(pad.y + 120);
+    await touch(session, "touchStart", palm);
+    await touch(session, "touchEnd");
+    expect((await ink(page)).bottom).toBeLessThan(140);
+    await page.getByTestId("undo").click();
+    expect(await ink(page)).toEqual(one);
+    await page.getByTestId("undo").click();
+    expect((await ink(page)).pixels).toBe(0);
+  });
+
+  test("a touch that the system takes away leaves no stroke, and nothing to take back", async ({ page, site, context }) => {
+    await open(page, site);
+    const session = await context.newCDPSession(page);
+    const pad = (await page.getByTestId("pad").boundingBox())!;
+    const at = (i: number) => ({ id: 1, x: pad.x + 60 + 8 * i, y: pad.y + 100 });
+    await touch(session, "touchStart", at(0));
+    for (let i = 1; i <= 12; i++) await touch(session, "touchMove", at(i));
+    expect((await ink(page)).pixels).toBeGreaterThan(0);
+    await touch(session, "touchCancel");
+    expect((await ink(page)).pixels).toBe(0);
+    await expect(page.getByTestId("undo")).toBeDisabled();
+    await expect(guesses(page)).toHaveCount(0);
+    await draw(page, FIGURES.line);
+    await guessed(page);
   });
 
   test("a phone turned in the middle of a stroke keeps the stroke, and the finger draws on", async ({ page, site, context }) => {
@@ -324,7 +374,7 @@ test("a tab that is hidden in the middle of a stroke keeps it, and a button that
   expect((await ink(page)).pixels).toBe(0);
 });
 
-test("mouse and pen at once: the first on the paper draws, the other does not", async ({ page, site, context }) => {
+test("mouse and pen at once: the pen draws, the mouse does not", async ({ page, site, context }) => {
   await open(page, site);
   const session = await context.newCDPSession(page);
   const { x, y, size } = await middleOfPad(page);
@@ -336,8 +386,31 @@ test("mouse and pen at once: the first on the paper draws, the other does not", 
   await pen("mousePressed", 0);
   for (let dx = 0; dx < size / 2; dx += 20) await pen("mouseMoved", dx);
   await pen("mouseReleased", size / 2);
-  const { top, bottom } = await ink(page);
+  await page.mouse.move(x + size / 2, y + size / 2, { steps: 5 });
+  await page.mouse.up();
+  const { top, bottom, left, right } = await ink(page);
   expect(bottom - top).toBeLessThan(20);
+  expect(right - left).toBeGreaterThan(size / 4);
+  const pad = (await page.getByTestId("pad").boundingBox())!;
+  expect(Math.abs(top + pad.y - (y + size))).toBeLessThan(20);
+  await page.getByTestId("undo").click();
+  expect((await ink(page)).pixels).toBe(0);
+});
+
+test("a pointer that cannot be captured leaves the pad to the next one", async ({ page, site }) => {
+  await open(page, site);
+  const { x, y, size } = await middleOfPad(page);
+  // Nobody holds this pointer: to capture it throws, and it is never lifted.
+  await page.getByTestId("pad").evaluate((pad, at) => {
+    const event = { bubbles: true, cancelable: true, pointerId: 99, pointerType: "touch", button: 0, buttons: 1, clientX: at.x, clientY: at.y };
+    pad.dispatchEvent(new PointerEvent("pointerdown", event));
+  }, { x, y });
+  await draw(page, FIGURES.line);
+  await guessed(page);
+  expect((await ink(page)).right).toBeGreaterThan(size / 2);
+  await page.getByTestId("undo").click();
+  await page.getByTestId("undo").click();
+  expect((await ink(page)).pixels).toBe(0);
 });
 
 test("a pen's pressure widens the line", async ({ page, site, context }) => {

@@ -152,7 +152,7 @@ test("a game by keyboard: the button that begins has the focus, and undo and cle
   await page.keyboard.press("Enter");
   await expect(page.getByTestId("card")).toBeHidden();
   await draw(page, hasty(FIGURES.line));
-  await page.keyboard.press("Escape");
+  await page.keyboard.press("Delete");
   expect((await ink(page)).pixels).toBe(0);
   await page.keyboard.press("Control+z");
   expect((await ink(page)).pixels).toBeGreaterThan(0);

@@ -36,6 +36,16 @@ test("a drawing goes into a link and comes out as it was, to a 500th of its size
   }
 });
 
+test("a large drawing goes into a link that arrives, and can be read", () => {
+  // Hatching over the whole sheet: a quarter of a million points.
+  const hatching = Array.from({ length: 250 }, (_, i) => Array.from({ length: 1000 }, (_, k) => ({ x: k, y: 4 * i + 3 * Math.sin(k / 9) })));
+  const text = encodeDrawing(hatching);
+  expect(text.length).toBeLessThan(20_000);
+  const back = decodeDrawing(text)!;
+  expect(back).toHaveLength(hatching.length);
+  expect(Math.max(...back.flat().map(({ x }) => x))).toBeGreaterThan(1000);
+});
+
 test("text that is no drawing is refused, whatever it is", () => {
   const texts = ["", "1", "2AAAA", "1%%%", "1////", "1_____w", "1AA", `1${"A".repeat(5000)}`, encodeDrawing(figure(FIGURES.cat)).slice(0, -2)];
   for (const text of texts) expect(decodeDrawing(text), text).toBeUndefined();
@@ -88,13 +98,16 @@ test("a drawing is saved as SVG, PNG and ndjson, and the ndjson is read back", a
   expect(svg.name).toBe(`${before[0]!.replace(/\W+/g, "-")}.svg`);
   expect(svg.bytes.toString()).toMatch(/^<svg xmlns="http:\/\/www.w3.org\/2000\/svg" viewBox="[-\d. ]+">/);
   expect(svg.bytes.toString().match(/<path /g)).toHaveLength(FIGURES.house.length);
+  // Ink on paper: a drawing saved in the dark can be seen wherever it is shown.
+  expect(svg.bytes.toString()).toMatch(/<rect [^>]*fill="rgb\(251, 246, 234\)"\/>/);
   const png = await saved(page, "png");
   expect(png.bytes.subarray(1, 4).toString()).toBe("PNG");
   expect(Math.max(png.bytes.readUInt32BE(16), png.bytes.readUInt32BE(20))).toBe(1200);
   const ndjson = await saved(page, "ndjson");
   await expect(page.getByTestId("note")).toHaveText(`Saved ${ndjson.name}.`);
-  const line = JSON.parse(ndjson.bytes.toString()) as { word: string; drawing: number[][][] };
-  expect(line.word).toBe(before[0]);
+  const line = JSON.parse(ndjson.bytes.toString()) as { drawing: number[][][] };
+  // What the model guessed is not what the drawing is.
+  expect(line).not.toHaveProperty("word");
   // The data set's raw form: x, y and the time of each point.
   expect(line.drawing.map((stroke) => stroke.length)).toEqual(FIGURES.house.map(() => 3));
   const times = line.drawing.flatMap((stroke) => stroke[2]!);
@@ -117,10 +130,10 @@ test("a file of many drawings is looked through, one after the other; lines that
   await open(page, site);
   const lines = [record("circle", FIGURES.circle), "{", '{"word":"cat","drawing":[[[1,2],[3]]]}', '{"drawing":[]}', record("star", FIGURES.star), ""];
   await page.getByTestId("file").setInputFiles({ name: "some.ndjson", mimeType: "", buffer: Buffer.from(lines.join("\n")) });
-  await expect(page.getByTestId("note")).toHaveText("Drawing 1 of 2: to be a circle.");
+  await expect(page.getByTestId("note")).toHaveText("Drawing 1 of 2 (prompt: circle).");
   await expect(guesses(page).first()).toHaveAttribute("data-label", "circle");
   await page.getByTestId("next-drawing").click();
-  await expect(page.getByTestId("note")).toHaveText("Drawing 2 of 2: to be a star.");
+  await expect(page.getByTestId("note")).toHaveText("Drawing 2 of 2 (prompt: star).");
   await expect(guesses(page).first()).toHaveAttribute("data-label", "star");
   await page.getByTestId("file").setInputFiles({ name: "no.txt", mimeType: "text/plain", buffer: Buffer.from("hello") });
   await expect(page.getByTestId("note")).toContainText("holds no drawing");
@@ -155,6 +168,10 @@ test("a link holds the drawing, and no server gets to see it", async ({ page, si
   await friend.goto(link);
   await guessed(friend);
   expect((await labels(friend))[0]).toBe("smiley face");
+  // Who draws on has another drawing than the link: it must not come back.
+  expect(friend.url()).toBe(link);
+  await draw(friend, FIGURES.line);
+  await expect(friend).toHaveURL(`${site.url}#draw`);
   await friend.goto(`${site.url}#drawing=1nonsense!`);
   await expect(friend.getByTestId("note")).toContainText("no drawing");
 });

@@ -1,14 +1,23 @@
 /** A test's page: the built page from a server of its own, and a hand that draws on it. */
 import { expect, test as base, type Page, type Request } from "@playwright/test";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { fileURLToPath } from "node:url";
 import { preview, type PreviewServer } from "vite";
 import { byHand, type Figure } from "./figures.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
+/** A file that the server sent, and how many bytes it took on the way. */
+export interface Sent {
+  readonly path: string;
+  readonly bytes: number;
+}
+
 export interface Site {
   /** The page's address. */
   readonly url: string;
+  /** What was sent until now. */
+  readonly sent: readonly Sent[];
   /** Ends the server and every connection to it. */
   close(): Promise<void>;
 }
@@ -18,8 +27,14 @@ export async function serve(): Promise<Site> {
   const server: PreviewServer = await preview({ root: ROOT, logLevel: "warn", preview: { port: 0, host: "127.0.0.1", open: false } });
   const address = server.httpServer.address();
   if (address === null || typeof address === "string") throw new Error("the preview server listens on no port");
+  const sent: Sent[] = [];
+  // A connection sends one answer after the other.
+  server.httpServer.prependListener("request", (request: IncomingMessage, response: ServerResponse) => {
+    const before = request.socket.bytesWritten;
+    response.on("finish", () => sent.push({ path: request.url ?? "", bytes: request.socket.bytesWritten - before }));
+  });
   let closed: Promise<void> | undefined;
-  return { url: `http://127.0.0.1:${address.port}/`, close: () => (closed ??= server.close()) };
+  return { sent, url: `http://127.0.0.1:${address.port}/`, close: () => (closed ??= server.close()) };
 }
 
 interface Fixtures {

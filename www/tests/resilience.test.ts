@@ -1,4 +1,5 @@
 /** When things go wrong: no network, no model, no WebAssembly, a worker that dies. */
+import { createServer, type ServerResponse } from "node:http";
 import { FIGURES } from "./figures.ts";
 import { draw, expect, guessed, guesses, ink, open, test } from "./page.ts";
 
@@ -12,8 +13,45 @@ test("after the first visit the page works without network and server", async ({
   await expect(page.getByTestId("model")).not.toBeEmpty();
   await draw(page, FIGURES.house);
   await guessed(page);
+});
+
+for (const [name, answer] of [
+  ["hangs", () => undefined],
+  ["fails", (response: ServerResponse) => response.writeHead(503).end("out of order")],
+] as const) {
+  test(`a server that ${name} does not keep the installed page from opening`, async ({ page, site, expectedErrors }) => {
+    expectedErrors.push(/503/);
+    await open(page, site);
+    await page.evaluate(() => navigator.serviceWorker.ready.then(() => undefined));
+    await site.close();
+    const other = createServer((_, response) => void answer(response));
+    await new Promise<void>((resolve) => other.listen(Number(new URL(site.url).port), "127.0.0.1", resolve));
+    await page.goto("about:blank");
+    await page.goto(site.url);
+    await expect(page.getByTestId("model")).not.toBeEmpty();
+    other.closeAllConnections();
+    other.close();
+  });
+}
+
+test("who has read Korean once reads it in the page's own letters without network and server, too", async ({ page, site, context }) => {
+  await open(page, site);
   await page.getByTestId("language-ko").click();
-  await page.evaluate(() => document.fonts.ready.then(() => undefined));
+  await page.evaluate(() => navigator.serviceWorker.ready.then(() => undefined));
+  // As many files as it takes to write all that the page may say.
+  const letters = () => page.evaluate(async () => (await (await caches.open("korean-letters")).keys()).length);
+  await expect.poll(letters).toBeGreaterThanOrEqual(20);
+  await site.close();
+  await context.setOffline(true);
+  await page.reload();
+  await expect(page.getByTestId("model")).not.toBeEmpty();
+  await draw(page, FIGURES.house);
+  await guessed(page);
+  const missing = await page.evaluate(async () => {
+    await document.fonts.ready;
+    return [...document.fonts].filter(({ status }) => status === "error").map(({ unicodeRange }) => unicodeRange);
+  });
+  expect(missing).toEqual([]);
 });
 
 test("the page can be installed", async ({ page, site, context }) => {
@@ -23,7 +61,7 @@ test("the page can be installed", async ({ page, site, context }) => {
   const { errors, data } = await session.send("Page.getAppManifest");
   expect(errors).toEqual([]);
   const { icons, ...manifest } = JSON.parse(data ?? "") as { name: string; start_url: string; display: string; icons: { src: string; sizes: string }[] };
-  expect(manifest).toMatchObject({ name: "quickdraw-rnn", display: "standalone" });
+  expect(manifest).toMatchObject({ name: "Inkling", display: "standalone" });
   for (const { src, sizes } of icons.filter((icon) => icon.sizes !== "any")) {
     const png = await (await context.request.get(new URL(src, site.url).href)).body();
     expect(`${png.readUInt32BE(16)}x${png.readUInt32BE(20)}`).toBe(sizes);

@@ -1,12 +1,13 @@
-/** The pictures of the page in docs/, one for each of SHOTS: `npm run screenshots --workspace www`. */
+/** The pictures of the page in docs/, and the one for previews of links: one for each of SHOTS, `npm run screenshots --workspace www`. */
 import { fileURLToPath } from "node:url";
 import type { Page } from "@playwright/test";
 import { byHand, FIGURES, type Figure, type Label } from "./figures.ts";
 import { draw, expect, guessed, guesses, middleOfPad, open, test, type Site } from "./page.ts";
 
 const FOLDER = fileURLToPath(new URL(process.env["SCREENSHOTS"] ?? "../../docs/", import.meta.url));
+const PUBLIC = fileURLToPath(new URL("../public/", import.meta.url));
 
-type View = "draw" | "inside" | "card" | "game" | "summary" | "teach";
+type View = "draw" | "inside" | "summary" | "teach" | "book";
 
 interface Shot {
   readonly name: string;
@@ -20,6 +21,7 @@ interface Shot {
 
 const SIZES = {
   desktop: { width: 1440, height: 900 },
+  preview: { width: 1200, height: 630 },
   tablet: { width: 820, height: 1180 },
   phone: { width: 390, height: 844 },
 } as const;
@@ -27,18 +29,10 @@ const SIZES = {
 const SHOTS: readonly Shot[] = [
   { name: "page-desktop", size: "desktop", scheme: "light", locale: "en-US", figure: "cat" },
   { name: "page-desktop-ko", size: "desktop", scheme: "light", locale: "ko-KR", figure: "cat" },
-  { name: "page-desktop-dark-ko", size: "desktop", scheme: "dark", locale: "ko-KR", figure: "sailboat" },
-  { name: "page-tablet-dark", size: "tablet", scheme: "dark", locale: "en-US", figure: "flower" },
-  { name: "page-phone", size: "phone", scheme: "light", locale: "en-US", figure: "mushroom" },
-  { name: "page-phone-ko", size: "phone", scheme: "light", locale: "ko-KR", figure: "umbrella" },
-  { name: "page-phone-empty", size: "phone", scheme: "light", locale: "ko-KR" },
+  { name: "preview", size: "preview", scheme: "light", locale: "en-US", figure: "cat" },
   { name: "page-inside", size: "desktop", scheme: "light", locale: "en-US", view: "inside", figure: "house" },
-  { name: "page-inside-phone-dark-ko", size: "phone", scheme: "dark", locale: "ko-KR", view: "inside", figure: "smiley face" },
   { name: "page-teach", size: "desktop", scheme: "light", locale: "en-US", view: "teach" },
-  { name: "page-teach-phone-dark-ko", size: "phone", scheme: "dark", locale: "ko-KR", view: "teach" },
-  { name: "game-desktop", size: "desktop", scheme: "light", locale: "en-US", view: "game", figure: "sailboat" },
-  { name: "game-phone-card-ko", size: "phone", scheme: "light", locale: "ko-KR", view: "card" },
-  { name: "game-phone-dark", size: "phone", scheme: "dark", locale: "en-US", view: "game", figure: "house" },
+  { name: "page-book", size: "desktop", scheme: "light", locale: "en-US", view: "book" },
   { name: "game-summary", size: "desktop", scheme: "light", locale: "en-US", view: "summary" },
   { name: "game-summary-tablet-dark-ko", size: "tablet", scheme: "dark", locale: "ko-KR", view: "summary" },
 ];
@@ -68,7 +62,7 @@ for (const shot of SHOTS) {
       await take[shot.view ?? "draw"](page, site, shot);
       await page.evaluate(() => document.fonts.ready);
       await page.mouse.move(1, 1);
-      await page.screenshot({ path: `${FOLDER}${shot.name}.png`, animations: "disabled", fullPage: shot.view === "inside" || shot.view === "summary" });
+      await page.screenshot({ path: `${shot.name === "preview" ? PUBLIC : FOLDER}${shot.name}.png`, animations: "disabled", fullPage: shot.view === "inside" || shot.view === "summary" });
     });
   });
 }
@@ -95,17 +89,18 @@ const take: Record<View, (page: Page, site: Site, shot: Shot) => Promise<void>> 
     await page.evaluate(() => (document.activeElement as HTMLElement).blur());
     await page.evaluate(() => scrollTo(0, 0));
   },
-  async card(page, site) {
-    await page.goto(`${site.url}#play=octopus,cat,star,house,fish,sun`);
-    await expect(page.getByTestId("begin")).toBeEnabled();
-  },
-  async game(page, site, { figure }) {
-    await startStopped(page, `${site.url}#play=cruise ship,cat,star,house,fish,sun`);
-    await page.getByTestId("begin").click();
-    await page.clock.runFor(6000);
-    if (figure) await draw(page, FIGURES[figure].slice(0, -2), await middleOfPad(page, 0.68));
-    await guessed(page);
-    await page.clock.runFor(100);
+  async book(page, site) {
+    const labels = ["cat", "sailboat", "umbrella", "mushroom", "house", "snowman", "smiley face", "mountain", "sun", "star", "ice cream"] as const;
+    const lines = labels.map((word, i) => {
+      const drawing = byHand(FIGURES[word], 0.6 + 0.1 * i).map((stroke) => [stroke.map(([x]) => Math.round(10 * x)), stroke.map(([, y]) => Math.round(10 * y))]);
+      return JSON.stringify({ word, recognized: true, timestamp: "", probability: 0.9, drawing });
+    });
+    await page.addInitScript((text) => {
+      localStorage.setItem("quickdraw-rnn.book", text);
+      StorageManager.prototype.persisted = async () => true;
+    }, lines.join("\n"));
+    await page.goto(`${site.url}#book`);
+    await expect(page.getByTestId("place")).toHaveCount(345);
   },
   async teach(page, site, { locale }) {
     const lines = TAUGHT[locale].flatMap(([word, figure]) =>

@@ -223,3 +223,27 @@ test("lessons are given and remembered without network and server", async ({ pag
   await drawFreely(page, flags(1));
   await expect(guesses(page).first()).toHaveAttribute("data-label", "pennant");
 });
+
+test("what is kept is never shortened: lines that cannot be read stay, and so do more drawings than are learnt", async ({ page, site }) => {
+  const line = (word: string, i: number) => JSON.stringify({ word, drawing: [[[0, 200, 100 + (i % 100)], [i % 200, Math.floor(i / 200), 255]]] });
+  const strange = ['{"word":"of a later version","strokes":"AAAA"}', line("x".repeat(41), 0), '{"word":"cut off","drawing":[[[1,2'];
+  const known = Array.from({ length: 1003 }, (_, i) => line("pennant", i));
+  await page.addInitScript((text) => {
+    if (localStorage.getItem("quickdraw-rnn.categories") === null) localStorage.setItem("quickdraw-rnn.categories", text);
+  }, [...strange.slice(0, 2), ...known, ...strange.slice(2)].join("\n"));
+  await enter(page, site);
+  await expect(taught(page)).toContainText("1,003 drawings");
+  await expect(page.getByTestId("taught-note")).toContainText("newest");
+  await teach(page, "dumbbell thing", [dumbbells(0)]);
+  await expect.poll(() => taughtLabels(page)).toEqual(["pennant", "dumbbell thing"]);
+  const kept = (await page.evaluate(() => localStorage.getItem("quickdraw-rnn.categories")))!.split("\n");
+  expect(kept.filter((each) => strange.includes(each)).sort()).toEqual([...strange].sort());
+  expect(kept.filter((each) => JSON.stringify(each).includes("pennant"))).toHaveLength(1003);
+});
+
+test("of a file whose drawings cannot all be read, it is said how many", async ({ page, site }) => {
+  await enter(page, site);
+  const text = '{"classes":[{"label":"x","drawings":[[[[1,2],[3,4]]],[[[1],[300]]],"none"]}]}';
+  await page.getByTestId("taught-file").setInputFiles({ name: "a.json", mimeType: "application/json", buffer: Buffer.from(text) });
+  await expect(page.getByTestId("taught-note")).toHaveText("Learnt 1 category from the file. I could not read 2 of its drawings.");
+});

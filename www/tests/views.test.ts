@@ -6,6 +6,8 @@
  * the pictures anew.
  */
 import type { Page } from "@playwright/test";
+import type { Outcome } from "../src/game/game.ts";
+import { encodeRace } from "../src/game/race.ts";
 import { encodeDrawing } from "../src/keep/link.ts";
 import { FIGURES, type Figure, type Label } from "./figures.ts";
 import { draw, expect, guessed, open, test, type Site } from "./page.ts";
@@ -61,6 +63,23 @@ async function teaching(page: Page, site: Site): Promise<void> {
   await expect(page.getByTestId("taught-save")).toBeEnabled();
 }
 
+const drawn = (label: Label): Outcome => {
+  const strokes = FIGURES[label].map((stroke) => stroke.map(([x, y]) => ({ x, y, width: 3, timeMs: 500 })));
+  return { label, beganMs: 0, strokes, recognised: true, seconds: 6, predictions: [{ label, probability: 0.9 }] };
+};
+
+async function book(page: Page, site: Site): Promise<void> {
+  const lines = (["cat", "umbrella", "sailboat", "mushroom", "snowman"] as const).map((word) =>
+    JSON.stringify({ word, recognized: true, timestamp: "", probability: 0.9, drawing: FIGURES[word].map((stroke) => [stroke.map(([x]) => x), stroke.map(([, y]) => y)]) }),
+  );
+  await page.addInitScript((text) => {
+    localStorage.setItem("quickdraw-rnn.book", text);
+    StorageManager.prototype.persisted = async () => true;
+  }, lines.join("\n"));
+  await page.goto(`${site.url}#book`);
+  await expect(page.getByTestId("place")).toHaveCount(345);
+}
+
 interface View {
   readonly name: string;
   readonly size: keyof typeof SIZES;
@@ -89,6 +108,19 @@ const VIEWS: readonly View[] = [
     async show(page, site) {
       await page.goto(`${site.url}#play=${encodeURIComponent("The Eiffel Tower")},star,cat,house,fish,sun`);
       await expect(page.getByTestId("begin")).toBeEnabled();
+    },
+  },
+  { name: "book-phone-light-en", size: "phone", scheme: "light", locale: "en-US", show: book },
+  {
+    name: "race-desktop-dark-ko", size: "desktop", scheme: "dark", locale: "ko-KR",
+    async show(page, site) {
+      await page.clock.install({ time: "2026-01-01T00:00:00" });
+      const race = await encodeRace([drawn("umbrella"), drawn("star")]);
+      await page.goto(`${site.url}#race=${race}`);
+      await expect(page.getByTestId("begin")).toBeEnabled();
+      await page.clock.pauseAt("2026-01-01T01:00:00");
+      await page.getByTestId("begin").click();
+      await page.clock.runFor(8000);
     },
   },
   { name: "teach-desktop-dark-ko", size: "desktop", scheme: "dark", locale: "ko-KR", show: teaching },

@@ -11,7 +11,10 @@ import type { Prediction } from "../messages";
 import { EMPTY_SHEET, type InkStroke } from "../pad";
 import { recall, remember } from "../storage";
 import { Clock } from "./clock";
-import { choosePrompts } from "./prompts";
+import { keepResult, resultOf, type Day } from "./day";
+import { Ghost } from "./ghost";
+import { choosePrompts, ROUNDS } from "./prompts";
+import type { RivalDrawing } from "./race";
 
 export const SECONDS = 20;
 /** How often the clock's face is written. */
@@ -26,6 +29,8 @@ const SPOKEN_SECONDS: readonly number[] = [10, 5];
 /** How a round ended. */
 export interface Outcome {
   readonly label: string;
+  /** When the drawing could begin, on the page's clock. */
+  readonly beganMs: number;
   readonly strokes: readonly InkStroke[];
   readonly recognised: boolean;
   readonly seconds: number;
@@ -33,8 +38,17 @@ export interface Outcome {
   readonly predictions: readonly Prediction[];
 }
 
+/** What a game asks for, and why. */
+export interface Plan {
+  readonly prompts: readonly string[];
+  /** The prompts are those of this day. */
+  readonly day?: Day;
+  /** What a friend drew of the same prompts. */
+  readonly rival?: readonly RivalDrawing[];
+}
+
 export interface GameEvents {
-  onEnd(outcomes: readonly Outcome[], bestScore: number): void;
+  onEnd(outcomes: readonly Outcome[], plan: Plan, bestScore: number): void;
 }
 
 type Stage = "card" | "drawing" | "last-guess" | "verdict" | "over";
@@ -46,15 +60,18 @@ export class Game implements Mode {
   readonly #events: GameEvents;
   readonly #card = element("card");
   readonly #begin = element<HTMLButtonElement>("begin");
+  readonly #other = element<HTMLAnchorElement>("card-other");
   readonly #task = element("task");
   readonly #seconds = element("task-seconds");
   readonly #time = element("task-time");
   readonly #skip = element<HTMLButtonElement>("skip");
   readonly #round = element("round");
-  #prompts: readonly string[] = [];
+  readonly #ghost = new Ghost();
+  #plan: Plan = { prompts: [] };
   #outcomes: Outcome[] = [];
   #stage: Stage = "over";
   #clock = new Clock();
+  #beganMs = 0;
   #ticking: ReturnType<typeof setInterval> | undefined;
   #waiting: ReturnType<typeof setTimeout> | undefined;
   #spokenSeconds = Infinity;
@@ -70,12 +87,12 @@ export class Game implements Mode {
   }
 
   /** What the next game asks for; chosen by chance unless a link says. */
-  prepare(prompts: readonly string[] = choosePrompts()): void {
-    this.#prompts = prompts;
+  prepare(plan: Plan = { prompts: choosePrompts() }): void {
+    this.#plan = plan;
   }
 
-  get prompts(): readonly string[] {
-    return this.#prompts;
+  get #prompts(): readonly string[] {
+    return this.#plan.prompts;
   }
 
   enter(): void {
@@ -88,6 +105,7 @@ export class Game implements Mode {
     this.#stopWaiting();
     this.#stage = "over";
     for (const each of [this.#card, this.#task, this.#round, this.#desk.stamp]) each.hidden = true;
+    this.#ghost.hide();
     this.#desk.pad.exchange(EMPTY_SHEET);
     this.#desk.pad.locked = false;
     this.#desk.forget();
@@ -116,7 +134,13 @@ export class Game implements Mode {
   write(): void {
     const { language } = this.#desk;
     const [i, n] = [this.#number, this.#prompts.length];
-    element("card-round").textContent = language.round(i, n);
+    const { day, rival } = this.#plan;
+    const kind = day ? `${language.dayTitle(day)} ${resultOf(day) && i === 1 ? `${language.dayAgain} ` : ""}` : rival ? `${language.raceTitle} ` : "";
+    element("card-round").textContent = kind + language.round(i, n);
+    // What kind of game it is, is chosen before it begins.
+    this.#other.hidden = this.#outcomes.length > 0;
+    this.#other.textContent = day ? language.orChance : language.orToday;
+    this.#other.setAttribute("href", day ? "#play" : "#day");
     element("card-task").textContent = language.task(this.#label);
     element("card-limit").textContent = language.limit(SECONDS);
     element("round-text").textContent = language.round(i, n);
@@ -155,6 +179,7 @@ export class Game implements Mode {
     this.#spokenSeconds = Infinity;
     this.#card.hidden = false;
     this.#task.hidden = true;
+    this.#ghost.hide();
     this.#skip.disabled = true;
     this.#desk.stamp.hidden = true;
     this.#desk.write();
@@ -164,7 +189,10 @@ export class Game implements Mode {
   #beginDrawing(): void {
     if (this.#stage !== "card") return;
     this.#stage = "drawing";
+    this.#beganMs = performance.now();
     this.#card.hidden = true;
+    const rival = this.#plan.rival?.[this.#number - 1];
+    if (rival) this.#ghost.show(rival, this.#desk.language);
     this.#task.hidden = false;
     this.#skip.disabled = false;
     this.#desk.pad.locked = false;
@@ -180,6 +208,7 @@ export class Game implements Mode {
 
   #tick(): void {
     this.#writeTime();
+    this.#ghost.follow(this.#clock.elapsedMs / 1000);
     const left = Math.ceil(SECONDS - this.#clock.elapsedMs / 1000);
     if (SPOKEN_SECONDS.includes(left) && left < this.#spokenSeconds) {
       this.#spokenSeconds = left;
@@ -204,7 +233,9 @@ export class Game implements Mode {
     // Set first: the end of the stroke under way is no business of this round any more.
     this.#stage = "verdict";
     pad.locked = true;
-    this.#outcomes.push({ label, strokes: pad.strokes, recognised, seconds: Math.min(this.#clock.elapsedMs / 1000, SECONDS), predictions });
+    const seconds = Math.min(this.#clock.elapsedMs / 1000, SECONDS);
+    this.#outcomes.push({ label, beganMs: this.#beganMs, strokes: pad.strokes, recognised, seconds, predictions });
+    if (recognised) this.#desk.book.offer(label, pad.strokes, predictions[0]?.probability ?? 0);
     this.#skip.disabled = true;
     this.#desk.write();
     announcer.say(recognised ? language.recognised(label) : language.missed(label, predictions[0]?.label));
@@ -214,9 +245,14 @@ export class Game implements Mode {
   #end(): void {
     this.#stage = "over";
     const score = this.#outcomes.filter((outcome) => outcome.recognised).length;
-    const best = Math.max(score, Number(recall("best-score") ?? 0) || 0);
-    remember("best-score", String(best));
-    this.#events.onEnd(this.#outcomes, best);
+    let best = Number(recall("best-score") ?? 0) || 0;
+    // A shorter round is no measure.
+    if (this.#prompts.length === ROUNDS) {
+      best = Math.max(score, best);
+      remember("best-score", String(best));
+    }
+    if (this.#plan.day) keepResult(this.#plan.day, this.#outcomes);
+    this.#events.onEnd(this.#outcomes, this.#plan, best);
   }
 
   #stopWaiting(): void {

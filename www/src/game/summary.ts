@@ -5,9 +5,13 @@ import { GuessList } from "../guess-list";
 import { confusionsOf } from "../inside/confusions";
 import { copy } from "../keep/keeper";
 import { sketch } from "../keep/picture";
-import type { Outcome } from "./game";
-import { writePrompts } from "./prompts";
+import { recordUntil, scoreOf, secondsOf } from "./day";
+import type { Outcome, Plan } from "./game";
+import { ROUNDS, writePrompts } from "./prompts";
+import { encodeRace, isQuicker, type RivalDrawing } from "./race";
+import { marksOf, pictureOf, share } from "./share";
 
+const NAME = "Inkling";
 /** Categories named as similar. */
 const MOST_SIMILAR = 5;
 /** A runner-up below this probability is chance. */
@@ -24,18 +28,21 @@ export class Summary {
   readonly #events: SummaryEvents;
   readonly #section = element("summary");
   #outcomes: readonly Outcome[] = [];
+  #plan: Plan = { prompts: [] };
   #bestScore = 0;
-  #copied = "";
+  #note = "";
+  #dialog: HTMLDialogElement | undefined;
 
   constructor(desk: Desk, events: SummaryEvents) {
     this.#desk = desk;
     this.#events = events;
   }
 
-  show(outcomes: readonly Outcome[], bestScore: number): void {
+  show(outcomes: readonly Outcome[], plan: Plan, bestScore: number): void {
     this.#outcomes = outcomes;
+    this.#plan = plan;
     this.#bestScore = bestScore;
-    this.#copied = "";
+    this.#note = "";
     this.#section.hidden = false;
     this.write();
     this.#section.querySelector<HTMLElement>("h2")?.focus();
@@ -45,6 +52,8 @@ export class Summary {
   hide(): void {
     this.#section.hidden = true;
     this.#section.replaceChildren();
+    // The address may change while a slip is open.
+    this.#dialog?.close();
   }
 
   write(): void {
@@ -56,29 +65,93 @@ export class Summary {
     title.id = "summary-title";
     title.tabIndex = -1;
     title.dataset["testid"] = "score";
-    const best = this.#bestScore > n ? ` ${language.bestScore(this.#bestScore, of)}` : "";
-    const slips = make("ol", "slips", ...this.#outcomes.map((outcome) => this.#slip(outcome)));
-    const again = make("button", "seal-button", language.again);
-    again.type = "button";
-    again.dataset["testid"] = "again";
-    again.addEventListener("click", () => this.#events.onAgain());
-    const challenge = make("button", "", language.challenge);
-    challenge.type = "button";
-    challenge.dataset["testid"] = "challenge";
-    challenge.addEventListener("click", () => void this.#challenge());
-    const free = make("a", "", language.drawFreely);
-    free.href = "#draw";
-    const note = make("p", "note", this.#copied);
+    const best = of === ROUNDS && this.#bestScore > n ? language.bestScore(this.#bestScore, of) : "";
+    const slips = make("ol", "slips", ...this.#outcomes.map((outcome, i) => this.#slip(outcome, this.#plan.rival?.[i])));
+    const button = (text: string, testId: string, onClick: () => void, className = "") => {
+      const made = make("button", className, text);
+      made.type = "button";
+      made.dataset["testid"] = testId;
+      made.addEventListener("click", onClick);
+      return made;
+    };
+    const link = (text: string, href: string) => {
+      const made = make("a", "", text);
+      made.href = href;
+      return made;
+    };
+    const note = make("p", "note", this.#note);
     note.setAttribute("role", "status");
     note.dataset["testid"] = "summary-note";
-    this.#section.replaceChildren(title, make("p", "hint", language.summaryHint + best), slips, make("div", "summary-actions", again, challenge, free), note);
+    const hints = [this.#kindOfRound(), best, language.summaryHint].filter((hint) => hint !== "");
+    this.#section.replaceChildren(
+      title,
+      make("p", "hint", hints.join(" ")),
+      slips,
+      make(
+        "div",
+        "summary-actions",
+        button(language.share, "share", () => void this.#share(), "seal-button"),
+        button(this.#plan.day ? language.playOffer : language.again, "again", () => this.#events.onAgain()),
+        button(language.challenge, "challenge", () => void this.#challenge()),
+        link(language.yourBook, "#book"),
+        link(language.drawFreely, "#draw"),
+      ),
+      note,
+    );
   }
 
-  #slip(outcome: Outcome): HTMLElement {
+  /** What is to be said of a round of the day, or of a race. */
+  #kindOfRound(): string {
+    const { language } = this.#desk;
+    const { day, rival } = this.#plan;
+    if (rival) {
+      const mine = this.#outcomes.filter((outcome, i) => rival[i] && isQuicker(outcome, rival[i])).length;
+      const theirs = this.#outcomes.filter((outcome, i) => rival[i] && isQuicker(rival[i], outcome)).length;
+      return language.raceResult(mine, theirs);
+    }
+    if (!day) return "";
+    const { nDays, streak, longestStreak, best } = recordUntil(day);
+    // The first day has nothing to be compared with.
+    if (nDays < 2 || !best) return language.dayTitle(day);
+    return [
+      language.dayTitle(day),
+      language.streak(streak, longestStreak),
+      language.bestDay(scoreOf(best), best.recognised.length, this.#seconds(secondsOf(best))),
+    ].join(" ");
+  }
+
+  #seconds(seconds: number): string {
+    return new Intl.NumberFormat(this.#desk.language.tag, { maximumFractionDigits: 0 }).format(Math.max(1, seconds));
+  }
+
+  async #share(): Promise<void> {
+    const { language } = this.#desk;
+    const { day } = this.#plan;
+    const n = this.#outcomes.filter(({ recognised }) => recognised).length;
+    const seconds = this.#seconds(this.#outcomes.reduce((sum, outcome) => sum + outcome.seconds, 0));
+    const streak = day ? recordUntil(day).streak : 0;
+    const heading = day ? `${NAME}, ${language.date(day)}` : NAME;
+    const line = language.sharedLine(n, this.#outcomes.length, seconds, streak);
+    const url = new URL(location.href);
+    // The prompts are not told: whoever follows the link has them before them.
+    url.hash = day ? "day" : "play";
+    const picture = await pictureOf(this.#outcomes, heading, line);
+    const name = `${NAME}-${day ?? "round"}.png`.toLowerCase();
+    const how = await share(picture, name, `${heading}: ${marksOf(this.#outcomes)} ${line}\n${url.href}`);
+    this.#say(how === "saved" ? language.sharedByHand(name) : "");
+  }
+
+  #say(note: string): void {
+    this.#note = note;
+    const place = this.#section.querySelector(".note");
+    if (place) place.textContent = note;
+  }
+
+  #slip(outcome: Outcome, rival: RivalDrawing | undefined): HTMLElement {
     const { language } = this.#desk;
     const [best] = outcome.predictions;
     const result = outcome.recognised
-      ? language.recognisedAfter(new Intl.NumberFormat(language.tag, { maximumFractionDigits: 0 }).format(Math.max(1, outcome.seconds)))
+      ? language.recognisedAfter(this.#seconds(outcome.seconds))
       : !best
         ? language.nothingDrawn
         : best.label === outcome.label
@@ -90,6 +163,7 @@ export class Summary {
       sketch(outcome.strokes),
       make("span", "slip-name", language.name(outcome.label)),
       make("span", "slip-result", result),
+      ...(rival ? [this.#rival(rival, isQuicker(rival, outcome))] : []),
     );
     button.type = "button";
     button.dataset["testid"] = "slip";
@@ -98,18 +172,39 @@ export class Summary {
     return make("li", "", button);
   }
 
+  /** The friend's drawing on the visitor's slip. */
+  #rival(rival: RivalDrawing, won: boolean): HTMLElement {
+    const { language } = this.#desk;
+    const result = rival.recognised
+      ? language.recognisedAfter(this.#seconds(rival.seconds))
+      : rival.strokes.length === 0
+        ? language.nothingDrawn
+        : rival.guess === undefined || rival.guess === rival.label
+          ? language.notSure
+          : language.thought(rival.guess);
+    const made = make(
+      "span",
+      `slip-rival${won ? " won" : ""}`,
+      sketch(rival.strokes),
+      make("span", "", `${language.friend}: `, make("span", "slip-result", result)),
+    );
+    made.dataset["testid"] = "rival";
+    return made;
+  }
+
   async #challenge(): Promise<void> {
     const url = new URL(location.href);
-    url.hash = `play=${writePrompts(this.#outcomes.map((outcome) => outcome.label))}`;
+    const race = await encodeRace(this.#outcomes);
+    url.hash = race === undefined ? `play=${writePrompts(this.#outcomes.map((outcome) => outcome.label))}` : `race=${race}`;
     const copied = await copy(url.href);
     if (!copied) history.replaceState(null, "", url);
-    this.#copied = copied ? this.#desk.language.challengeCopied : this.#desk.language.linkInAddressBar;
-    const note = this.#section.querySelector(".note");
-    if (note) note.textContent = this.#copied;
+    const { language } = this.#desk;
+    this.#say(copied ? language.challengeCopied : language.linkInAddressBar);
   }
 
   async #open(outcome: Outcome): Promise<void> {
     const { language } = this.#desk;
+    const [best] = outcome.predictions;
     const similar = await this.#similar(outcome);
     const title = make("h2", "", language.name(outcome.label));
     title.id = "slip-title";
@@ -146,8 +241,17 @@ export class Summary {
       if (event.target === dialog) dialog.close();
     });
     dialog.addEventListener("close", () => dialog.remove());
+    this.#dialog = dialog;
     document.body.append(dialog);
     dialog.showModal();
+    if (best && !outcome.recognised) await this.#explain(outcome, [...new Set([outcome.label, best.label])], dialog);
+  }
+
+  /** Shows beneath a slip what spoke for its prompt, and for what it was taken for. */
+  async #explain({ strokes }: Outcome, labels: readonly string[], dialog: HTMLDialogElement): Promise<void> {
+    const { guesser, language } = this.#desk;
+    const [{ reasons }, parts] = await Promise.all([import("./reasons"), guesser.reasons(strokes, labels)]);
+    if (parts.length > 0) dialog.append(reasons(strokes, parts, labels, language));
   }
 
   /** What this drawing was almost taken for, then what the category is often taken for. */

@@ -1,7 +1,6 @@
 /** Keeps drawings and brings them back: files in and out, and links that hold the drawing themselves. */
 import type { Desk } from "../desk";
 import { element } from "../element";
-import { confidenceOf } from "../language/confidence";
 import type { Language } from "../language/language";
 import type { Stroke } from "../messages";
 import { encodeDrawing } from "./link";
@@ -57,16 +56,13 @@ export class Keeper {
   }
 
   async #save(format: string): Promise<void> {
-    const { pad, predictions: [best], threshold } = this.#desk;
+    const { pad, predictions: [best] } = this.#desk;
     const { strokes } = pad;
     const style = getComputedStyle(element("sheet"));
     let blob: Blob;
-    if (format === "svg") blob = new Blob([toSvg(strokes, style.color)], { type: "image/svg+xml" });
+    if (format === "svg") blob = new Blob([toSvg(strokes, style.color, style.backgroundColor)], { type: "image/svg+xml" });
     else if (format === "png") blob = await toPng(strokes, style.color, style.backgroundColor);
-    else {
-      const recognised = best !== undefined && confidenceOf(best, threshold) === "certain";
-      blob = new Blob([writeDrawing(strokes, best, recognised)], { type: "application/x-ndjson" });
-    }
+    else blob = new Blob([writeDrawing(strokes)], { type: "application/x-ndjson" });
     const name = `${(best?.label ?? "drawing").replace(/[^\p{L}\p{N}]+/gu, "-").toLowerCase()}.${format}`;
     save(blob, name);
     this.say((language) => language.saved(name));

@@ -11,6 +11,10 @@ const VERSION = "1";
 const GRID = 1023;
 /** Points nearer to each other than this many steps of the grid, the eye does not tell apart. */
 const NEAREST = 5;
+/** Links that are much longer than this do not arrive whole everywhere; a large drawing is thinned until it is in so many bytes. */
+const MOST_BYTES = 12_000;
+/** No drawing is thinned further than to this distance. */
+const FURTHEST = 80;
 /** More points than this nobody draws; a link that holds more was made to hang the page. */
 const MOST_POINTS = 50_000;
 
@@ -21,18 +25,27 @@ export function encodeDrawing(strokes: readonly Stroke[]): string {
     [left, top, right, bottom] = [Math.min(left, x), Math.min(top, y), Math.max(right, x), Math.max(bottom, y)];
   }
   const scale = GRID / Math.max(right - left, bottom - top, 1e-9);
+  const laid = strokes.map((stroke) => stroke.map(({ x, y }) => ({ x: Math.round((x - left) * scale), y: Math.round((y - top) * scale) })));
+  let bytes = bytesOf(laid, NEAREST);
+  for (let nearest = 2 * NEAREST; bytes.length > MOST_BYTES && nearest <= FURTHEST; nearest *= 2) bytes = bytesOf(laid, nearest);
+  let text = "";
+  for (const byte of bytes) text += String.fromCharCode(byte);
+  return VERSION + btoa(text).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+}
+
+function bytesOf(strokes: readonly (readonly { x: number; y: number }[])[], nearest: number): number[] {
   const bytes: number[] = [];
   let [lastX, lastY] = [0, 0];
   for (const stroke of strokes) {
-    const laid = thinned(stroke.map(({ x, y }) => ({ x: Math.round((x - left) * scale), y: Math.round((y - top) * scale) })));
-    write(bytes, laid.length);
-    for (const { x, y } of laid) {
+    const kept = thinned(stroke, nearest);
+    write(bytes, kept.length);
+    for (const { x, y } of kept) {
       write(bytes, zigzag(x - lastX));
       write(bytes, zigzag(y - lastY));
       [lastX, lastY] = [x, y];
     }
   }
-  return VERSION + btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+  return bytes;
 }
 
 /** The strokes that `encodeDrawing` wrote; undefined for any other text. */
@@ -74,11 +87,11 @@ export function decodeDrawing(text: string): Stroke[] | undefined {
   return strokes.length > 0 ? strokes : undefined;
 }
 
-function thinned(stroke: readonly { x: number; y: number }[]): { x: number; y: number }[] {
+function thinned(stroke: readonly { x: number; y: number }[], nearest: number): { x: number; y: number }[] {
   const kept: { x: number; y: number }[] = [];
   stroke.forEach((point, i) => {
     const last = kept.at(-1);
-    if (!last || i === stroke.length - 1 || Math.hypot(point.x - last.x, point.y - last.y) >= NEAREST) kept.push(point);
+    if (!last || i === stroke.length - 1 || Math.hypot(point.x - last.x, point.y - last.y) >= nearest) kept.push(point);
   });
   return kept;
 }

@@ -1,6 +1,6 @@
 /** Drawings as Quick, Draw! keeps them, one JSON object a line, and back; the package's reader and writer do the work. */
 import { parseNdjson, toNdjson } from "quickdraw-rnn/formats";
-import type { Prediction, Simplified, Stroke } from "../messages";
+import type { Simplified, Stroke } from "../messages";
 import type { InkStroke } from "../pad";
 
 export interface Record {
@@ -16,10 +16,10 @@ const MOST_RECORDS = 1000;
 const DECIMALS = 1;
 
 /**
- * A line of the data set's raw form: x, y and, where the drawing was drawn here, the milliseconds since its first point. `best` is what the
- * model guessed: the page did not ask for anything.
+ * A line of the data set's raw form: x, y and, where the drawing was drawn here, the milliseconds since its first point. It has no word:
+ * nobody was asked for anything, and what the model guessed is not what it is.
  */
-export function writeDrawing(strokes: readonly InkStroke[], best: Prediction | undefined, recognised: boolean): string {
+export function writeDrawing(strokes: readonly InkStroke[]): string {
   const points = strokes.flat();
   const least = (of: (point: InkStroke[number]) => number) => points.reduce((least, point) => Math.min(least, of(point)), Infinity);
   const [left, top] = [least(({ x }) => x), least(({ y }) => y)];
@@ -31,7 +31,7 @@ export function writeDrawing(strokes: readonly InkStroke[], best: Prediction | u
     stroke.map(({ y }) => fixed(y - top)),
     ...(isTimed ? [stroke.map(({ timeMs = 0 }) => Math.round(timeMs - start))] : []),
   ]);
-  return toNdjson([{ word: best?.label ?? "unknown", recognized: recognised, timestamp: new Date().toISOString(), drawing }]);
+  return toNdjson([{ timestamp: new Date().toISOString(), drawing }]);
 }
 
 /** The drawings at the beginning of a file; lines that are none are passed over. */

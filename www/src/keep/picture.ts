@@ -49,15 +49,17 @@ export function sketch(strokes: readonly Stroke[], box = boxAround(strokes), nNe
   return makeSvg("svg", { class: "sketch", viewBox: `${box.x} ${box.y} ${box.width} ${box.height}`, "aria-hidden": "true" }, ...lines);
 }
 
-/** An SVG file; each stroke has the mean of its widths. */
-export function toSvg(strokes: readonly InkStroke[], ink: string): string {
+/** An SVG file, ink on paper: in the dark the ink is light. Each stroke has the mean of its widths. */
+export function toSvg(strokes: readonly InkStroke[], ink: string, paper: string): string {
   const { x, y, width, height } = boxAround(strokes);
   const paths = strokes.map((stroke) => {
     const mean = stroke.reduce((sum, point) => sum + point.width, 0) / stroke.length;
     return `<path d="${pathOf(stroke)}" stroke-width="${mean.toFixed(1)}"/>`;
   });
+  const [left, top, across, down] = [x, y, width, height].map((value) => value.toFixed(1));
   return (
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="${[x, y, width, height].map((value) => value.toFixed(1)).join(" ")}">` +
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="${left} ${top} ${across} ${down}">` +
+    `<rect x="${left}" y="${top}" width="${across}" height="${down}" fill="${paper}"/>` +
     `<g fill="none" stroke="${ink}" stroke-linecap="round" stroke-linejoin="round">${paths.join("")}</g></svg>\n`
   );
 }

@@ -46,6 +46,7 @@ export function englishPhrase(label: string): string {
 
 export const ENGLISH: Language = {
   tag: "en",
+  title: "Inkling: draw, and it guesses",
   description: "Draw something, and a small neural network guesses what it is while you draw.",
   pad: "Drawing pad. Draw with mouse, pen or finger.",
   guesses: "Guesses",
@@ -74,7 +75,7 @@ export const ENGLISH: Language = {
   linkInAddressBar: "The link is in the address bar. The drawing is in the link itself, on no server.",
   linkBroken: "This link holds no drawing that I can read.",
   fileBroken: "This file holds no drawing: I expected lines of Quick, Draw! ndjson.",
-  opened: (i, n, label) => (n > 1 ? `Drawing ${i} of ${n}` : "Opened") + (label === undefined ? "." : `: to be ${englishPhrase(label)}.`),
+  opened: (i, n, label) => (n > 1 ? `Drawing ${i} of ${n}` : "Opened") + (label === undefined ? "." : ` (prompt: ${label}).`),
   saved: (file) => `Saved ${file}.`,
   playOffer: "Play six rounds",
   ask: "Draw",
@@ -84,12 +85,18 @@ export const ENGLISH: Language = {
   again: "Play again",
   drawFreely: "Draw freely",
   challenge: "Challenge a friend",
-  challengeCopied: "A link to the same six prompts is copied.",
+  challengeCopied: "The link is copied. Whoever opens it races against your drawings; they are in the link itself, on no server.",
   summaryHint: "Choose a drawing to see what I thought of it.",
   nothingDrawn: "nothing drawn",
   whatIThought: "What I thought",
   similar: "I often mix it up with",
   close: "Close",
+  reasonsTitle: "What I looked at",
+  reasonsHint: "Red lines spoke for it: without them I would have been less sure. Dashed lines spoke against it.",
+  reasons(label, nFor, nAgainst) {
+    const parts = (n: number) => (n === 0 ? "nothing" : n === 1 ? "1 part" : `${n} parts`);
+    return `${englishPhrase(label)}: ${parts(nFor)} for it, ${parts(nAgainst)} against it`;
+  },
   round: (i, n) => `Drawing ${i} of ${n}`,
   limit: (seconds) => `in under ${seconds} seconds`,
   secondsLeft: (seconds) => `${seconds} seconds left.`,
@@ -112,6 +119,42 @@ export const ENGLISH: Language = {
   recognisedAfter: (seconds) => `after ${seconds} s`,
   thought: (label) => `I saw ${englishPhrase(label)}`,
   almost: (probability) => `almost: ${probability}`,
+  todaysSix: "Draw today’s six",
+  orToday: "or today’s six, the same for everybody",
+  orChance: "or six by chance",
+  date: (day) => new Intl.DateTimeFormat("en", { day: "numeric", month: "long" }).format(new Date(`${day}T12:00:00`)),
+  dayTitle: (day) => `The six of ${ENGLISH.date(day)}.`,
+  dayAgain: "You have played them: this round does not count.",
+  streak: (n, longest) => `${n === 1 ? "1 day" : `${n} days`} in a row${longest > n ? ` (your longest run: ${longest})` : ""}.`,
+  bestDay: (n, of, seconds) => `Your best day: ${n} of ${of} in ${seconds} s.`,
+  share: "Share",
+  sharedLine: (n, of, seconds, streak) => `${n} of ${of} recognised, ${seconds} s in all${streak > 1 ? `, ${streak} days in a row` : ""}`,
+  sharedByHand: (file) => `The picture is saved as ${file}, and a line to go with it is copied.`,
+  raceTitle: "A race against a friend.",
+  friend: "your friend",
+  notSure: "I was not sure",
+  raceBroken: "This link holds no race that I can read.",
+  raceResult(mine, theirs) {
+    if (mine + theirs === 0) return "Neither of you was quicker.";
+    const times = (n: number) => ["never", "once", "twice"][n] ?? `${n} times`;
+    const score = `You were quicker ${times(mine)}, your friend ${times(theirs)}.`;
+    if (mine === theirs) return `A tie! ${score}`;
+    return mine > theirs ? `You win the race! ${score}` : `Your friend wins the race. ${score}`;
+  },
+  book: "Book",
+  yourBook: "Your book",
+  bookHint: "Whatever I recognise gets a place here, with your best drawing of it.",
+  fillBook: "Draw what is missing",
+  search: "Search",
+  emptyPlace: "(empty)",
+  bookBroken: "This file holds no page of a book: I expected one that was saved here.",
+  bookUnsafe: "When it runs out of space, this browser may clear your book. A file would keep it.",
+  bookTitle: (n, of) => `Your book: ${n} of ${of}`,
+  bookOpened: (nRead, nUnread) =>
+    (nRead === 1 ? "1 drawing was in the file." : `${nRead} drawings were in the file.`) + (nUnread === 0 ? "" : ` I could not read ${nUnread} of its lines.`),
+  found: (n) => (n === 0 ? "Nothing is called so." : n === 1 ? "1 place" : `${n} places`),
+  newInBook: (label) => `New in your book: ${englishPhrase(label)}.`,
+  voice: "voice and sounds",
   insideTitle: "What the network sees",
   stepsTitle: "Stroke by stroke",
   chartTitle: "How the guess came about",
@@ -151,15 +194,18 @@ export const ENGLISH: Language = {
   forgot: (label) => `“${label}” is forgotten.`,
   saveCategories: "Save as file",
   openCategories: "Open file…",
-  categoriesOpened: (n) => (n === 1 ? "Learnt 1 category from the file." : `Learnt ${n} categories from the file.`),
+  categoriesOpened: (n, nUnread) =>
+    (n === 1 ? "Learnt 1 category from the file." : `Learnt ${n} categories from the file.`) +
+    (nUnread === 0 ? "" : nUnread === 1 ? " I could not read 1 of its drawings." : ` I could not read ${nUnread} of its drawings.`),
+  newestLearnt: "That is a lot: I learn from the newest drawings of each. All of them are kept.",
   categoriesBroken: "This file holds no categories: I expected one that was saved here.",
   notKept: "The browser's storage is full or closed: I remember this until the page is closed. A file would keep it.",
   amongTitle: "Guess among",
   amongAll: "everything",
-  amongOwn: "yours alone",
+  amongOwn: "mine only",
   ownConfusions: "You taught me this one: nobody has measured what I mix it up with.",
   themes: "Appearance",
-  themeSystem: "as the system",
+  themeSystem: "system",
   themeLight: "light",
   themeDark: "dark",
   aboutTitle: "About the model",
@@ -175,7 +221,7 @@ export const ENGLISH: Language = {
         ]
       : []),
     "It always answers with some of its 345 categories, also where none fits. Early in a drawing it is mostly wrong. Drawings unlike those of the game, careful sketches for example, are harder for it, and it knows some categories and some ways of drawing better than others.",
-    "Everything is computed on this device. Nothing is sent anywhere, nobody counts visits, and the only things kept in this browser are the page itself, your choice of language and appearance, your best score and what you taught.",
+    "Everything is computed on this device. Nothing is sent anywhere, nobody counts visits, and the only things kept in this browser are the page itself, your choice of language and appearance, your scores, your book and what you taught.",
   ],
   attribution: { before: "Trained on ", link: "Quick, Draw! data", after: " by Google, CC BY 4.0." },
   obstacles: {

@@ -7,6 +7,8 @@ import { KOREAN } from "./korean";
 export interface Language {
   /** BCP 47 tag. */
   readonly tag: string;
+  /** The page's name and what it is, as a window's title. */
+  readonly title: string;
   readonly description: string;
   readonly pad: string;
   readonly guesses: string;
@@ -57,6 +59,10 @@ export interface Language {
   readonly whatIThought: string;
   readonly similar: string;
   readonly close: string;
+  /** What spoke for a guess and what against it. */
+  readonly reasonsTitle: string;
+  readonly reasonsHint: string;
+  reasons(label: string, nFor: number, nAgainst: number): string;
   round(i: number, n: number): string;
   limit(seconds: number): string;
   secondsLeft(seconds: number): string;
@@ -73,6 +79,43 @@ export interface Language {
   thought(label: string): string;
   /** The first guess was right, but not sure enough. */
   almost(probability: string): string;
+  /** The six of the day. */
+  readonly todaysSix: string;
+  /** The way from a game by chance to the six of the day, and back. */
+  readonly orToday: string;
+  readonly orChance: string;
+  date(day: string): string;
+  dayTitle(day: string): string;
+  readonly dayAgain: string;
+  /** Days in a row, and the most there were. */
+  streak(n: number, longest: number): string;
+  bestDay(n: number, of: number, seconds: string): string;
+  readonly share: string;
+  /** What is told of a round without telling what was drawn; `streak` is 0 where it is no day's. */
+  sharedLine(n: number, of: number, seconds: string, streak: number): string;
+  sharedByHand(file: string): string;
+  /** Races. */
+  readonly raceTitle: string;
+  readonly friend: string;
+  readonly notSure: string;
+  readonly raceBroken: string;
+  /** How many drawings were recognised sooner than the other's. */
+  raceResult(mine: number, theirs: number): string;
+  /** The book. */
+  readonly book: string;
+  readonly yourBook: string;
+  readonly bookHint: string;
+  readonly fillBook: string;
+  readonly search: string;
+  readonly emptyPlace: string;
+  readonly bookBroken: string;
+  /** The browser may clear what it keeps. */
+  readonly bookUnsafe: string;
+  bookTitle(n: string, of: string): string;
+  bookOpened(nRead: number, nUnread: number): string;
+  found(n: number): string;
+  newInBook(label: string): string;
+  readonly voice: string;
   /** The look inside. */
   readonly insideTitle: string;
   readonly stepsTitle: string;
@@ -112,7 +155,10 @@ export interface Language {
   forgot(label: string): string;
   readonly saveCategories: string;
   readonly openCategories: string;
-  categoriesOpened(n: number): string;
+  /** `nUnread` drawings of the file cannot be read. */
+  categoriesOpened(n: number, nUnread: number): string;
+  /** Said where there are more drawings than are learnt on every visit. */
+  readonly newestLearnt: string;
   readonly categoriesBroken: string;
   readonly notKept: string;
   readonly amongTitle: string;

@@ -75,7 +75,7 @@ export class TaughtList {
     this.#items.replaceChildren(...categories.all.map((category) => this.#item(category, number)));
     this.#items.hidden = categories.all.length === 0;
     this.#try.hidden = categories.all.length === 0;
-    this.#note.textContent = this.#noteIn?.(language) ?? "";
+    this.#note.textContent = this.#noteIn?.(language) ?? (categories.hasMoreThanIsLearnt ? language.newestLearnt : "");
     this.#undo.hidden = this.#before === undefined;
     this.#save.disabled = categories.all.length === 0 || learnt === undefined;
     this.#among.hidden = categories.all.length < 2;
@@ -124,7 +124,7 @@ export class TaughtList {
   }
 
   async #read(file: Blob): Promise<void> {
-    const found = file.size > MOST_BYTES ? [] : readFile(await file.text().catch(() => ""));
+    const { categories: found, nUnread } = readFile(file.size > MOST_BYTES ? "" : await file.text().catch(() => ""));
     this.#before = undefined;
     if (found.length === 0) {
       this.#say((language) => language.categoriesBroken);
@@ -132,7 +132,7 @@ export class TaughtList {
     }
     this.#desk.categories.add(...found);
     const { isKept } = this.#desk.categories;
-    this.#noteIn = (language) => (isKept ? language.categoriesOpened(found.length) : language.notKept);
+    this.#noteIn = (language) => (isKept ? language.categoriesOpened(found.length, nUnread) : language.notKept);
     this.#desk.learn();
   }
 
