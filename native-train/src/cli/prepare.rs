@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use super::classes::read_classes;
+use crate::device::start_threads;
 use crate::prepare;
 
 /// Flags of `prepare`.
@@ -23,7 +24,8 @@ pub struct Args {
     /// At most this many drawings of each category to train on
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     pub train_observations_per_class: usize,
-    /// At most this many drawings of each category to evaluate on; their share of both is put aside, by a hash of key_id
+    /// At most this many drawings of each category to evaluate on; their share of both is put aside, by a hash of key_id, or
+    /// with --keep-duplicates of the strokes
     #[arg(long, value_name = "N", default_value_t = 1000)]
     pub eval_observations_per_class: usize,
     /// Files that each of the two parts is scattered over
@@ -53,6 +55,9 @@ pub struct Args {
     /// Go on where a run with the same flags and files was interrupted or ended by an error
     #[arg(long)]
     pub resume: bool,
+    /// Processor threads to read and write with; 0 is one for each core
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub threads: usize,
     /// No progress display
     #[arg(long, short)]
     pub quiet: bool,
@@ -84,6 +89,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         Some(text) => Some(text.split(',').map(|name| name.trim().to_owned()).collect()),
         None => None,
     };
+    start_threads(args.threads)?;
     without_huge_pages();
     let prepare = if args.resume { prepare::resume } else { prepare::prepare };
     let summary = prepare(&args.inputs, &args.out, &args.options(classes), args.quiet)?;

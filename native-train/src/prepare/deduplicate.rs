@@ -14,7 +14,7 @@ pub(super) const PRINT_BYTES: usize = 16;
 pub(super) const N_PRINT_STREAMS: usize = 64;
 
 /// Bytes of fingerprints that are looked at together.
-const MAX_PRINTS_BYTES: u64 = 1 << 20;
+pub(super) const MAX_PRINTS_BYTES: u64 = 32 << 20;
 
 /// The one of those streams that a fingerprint belongs into.
 pub(super) fn print_stream(print: u64) -> usize {
@@ -26,12 +26,17 @@ pub(super) fn print_bytes(print: u64, number: u64) -> [u8; PRINT_BYTES] {
 }
 
 /// Tells `each` the number of every drawing one of whose fingerprints a drawing before it has. Equal fingerprints are
-/// in the same of the `streams`, and of that only a part is in memory at a time.
-pub(super) fn find_repeated(file: &Finished, streams: Range<usize>, mut each: impl FnMut(u64)) -> Result<()> {
+/// in the same of the `streams`, and of that only a part of about `max_bytes` is in memory at a time.
+pub(super) fn find_repeated(
+    file: &Finished,
+    streams: Range<usize>,
+    max_bytes: u64,
+    mut each: impl FnMut(u64),
+) -> Result<()> {
     let mut reader = file.reader()?;
-    let mut prints: Vec<(u64, u64)> = Vec::with_capacity(MAX_PRINTS_BYTES as usize / PRINT_BYTES);
+    let mut prints: Vec<(u64, u64)> = Vec::new();
     for stream in streams {
-        let n_parts = file.n_parts(stream, MAX_PRINTS_BYTES);
+        let n_parts = file.n_parts(stream, max_bytes);
         for part in 0..n_parts {
             prints.clear();
             reader.read(stream, |bytes| {
@@ -119,9 +124,10 @@ mod tests {
             spool.append(1, &[&print_bytes(print(number), number)]).expect("room on the disk");
         }
         let file = spool.finish().expect("room on the disk");
-        assert_eq!(file.n_parts(1, MAX_PRINTS_BYTES), 4);
+        const LIMIT: u64 = 1 << 20;
+        assert_eq!(file.n_parts(1, LIMIT), 4);
         let mut found = Vec::new();
-        find_repeated(&file, 1..3, |number| found.push(number)).expect("a whole file");
+        find_repeated(&file, 1..3, LIMIT, |number| found.push(number)).expect("a whole file");
         found.sort_unstable();
         let expected: Vec<u64> = (0..N).filter(|&number| original(number) != number).collect();
         assert_eq!(found, expected);

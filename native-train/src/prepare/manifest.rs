@@ -73,6 +73,11 @@ pub(super) fn already_there(out: &Path, asked: &Value) -> Result<Option<Summary>
     Ok(Some(Summary { was_there: true, ..summary }))
 }
 
+/// The size that each input had; nothing of standard input.
+pub(super) fn sizes(asked: &Value) -> Vec<Option<u64>> {
+    asked["inputs"].as_array().into_iter().flatten().map(|input| input["bytes"].as_u64()).collect()
+}
+
 /// Whether the inputs can be read once more.
 pub(super) fn is_repeatable(asked: &Value) -> bool {
     !asked["inputs"]

@@ -15,7 +15,8 @@ const MAX_SHARDS: usize = 99_999;
 #[serde(rename_all = "kebab-case")]
 #[value(rename_all = "kebab-case")]
 pub enum Format {
-    /// The tutorial's TFRecords, for TensorFlow and for this program
+    /// The tutorial's TFRecords, for TensorFlow and for this program; `soft` labels are two features more, soft_index and
+    /// soft_probability
     #[default]
     Tfrecord,
     /// Lines of JSON as the data set has them, simplified

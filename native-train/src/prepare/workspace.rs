@@ -64,7 +64,8 @@ impl Workspace {
         };
         for entry in fs::read_dir(&folder).with_context(|| format!("{shown}: cannot be listed"))? {
             let path = entry?.path();
-            if path != lock && progress.is_none() {
+            let is_used = progress.is_some() && [PROGRESS, SPOOL].iter().any(|name| path.ends_with(name));
+            if path != lock && !is_used {
                 fs::remove_file(&path).with_context(|| format!("{}: cannot be removed", path.display()))?;
             }
         }
