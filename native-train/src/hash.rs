@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use rayon::prelude::*;
+
 /// The mixing step of SplitMix64: every bit of the input changes about half of the output's bits.
 pub(crate) fn mix(value: u64) -> u64 {
     let mut z = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -23,4 +25,12 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
+}
+
+/// A hash of what `word` makes of each value, in their order; it does not depend on the number of threads.
+pub(crate) fn hash_all<T: Sync>(values: &[T], word: impl Fn(&T) -> u64 + Sync) -> u64 {
+    const PART: usize = 1 << 16;
+    let hash = |part: &[T]| part.iter().fold(0, |hash, value| mix(hash ^ word(value)));
+    let parts: Vec<u64> = values.par_chunks(PART).map(hash).collect();
+    parts.into_iter().fold(values.len() as u64, |all, part| mix(all ^ part))
 }

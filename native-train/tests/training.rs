@@ -539,6 +539,31 @@ fn a_run_on_several_sets_is_resumed_exactly_and_refuses_other_shares() {
 }
 
 #[test]
+fn a_run_is_not_resumed_on_other_drawings() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    run(&job(&out, 2), false).unwrap();
+    let config: Value = serde_json::from_slice(&std::fs::read(out.join("config.json")).unwrap()).unwrap();
+    let told = &config["fingerprints"];
+    assert_eq!(told["train"], json!([only_set(&job(&out, 2)).fingerprint()]), "{told}");
+    assert_eq!(told["validation"], json!(job(&out, 2).validation.fingerprint()), "{told}");
+
+    // As many drawings of the same categories, and others.
+    let resumed = || Job { resume: true, ..job(&out, 3) };
+    let message = refusal(&Job { train: sample_set(2, 0, 6).into(), ..resumed() });
+    assert!(message.contains("the data to train on are others: fingerprint "), "{message}");
+    let message = refusal(&Job { validation: sample_set(2, 1, 2), ..resumed() });
+    assert!(message.contains("the validation data are others: fingerprint "), "{message}");
+    assert!(message.contains(told["validation"].as_str().unwrap()), "{message}");
+    // A checkpoint from before there were fingerprints cannot tell.
+    let state_path = out.join("checkpoints/step-000000002/state.json");
+    let mut state: Value = serde_json::from_slice(&std::fs::read(&state_path).unwrap()).unwrap();
+    assert_eq!(&state.as_object_mut().unwrap().remove("fingerprints").unwrap(), told);
+    std::fs::write(&state_path, state.to_string()).unwrap();
+    assert!(run(&Job { validation: sample_set(2, 1, 2), ..resumed() }, false).unwrap().finished);
+}
+
+#[test]
 fn a_run_without_progress_stops_early_and_stays_so() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("run");

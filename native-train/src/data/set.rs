@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use anyhow::{Context, Result, ensure};
 use quickdraw_core::Drawing;
 
-use crate::hash::{FNV_OFFSET, fnv, mix};
+use crate::hash::{FNV_OFFSET, fnv, hash_all, mix};
 
 /// Drawings with their labels, packed.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -281,6 +281,28 @@ impl DataSet {
     fn range(&self, index: usize) -> (End, End) {
         let start = if index == 0 { End::default() } else { self.ends[index - 1] };
         (start, self.ends[index])
+    }
+
+    /// What tells these drawings, their classes and soft labels from others, in hexadecimal digits.
+    pub fn fingerprint(&self) -> String {
+        // Eight bytes at a time.
+        let of_u16 = |values: &[u16]| {
+            let (fours, rest) = values.as_chunks::<4>();
+            let word = |four: &[u16; 4]| four.iter().fold(0, |word, &value| word << 16 | u64::from(value));
+            [hash_all(fours, word), hash_all(rest, |&value| value.into())]
+        };
+        let (fours, rest) = self.points.as_chunks::<4>();
+        let word = |points: &[[u8; 2]]| {
+            points.as_flattened().iter().fold(0, |word, &byte| word << 8 | u64::from(byte))
+        };
+        let parts = [
+            [hash_all(fours, |four| word(four)), hash_all(rest, |point| word(&[*point]))],
+            of_u16(&self.stroke_lengths),
+            of_u16(&self.classes),
+            [hash_all(&self.ends, |end| end.stroke), hash_all(&self.soft_ends, |&end| end)],
+            [hash_all(&self.soft, |(class, p)| u64::from(*class) << 32 | u64::from(p.to_bits())), 0],
+        ];
+        format!("{:016x}", parts.as_flattened().iter().fold(0, |all, &part| mix(all ^ part)))
     }
 
     /// A hash of the drawing's points and strokes.

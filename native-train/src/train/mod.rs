@@ -26,5 +26,5 @@ pub use metrics::Summary;
 pub use optimizer::{OptimizerState, WeightOptimizer, optimizer};
 pub use run::train;
 pub use schedule::Schedule;
-pub use state::{RunState, SetShare};
+pub use state::{Fingerprints, RunState, SetShare};
 pub use step::{Devices, Gradients, Step, gradients};

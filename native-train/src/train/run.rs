@@ -19,7 +19,7 @@ use super::display::Display;
 use super::job::{Job, Outcome};
 use super::optimizer::optimizer;
 use super::run_folder::{self, RunFolder};
-use super::state::{RunState, SetShare, check_same_run};
+use super::state::{Fingerprints, RunState, SetShare, check_same_run};
 use super::step::{Devices, Step};
 use super::window::Window;
 use crate::data::Loader;
@@ -72,6 +72,7 @@ where
         step: 0,
         n_drawings: job.train.len(),
         sets: SetShare::all_of(&job.train),
+        fingerprints: Some(Fingerprints::of(&job.train, &job.validation)),
         starts_trained: false,
         labels: job.train.labels().to_vec(),
         model: network,
@@ -86,7 +87,7 @@ where
         model = checkpoint.load_model(model, device)?;
         average = checkpoint.load_average(model.valid(), device)?;
         optimizer = optimizer.load_record(checkpoint.optimizer(device)?);
-        state = RunState { train: *config, ..checkpoint.state };
+        state = RunState { train: *config, fingerprints: state.fingerprints, ..checkpoint.state };
     } else {
         let trained: Vec<_> = job
             .init_from

@@ -54,6 +54,7 @@ impl RunFolder {
             "data": job.data_facts,
             "n_train": job.train.len(),
             "n_validation": job.validation.len(),
+            "fingerprints": state.fingerprints,
             "labels": state.labels,
         });
         if !state.sets.is_empty() {
