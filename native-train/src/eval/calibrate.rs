@@ -21,8 +21,8 @@ pub const SURE: f64 = 0.95;
 /// Drawings whose logits are kept, chosen at random where there are more: their memory has an end.
 const MAX_DRAWINGS: usize = 20_000;
 
-/// First guesses that must lie above a threshold before it says anything.
-const MIN_SURE: usize = 20;
+/// How sure it is that they are: the quantile of the normal distribution at 95 %, one-sided.
+const Z_SURE: f64 = 1.645;
 
 /// The temperatures that are considered, and how near to the best one the search ends (as logarithms).
 const LOG_TEMPERATURES: [f32; 2] = [-3.0, 3.0];
@@ -126,7 +126,8 @@ fn with_pen_down(drawing: Drawing, rng: &mut impl Rng) -> Drawing {
 }
 
 /// Finds the temperature of the least cross-entropy on the drawings of a folder, on 20,000 of them chosen at random where there
-/// are more, and the least probability from which on first guesses are right 95 of 100 times (1 if they nowhere are); both also for a
+/// are more, and the least probability from which on first guesses are right 95 of 100 times, by a lower confidence bound (1 if they
+/// nowhere are); both also for a
 /// moment of each drawing, chosen at random, at which the pen was down. With `with_class_biases` also the bias of
 /// each category with which it is guessed about as often as it is drawn; temperature, threshold and figures are then those of
 /// drawings with the biases found on others of the folder, in five parts.
@@ -308,7 +309,9 @@ impl Logits {
         ((low + high) / 2.0).exp()
     }
 
-    /// The least probability from which on enough first guesses are right, and the share of them.
+    /// The least probability from which on enough first guesses are right, and the share of them. The share of right ones on the
+    /// sample itself would be the luckiest of all cuts; what counts is the bound below which it is on other drawings
+    /// in 5 of 100 samples.
     fn threshold(&self, temperature: f32) -> (f32, f64) {
         let mut guesses: Vec<(f32, bool)> = self
             .log_probabilities(temperature)
@@ -322,7 +325,9 @@ impl Logits {
         for (i, &(probability, right)) in guesses.iter().enumerate() {
             n_right += usize::from(right);
             let n = i + 1;
-            if n >= MIN_SURE && n_right as f64 >= SURE * n as f64 {
+            // Equal ones lie on one side.
+            let is_cut = guesses.get(n).is_none_or(|next| next.0 < probability);
+            if is_cut && lower_bound(n_right, n) >= SURE {
                 found = (probability, n as f64 / guesses.len() as f64);
             }
         }
@@ -332,4 +337,68 @@ impl Logits {
 
 fn shifted(row: &[f32], shift: &[f32]) -> Vec<f32> {
     row.iter().zip(shift).map(|(value, shift)| value + shift).collect()
+}
+
+/// A lower confidence bound of a share of which `n_right` of `n` were seen (Wilson, "Probable inference, the law of succession,
+/// and statistical inference", 1927).
+fn lower_bound(n_right: usize, n: usize) -> f64 {
+    let (share, n, z2) = (n_right as f64 / n as f64, n as f64, Z_SURE * Z_SURE);
+    let spread = (share * (1.0 - share) / n + z2 / (4.0 * n * n)).sqrt();
+    (share + z2 / (2.0 * n) - Z_SURE * spread) / (1.0 + z2 / n)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::normal_pair;
+
+    /// Logits of a network that is as often right as it says: labels are drawn from its probabilities.
+    fn calibrated(n: usize, rng: &mut ChaCha8Rng) -> Logits {
+        const N_CLASSES: usize = 10;
+        let mut logits = Logits::default();
+        for _ in 0..n {
+            let row: Vec<f32> = (0..N_CLASSES).map(|_| 3.0 * normal_pair(rng)[0]).collect();
+            let mut left = rng.random::<f32>();
+            let label = log_softmax(&row, 1.0).iter().position(|p| {
+                left -= p.exp();
+                left < 0.0
+            });
+            logits.labels.push(label.unwrap_or(N_CLASSES - 1));
+            logits.rows.push(row);
+        }
+        logits
+    }
+
+    #[test]
+    fn the_threshold_keeps_its_promise_on_other_drawings() {
+        const N_SAMPLES: usize = 100;
+        let mut rng = ChaCha8Rng::seed_from_u64(7);
+        // Other drawings, likeliest first: how often those from a probability on are right.
+        let mut fresh: Vec<f64> = (calibrated(40_000, &mut rng).log_probabilities(1.0))
+            .map(|(_, row)| f64::from(row.into_iter().fold(f32::NEG_INFINITY, f32::max).exp()))
+            .collect();
+        fresh.sort_by(|a, b| b.total_cmp(a));
+        let share_right = |threshold: f32| {
+            let sure = &fresh[..fresh.partition_point(|&p| p >= f64::from(threshold))];
+            if sure.is_empty() { 1.0 } else { sure.iter().sum::<f64>() / sure.len() as f64 }
+        };
+        let (mut n_broken, mut sum_above) = (0, 0.0);
+        for _ in 0..N_SAMPLES {
+            let (threshold, share_above) = calibrated(2000, &mut rng).threshold(1.0);
+            n_broken += usize::from(share_right(threshold) < SURE);
+            sum_above += share_above;
+        }
+        // 5 are promised; more than 11 would come up once in 200 times.
+        assert!(n_broken <= 11, "{n_broken} of {N_SAMPLES} thresholds promise too much");
+        // Nor does it promise nothing: with the best cut it would be half of all.
+        let share_above = sum_above / N_SAMPLES as f64;
+        assert!(share_above > 0.1, "{share_above}");
+    }
+
+    #[test]
+    fn equal_probabilities_lie_on_one_side_of_the_threshold() {
+        // A hundred right guesses and then a hundred wrong ones, all as probable.
+        let logits = Logits { labels: [[0; 100], [1; 100]].concat(), rows: vec![vec![9.0, 0.0]; 200] };
+        assert_eq!(logits.threshold(1.0), (1.0, 0.0));
+    }
 }
