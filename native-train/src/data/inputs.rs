@@ -58,6 +58,7 @@ fn list_folder(folder: &Path, inputs: &mut Inputs) -> Result<()> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).with_context(|| format!("{shown}: cannot be listed"))? {
         let path = entry.with_context(|| format!("{shown}: cannot be listed"))?.path();
+        check_name(&path)?;
         let is_named_like_one = stem(&path).is_some();
         match path.metadata() {
             Ok(found) if !found.is_file() => {}
@@ -78,6 +79,31 @@ fn list_folder(folder: &Path, inputs: &mut Inputs) -> Result<()> {
     Ok(())
 }
 
+/// Refuses a file that is named as one of drawings but for bytes that are no text: nobody could tell its category.
+fn check_name(path: &Path) -> Result<()> {
+    let name = path.file_name().unwrap_or_default();
+    let is_text = name.to_str().is_some() || stem(Path::new(&*name.to_string_lossy())).is_none();
+    let folder = path.parent().unwrap_or(Path::new("")).display();
+    ensure!(is_text, "{folder}: the name of the file {name:?} is not UTF-8 text; rename it");
+    Ok(())
+}
+
+/// [`check_name`] of the files that a pattern means, if its folder is told: names that are no text are none to glob.
+fn check_names(pattern: &str) -> Result<()> {
+    let unusable = || format!("{pattern}: not a pattern of file names");
+    let path = Path::new(pattern);
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let names =
+        Pattern::new(&path.file_name().unwrap_or_default().to_string_lossy()).with_context(unusable)?;
+    // A folder that is a pattern itself is left to glob.
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        if names.matches(&entry.file_name().to_string_lossy()) {
+            check_name(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
 fn match_pattern(pattern: &str, inputs: &mut Inputs) -> Result<()> {
     let unusable = || format!("{pattern}: not a pattern of file names");
     let n_before = inputs.files.len();
@@ -87,13 +113,21 @@ fn match_pattern(pattern: &str, inputs: &mut Inputs) -> Result<()> {
         let is_plain = |part: &Component<'_>| !part.as_os_str().to_string_lossy().contains(['*', '?', '[']);
         let root: PathBuf = Path::new(pattern).components().take_while(is_plain).collect();
         let options = MatchOptions { require_literal_separator: true, ..MatchOptions::new() };
+        let mut found = Vec::new();
         walk(&root, &mut |path| {
-            if matcher.matches_path_with(&path, options) && stem(&path).is_some() {
-                inputs.files.push(path);
+            if matcher.matches_with(&path.to_string_lossy(), options) {
+                found.push(path);
             }
         })?;
-        inputs.files[n_before..].sort();
+        found.sort();
+        for path in found {
+            check_name(&path)?;
+            if stem(&path).is_some() {
+                inputs.files.push(path);
+            }
+        }
     } else {
+        check_names(pattern)?;
         for path in glob::glob(pattern).with_context(unusable)? {
             let path = path.with_context(|| format!("{pattern}: cannot be searched"))?;
             if stem(&path).is_some() && path.is_file() {
