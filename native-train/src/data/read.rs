@@ -27,6 +27,8 @@ pub struct ReadOptions {
     /// The classes expected, as those of a model: the labels are in their order, and any other word is an error.
     /// Without them the classes are the words of the folder, sorted.
     pub labels: Option<Vec<String>>,
+    /// Whether drawings of other classes than `labels` are passed over instead of being an error.
+    pub selects: bool,
     /// Drawings to pass over at the start of each class of a file.
     pub skip_per_class: usize,
     /// At most this many drawings of a class, the first ones after those passed over.
@@ -46,6 +48,8 @@ pub struct ReadReport {
     pub n_bad_lines: usize,
     /// The first bad lines, each as `path:line: message`.
     pub examples: Vec<String>,
+    /// Drawings of classes that were not asked for, as far as files were read.
+    pub n_other_classes: usize,
     /// Soft labels of classes that the folder has no drawings of; they were dropped.
     pub n_unknown_soft: usize,
     /// Other files of the folder, which were not read.
@@ -60,6 +64,9 @@ impl fmt::Display for ReadReport {
         }
         if self.n_other_files > 0 {
             write!(f, "; {} passed over", count(self.n_other_files, "other file"))?;
+        }
+        if self.n_other_classes > 0 {
+            write!(f, "; {} of other classes passed over", count(self.n_other_classes, "drawing"))?;
         }
         if self.n_unknown_soft > 0 {
             write!(f, "; {} of unknown classes dropped", count(self.n_unknown_soft, "soft label"))?;
@@ -91,6 +98,7 @@ impl ReadReport {
     fn add(&mut self, part: FilePart) {
         self.n_simplified += part.n_simplified;
         self.n_bad_lines += part.n_bad_lines;
+        self.n_other_classes += part.n_other_classes;
         let room = MAX_EXAMPLES - self.examples.len();
         self.examples.extend(part.examples.into_iter().take(room));
     }
@@ -171,6 +179,13 @@ impl FolderParts {
         }
         report.n_drawings = data.len();
         ensure!(
+            !data.is_empty() || report.n_other_classes == 0,
+            "{}: no drawing is of the {} classes asked for: {}",
+            folder.display(),
+            data.n_classes(),
+            abbreviate(data.labels())
+        );
+        ensure!(
             !data.is_empty(),
             "{}: no drawing is left after passing over {} of each class",
             folder.display(),
@@ -226,6 +241,7 @@ struct FilePart {
     data: DataSet,
     n_simplified: usize,
     n_bad_lines: usize,
+    n_other_classes: usize,
     examples: Vec<String>,
 }
 
@@ -253,8 +269,13 @@ fn read_file(path: &Path, options: &ReadOptions) -> Result<FilePart> {
     let shown = path.display();
     let mut records = Records::open(path)?;
     let stem = stem(path);
-    let mut part =
-        FilePart { data: DataSet::default(), n_simplified: 0, n_bad_lines: 0, examples: Vec::new() };
+    let mut part = FilePart {
+        data: DataSet::default(),
+        n_simplified: 0,
+        n_bad_lines: 0,
+        n_other_classes: 0,
+        examples: Vec::new(),
+    };
     let mut n_valid = 0_usize;
     let mut n_seen: Vec<usize> = Vec::new();
     while let Some(Entry { number, record }) =
@@ -270,6 +291,14 @@ fn read_file(path: &Path, options: &ReadOptions) -> Result<FilePart> {
         if let Some(labels) = &options.labels
             && !labels.contains(&record.word)
         {
+            if options.selects {
+                part.n_other_classes += 1;
+                // The data set's own files are named after their one word: nothing else can follow.
+                if stem.as_ref() == Some(&record.word) {
+                    break;
+                }
+                continue;
+            }
             bail!(
                 "{shown}:{number}: the word {:?} is not one of the {} classes expected: {}",
                 record.word,
@@ -308,7 +337,7 @@ fn read_file(path: &Path, options: &ReadOptions) -> Result<FilePart> {
             Err(error) => part.add_bad_line(path, number, &error),
         }
     }
-    if n_valid == 0 {
+    if n_valid == 0 && part.n_other_classes == 0 {
         match part.examples.first() {
             Some(example) => {
                 bail!(

@@ -31,7 +31,8 @@ pub struct Args {
     /// part of the first --data is put aside
     #[arg(long, value_name = "DIR", requires = "data", help_heading = "Data")]
     pub eval_data: Option<PathBuf>,
-    /// Category names to learn, one a line; without it all words of the data
+    /// Only these categories, and in this order: a file with one a line; drawings of others are passed over. Without it all
+    /// words of the data
     #[arg(long, value_name = "FILE", requires = "data", help_heading = "Data")]
     pub classes_file: Option<PathBuf>,
     /// At most this many drawings of each category to train on [default: all, with --preset tutorial 10000]
