@@ -70,6 +70,10 @@ pub struct Options {
     pub longest_wait: Duration,
     /// The most bytes asked for at once.
     pub range_bytes: u64,
+    /// The most bytes of a file, far more than any of the data set has.
+    pub max_file_bytes: u64,
+    /// The fewest bytes a second that are worth waiting for.
+    pub min_bytes_per_s: u64,
     /// How long a server may say nothing.
     pub timeout: Duration,
     /// Whether the proxy that the environment names is used.
@@ -93,6 +97,8 @@ impl Options {
             first_wait: Duration::from_millis(500),
             longest_wait: Duration::from_secs(600),
             range_bytes: 32 << 20,
+            max_file_bytes: 16 << 30,
+            min_bytes_per_s: 256,
             timeout: Duration::from_secs(60),
             proxy_from_environment: true,
             quiet: false,
