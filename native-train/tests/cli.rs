@@ -480,6 +480,44 @@ fn predict_reads_lines_and_bare_strokes_from_standard_input() {
 }
 
 #[test]
+fn predict_takes_a_line_for_what_it_is() {
+    // A byte order mark and what is white space to JSON may stand around it.
+    let bare = "[[[0,255],[20,0]]]";
+    let good = format!("\u{feff}{bare}\n \t{bare} \r\n");
+    let run = run_with_input(&PLACE, "predict --model model", good.as_bytes());
+    assert_eq!((run.code, run.stdout.lines().count()), (0, 2), "{}", run.stderr);
+    for bad in [
+        r#"[[[0,255],[0,255]]],"key_id":"1""#.to_owned(),
+        format!("{bare}]"),
+        format!("{bare} {bare}"),
+        format!("\u{a0}{bare}"),
+        format!("{bare}\u{2003}"),
+        format!("\u{b}{CIRCLE}"),
+    ] {
+        let run = run_with_input(&PLACE, "predict --model model", format!("{CIRCLE}\n{bad}\n").as_bytes());
+        assert_eq!((run.code, run.stdout.lines().count()), (1, 1), "{bad:?}: {}", run.stdout);
+        assert!(run.stderr.contains("standard input:2: "), "{bad:?}: {}", run.stderr);
+    }
+}
+
+#[test]
+fn train_selects_the_classes_of_a_file() {
+    let place = PLACE.as_path();
+    fs::write(place.join("two-words"), "line\ncircle\n").unwrap();
+    fs::create_dir_all(place.join("mixed")).unwrap();
+    let mixed = format!("{CIRCLE}\n{LINE}\n{}\n", LINE.replace("line", "yurt")).repeat(3);
+    fs::write(place.join("mixed/all.ndjson"), &mixed).unwrap();
+    let run = run(
+        place,
+        &format!("train --data mixed --eval-data mixed --classes-file two-words --out two-classes {SMALL}"),
+    );
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let card: Value =
+        serde_json::from_slice(&fs::read(place.join("two-classes/model.json")).unwrap()).unwrap();
+    assert_eq!(card["labels"], serde_json::json!(["line", "circle"]));
+}
+
+#[test]
 fn predict_goes_on_after_a_bad_line_and_fails_at_the_end() {
     let place = PLACE.as_path();
     let mut text = format!("{CIRCLE}\nnonsense\n").into_bytes();

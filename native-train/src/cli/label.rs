@@ -20,7 +20,7 @@ use crate::data::format::record::{Entry, Fields};
 use crate::data::format::simplified;
 use crate::data::write::{self, LinesFile};
 use crate::data::{ReadReport, find_inputs, set};
-use crate::device::{Device, DeviceChoice};
+use crate::device::{Device, DeviceChoice, start_threads};
 use crate::eval::log_softmax;
 use crate::model_folder;
 use crate::tell::tell;
@@ -62,6 +62,9 @@ pub struct Args {
     /// Where to compute: auto, cpu, cuda, cuda:N or wgpu
     #[arg(long, default_value = "auto")]
     pub device: DeviceChoice,
+    /// Processor threads to compute with; 0 is one for each core
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub threads: usize,
     /// No progress display
     #[arg(long, short)]
     pub quiet: bool,
@@ -81,6 +84,7 @@ const SMALLEST: f64 = 1e-6;
 
 /// Runs the command; tells what was written.
 pub(super) fn run(args: &Args) -> Result<String> {
+    start_threads(args.threads)?;
     match args.device.find()? {
         Device::Cpu => label::<Flex>(args, &Default::default()),
         #[cfg(feature = "cuda")]

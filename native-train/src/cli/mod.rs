@@ -42,9 +42,9 @@ pub struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Train a recogniser on a folder of ndjson files, or on built-in sample drawings
+    /// Train a recogniser on drawings of any published form, or on built-in ones
     Train(Box<train::Args>),
-    /// Measure a model on a folder of ndjson files
+    /// Measure a model on drawings
     Eval(eval::Args),
     /// Find out how sure a model may be, on drawings it was not trained on, and write that into its model.json
     Calibrate(calibrate::Args),
