@@ -1,4 +1,5 @@
-//! Hashes that stay the same from one version of Rust to the next, which the standard library does not promise for its own.
+//! Hashes that stay the same from one version of Rust to the next, which the standard library does
+//! not promise for its own.
 
 use std::fmt::Write as _;
 
@@ -14,7 +15,8 @@ pub(crate) fn mix(value: u64) -> u64 {
 
 pub(crate) const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
 
-/// FNV-1a, written out because the standard library's hash may change from one version of Rust to the next.
+/// FNV-1a, written out because the standard library's hash may change from one version of Rust to
+/// the next.
 pub(crate) fn fnv(hash: u64, bytes: &[u8]) -> u64 {
     bytes.iter().fold(hash, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
@@ -27,7 +29,8 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// A hash of what `word` makes of each value, in their order; it does not depend on the number of threads.
+/// A hash of what `word` makes of each value, in their order; it does not depend on the number of
+/// threads.
 pub(crate) fn hash_all<T: Sync>(values: &[T], word: impl Fn(&T) -> u64 + Sync) -> u64 {
     const PART: usize = 1 << 16;
     let hash = |part: &[T]| part.iter().fold(0, |hash, value| mix(hash ^ word(value)));

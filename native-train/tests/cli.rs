@@ -1,4 +1,5 @@
-//! The program as it is typed: what it prints, what it leaves behind, and how it refuses what it cannot use.
+//! The program as it is typed: what it prints, what it leaves behind, and how it refuses what it
+//! cannot use.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -66,7 +67,8 @@ fn refusal(folder: &Path, arguments: &str, code: i32) -> String {
     run.stderr
 }
 
-/// A folder with a model (`model`), a folder of two categories that it knows (`data`) and one that it does not (`others`).
+/// A folder with a model (`model`), a folder of two categories that it knows (`data`) and one that
+/// it does not (`others`).
 static PLACE: LazyLock<PathBuf> = LazyLock::new(|| {
     // Not a temporary folder, which would stay: what is static is not dropped.
     let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cli");

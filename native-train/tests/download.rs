@@ -21,7 +21,8 @@ fn content(version: u8) -> Vec<u8> {
     (0..200).map(line).collect::<String>().into_bytes()
 }
 
-/// Its sums, from Python: `base64.b64encode(hashlib.md5(content).digest())`, and CRC-32C bit by bit.
+/// Its sums, from Python: `base64.b64encode(hashlib.md5(content).digest())`, and CRC-32C bit by
+/// bit.
 const SUMS: [(u8, &str, &str); 2] =
     [(7, "r7ncbLjVrl28YXcjIcz5tg==", "YV4eDw=="), (8, "5d5zNbs+V11/owDx9157hQ==", "jURg0Q==")];
 

@@ -210,7 +210,8 @@ fn the_split_stays_when_the_data_grows_and_for_every_seed() {
 
 #[test]
 fn the_same_is_made_of_the_same_to_the_last_byte() {
-    // Two files of a class, and one more form: neither threads nor the order of the files change anything.
+    // Two files of a class, and one more form: neither threads nor the order of the files change
+    // anything.
     let input = animals(100);
     fs::write(input.path().join("more.ndjson"), lines("cat", 100..150)).unwrap();
     let out = TempDir::new().unwrap();
@@ -675,6 +676,19 @@ fn a_run_that_was_killed_is_started_cleanly_and_never_mixed() {
 }
 
 #[test]
+fn a_run_that_was_killed_behind_its_end_is_whole() {
+    let input = animals(20);
+    let place = TempDir::new().unwrap();
+    let out = place.path().join("out");
+    run(input.path(), &out, &small());
+    let finished = contents(&out);
+    // The folder has its name, and only the lock is still to be removed.
+    fs::write(out.join("prepare.lock"), "").unwrap();
+    assert!(run(input.path(), &out, &small()).was_there);
+    assert_eq!(contents(&out), finished);
+}
+
+#[test]
 fn two_runs_do_not_work_in_one_place() {
     let input = animals(20);
     let place = TempDir::new().unwrap();
@@ -693,7 +707,8 @@ fn a_run_that_was_killed_goes_on_where_it_stopped() {
     let input = animals(11_000);
     let place = TempDir::new().unwrap();
     let undisturbed = place.path().join("undisturbed");
-    // Duplicates on both sides of the interruption, and a limit that is reached before and after it.
+    // Duplicates on both sides of the interruption, and a limit that is reached before and after
+    // it.
     fs::write(input.path().join("aaa.ndjson"), lines("dog", 0..500)).unwrap();
     let options = Options { train_observations_per_class: 9000, ..Options::default() };
     let expected = run(input.path(), &undisturbed, &options);

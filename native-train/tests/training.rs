@@ -1,4 +1,5 @@
-//! Runs: the same seed gives the same weights, an interruption loses nothing, and what does not fit is refused.
+//! Runs: the same seed gives the same weights, an interruption loses nothing, and what does not fit
+//! is refused.
 
 use std::path::Path;
 use std::process::Command;
@@ -125,7 +126,8 @@ fn a_run_interrupted_at_every_step_ends_as_an_undisturbed_one() {
         }
         assert!(weights(&whole) == weights(&pieces));
         assert_eq!(evaluations(&whole), evaluations(&pieces));
-        // The moments of the optimiser and the place in the data are whole as well: the next step is the same.
+        // The moments of the optimiser and the place in the data are whole as well: the next step
+        // is the same.
         for out in [&whole, &pieces] {
             let mut longer = job(out, 8);
             longer.resume = true;
@@ -629,7 +631,8 @@ fn records(bytes: &[u8]) -> Vec<Vec<u8>> {
 
 #[test]
 fn checksums_are_those_of_the_standard() {
-    // CRC-32C of 32 zero bytes is 0x8a9136aa (RFC 3720, B.4); turned right by 15 bits, plus 0xa282ead8 (TensorFlow's crc32c.h).
+    // CRC-32C of 32 zero bytes is 0x8a9136aa (RFC 3720, B.4); turned right by 15 bits, plus
+    // 0xa282ead8 (TensorFlow's crc32c.h).
     assert_eq!(masked_checksum(&[0; 32]), 0x0fd7_fffa);
 }
 
@@ -680,7 +683,8 @@ fn a_run_folder_tells_all_that_is_to_know() {
     tensorboard_reads(&out);
 }
 
-/// Reads the event files by TensorBoard's own reader, where Python has it, and compares with `metrics.jsonl`.
+/// Reads the event files by TensorBoard's own reader, where Python has it, and compares with
+/// `metrics.jsonl`.
 fn tensorboard_reads(out: &Path) {
     const READ: &str = "import json, sys\n\
         from tensorboard.backend.event_processing.event_accumulator import EventAccumulator\n\

@@ -23,11 +23,13 @@ pub struct Args {
     /// Model folder, whose model.json is changed, and with --class-biases the weights
     #[arg(long, value_name = "DIR")]
     pub model: PathBuf,
-    /// Folder, file or pattern of drawings, of any form that train reads, that the model was neither trained nor is judged on
+    /// Folder, file or pattern of drawings, of any form that train reads, that the model was
+    /// neither trained nor is judged on
     #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
-    /// Change the last layer, too, so that each category is guessed about as often as the data has it, which should be as often
-    /// as in use: once for a model, which notes it in model.json, before its export to 8 bits
+    /// Change the last layer, too, so that each category is guessed about as often as the data has
+    /// it, which should be as often as in use: once for a model, which notes it in model.json,
+    /// before its export to 8 bits
     #[arg(long)]
     pub class_biases: bool,
     /// Add class biases to a model that has some already

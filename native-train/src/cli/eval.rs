@@ -23,10 +23,12 @@ pub struct Args {
     /// Folder, file or pattern of drawings, of any form that train reads
     #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
-    /// Measure each drawing a second time, drawn anew as a browser gets it: other sizes, dense and shaky events
+    /// Measure each drawing a second time, drawn anew as a browser gets it: other sizes, dense and
+    /// shaky events
     #[arg(long)]
     pub redraw: bool,
-    /// Do not tell the model that the pen is down where a drawing is seen in part and ends within a stroke
+    /// Do not tell the model that the pen is down where a drawing is seen in part and ends within a
+    /// stroke
     #[arg(long)]
     pub pen_up: bool,
     /// Drawings of things that the model does not know, to see whether it is less sure of them

@@ -53,8 +53,8 @@ pub struct Args {
     /// How the weights are stored [default: f16, in ONNX f32, which it is always]
     #[arg(long, value_enum)]
     pub weights: Option<ExportType>,
-    /// Measure what the stored weights have lost on these drawings, a folder, file or pattern of any form that train reads, and
-    /// put the figures into model.json under "test"
+    /// Measure what the stored weights have lost on these drawings, a folder, file or pattern of
+    /// any form that train reads, and put the figures into model.json under "test"
     #[arg(long, value_name = "DIR")]
     pub test_data: Option<PathBuf>,
     /// Processor threads to compute with; 0 is one for each core

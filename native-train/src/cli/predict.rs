@@ -23,7 +23,8 @@ pub struct Args {
     /// Model folder: model.json and weights.safetensors
     #[arg(long, value_name = "DIR")]
     pub model: PathBuf,
-    /// File of drawings in any form that train reads, or of lists of strokes, one a line; - is standard input
+    /// File of drawings in any form that train reads, or of lists of strokes, one a line; - is
+    /// standard input
     #[arg(default_value = "-")]
     pub file: PathBuf,
     /// Print one JSON object a drawing
@@ -61,8 +62,10 @@ fn run_on<B: ModelBackend>(args: &Args, device: &B::Device) -> Result<()> {
     predict(&classifier, &args.file, json, logits, args.max_results.get(), &mut stdout().lock())
 }
 
-/// Recognises every drawing of a file of any published form, also compressed, or of standard input (`-`); a line may also be a bare
-/// list of strokes. `json` prints an object for each, in which `logits` adds those of all classes; a line that is no drawing is reported on standard error with its place, and the rest goes on.
+/// Recognises every drawing of a file of any published form, also compressed, or of standard input
+/// (`-`); a line may also be a bare list of strokes. `json` prints an object for each, in which
+/// `logits` adds those of all classes; a line that is no drawing is reported on standard error with
+/// its place, and the rest goes on.
 ///
 /// # Errors
 /// When the file cannot be read, the output cannot be written, or, at the end, when lines were bad.
@@ -130,9 +133,11 @@ fn next(records: &mut Records) -> io::Result<Option<(u64, Result<Option<Parsed>>
     }))
 }
 
-/// An ndjson line of the data set, or a bare list of strokes; the word where there is one. Nothing of an empty line.
+/// An ndjson line of the data set, or a bare list of strokes; the word where there is one. Nothing
+/// of an empty line.
 fn parse(line: &str) -> Result<Option<Parsed>> {
-    // Only what is white space to JSON; and editors on some systems begin a file with a byte order mark.
+    // Only what is white space to JSON; and editors on some systems begin a file with a byte order
+    // mark.
     let text = line.strip_prefix('\u{feff}').unwrap_or(line).trim_matches([' ', '\t', '\r', '\n']);
     if text.is_empty() {
         return Ok(None);

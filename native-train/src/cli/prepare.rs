@@ -12,7 +12,8 @@ use crate::prepare;
 /// Flags of `prepare`.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// Files, folders, patterns as 'data/*.npz', or - for standard input; of any form that can be read
+    /// Files, folders, patterns as 'data/*.npz', or - for standard input; of any form that can be
+    /// read
     #[arg(value_name = "IN", required = true)]
     pub inputs: Vec<PathBuf>,
     /// Folder to write; it must not hold anything else
@@ -24,8 +25,8 @@ pub struct Args {
     /// At most this many drawings of each category to train on
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     pub train_observations_per_class: usize,
-    /// At most this many drawings of each category to evaluate on; their share of both is put aside, by a hash of key_id, or
-    /// with --keep-duplicates of the strokes
+    /// At most this many drawings of each category to evaluate on; their share of both is put
+    /// aside, by a hash of key_id, or with --keep-duplicates of the strokes
     #[arg(long, value_name = "N", default_value_t = 1000)]
     pub eval_observations_per_class: usize,
     /// Files that each of the two parts is scattered over
@@ -34,7 +35,8 @@ pub struct Args {
     /// The order follows from it; the split does not
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
-    /// Only these categories, and numbered in this order: a file with one a line, or names as cat,dog [default: all, sorted]
+    /// Only these categories, and numbered in this order: a file with one a line, or names as
+    /// cat,dog [default: all, sorted]
     #[arg(long, value_name = "FILE|NAME,..")]
     pub classes: Option<String>,
     /// Only drawings from these countries, as KR,US
@@ -96,8 +98,9 @@ pub(super) fn run(args: &Args) -> Result<()> {
     Ok(writeln!(stdout(), "{}: {summary}", args.out.display())?)
 }
 
-/// Asks the system for memory in small pages only. The allocator wants huge ones, which help tensors; but of each that a few kilobytes
-/// are used of all two megabytes count, and which those are differs from run to run.
+/// Asks the system for memory in small pages only. The allocator wants huge ones, which help
+/// tensors; but of each that a few kilobytes are used of all two megabytes count, and which those
+/// are differs from run to run.
 fn without_huge_pages() {
     // Where that cannot be asked for, only more memory is used.
     #[cfg(target_os = "linux")]

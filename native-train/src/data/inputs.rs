@@ -1,8 +1,10 @@
-//! What somebody names, files, folders, patterns or `-`, in; the files of drawings that are meant, out.
+//! What somebody names, files, folders, patterns or `-`, in; the files of drawings that are meant,
+//! out.
 //!
-//! In a folder and by a pattern only files whose names are those of drawings count ([`stem`]); a folder within a folder is
-//! not entered, so that links cannot lead in circles and `test` is not read along with `train`; `**` in a pattern
-//! does enter, but through no link. What is in a file its content tells when it is opened.
+//! In a folder and by a pattern only files whose names are those of drawings count ([`stem`]); a
+//! folder within a folder is not entered, so that links cannot lead in circles and `test` is not
+//! read along with `train`; `**` in a pattern does enter, but through no link. What is in a file
+//! its content tells when it is opened.
 
 use std::collections::HashSet;
 use std::path::{Component, Path, PathBuf};
@@ -24,8 +26,8 @@ pub struct Inputs {
 /// Finds the files that are meant.
 ///
 /// # Errors
-/// A path or a pattern that leads to nothing, a folder that cannot be listed or has no file of drawings, a link to nowhere or
-/// in circles under the name of one.
+/// A path or a pattern that leads to nothing, a folder that cannot be listed or has no file of
+/// drawings, a link to nowhere or in circles under the name of one.
 pub fn find_inputs(paths: &[PathBuf]) -> Result<Inputs> {
     let mut inputs = Inputs::default();
     for path in paths {
@@ -36,7 +38,8 @@ pub fn find_inputs(paths: &[PathBuf]) -> Result<Inputs> {
             list_folder(path, &mut inputs)?;
         } else {
             let pattern = path.to_str().filter(|text| text.contains(['*', '?', '[']));
-            // A link that leads nowhere is no reason to look for a pattern, and its own error says more.
+            // A link that leads nowhere is no reason to look for a pattern, and its own error says
+            // more.
             if let Err(error) = path.metadata()
                 && path.symlink_metadata().is_ok()
             {
@@ -79,7 +82,8 @@ fn list_folder(folder: &Path, inputs: &mut Inputs) -> Result<()> {
     Ok(())
 }
 
-/// Refuses a file that is named as one of drawings but for bytes that are no text: nobody could tell its category.
+/// Refuses a file that is named as one of drawings but for bytes that are no text: nobody could
+/// tell its category.
 fn check_name(path: &Path) -> Result<()> {
     let name = path.file_name().unwrap_or_default();
     let is_text = name.to_str().is_some() || stem(Path::new(&*name.to_string_lossy())).is_none();
@@ -88,7 +92,8 @@ fn check_name(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// [`check_name`] of the files that a pattern means, if its folder is told: names that are no text are none to glob.
+/// [`check_name`] of the files that a pattern means, if its folder is told: names that are no text
+/// are none to glob.
 fn check_names(pattern: &str) -> Result<()> {
     let unusable = || format!("{pattern}: not a pattern of file names");
     let path = Path::new(pattern);
@@ -108,7 +113,8 @@ fn match_pattern(pattern: &str, inputs: &mut Inputs) -> Result<()> {
     let unusable = || format!("{pattern}: not a pattern of file names");
     let n_before = inputs.files.len();
     if pattern.contains("**") {
-        // By ourselves, because glob follows links: two that lead in circles would give it 2^40 paths.
+        // By ourselves, because glob follows links: two that lead in circles would give it 2^40
+        // paths.
         let matcher = Pattern::new(pattern).with_context(unusable)?;
         let is_plain = |part: &Component<'_>| !part.as_os_str().to_string_lossy().contains(['*', '?', '[']);
         let root: PathBuf = Path::new(pattern).components().take_while(is_plain).collect();

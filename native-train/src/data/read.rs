@@ -1,9 +1,10 @@
 //! A folder of Quick, Draw! files, usually one category each -> a [`DataSet`].
 //!
-//! The files may have any published [`format`](super::format), and be of different ones. One record is one drawing,
-//! simplified or raw; its label is `word`, and `soft` ({label: probability}) where a record has it
-//! becomes soft labels. Files are read in parallel; the result does not depend on the number of threads. A
-//! bad line is counted and reported, the reading goes on; what makes the whole folder doubtful is an error.
+//! The files may have any published [`format`](super::format), and be of different ones. One record
+//! is one drawing, simplified or raw; its label is `word`, and `soft` ({label: probability}) where
+//! a record has it becomes soft labels. Files are read in parallel; the result does not depend on
+//! the number of threads. A bad line is counted and reported, the reading goes on; what makes the
+//! whole folder doubtful is an error.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -24,8 +25,8 @@ const MAX_EXAMPLES: usize = 10;
 /// What to read of a folder.
 #[derive(Clone, Debug, Default)]
 pub struct ReadOptions {
-    /// The classes expected, as those of a model: the labels are in their order, and any other word is an error.
-    /// Without them the classes are the words of the folder, sorted.
+    /// The classes expected, as those of a model: the labels are in their order, and any other word
+    /// is an error. Without them the classes are the words of the folder, sorted.
     pub labels: Option<Vec<String>>,
     /// Whether drawings of other classes than `labels` are passed over instead of being an error.
     pub selects: bool,
@@ -108,21 +109,23 @@ fn count(n: usize, noun: &str) -> String {
     if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
 }
 
-/// Reads all files of drawings in `folder`, in the sorted order of their names: `*.ndjson`, `*.jsonl`, `*.csv`, `*.bin`, `*.npz`,
-/// `*.tfrecord-00000-of-00010`, `*.tar`, and each with `.gz` or `.zst`. It may also be one file, a pattern as
-/// `data/training.tfrecord-*`, or `-` for standard input.
+/// Reads all files of drawings in `folder`, in the sorted order of their names: `*.ndjson`,
+/// `*.jsonl`, `*.csv`, `*.bin`, `*.npz`, `*.tfrecord-00000-of-00010`, `*.tar`, and each with `.gz`
+/// or `.zst`. It may also be one file, a pattern as `data/training.tfrecord-*`, or `-` for standard
+/// input.
 ///
 /// # Errors
-/// A folder or file that cannot be read to its end, a folder without such files, a file without a single valid
-/// drawing, a word that is not among `options.labels`.
+/// A folder or file that cannot be read to its end, a folder without such files, a file without a
+/// single valid drawing, a word that is not among `options.labels`.
 pub fn read_folder(folder: &Path, options: &ReadOptions) -> Result<(DataSet, ReadReport)> {
     let parts = FolderParts::read(folder, options)?;
     let labels = options.labels.clone().unwrap_or_else(|| parts.words().into_iter().collect());
     parts.into_data(labels, options)
 }
 
-/// Reads several folders as [`read_folder`] does, each with its own options, into data sets of the same classes: `labels`, or
-/// without them the words of all folders, sorted. (The `labels` of the options do not count.)
+/// Reads several folders as [`read_folder`] does, each with its own options, into data sets of the
+/// same classes: `labels`, or without them the words of all folders, sorted. (The `labels` of the
+/// options do not count.)
 ///
 /// # Errors
 /// As [`read_folder`].
@@ -159,7 +162,8 @@ impl FolderParts {
             .map(|path| read_file(path, options))
             .collect::<Vec<Result<FilePart>>>()
             .into_iter()
-            // Not inside the parallel part: so the first file's error is the one that is told, every time.
+            // Not inside the parallel part: so the first file's error is the one that is told,
+            // every time.
             .collect::<Result<_>>()?;
         Ok(Self { folder: folder.to_owned(), parts, n_other_files })
     }
@@ -198,11 +202,12 @@ impl FolderParts {
 /// Drawings that [`for_each_part`] hands on together, unless a single file has more.
 const PART_SIZE: usize = 8192;
 
-/// Reads all files of drawings in `folder`, as [`read_folder`] does, and hands their drawings on in parts of whole files, so that a folder of any size takes the memory of its largest file.
+/// Reads all files of drawings in `folder`, as [`read_folder`] does, and hands their drawings on in
+/// parts of whole files, so that a folder of any size takes the memory of its largest file.
 ///
 /// # Errors
-/// A folder or file that cannot be read to its end, a folder without such files, a file without a single valid drawing, a
-/// word that is not among `labels`, and whatever `each` fails with.
+/// A folder or file that cannot be read to its end, a folder without such files, a file without a
+/// single valid drawing, a word that is not among `labels`, and whatever `each` fails with.
 pub fn for_each_part(
     folder: &Path,
     labels: &[String],
@@ -229,8 +234,8 @@ pub fn for_each_part(
     Ok(report)
 }
 
-/// The files of drawings that a folder, a file, a pattern or `-` means ([`find_inputs`]), sorted, and the number of other
-/// files of the folder.
+/// The files of drawings that a folder, a file, a pattern or `-` means ([`find_inputs`]), sorted,
+/// and the number of other files of the folder.
 pub(crate) fn list_files(folder: &Path) -> Result<(Vec<PathBuf>, usize)> {
     let inputs = find_inputs(&[folder.to_owned()])?;
     Ok((inputs.files, inputs.n_other_files))

@@ -1,9 +1,10 @@
 //! Drawings in memory: in go drawings and their labels, out come drawings by index.
 //!
 //! The data set's simplified form has integer coordinates from 0 to 255, so two bytes hold a point
-//! without loss and fifty million drawings fit the memory of one machine (about 100 bytes each).
-//! A drawing that is not in that form is simplified on the way in, which is what the network is
-//! trained on anyway. Where drawings come from is left to [`read`](super::read) and [`synthetic`](super::synthetic).
+//! without loss and fifty million drawings fit the memory of one machine (about 100 bytes each). A
+//! drawing that is not in that form is simplified on the way in, which is what the network is
+//! trained on anyway. Where drawings come from is left to [`read`](super::read) and
+//! [`synthetic`](super::synthetic).
 
 use std::collections::HashMap;
 
@@ -27,7 +28,8 @@ pub struct DataSet {
     classes: Vec<u16>,
     /// Soft labels of all drawings, one after the other.
     soft: Vec<(u16, f32)>,
-    /// Where each drawing's soft labels end; shorter than `classes` when the last drawings have none.
+    /// Where each drawing's soft labels end; shorter than `classes` when the last drawings have
+    /// none.
     soft_ends: Vec<u64>,
 }
 
@@ -126,8 +128,9 @@ impl DataSet {
         Ok(self.labels.len() - 1)
     }
 
-    /// Adds all drawings of `other`, whose classes are mapped by name; at most `max_per_class` of a class
-    /// in the whole (the first ones stay). Soft labels of classes unknown here are dropped and counted.
+    /// Adds all drawings of `other`, whose classes are mapped by name; at most `max_per_class` of a
+    /// class in the whole (the first ones stay). Soft labels of classes unknown here are dropped
+    /// and counted.
     ///
     /// # Errors
     /// A class of a drawing of `other` that this data set does not have.
@@ -316,7 +319,8 @@ impl DataSet {
     }
 }
 
-/// The drawing in simplified form, with whole coordinates in 0..255; nothing if it is in that form already.
+/// The drawing in simplified form, with whole coordinates in 0..255; nothing if it is in that form
+/// already.
 pub(crate) fn simplified(drawing: &Drawing) -> Option<Drawing> {
     let is_simplified = drawing.strokes().iter().flatten().flatten().all(|&value| is_byte(value));
     (!is_simplified).then(|| drawing.simplify())

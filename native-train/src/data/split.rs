@@ -18,8 +18,8 @@ pub enum Validation {
 impl DataSet {
     /// Two data sets: one to train on, one to validate on.
     ///
-    /// Copies of one drawing stay together, whatever their classes. With [`Validation::Fraction`] no drawing changes sides when
-    /// the data grows.
+    /// Copies of one drawing stay together, whatever their classes. With [`Validation::Fraction`]
+    /// no drawing changes sides when the data grows.
     pub fn split_validation(&self, validation: Validation, seed: u64) -> (DataSet, DataSet) {
         let is_validation: Vec<bool> = match validation {
             Validation::Fraction(fraction) => {
@@ -42,8 +42,9 @@ impl DataSet {
         (side(false), side(true))
     }
 
-    /// Chooses so many drawings of each class, or half of it where that is less: the first in the order that `sort` puts their
-    /// indices in, by their hashes or not. Of copies of a drawing all are chosen or none, also in other classes.
+    /// Chooses so many drawings of each class, or half of it where that is less: the first in the
+    /// order that `sort` puts their indices in, by their hashes or not. Of copies of a drawing all
+    /// are chosen or none, also in other classes.
     fn choose(&self, n_drawings: usize, seed: u64, sort: impl Fn(&mut Vec<u32>, &[u64])) -> Vec<bool> {
         let hashes: Vec<u64> = (0..self.len()).map(|index| self.content_hash(index, seed)).collect();
         let mut chosen = HashSet::new();

@@ -23,7 +23,8 @@ use crate::fs::write_atomic;
 use crate::sync::locked;
 use crate::tell::tell;
 
-/// Begun downloads that are thrown away, because the file changed or its sum was wrong, before one is given up.
+/// Begun downloads that are thrown away, because the file changed or its sum was wrong, before one
+/// is given up.
 const MAX_RESTARTS: u32 = 3;
 
 /// What was done.
@@ -125,7 +126,8 @@ impl Downloader<'_> {
             md5: part.version.as_ref().filter(|_| whole).and_then(|version| version.md5.clone()),
         };
         if target.exists() {
-            // A shorter one. Between the next two lines it would be at odds with what is noted of it.
+            // A shorter one. Between the next two lines it would be at odds with what is noted of
+            // it.
             fs::remove_file(&target).with_context(|| format!("cannot replace {}", target.display()))?;
         }
         self.note(&name, entry)?;
@@ -173,7 +175,8 @@ impl Downloader<'_> {
         Ok(Some(bytes))
     }
 
-    /// Tells the progress display how much there will be: all of the file, or as much as there is where less is wanted.
+    /// Tells the progress display how much there will be: all of the file, or as much as there is
+    /// where less is wanted.
     fn announce(&self, part: &mut Part) {
         let size = part.version.as_ref().and_then(|version| version.size);
         let size = size.filter(|_| self.options.max_drawings_per_class.is_none()).unwrap_or(part.len);
@@ -441,7 +444,8 @@ impl Downloader<'_> {
         let size = part.version.as_ref().and_then(|version| version.size);
         match (expected, size) {
             (Some(_), Some(size)) if part.len < size => Ok(Progress::More),
-            // A range of a file whose size is not told: the next one is refused when there is no more.
+            // A range of a file whose size is not told: the next one is refused when there is no
+            // more.
             (Some(_), None) => Ok(Progress::More),
             _ => self.checked(part),
         }

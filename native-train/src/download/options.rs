@@ -64,7 +64,8 @@ pub struct Options {
     pub n_parallel: usize,
     /// Attempts in a row without a single new byte, besides the first, before a file is given up.
     pub n_retries: u32,
-    /// About how long to wait before the first of them; before each further one twice as long, up to a minute.
+    /// About how long to wait before the first of them; before each further one twice as long, up
+    /// to a minute.
     pub first_wait: Duration,
     /// The longest time that a server may ask for.
     pub longest_wait: Duration,
@@ -110,7 +111,8 @@ impl Options {
 /// Checks names, and gives each once, in order; none are all.
 ///
 /// # Errors
-/// A name that is no category, unless the files come from elsewhere, where there may be others, and none that could be the name of a file.
+/// A name that is no category, unless the files come from elsewhere, where there may be others, and
+/// none that could be the name of a file.
 pub fn choose(names: &[String], base_url: &str) -> Result<Vec<String>> {
     if names.is_empty() {
         return Ok(categories::names().map(str::to_owned).collect());

@@ -39,7 +39,8 @@ impl Candidate {
     }
 }
 
-/// Bytes of a drawing in a bucket before what [`pack`] made: length of that, order, number, candidate.
+/// Bytes of a drawing in a bucket before what [`pack`] made: length of that, order, number,
+/// candidate.
 const BUCKET_HEADER: usize = 4 + 8 + 8 + Candidate::BYTES;
 
 pub(super) fn bucket_header(
@@ -70,8 +71,8 @@ pub(super) struct Place {
     pub(super) is_eval: bool,
 }
 
-/// Reads one of `n_parts` of a bucket, those of the bits of the order that follow the bucket's: what of it is of these `orders`
-/// and not left out.
+/// Reads one of `n_parts` of a bucket, those of the bits of the order that follow the bucket's:
+/// what of it is of these `orders` and not left out.
 pub(super) fn read_part(
     reader: &mut Reader<'_>,
     bucket: usize,

@@ -25,8 +25,9 @@ pub(super) fn print_bytes(print: u64, number: u64) -> [u8; PRINT_BYTES] {
     (u128::from(print) | u128::from(number) << 64).to_le_bytes()
 }
 
-/// Tells `each` the number of every drawing one of whose fingerprints a drawing before it has. Equal fingerprints are
-/// in the same of the `streams`, and of that only a part of about `max_bytes` is in memory at a time.
+/// Tells `each` the number of every drawing one of whose fingerprints a drawing before it has.
+/// Equal fingerprints are in the same of the `streams`, and of that only a part of about
+/// `max_bytes` is in memory at a time.
 pub(super) fn find_repeated(
     file: &Finished,
     streams: Range<usize>,
@@ -75,8 +76,8 @@ impl Bits {
     }
 }
 
-/// Remembers fingerprints in memory of a fixed size (a Bloom filter). One that it calls new is new; the more it has seen,
-/// the more often it takes a new one for known.
+/// Remembers fingerprints in memory of a fixed size (a Bloom filter). One that it calls new is new;
+/// the more it has seen, the more often it takes a new one for known.
 pub(super) struct Seen(Vec<u64>);
 
 impl Seen {
@@ -112,7 +113,8 @@ mod tests {
         let folder = TempDir::new().expect("a folder");
         let path = folder.path().join("spool");
         let mut spool = Spool::open(path, 3, Mark::default(), |_, _| {}).expect("a file");
-        // Every 1000th drawing has the fingerprint of the one 500 before it, and every 5000th that of the one 2500 before.
+        // Every 1000th drawing has the fingerprint of the one 500 before it, and every 5000th that
+        // of the one 2500 before.
         let original = |number: u64| match number % 1000 {
             500 if number % 5000 == 2500 => number - 2500,
             500 => number - 500,

@@ -110,8 +110,8 @@ fn gather_file(
 
 /// Puts drawings into buckets.
 ///
-/// Which of them are duplicates is known when all are there. So that files are not read on in vain, a filter
-/// counts those that certainly are none.
+/// Which of them are duplicates is known when all are there. So that files are not read on in vain,
+/// a filter counts those that certainly are none.
 pub(super) struct Gatherer<'a> {
     options: &'a Options,
     folder: &'a Path,
@@ -239,7 +239,8 @@ impl<'a> Gatherer<'a> {
         self.progress.write(self.folder)
     }
 
-    /// Decides what is kept: in the order of the files what is no duplicate, as many as a class may have.
+    /// Decides what is kept: in the order of the files what is no duplicate, as many as a class may
+    /// have.
     fn finish(self) -> Result<Gathered> {
         let spool = self.spool.finish()?;
         drop(self.seen);

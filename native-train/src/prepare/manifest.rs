@@ -42,7 +42,8 @@ pub(super) fn asked(files: &[PathBuf], options: &Options) -> Result<Value> {
     Ok(json!({"options": options, "inputs": inputs}))
 }
 
-/// The summary of what is in `out`, if that was made of the same; nothing if there is no such folder or an empty one.
+/// The summary of what is in `out`, if that was made of the same; nothing if there is no such
+/// folder or an empty one.
 pub(super) fn already_there(out: &Path, asked: &Value) -> Result<Option<Summary>> {
     let shown = out.display();
     if !out.exists() {

@@ -25,10 +25,12 @@ use crate::data::write;
 use crate::fs::write_synced;
 use crate::hash::hex;
 
-/// Groups of shards that threads write, each group from its buckets: few enough that not many buckets are read for two.
+/// Groups of shards that threads write, each group from its buckets: few enough that not many
+/// buckets are read for two.
 const MAX_GROUPS: usize = 64;
 
-/// Writes the drawings of the buckets into shards, and the lists of classes; fills in the summary's classes in their order.
+/// Writes the drawings of the buckets into shards, and the lists of classes; fills in the summary's
+/// classes in their order.
 pub(super) fn write_shards(
     folder: &Path,
     gathered: &mut Gathered,
@@ -186,7 +188,8 @@ impl Write for Output {
     }
 }
 
-/// Shards of one side, which are written one after the other, because buckets come in the order of the drawings.
+/// Shards of one side, which are written one after the other, because buckets come in the order of
+/// the drawings.
 struct Side<'a> {
     folder: &'a Path,
     name: &'static str,

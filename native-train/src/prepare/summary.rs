@@ -44,7 +44,8 @@ pub struct ClassCount {
 /// What was made.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
-    /// Drawings and bad lines that were read. Not every file is read to its end: one of a class that is complete is not.
+    /// Drawings and bad lines that were read. Not every file is read to its end: one of a class
+    /// that is complete is not.
     pub read: usize,
     /// Drawings to train on.
     pub train: usize,

@@ -1,4 +1,5 @@
-//! The state of a run besides its network and optimizer, and whether a run that is resumed is the same.
+//! The state of a run besides its network and optimizer, and whether a run that is resumed is the
+//! same.
 
 use std::path::Path;
 
@@ -22,7 +23,8 @@ pub struct RunState {
     /// What the drawings are told by. Older checkpoints do not say so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fingerprints: Option<Fingerprints>,
-    /// Whether the run began with all weights of a trained network. Older checkpoints do not say so.
+    /// Whether the run began with all weights of a trained network. Older checkpoints do not say
+    /// so.
     #[serde(default)]
     pub starts_trained: bool,
     /// The classes, in the order of the logits.
@@ -93,7 +95,8 @@ impl SetShare {
         if all.len() > 1 { all } else { Vec::new() }
     }
 
-    /// Whether they are the same, but for what is lost where shares are written down and read again.
+    /// Whether they are the same, but for what is lost where shares are written down and read
+    /// again.
     pub(crate) fn are_same(a: &[Self], b: &[Self]) -> bool {
         let is_same =
             |(a, b): (&Self, &Self)| a.n_drawings == b.n_drawings && (a.share - b.share).abs() < 1e-9;
@@ -111,8 +114,8 @@ impl SetShare {
     }
 }
 
-/// A resumed run must be the same run: the same network and labels and as much data. Its number of steps and other
-/// options may change, which the caller asked for by giving them.
+/// A resumed run must be the same run: the same network and labels and as much data. Its number of
+/// steps and other options may change, which the caller asked for by giving them.
 pub(super) fn check_same_run(stored: &RunState, asked: &RunState, out: &Path) -> Result<()> {
     let out = out.display();
     let changed: Vec<String> = differences(&stored.model, &asked.model)?

@@ -1,4 +1,5 @@
-//! sketch-rnn's arrays, the tutorial's TFRecords, archives, and what names mean: files that are right and files that are not.
+//! sketch-rnn's arrays, the tutorial's TFRecords, archives, and what names mean: files that are
+//! right and files that are not.
 
 use std::fs;
 use std::io::Write;
@@ -430,7 +431,8 @@ fn a_wrong_checksum_names_file_and_offset() {
     let all = records(&[good.clone(), good.clone(), good.clone()]);
     let (_folder, path) = file("training.tfrecord", b"");
     fs::write(path.with_file_name("training.tfrecord.classes"), "cat\n").unwrap();
-    // Of the second record: a byte of its data, of its length, and the end of the file in its middle.
+    // Of the second record: a byte of its data, of its length, and the end of the file in its
+    // middle.
     let spoilt = |at: usize| {
         let mut bytes = all.clone();
         bytes[one.len() + at] ^= 1;

@@ -1,14 +1,18 @@
-//! The tutorial's TFRecords, `training.tfrecord-00000-of-00010`, and a drawing: one becomes the other.
+//! The tutorial's TFRecords, `training.tfrecord-00000-of-00010`, and a drawing: one becomes the
+//! other.
 //!
-//! A record is a `tf.train.Example` (`tensorflow/core/example/example.proto`): `ink`, the rows `(dx, dy, stroke_end)` of the
-//! drawing, whose x and y are each scaled to 0..1 ([`InkFormat::Tutorial`]); `shape`, `[n, 3]`; `class_index`, a line of the
-//! file `training.tfrecord.classes` beside it, from 0.
+//! A record is a `tf.train.Example` (`tensorflow/core/example/example.proto`): `ink`, the rows
+//! `(dx, dy, stroke_end)` of the drawing, whose x and y are each scaled to 0..1
+//! ([`InkFormat::Tutorial`]); `shape`, `[n, 3]`; `class_index`, a line of the file
+//! `training.tfrecord.classes` beside it, from 0.
 //!
-//! A drawing with `soft` labels has two features more: `soft_index`, their classes as `class_index` counts them, and
-//! `soft_probability`, as many. Readers that ask for the tutorial's features do not see them.
+//! A drawing with `soft` labels has two features more: `soft_index`, their classes as `class_index`
+//! counts them, and `soft_probability`, as many. Readers that ask for the tutorial's features do
+//! not see them.
 //!
-//! Ink of simplified drawings holds multiples of 1/width and 1/height. [`drawing_of`] finds the width and the height again,
-//! and so whole coordinates in 0..255 that give the same ink, bit for bit.
+//! Ink of simplified drawings holds multiples of 1/width and 1/height. [`drawing_of`] finds the
+//! width and the height again, and so whole coordinates in 0..255 that give the same ink, bit for
+//! bit.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -30,7 +34,8 @@ const SIDE: u32 = 255;
 const SOFT_INDEX: &str = "soft_index";
 const SOFT_PROBABILITY: &str = "soft_probability";
 
-/// How far from a whole number a coordinate may be: different multiples of 1/255 are 1/255 apart, and never less.
+/// How far from a whole number a coordinate may be: different multiples of 1/255 are 1/255 apart,
+/// and never less.
 const TOLERANCE: f64 = 0.45 / 255.0;
 
 /// The records of a file.
@@ -104,7 +109,8 @@ struct Int64List {
     value: Vec<i64>,
 }
 
-/// The record that the tutorial's `create_dataset.py` writes for a drawing, with soft labels (class, probability) or none.
+/// The record that the tutorial's `create_dataset.py` writes for a drawing, with soft labels
+/// (class, probability) or none.
 pub(crate) fn encode(drawing: &Drawing, class_index: usize, soft: &[(usize, f32)]) -> Vec<u8> {
     let ink = Ink::from_drawing(drawing, InkFormat::Tutorial);
     let integers = |value: Vec<i64>| Feature { kind: Some(Kind::Integers(Int64List { value })) };
@@ -185,8 +191,9 @@ fn decode(data: &[u8], classes: &[String]) -> Result<Record, String> {
 
 /// A drawing in simplified form whose tutorial ink are these rows.
 ///
-/// What the ink does not tell: whether the first stroke has only one point, which is then the first of the second; and
-/// the ratio of width and height, unless both are found as steps of the coordinates, which they mostly are.
+/// What the ink does not tell: whether the first stroke has only one point, which is then the first
+/// of the second; and the ratio of width and height, unless both are found as steps of the
+/// coordinates, which they mostly are.
 fn drawing_of(rows: &[f32]) -> Result<Drawing, String> {
     let mut points = vec![[0.0_f64; 2]];
     let mut last = [0.0; 2];

@@ -48,7 +48,8 @@ impl Read for Member {
 impl Stream {
     /// The name of the next file, whose content comes next.
     fn next_member(&mut self) -> io::Result<Option<String>> {
-        // What headers before that of the file tell of it: by GNU for a long name, by POSIX (pax) for any other than ASCII.
+        // What headers before that of the file tell of it: by GNU for a long name, by POSIX (pax)
+        // for any other than ASCII.
         let (mut long_path, mut long_size) = (None, None);
         loop {
             let rest = self.left + self.padding;
