@@ -39,8 +39,8 @@ pub enum Precision {
     /// Four bytes
     #[default]
     F32,
-    /// Two bytes; weights and sums stay f32. On processors with AMX or AVX512-BF16, and with --device cuda on GPUs from compute
-    /// capability 8.0 on
+    /// Two bytes; weights and sums stay f32. On processors with AMX or AVX512-BF16, and with
+    /// --device cuda on GPUs from compute capability 8.0 on
     Bf16,
 }
 
@@ -220,7 +220,8 @@ fn wgpu() -> Result<Device> {
 }
 
 impl Precision {
-    /// Makes the device compute in this precision, for the whole program; call it before anything is computed.
+    /// Makes the device compute in this precision, for the whole program; call it before anything
+    /// is computed.
     ///
     /// # Errors
     /// When the device computes in f32 alone.

@@ -6,7 +6,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-/// Writes a file under another name, syncs it and renames it, so that the file is old or new, never half.
+/// Writes a file under another name, syncs it and renames it, so that the file is old or new, never
+/// half.
 ///
 /// # Errors
 /// When the disk is full or the folder cannot be written.

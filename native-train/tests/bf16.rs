@@ -1,5 +1,5 @@
-//! Runs in bf16 on the processor. The precision is a whole program's: all tests here set it, and what is in f32 is computed by a
-//! second process.
+//! Runs in bf16 on the processor. The precision is a whole program's: all tests here set it, and
+//! what is in f32 is computed by a second process.
 
 use std::path::Path;
 use std::process::Command;

@@ -1,4 +1,5 @@
-//! The program as it is typed: what it prints, what it leaves behind, and how it refuses what it cannot use.
+//! The program as it is typed: what it prints, what it leaves behind, and how it refuses what it
+//! cannot use.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -66,7 +67,8 @@ fn refusal(folder: &Path, arguments: &str, code: i32) -> String {
     run.stderr
 }
 
-/// A folder with a model (`model`), a folder of two categories that it knows (`data`) and one that it does not (`others`).
+/// A folder with a model (`model`), a folder of two categories that it knows (`data`) and one that
+/// it does not (`others`).
 static PLACE: LazyLock<PathBuf> = LazyLock::new(|| {
     // Not a temporary folder, which would stay: what is static is not dropped.
     let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cli");
@@ -477,6 +479,44 @@ fn predict_reads_lines_and_bare_strokes_from_standard_input() {
         assert_eq!(probabilities.len(), 3);
         assert!(probabilities.is_sorted_by(|a, b| a >= b), "best first: {probabilities:?}");
     }
+}
+
+#[test]
+fn predict_takes_a_line_for_what_it_is() {
+    // A byte order mark and what is white space to JSON may stand around it.
+    let bare = "[[[0,255],[20,0]]]";
+    let good = format!("\u{feff}{bare}\n \t{bare} \r\n");
+    let run = run_with_input(&PLACE, "predict --model model", good.as_bytes());
+    assert_eq!((run.code, run.stdout.lines().count()), (0, 2), "{}", run.stderr);
+    for bad in [
+        r#"[[[0,255],[0,255]]],"key_id":"1""#.to_owned(),
+        format!("{bare}]"),
+        format!("{bare} {bare}"),
+        format!("\u{a0}{bare}"),
+        format!("{bare}\u{2003}"),
+        format!("\u{b}{CIRCLE}"),
+    ] {
+        let run = run_with_input(&PLACE, "predict --model model", format!("{CIRCLE}\n{bad}\n").as_bytes());
+        assert_eq!((run.code, run.stdout.lines().count()), (1, 1), "{bad:?}: {}", run.stdout);
+        assert!(run.stderr.contains("standard input:2: "), "{bad:?}: {}", run.stderr);
+    }
+}
+
+#[test]
+fn train_selects_the_classes_of_a_file() {
+    let place = PLACE.as_path();
+    fs::write(place.join("two-words"), "line\ncircle\n").unwrap();
+    fs::create_dir_all(place.join("mixed")).unwrap();
+    let mixed = format!("{CIRCLE}\n{LINE}\n{}\n", LINE.replace("line", "yurt")).repeat(3);
+    fs::write(place.join("mixed/all.ndjson"), &mixed).unwrap();
+    let run = run(
+        place,
+        &format!("train --data mixed --eval-data mixed --classes-file two-words --out two-classes {SMALL}"),
+    );
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let card: Value =
+        serde_json::from_slice(&fs::read(place.join("two-classes/model.json")).unwrap()).unwrap();
+    assert_eq!(card["labels"], serde_json::json!(["line", "circle"]));
 }
 
 #[test]

@@ -21,7 +21,8 @@ fn content(version: u8) -> Vec<u8> {
     (0..200).map(line).collect::<String>().into_bytes()
 }
 
-/// Its sums, from Python: `base64.b64encode(hashlib.md5(content).digest())`, and CRC-32C bit by bit.
+/// Its sums, from Python: `base64.b64encode(hashlib.md5(content).digest())`, and CRC-32C bit by
+/// bit.
 const SUMS: [(u8, &str, &str); 2] =
     [(7, "r7ncbLjVrl28YXcjIcz5tg==", "YV4eDw=="), (8, "5d5zNbs+V11/owDx9157hQ==", "jURg0Q==")];
 
@@ -570,6 +571,70 @@ fn an_answer_without_length_and_sum_is_refused() {
     let place = Place::new();
     let server = Server::new(move |_| bare(&version_headers(Some("\"7\""), Some(sums(7)))));
     place.expect(&server, 7);
+}
+
+#[test]
+fn a_file_without_end_is_given_up() {
+    // Chunks that never end, and ranges of a whole that nobody tells the size of.
+    let chunks = |_: &Request| {
+        let mut bytes = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+        bytes.extend(
+            b"3e8\r\n".iter().chain(&[b' '; 1000]).chain(b"\r\n").copied().collect::<Vec<_>>().repeat(100),
+        );
+        bytes
+    };
+    let ranges = |request: &Request| {
+        let (first, last) = request.range().unwrap();
+        let headers = format!("ETag: \"7\"\r\nContent-Range: bytes {first}-{last}/*\r\n");
+        reply("206 Partial Content", &headers, &vec![b' '; last + 1 - first])
+    };
+    for server in [Server::new(chunks), Server::new(ranges)] {
+        let place = Place::new();
+        let options = Options { max_file_bytes: 20_000, ..place.options(&server) };
+        let error = download::download(&["cat".to_owned()], &options).expect_err("it has no end");
+        let message = format!("{error:#}");
+        assert!(message.contains("more than 19.53 KiB come, which no file of drawings has"), "{message}");
+        assert!(place.path("cat.ndjson.part").metadata().unwrap().len() <= 20_000);
+    }
+    let place = Place::new();
+    let server = Server::good();
+    let options = Options { max_file_bytes: 1000, ..place.options(&server) };
+    let error = download::download(&["cat".to_owned()], &options).expect_err("it tells its size");
+    assert!(format!("{error:#}").contains("no file of drawings has"), "{error:#}");
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[test]
+fn a_byte_now_and_then_is_given_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/full", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            std::thread::spawn(move || -> std::io::Result<()> {
+                let mut lines = BufReader::new(stream.try_clone()?).lines().map_while(Result::ok);
+                lines.find(|line| line.is_empty());
+                stream.write_all(b"HTTP/1.1 200 OK\r\nETag: \"7\"\r\nContent-Length: 100000\r\n\r\n")?;
+                loop {
+                    stream.write_all(b" ")?;
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+            });
+        }
+    });
+    let place = Place::new();
+    let options = Options {
+        base_url: url,
+        timeout: Duration::from_millis(300),
+        min_bytes_per_s: 1000,
+        n_retries: 2,
+        ..place.options(&Server::good())
+    };
+    let error = download::download(&["cat".to_owned()], &options).expect_err("it would take an hour");
+    let message = format!("{error:#}");
+    assert!(
+        message.contains("given up after 3 attempts") && message.contains("bytes came in 0."),
+        "{message}"
+    );
 }
 
 #[test]

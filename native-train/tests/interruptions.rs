@@ -1,4 +1,5 @@
-//! Runs that are killed, run out of disk or lose their data: nothing is lost, and the error says what and where.
+//! Runs that are killed, run out of disk or lose their data: nothing is lost, and the error says
+//! what and where.
 #![cfg(unix)]
 
 use std::fs;
@@ -141,8 +142,8 @@ fn a_checkpoint_that_cannot_be_written_leaves_the_one_before() {
     let folder = tempdir().unwrap();
     let out = folder.path().join("run");
     succeeds(&program(folder.path(), "--steps 3 --out run").output().unwrap());
-    // No file may grow beyond one block of 512 or 1024 bytes. The signal that comes with the error is ignored, so that
-    // the write fails as it does on a full disk.
+    // No file may grow beyond one block of 512 or 1024 bytes. The signal that comes with the error
+    // is ignored, so that the write fails as it does on a full disk.
     let limited = format!(
         "trap '' XFSZ; ulimit -f 1; exec '{}' {RUN} --steps 6 --out run --resume",
         env!("CARGO_BIN_EXE_native-train")

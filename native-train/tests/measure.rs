@@ -1,4 +1,5 @@
-//! What is measured and exported: figures against ones computed by hand, reports, weights, ONNX, speeds.
+//! What is measured and exported: figures against ones computed by hand, reports, weights, ONNX,
+//! speeds.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -49,7 +50,8 @@ fn json_output(folder: &Path, arguments: &[&str]) -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
-/// A folder with a model that has learnt a little of the sample drawings (`model`), and fresh ones (`data`).
+/// A folder with a model that has learnt a little of the sample drawings (`model`), and fresh ones
+/// (`data`).
 static PLACE: LazyLock<PathBuf> = LazyLock::new(|| {
     // Not a temporary folder, which would stay: what is static is not dropped.
     let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("measure");
@@ -120,13 +122,15 @@ fn a_tally_gives_the_figures_that_are_computed_by_hand() {
 
 #[test]
 fn the_calibration_error_is_the_one_that_is_computed_by_hand() {
-    // Fifteenths: 0.95 and 1.0 lie in the last, 0.60 in the tenth (0.6 to 0.667), 0.55 in the ninth.
+    // Fifteenths: 0.95 and 1.0 lie in the last, 0.60 in the tenth (0.6 to 0.667), 0.55 in the
+    // ninth.
     let mut tally = Tally::new(2);
     for (label, right) in [(0, 0.95), (0, 1.0), (1, 0.05), (0, 0.62), (1, 0.45)] {
         let probabilities = if label == 0 { [right, 1.0 - right] } else { [1.0 - right, right] };
         tally.add(label, &logarithms(&probabilities));
     }
-    // The last: 3 drawings, 2 right, confidences 0.95 + 1 + 0.95; the tenth: 1 right, 0.62; the ninth: none right, 0.55.
+    // The last: 3 drawings, 2 right, confidences 0.95 + 1 + 0.95; the tenth: 1 right, 0.62; the
+    // ninth: none right, 0.55.
     let expected = ((2.0f64 - 2.9).abs() + (1.0f64 - 0.62).abs() + (0.0f64 - 0.55).abs()) / 5.0;
     assert_near(tally.expected_calibration_error(), expected);
     let filled: Vec<(usize, usize, usize)> = tally
@@ -162,7 +166,8 @@ fn a_measurement_agrees_with_a_plain_evaluation_and_with_the_parts_as_a_browser_
     let with_pen_up = with_pen_up.summary();
     for (parts, tells_pen) in [(&summary.by_fraction, true), (&with_pen_up.by_fraction, false)] {
         for part in parts {
-            // A drawing at a time, from strokes to the first guess, by the road that a browser takes.
+            // A drawing at a time, from strokes to the first guess, by the road that a browser
+            // takes.
             let (mut n_right, mut loss) = (0, 0.0);
             for index in 0..data.len() {
                 let whole = data.drawing(index);
@@ -479,7 +484,8 @@ fn class_biases_undo_a_last_layer_that_favours_a_category() {
     assert_ne!(shifted, bytes);
     calibrate(&[]);
     assert_eq!(weights("favouring"), shifted);
-    // Moments at which the pen was down have the biases, too: judged on others they ask for about the same temperature.
+    // Moments at which the pen was down have the biases, too: judged on others they ask for about
+    // the same temperature.
     let again = open().card().calibration.unwrap().pen_down.unwrap();
     assert!((again.temperature / pen_down.temperature).ln().abs() < 0.2, "{pen_down:?} {again:?}");
 
@@ -545,7 +551,8 @@ struct LastLayer(f64);
 
 impl<B: Backend> ModuleMapper<B> for LastLayer {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
-        // The network's last parameters are the only ones with as many columns as there are classes.
+        // The network's last parameters are the only ones with as many columns as there are
+        // classes.
         match param.lazy_shape().to_vec().last() {
             Some(10) => param.map(|values| values * self.0),
             _ => param,
@@ -586,7 +593,8 @@ fn drawings_drawn_anew_as_pen_events_are_nearly_the_same() {
     }
     let found = json_output(&PLACE, &["eval", "--model", "model", "--data", "data", "--redraw", "--json"]);
     let (before, after) = (found["top1"].as_f64().unwrap(), found["redrawn"]["top1"].as_f64().unwrap());
-    // The sample drawings have more points than simplified ones, which the model was not trained on.
+    // The sample drawings have more points than simplified ones, which the model was not trained
+    // on.
     assert!(after > 0.3 && after < before, "{before} {after}");
     assert_eq!(found["redrawn"]["n"], 120);
     let again = json_output(&PLACE, &["eval", "--model", "model", "--data", "data", "--redraw", "--json"]);

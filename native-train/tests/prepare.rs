@@ -210,7 +210,8 @@ fn the_split_stays_when_the_data_grows_and_for_every_seed() {
 
 #[test]
 fn the_same_is_made_of_the_same_to_the_last_byte() {
-    // Two files of a class, and one more form: neither threads nor the order of the files change anything.
+    // Two files of a class, and one more form: neither threads nor the order of the files change
+    // anything.
     let input = animals(100);
     fs::write(input.path().join("more.ndjson"), lines("cat", 100..150)).unwrap();
     let out = TempDir::new().unwrap();
@@ -224,6 +225,54 @@ fn the_same_is_made_of_the_same_to_the_last_byte() {
     a.remove("manifest.json");
     b.remove("manifest.json");
     assert_eq!(a, b);
+}
+
+#[test]
+fn soft_labels_go_through_every_format() {
+    let input = TempDir::new().unwrap();
+    let with_soft = |word: &str, number: usize| {
+        // Every third has none; yurts have no drawing of their own.
+        let soft = format!("\"soft\":{{\"cat\":0.{number:02}7,\"dog\":1e-6,\"yurt\":0.5}},\"drawing\"");
+        let line = line(word, &format!("{word}{number}"), number);
+        if number.is_multiple_of(3) { line } else { line.replace("\"drawing\"", &soft) }
+    };
+    for word in ["cat", "dog"] {
+        let lines: String = (0..90).map(|number| with_soft(word, number)).collect();
+        fs::write(input.path().join(format!("{word}.ndjson")), lines).unwrap();
+    }
+    let soft_of = |path: &Path| {
+        let data = read(path);
+        let soft =
+            |index| data.soft(index).iter().map(|&(class, p)| (class, p.to_bits())).collect::<Vec<_>>();
+        let mut all: Vec<_> = inks(&data).into_iter().zip((0..data.len()).map(soft)).collect();
+        all.sort();
+        all
+    };
+    let expected = soft_of(input.path());
+    assert_eq!(expected.iter().filter(|(_, soft)| soft.len() == 2).count(), 120);
+    for format in [Format::Tfrecord, Format::Ndjson, Format::NdjsonGz] {
+        let out = TempDir::new().unwrap();
+        let summary = run(input.path(), out.path(), &Options { format, ..small() });
+        assert!(soft_of(out.path()) == expected, "{format:?}");
+        let n_unknown = if format == Format::Tfrecord { 120 } else { 0 };
+        assert_eq!(summary.unknown_soft, n_unknown, "{format:?}");
+        assert_eq!(summary.to_string().contains("left out: 120 soft labels"), n_unknown > 0, "{summary}");
+    }
+}
+
+#[test]
+fn copies_that_are_kept_are_on_one_side() {
+    let input = TempDir::new().unwrap();
+    let copies = (0..40).flat_map(|number| (0..10).map(move |copy| (number, copy)));
+    let lines: String =
+        copies.map(|(number, copy)| line("cat", &format!("{number}-{copy}"), number)).collect();
+    fs::write(input.path().join("cat.ndjson"), lines).unwrap();
+    let out = TempDir::new().unwrap();
+    let options = Options { format: Format::Ndjson, keep_duplicates: true, ..small() };
+    let summary = run(input.path(), out.path(), &options);
+    assert_eq!((summary.train + summary.eval, summary.left_out.duplicate), (400, 0));
+    let [train, eval] = ["training", "eval"].map(|side| numbers(out.path(), side));
+    assert!(train.len() > 20 && !eval.is_empty() && train.is_disjoint(&eval), "{train:?} {eval:?}");
 }
 
 #[test]
@@ -563,6 +612,33 @@ fn standard_input_is_read_by_its_content() {
 }
 
 #[test]
+fn a_file_that_is_cut_while_drawings_are_read_is_an_error() {
+    let place = TempDir::new().unwrap();
+    let [file, out] = ["cat.ndjson", "out"].map(|name| place.path().join(name));
+    let whole = lines("cat", 0..100);
+    fs::write(&file, &whole).unwrap();
+    let mut child = program(&["prepare", "-", file.to_str().unwrap(), "--quiet", "--out"])
+        .arg(&out)
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // By then the sizes of the files are noted; the first waits for its drawings.
+    while !place.path().join("out.partial/prepare.lock").exists() {
+        assert!(child.try_wait().unwrap().is_none());
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let half = lines("cat", 0..50);
+    fs::write(&file, &half).unwrap();
+    child.stdin.take().unwrap().write_all(lines("dog", 0..10).as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    let expected =
+        format!("cat.ndjson: has {} bytes, and had {} before it was read", half.len(), whole.len());
+    assert!(!output.status.success() && told.contains(&expected), "{told}");
+    assert!(!out.exists());
+}
+
+#[test]
 fn a_run_that_was_killed_is_started_cleanly_and_never_mixed() {
     let input = animals(5000);
     let place = TempDir::new().unwrap();
@@ -600,6 +676,19 @@ fn a_run_that_was_killed_is_started_cleanly_and_never_mixed() {
 }
 
 #[test]
+fn a_run_that_was_killed_behind_its_end_is_whole() {
+    let input = animals(20);
+    let place = TempDir::new().unwrap();
+    let out = place.path().join("out");
+    run(input.path(), &out, &small());
+    let finished = contents(&out);
+    // The folder has its name, and only the lock is still to be removed.
+    fs::write(out.join("prepare.lock"), "").unwrap();
+    assert!(run(input.path(), &out, &small()).was_there);
+    assert_eq!(contents(&out), finished);
+}
+
+#[test]
 fn two_runs_do_not_work_in_one_place() {
     let input = animals(20);
     let place = TempDir::new().unwrap();
@@ -618,7 +707,8 @@ fn a_run_that_was_killed_goes_on_where_it_stopped() {
     let input = animals(11_000);
     let place = TempDir::new().unwrap();
     let undisturbed = place.path().join("undisturbed");
-    // Duplicates on both sides of the interruption, and a limit that is reached before and after it.
+    // Duplicates on both sides of the interruption, and a limit that is reached before and after
+    // it.
     fs::write(input.path().join("aaa.ndjson"), lines("dog", 0..500)).unwrap();
     let options = Options { train_observations_per_class: 9000, ..Options::default() };
     let expected = run(input.path(), &undisturbed, &options);

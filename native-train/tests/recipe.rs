@@ -1,4 +1,5 @@
-//! The commands by which a shipped model is made again: `augment`, `label`, `average`, and `train` on several data sets.
+//! The commands by which a shipped model is made again: `augment`, `label`, `average`, and `train`
+//! on several data sets.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -56,7 +57,8 @@ fn line_of(word: &str, drawing: &Drawing, more: &str) -> String {
     format!("{{\"word\":\"{word}\",\"key_id\":\"7\",{more}\"drawing\":{strokes}}}\n")
 }
 
-/// A folder with sample drawings (`data`, `more`), a run with checkpoints (`run`) and a second model of the same network (`other`).
+/// A folder with sample drawings (`data`, `more`), a run with checkpoints (`run`) and a second
+/// model of the same network (`other`).
 static PLACE: LazyLock<PathBuf> = LazyLock::new(|| {
     let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("recipe");
     if place.exists() {
@@ -129,7 +131,8 @@ fn augment_writes_simplified_drawings_and_says_how_each_was_made() {
             _ => assert!(["copy", "borrow"].contains(&kind), "{source}"),
         }
     }
-    // Where no other drawing fits, as for drawings of one stroke borrowing may fail, a copy is made.
+    // Where no other drawing fits, as for drawings of one stroke borrowing may fail, a copy is
+    // made.
     for (kind, expected) in
         [("between", 260..=400), ("borrow", 130..=280), ("mix", 190..=290), ("copy", 330..=560)]
     {
@@ -359,7 +362,8 @@ fn label_counts_soft_labels_that_are_there_as_one_more_teacher() {
 fn label_keeps_lines_as_they_are_in_their_order_and_reports_the_bad_ones() {
     let data = read("data");
     let mut text = String::new();
-    // Of different lengths and words that the teacher does not know; spaces, numbers and other fields stay.
+    // Of different lengths and words that the teacher does not know; spaces, numbers and other
+    // fields stay.
     for index in (0..120).rev() {
         let more = format!("\"colour\" : [1.50, {{\"soft\": {index}}}], ");
         text += &line_of(if index % 3 == 0 { "yurt" } else { "circle" }, &data.drawing(index), &more);

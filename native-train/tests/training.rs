@@ -1,4 +1,5 @@
-//! Runs: the same seed gives the same weights, an interruption loses nothing, and what does not fit is refused.
+//! Runs: the same seed gives the same weights, an interruption loses nothing, and what does not fit
+//! is refused.
 
 use std::path::Path;
 use std::process::Command;
@@ -125,7 +126,8 @@ fn a_run_interrupted_at_every_step_ends_as_an_undisturbed_one() {
         }
         assert!(weights(&whole) == weights(&pieces));
         assert_eq!(evaluations(&whole), evaluations(&pieces));
-        // The moments of the optimiser and the place in the data are whole as well: the next step is the same.
+        // The moments of the optimiser and the place in the data are whole as well: the next step
+        // is the same.
         for out in [&whole, &pieces] {
             let mut longer = job(out, 8);
             longer.resume = true;
@@ -539,6 +541,31 @@ fn a_run_on_several_sets_is_resumed_exactly_and_refuses_other_shares() {
 }
 
 #[test]
+fn a_run_is_not_resumed_on_other_drawings() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    run(&job(&out, 2), false).unwrap();
+    let config: Value = serde_json::from_slice(&std::fs::read(out.join("config.json")).unwrap()).unwrap();
+    let told = &config["fingerprints"];
+    assert_eq!(told["train"], json!([only_set(&job(&out, 2)).fingerprint()]), "{told}");
+    assert_eq!(told["validation"], json!(job(&out, 2).validation.fingerprint()), "{told}");
+
+    // As many drawings of the same categories, and others.
+    let resumed = || Job { resume: true, ..job(&out, 3) };
+    let message = refusal(&Job { train: sample_set(2, 0, 6).into(), ..resumed() });
+    assert!(message.contains("the data to train on are others: fingerprint "), "{message}");
+    let message = refusal(&Job { validation: sample_set(2, 1, 2), ..resumed() });
+    assert!(message.contains("the validation data are others: fingerprint "), "{message}");
+    assert!(message.contains(told["validation"].as_str().unwrap()), "{message}");
+    // A checkpoint from before there were fingerprints cannot tell.
+    let state_path = out.join("checkpoints/step-000000002/state.json");
+    let mut state: Value = serde_json::from_slice(&std::fs::read(&state_path).unwrap()).unwrap();
+    assert_eq!(&state.as_object_mut().unwrap().remove("fingerprints").unwrap(), told);
+    std::fs::write(&state_path, state.to_string()).unwrap();
+    assert!(run(&Job { validation: sample_set(2, 1, 2), ..resumed() }, false).unwrap().finished);
+}
+
+#[test]
 fn a_run_without_progress_stops_early_and_stays_so() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("run");
@@ -604,7 +631,8 @@ fn records(bytes: &[u8]) -> Vec<Vec<u8>> {
 
 #[test]
 fn checksums_are_those_of_the_standard() {
-    // CRC-32C of 32 zero bytes is 0x8a9136aa (RFC 3720, B.4); turned right by 15 bits, plus 0xa282ead8 (TensorFlow's crc32c.h).
+    // CRC-32C of 32 zero bytes is 0x8a9136aa (RFC 3720, B.4); turned right by 15 bits, plus
+    // 0xa282ead8 (TensorFlow's crc32c.h).
     assert_eq!(masked_checksum(&[0; 32]), 0x0fd7_fffa);
 }
 
@@ -655,7 +683,8 @@ fn a_run_folder_tells_all_that_is_to_know() {
     tensorboard_reads(&out);
 }
 
-/// Reads the event files by TensorBoard's own reader, where Python has it, and compares with `metrics.jsonl`.
+/// Reads the event files by TensorBoard's own reader, where Python has it, and compares with
+/// `metrics.jsonl`.
 fn tensorboard_reads(out: &Path) {
     const READ: &str = "import json, sys\n\
         from tensorboard.backend.event_processing.event_accumulator import EventAccumulator\n\

@@ -1,8 +1,8 @@
 //! `augment`: files of drawings in, one file of varied copies and combinations of them out.
 //!
-//! A drawing of the output depends on the data, the options, the seed and its number alone, so that the number of threads changes
-//! nothing. The drawings that are read are kept in memory, about a hundred bytes each; those that are made are written in
-//! parts.
+//! A drawing of the output depends on the data, the options, the seed and its number alone, so that
+//! the number of threads changes nothing. The drawings that are read are kept in memory, about a
+//! hundred bytes each; those that are made are written in parts.
 
 use std::path::PathBuf;
 
@@ -23,7 +23,8 @@ use crate::tell::tell;
 /// Flags of `augment`.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Args {
-    /// Folders, files or patterns of drawings, of any form that train reads; without any the built-in sample drawings
+    /// Folders, files or patterns of drawings, of any form that train reads; without any the
+    /// built-in sample drawings
     #[arg(value_name = "IN")]
     pub inputs: Vec<PathBuf>,
     /// File to write, .ndjson or .ndjson.gz
@@ -35,23 +36,24 @@ pub struct Args {
     /// Everything random follows from it
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
-    /// Share of the output that lies between two drawings of a category: as many strokes, paired in order, interpolated
-    /// by 20 to 80 %
+    /// Share of the output that lies between two drawings of a category: as many strokes, paired in
+    /// order, interpolated by 20 to 80 %
     #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
     pub between: f32,
-    /// Share of the output with some strokes of another drawing of the category; another name of --augment-borrow-strokes
-    /// [default: 0]
+    /// Share of the output with some strokes of another drawing of the category; another name of
+    /// --augment-borrow-strokes [default: 0]
     #[arg(long, value_name = "SHARE", conflicts_with = "augment_borrow_strokes")]
     pub borrow: Option<f32>,
-    /// Share of the output with strokes of drawings of two categories; its word is the category that most points are of. Meant
-    /// to be labelled by teacher models
+    /// Share of the output with strokes of drawings of two categories; its word is the category
+    /// that most points are of. Meant to be labelled by teacher models
     #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
     pub mix: f32,
-    /// Make COPIES x drawings in all, whose category is chosen with probability ~ (its drawings)^X: 0 all alike, 1 as the data
-    /// is [default: COPIES of each drawing]
+    /// Make COPIES x drawings in all, whose category is chosen with probability ~ (its drawings)^X:
+    /// 0 all alike, 1 as the data is [default: COPIES of each drawing]
     #[arg(long, value_name = "X", allow_hyphen_values = true)]
     pub balance_power: Option<f32>,
-    /// Leave out the last N drawings of each category, but never more than half of them: the validation part
+    /// Leave out the last N drawings of each category, but never more than half of them: the
+    /// validation part
     #[arg(long, value_name = "N", conflicts_with = "only_last")]
     pub skip_last: Option<usize>,
     /// Only the drawings that --skip-last N leaves out
@@ -63,7 +65,8 @@ pub struct Args {
     /// Processor threads to compute with; 0 is one for each core
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub threads: usize,
-    /// How drawings are varied. A drawing that is cut short by --augment-prefix does not say that the pen was down.
+    /// How drawings are varied. A drawing that is cut short by --augment-prefix does not say that
+    /// the pen was down.
     #[command(flatten)]
     pub augmentation: AugmentationFlags,
 }
@@ -142,7 +145,8 @@ pub struct Options {
     pub borrow: f32,
     /// Share of the drawings with strokes of two categories.
     pub mix: f32,
-    /// If there is one, categories are drawn by their number of drawings raised to it; else each drawing comes as often.
+    /// If there is one, categories are drawn by their number of drawings raised to it; else each
+    /// drawing comes as often.
     pub balance_power: Option<f32>,
     /// Whether soft labels are kept.
     pub keep_soft: bool,
@@ -263,7 +267,8 @@ impl Maker<'_> {
         Made { drawing, source: "copy".to_owned(), label, other: None }
     }
 
-    /// The soft labels of a drawing, or of two by their shares, likeliest first; none where neither has any.
+    /// The soft labels of a drawing, or of two by their shares, likeliest first; none where neither
+    /// has any.
     fn soft(&self, index: usize, other: Option<(usize, f32)>) -> Vec<(usize, f64)> {
         let other_share = other.map_or(0.0, |(_, share)| f64::from(share));
         let parts = [(Some(index), 1.0 - other_share), (other.map(|(other, _)| other), other_share)];

@@ -21,8 +21,8 @@ impl Switch {
 #[derive(clap::Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Augmentation")]
 pub struct AugmentationFlags {
-    /// All of the below at their usual strength, or none; each can then be set by itself [default: on, with --preset
-    /// tutorial off]
+    /// All of the below at their usual strength, or none; each can then be set by itself [default:
+    /// on, with --preset tutorial off]
     #[arg(long, value_enum)]
     pub augment: Option<Switch>,
     /// Standard deviation of the rotation, radians
@@ -52,17 +52,19 @@ pub struct AugmentationFlags {
     /// Probability that the strokes come in reverse order
     #[arg(long, value_name = "X")]
     pub augment_reverse_order: Option<f32>,
-    /// Standard deviation of each stroke's own shift; a sixtieth of it is that of its own turn and stretch
+    /// Standard deviation of each stroke's own shift; a sixtieth of it is that of its own turn and
+    /// stretch
     #[arg(long, value_name = "X")]
     pub augment_loosen_strokes: Option<f32>,
     /// Probability that some strokes are those of another drawing of the category
     #[arg(long, value_name = "X")]
     pub augment_borrow_strokes: Option<f32>,
-    /// Probability that a drawing is unfinished: better guesses while somebody draws. In half of those that end within a stroke
-    /// the network is told that the pen is down
+    /// Probability that a drawing is unfinished: better guesses while somebody draws. In half of
+    /// those that end within a stroke the network is told that the pen is down
     #[arg(long, value_name = "X")]
     pub augment_prefix: Option<f32>,
-    /// Probability that a drawing comes as a browser gets it, as dense and shaky events of a pen that are then simplified
+    /// Probability that a drawing comes as a browser gets it, as dense and shaky events of a pen
+    /// that are then simplified
     #[arg(long, value_name = "X")]
     pub augment_redraw: Option<f32>,
 }

@@ -1,7 +1,8 @@
 //! `average`: networks of one shape in, the network whose weights are their weighted average out.
 //!
-//! (Izmailov et al., "Averaging Weights Leads to Wider Optima and Better Generalization", 2018; Wortsman et al., "Model
-//! soups", 2022.) The statistics of batch normalisation are averaged with the same weights.
+//! (Izmailov et al., "Averaging Weights Leads to Wider Optima and Better Generalization", 2018;
+//! Wortsman et al., "Model soups", 2022.) The statistics of batch normalisation are averaged with
+//! the same weights.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -23,8 +24,8 @@ use crate::train::checkpoint::Checkpoint;
 /// Flags of `average`.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Args {
-    /// Model folders, or checkpoints of a run as runs/mine/checkpoints/step-000001000, whose averaged weights are taken
-    /// where the run keeps some; with weights as a=2 b=1, or all alike
+    /// Model folders, or checkpoints of a run as runs/mine/checkpoints/step-000001000, whose
+    /// averaged weights are taken where the run keeps some; with weights as a=2 b=1, or all alike
     #[arg(value_name = "MODEL[=WEIGHT]", required = true, value_parser = Weighted::parser())]
     pub models: Vec<Weighted>,
     /// Model folder to write
@@ -40,7 +41,8 @@ pub(super) fn run(args: &Args) -> Result<String> {
 /// Averages the models; tells what was written.
 ///
 /// # Errors
-/// A model that cannot be read, has int8 weights, another network or other labels than the first; a folder that cannot be written.
+/// A model that cannot be read, has int8 weights, another network or other labels than the first; a
+/// folder that cannot be written.
 fn average<B: ModelBackend>(args: &Args, device: &B::Device) -> Result<String> {
     let weights = weighted::normalized(&weighted::weights(&args.models, "MODEL")?);
     let out = fs::canonicalize(&args.out).ok();

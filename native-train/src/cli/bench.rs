@@ -144,8 +144,8 @@ where
     Ok([train, infer])
 }
 
-/// Points of the simplified drawings of Quick, Draw! by share of drawings, from 24,161 of all 345 categories. The longest
-/// of all have 800 and more; training cuts them at 250.
+/// Points of the simplified drawings of Quick, Draw! by share of drawings, from 24,161 of all 345
+/// categories. The longest of all have 800 and more; training cuts them at 250.
 const POINTS: [(f64, f64); 14] = [
     (0.0, 2.0),
     (0.05, 16.0),
@@ -163,7 +163,8 @@ const POINTS: [(f64, f64); 14] = [
     (1.0, 250.0),
 ];
 
-/// Batches of a repetition: enough that each length of the data set has its part, and that a GPU does not run dry.
+/// Batches of a repetition: enough that each length of the data set has its part, and that a GPU
+/// does not run dry.
 const N_BATCHES: usize = 8;
 
 /// Repetitions that are not timed, and the least number that are.

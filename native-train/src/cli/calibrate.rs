@@ -6,9 +6,12 @@ use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
 use burn_flex::Flex;
+use quickdraw_core::ModelBackend;
 use quickdraw_core::weights::{self, WeightType};
 use serde_json::json;
 
+use crate::data::ReadReport;
+use crate::device::{Device, DeviceChoice, start_threads};
 use crate::eval::calibrate::{self, Calibrated, Sureness};
 use crate::fs::write_all_atomic;
 use crate::model_folder::{self, card_text, write_card};
@@ -20,11 +23,13 @@ pub struct Args {
     /// Model folder, whose model.json is changed, and with --class-biases the weights
     #[arg(long, value_name = "DIR")]
     pub model: PathBuf,
-    /// Folder of .ndjson files: drawings that the model was neither trained nor is judged on
+    /// Folder, file or pattern of drawings, of any form that train reads, that the model was
+    /// neither trained nor is judged on
     #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
-    /// Change the last layer, too, so that each category is guessed about as often as the data has it, which should be as often
-    /// as in use: once for a model, which notes it in model.json, before its export to 8 bits
+    /// Change the last layer, too, so that each category is guessed about as often as the data has
+    /// it, which should be as often as in use: once for a model, which notes it in model.json,
+    /// before its export to 8 bits
     #[arg(long)]
     pub class_biases: bool,
     /// Add class biases to a model that has some already
@@ -33,6 +38,12 @@ pub struct Args {
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
+    /// Where to compute: auto, cpu, cuda, cuda:N or wgpu
+    #[arg(long, default_value = "auto")]
+    pub device: DeviceChoice,
+    /// Processor threads to compute with; 0 is one for each core
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub threads: usize,
 }
 
 /// By this `model.json` says that `calibrate --class-biases` has changed the weights.
@@ -40,6 +51,9 @@ const CLASS_BIASES: &str = "class_biases";
 
 /// Runs the command.
 pub(super) fn run(args: &Args) -> Result<()> {
+    start_threads(args.threads)?;
+    let device = args.device.find()?;
+    // What is changed and written; where it is measured is another matter.
     let classifier = model_folder::open::<Flex>(&args.model, &Default::default())?;
     let weights_path = args.model.join("weights.safetensors");
     let weight_type = weights::weight_type(&fs::read(&weights_path)?)?;
@@ -55,8 +69,13 @@ pub(super) fn run(args: &Args) -> Result<()> {
             args.model.display()
         );
     }
-    let (found, report) =
-        calibrate::calibrate(&classifier, &args.data, args.class_biases, &Default::default())?;
+    let (found, report) = match device {
+        Device::Cpu => find::<Flex>(args, &Default::default())?,
+        #[cfg(feature = "cuda")]
+        Device::Cuda(index) => find::<burn_cuda::Cuda>(args, &burn_cuda::CudaDevice::new(index))?,
+        #[cfg(feature = "wgpu")]
+        Device::Wgpu => find::<burn_wgpu::Wgpu>(args, &Default::default())?,
+    };
     tell!("{report}");
     let mut card = classifier.card().clone();
     card.calibration = Some(found.calibration());
@@ -79,6 +98,11 @@ pub(super) fn run(args: &Args) -> Result<()> {
         print_calibrated(&mut stdout, &found)?;
     }
     Ok(())
+}
+
+fn find<B: ModelBackend>(args: &Args, device: &B::Device) -> Result<(Calibrated, ReadReport)> {
+    let classifier = model_folder::open::<B>(&args.model, device)?;
+    calibrate::calibrate(&classifier, &args.data, args.class_biases, device)
 }
 
 fn print_calibrated(

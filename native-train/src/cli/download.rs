@@ -17,7 +17,8 @@ pub struct Args {
     /// Folder that the files go into
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
-    /// Drawings as they were drawn, with times, instead of simplified ones; about eight times as large
+    /// Drawings as they were drawn, with times, instead of simplified ones; about eight times as
+    /// large
     #[arg(long, conflicts_with = "binary")]
     pub raw: bool,
     /// Simplified drawings in the binary form, about a quarter as large

@@ -9,7 +9,7 @@ use burn_flex::Flex;
 use quickdraw_core::ModelBackend;
 
 use crate::data::{ReadOptions, read_folder};
-use crate::device::{Device, DeviceChoice};
+use crate::device::{Device, DeviceChoice, start_threads};
 use crate::eval::{AtFraction, Confusion, Measurement, Summary, report};
 use crate::model_folder;
 use crate::tell::tell;
@@ -20,16 +20,18 @@ pub struct Args {
     /// Model folder: model.json and weights.safetensors
     #[arg(long, value_name = "DIR")]
     pub model: PathBuf,
-    /// Folder of .ndjson files
+    /// Folder, file or pattern of drawings, of any form that train reads
     #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
-    /// Measure each drawing a second time, drawn anew as a browser gets it: other sizes, dense and shaky events
+    /// Measure each drawing a second time, drawn anew as a browser gets it: other sizes, dense and
+    /// shaky events
     #[arg(long)]
     pub redraw: bool,
-    /// Do not tell the model that the pen is down where a drawing is seen in part and ends within a stroke
+    /// Do not tell the model that the pen is down where a drawing is seen in part and ends within a
+    /// stroke
     #[arg(long)]
     pub pen_up: bool,
-    /// Folder of .ndjson files with drawings of things that the model does not know, to see whether it is less sure of them
+    /// Drawings of things that the model does not know, to see whether it is less sure of them
     #[arg(long, value_name = "DIR")]
     pub unknown: Option<PathBuf>,
     /// Print one JSON object
@@ -41,10 +43,14 @@ pub struct Args {
     /// Where to compute: auto, cpu, cuda, cuda:N or wgpu
     #[arg(long, default_value = "auto")]
     pub device: DeviceChoice,
+    /// Processor threads to compute with; 0 is one for each core
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub threads: usize,
 }
 
 /// Runs the command.
 pub(super) fn run(args: &Args) -> Result<()> {
+    start_threads(args.threads)?;
     let measurement = match args.device.find()? {
         Device::Cpu => measure::<Flex>(args, &Default::default())?,
         #[cfg(feature = "cuda")]

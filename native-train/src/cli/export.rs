@@ -10,6 +10,7 @@ use clap::ValueEnum;
 use quickdraw_core::weights::{self, WeightType};
 use quickdraw_core::{Classifier, QuantizedModel};
 
+use crate::device::start_threads;
 use crate::eval::{Network, compare};
 use crate::export::onnx;
 use crate::fs::write_all_atomic;
@@ -52,13 +53,18 @@ pub struct Args {
     /// How the weights are stored [default: f16, in ONNX f32, which it is always]
     #[arg(long, value_enum)]
     pub weights: Option<ExportType>,
-    /// Measure what the stored weights have lost on this folder, and put the figures into model.json under "test"
+    /// Measure what the stored weights have lost on these drawings, a folder, file or pattern of
+    /// any form that train reads, and put the figures into model.json under "test"
     #[arg(long, value_name = "DIR")]
     pub test_data: Option<PathBuf>,
+    /// Processor threads to compute with; 0 is one for each core
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub threads: usize,
 }
 
 /// Runs the command.
 pub(super) fn run(args: &Args) -> Result<()> {
+    start_threads(args.threads)?;
     let classifier = model_folder::open::<Flex>(&args.model, &Default::default())?;
     ensure!(
         fs::canonicalize(&args.out).ok() != fs::canonicalize(&args.model).ok(),

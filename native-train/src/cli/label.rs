@@ -1,7 +1,9 @@
-//! `label`: files of drawings in, the same lines with the opinions of teacher models as `soft` labels out.
+//! `label`: files of drawings in, the same lines with the opinions of teacher models as `soft`
+//! labels out.
 //!
-//! (Hinton, Vinyals and Dean, "Distilling the Knowledge in a Neural Network", 2015.) Lines pass through in their order, as they
-//! are but for `soft`; drawings of other forms become lines. Memory is that of a part of some thousand drawings.
+//! (Hinton, Vinyals and Dean, "Distilling the Knowledge in a Neural Network", 2015.) Lines pass
+//! through in their order, as they are but for `soft`; drawings of other forms become lines. Memory
+//! is that of a part of some thousand drawings.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
@@ -20,7 +22,7 @@ use crate::data::format::record::{Entry, Fields};
 use crate::data::format::simplified;
 use crate::data::write::{self, LinesFile};
 use crate::data::{ReadReport, find_inputs, set};
-use crate::device::{Device, DeviceChoice};
+use crate::device::{Device, DeviceChoice, start_threads};
 use crate::eval::log_softmax;
 use crate::model_folder;
 use crate::tell::tell;
@@ -28,7 +30,8 @@ use crate::tell::tell;
 /// How opinions become one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Mean {
-    /// The weighted mean of the logarithms of the probabilities, normalised: what all teachers agree on
+    /// The weighted mean of the logarithms of the probabilities, normalised: what all teachers
+    /// agree on
     #[default]
     Geometric,
     /// The weighted mean of the probabilities: what any teacher holds possible
@@ -44,7 +47,8 @@ pub struct Args {
     /// File to write, .ndjson or .ndjson.gz
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
-    /// Model folder whose calibrated probabilities count, with this weight among several as a=2, or all alike
+    /// Model folder whose calibrated probabilities count, with this weight among several as a=2, or
+    /// all alike
     #[arg(long = "teacher", value_name = "MODEL[=WEIGHT]", required = true, value_parser = Weighted::parser())]
     pub teachers: Vec<Weighted>,
     /// How several opinions become one
@@ -62,6 +66,9 @@ pub struct Args {
     /// Where to compute: auto, cpu, cuda, cuda:N or wgpu
     #[arg(long, default_value = "auto")]
     pub device: DeviceChoice,
+    /// Processor threads to compute with; 0 is one for each core
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub threads: usize,
     /// No progress display
     #[arg(long, short)]
     pub quiet: bool,
@@ -81,6 +88,7 @@ const SMALLEST: f64 = 1e-6;
 
 /// Runs the command; tells what was written.
 pub(super) fn run(args: &Args) -> Result<String> {
+    start_threads(args.threads)?;
     match args.device.find()? {
         Device::Cpu => label::<Flex>(args, &Default::default()),
         #[cfg(feature = "cuda")]
@@ -93,8 +101,8 @@ pub(super) fn run(args: &Args) -> Result<String> {
 /// Labels all drawings; tells what was written.
 ///
 /// # Errors
-/// Flags out of their range, a model that cannot be read or knows other categories than the first, drawings that cannot be read
-/// to their end, none at all, an output that cannot be written.
+/// Flags out of their range, a model that cannot be read or knows other categories than the first,
+/// drawings that cannot be read to their end, none at all, an output that cannot be written.
 fn label<B: ModelBackend>(args: &Args, device: &B::Device) -> Result<String> {
     ensure!(args.top > 0, "--top is 0; at least 1 was expected");
     ensure!((0.0..1.0).contains(&args.floor), "--floor is {}; 0 to less than 1 was expected", args.floor);
@@ -236,7 +244,8 @@ impl<'a, B: ModelBackend> Jury<'a, B> {
         Ok(jury)
     }
 
-    /// Labels the drawings that wait and writes them in their order. Tells for how many the likeliest category is their own.
+    /// Labels the drawings that wait and writes them in their order. Tells for how many the
+    /// likeliest category is their own.
     fn write(&self, waiting: &mut Vec<Line>, out: &mut LinesFile, report: &mut ReadReport) -> Result<usize> {
         let mut n_agreed = 0;
         let mut text = String::new();
@@ -311,8 +320,8 @@ impl<'a, B: ModelBackend> Jury<'a, B> {
         sums.iter_mut().for_each(|value| *value /= sum);
     }
 
-    /// The probabilities `[K]` that a line has already; nothing if it has none of known categories. In a geometric mean one
-    /// that is not there counts as the floor below which it was left out.
+    /// The probabilities `[K]` that a line has already; nothing if it has none of known categories.
+    /// In a geometric mean one that is not there counts as the floor below which it was left out.
     fn kept(&self, soft: &BTreeMap<String, f32>) -> Option<Vec<f64>> {
         let missing = match self.args.mean {
             Mean::Geometric => self.args.floor.max(SMALLEST),
@@ -341,8 +350,8 @@ impl<'a, B: ModelBackend> Jury<'a, B> {
     }
 }
 
-/// Appends the text of a line, which is known to be a JSON object with some field, with these soft labels in place of its own or behind
-/// its last field, and the end of the line.
+/// Appends the text of a line, which is known to be a JSON object with some field, with these soft
+/// labels in place of its own or behind its last field, and the end of the line.
 fn push_with_soft(line: &str, soft: &str, to: &mut String) {
     let line = line.trim_end();
     match value_of(line, "soft") {

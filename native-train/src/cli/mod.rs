@@ -30,7 +30,8 @@ pub use crate::tell::is_closed_pipe;
 
 /// Trains recognisers of Quick, Draw! drawings and tries them out.
 ///
-/// Without a command it trains on drawings that it makes itself, which takes a minute or two and needs nothing.
+/// Without a command it trains on drawings that it makes itself, which takes a minute or two and
+/// needs nothing.
 #[derive(Debug, Parser)]
 #[command(name = "native-train", version, max_term_width = 110)]
 pub struct Cli {
@@ -42,11 +43,12 @@ pub struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Train a recogniser on a folder of ndjson files, or on built-in sample drawings
+    /// Train a recogniser on drawings of any published form, or on built-in ones
     Train(Box<train::Args>),
-    /// Measure a model on a folder of ndjson files
+    /// Measure a model on drawings
     Eval(eval::Args),
-    /// Find out how sure a model may be, on drawings it was not trained on, and write that into its model.json
+    /// Find out how sure a model may be, on drawings it was not trained on, and write that into its
+    /// model.json
     Calibrate(calibrate::Args),
     /// Recognise drawings: ndjson lines, or bare lists of strokes
     Predict(predict::Args),
@@ -58,7 +60,8 @@ pub enum Command {
     Download(download::Args),
     /// Tell what files of drawings are made of, and what looks wrong in them
     Stats(stats::Args),
-    /// Convert drawings into shuffled shards to train and to evaluate on, as the tutorial's create_dataset.py does
+    /// Convert drawings into shuffled shards to train and to evaluate on, as the tutorial's
+    /// create_dataset.py does
     Prepare(prepare::Args),
     /// Draw one drawing of a file: in the terminal, as SVG or PNG
     Show(show::Args),

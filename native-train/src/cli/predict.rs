@@ -7,11 +7,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use burn_flex::Flex;
 use quickdraw_core::{Classifier, Drawing, ModelBackend, Record};
+use serde::de::IgnoredAny;
 use serde_json::json;
 
 use crate::data::format::names::STANDARD_INPUT;
 use crate::data::format::open::Records;
 use crate::data::format::record::Entry;
+use crate::device::{Device, DeviceChoice, start_threads};
 use crate::model_folder;
 use crate::tell::tell;
 
@@ -21,7 +23,8 @@ pub struct Args {
     /// Model folder: model.json and weights.safetensors
     #[arg(long, value_name = "DIR")]
     pub model: PathBuf,
-    /// File of drawings in any form that train reads, or of lists of strokes, one a line; - is standard input
+    /// File of drawings in any form that train reads, or of lists of strokes, one a line; - is
+    /// standard input
     #[arg(default_value = "-")]
     pub file: PathBuf,
     /// Print one JSON object a drawing
@@ -33,17 +36,36 @@ pub struct Args {
     /// Guesses a drawing
     #[arg(long, value_name = "N", default_value = "5")]
     pub max_results: NonZeroUsize,
+    /// Where to compute: auto, cpu, cuda, cuda:N or wgpu
+    #[arg(long, default_value = "auto")]
+    pub device: DeviceChoice,
+    /// Processor threads to compute with; 0 is one for each core
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub threads: usize,
 }
 
 /// Runs the command.
 pub(super) fn run(args: &Args) -> Result<()> {
-    let classifier = model_folder::open::<Flex>(&args.model, &Default::default())?;
+    start_threads(args.threads)?;
+    match args.device.find()? {
+        Device::Cpu => run_on::<Flex>(args, &Default::default()),
+        #[cfg(feature = "cuda")]
+        Device::Cuda(index) => run_on::<burn_cuda::Cuda>(args, &burn_cuda::CudaDevice::new(index)),
+        #[cfg(feature = "wgpu")]
+        Device::Wgpu => run_on::<burn_wgpu::Wgpu>(args, &Default::default()),
+    }
+}
+
+fn run_on<B: ModelBackend>(args: &Args, device: &B::Device) -> Result<()> {
+    let classifier = model_folder::open::<B>(&args.model, device)?;
     let (json, logits) = (args.json, args.logits);
     predict(&classifier, &args.file, json, logits, args.max_results.get(), &mut stdout().lock())
 }
 
-/// Recognises every drawing of a file of any published form, also compressed, or of standard input (`-`); a line may also be a bare
-/// list of strokes. `json` prints an object for each, in which `logits` adds those of all classes; a line that is no drawing is reported on standard error with its place, and the rest goes on.
+/// Recognises every drawing of a file of any published form, also compressed, or of standard input
+/// (`-`); a line may also be a bare list of strokes. `json` prints an object for each, in which
+/// `logits` adds those of all classes; a line that is no drawing is reported on standard error with
+/// its place, and the rest goes on.
 ///
 /// # Errors
 /// When the file cannot be read, the output cannot be written, or, at the end, when lines were bad.
@@ -111,13 +133,18 @@ fn next(records: &mut Records) -> io::Result<Option<(u64, Result<Option<Parsed>>
     }))
 }
 
-/// An ndjson line of the data set, or a bare list of strokes; the word where there is one. Nothing of an empty line.
+/// An ndjson line of the data set, or a bare list of strokes; the word where there is one. Nothing
+/// of an empty line.
 fn parse(line: &str) -> Result<Option<Parsed>> {
-    let text = line.trim();
+    // Only what is white space to JSON; and editors on some systems begin a file with a byte order
+    // mark.
+    let text = line.strip_prefix('\u{feff}').unwrap_or(line).trim_matches([' ', '\t', '\r', '\n']);
     if text.is_empty() {
         return Ok(None);
     }
     if text.starts_with('[') {
+        // What follows a whole value would be taken for other fields.
+        serde_json::from_str::<IgnoredAny>(text).context("not a list of strokes")?;
         // The reader of records is the only one that knows the form of strokes.
         let record = Record::parse(&format!("{{\"word\":\"-\",\"drawing\":{text}}}"))?;
         return Ok(Some((None, record.drawing)));

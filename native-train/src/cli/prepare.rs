@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use super::classes::read_classes;
+use crate::device::start_threads;
 use crate::prepare;
 
 /// Flags of `prepare`.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// Files, folders, patterns as 'data/*.npz', or - for standard input; of any form that can be read
+    /// Files, folders, patterns as 'data/*.npz', or - for standard input; of any form that can be
+    /// read
     #[arg(value_name = "IN", required = true)]
     pub inputs: Vec<PathBuf>,
     /// Folder to write; it must not hold anything else
@@ -23,7 +25,8 @@ pub struct Args {
     /// At most this many drawings of each category to train on
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     pub train_observations_per_class: usize,
-    /// At most this many drawings of each category to evaluate on; their share of both is put aside, by a hash of key_id
+    /// At most this many drawings of each category to evaluate on; their share of both is put
+    /// aside, by a hash of key_id, or with --keep-duplicates of the strokes
     #[arg(long, value_name = "N", default_value_t = 1000)]
     pub eval_observations_per_class: usize,
     /// Files that each of the two parts is scattered over
@@ -32,7 +35,8 @@ pub struct Args {
     /// The order follows from it; the split does not
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
-    /// Only these categories, and numbered in this order: a file with one a line, or names as cat,dog [default: all, sorted]
+    /// Only these categories, and numbered in this order: a file with one a line, or names as
+    /// cat,dog [default: all, sorted]
     #[arg(long, value_name = "FILE|NAME,..")]
     pub classes: Option<String>,
     /// Only drawings from these countries, as KR,US
@@ -53,6 +57,9 @@ pub struct Args {
     /// Go on where a run with the same flags and files was interrupted or ended by an error
     #[arg(long)]
     pub resume: bool,
+    /// Processor threads to read and write with; 0 is one for each core
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub threads: usize,
     /// No progress display
     #[arg(long, short)]
     pub quiet: bool,
@@ -84,14 +91,16 @@ pub(super) fn run(args: &Args) -> Result<()> {
         Some(text) => Some(text.split(',').map(|name| name.trim().to_owned()).collect()),
         None => None,
     };
+    start_threads(args.threads)?;
     without_huge_pages();
     let prepare = if args.resume { prepare::resume } else { prepare::prepare };
     let summary = prepare(&args.inputs, &args.out, &args.options(classes), args.quiet)?;
     Ok(writeln!(stdout(), "{}: {summary}", args.out.display())?)
 }
 
-/// Asks the system for memory in small pages only. The allocator wants huge ones, which help tensors; but of each that a few kilobytes
-/// are used of all two megabytes count, and which those are differs from run to run.
+/// Asks the system for memory in small pages only. The allocator wants huge ones, which help
+/// tensors; but of each that a few kilobytes are used of all two megabytes count, and which those
+/// are differs from run to run.
 fn without_huge_pages() {
     // Where that cannot be asked for, only more memory is used.
     #[cfg(target_os = "linux")]

@@ -22,7 +22,8 @@ pub struct Args {
     /// The first drawing of this category, from LINE on
     #[arg(long, value_name = "NAME")]
     pub class: Option<String>,
-    /// Write an SVG file; without a file to write, a terminal gets the drawing in characters and anything else gets SVG
+    /// Write an SVG file; without a file to write, a terminal gets the drawing in characters and
+    /// anything else gets SVG
     #[arg(long, value_name = "FILE", conflicts_with = "png")]
     pub svg: Option<PathBuf>,
     /// Write a PNG file
@@ -91,7 +92,8 @@ struct Found {
 }
 
 impl Found {
-    /// What it is: `cat, cats.ndjson:3, 9 strokes, 98 points, from US, 2017-03-21 12:36:53, recognised`.
+    /// What it is: `cat, cats.ndjson:3, 9 strokes, 98 points, from US, 2017-03-21 12:36:53,
+    /// recognised`.
     fn caption(&self) -> String {
         let record = &self.record;
         let (n_strokes, n_points) = (record.drawing.strokes().len(), record.drawing.n_points());
@@ -114,8 +116,8 @@ impl Found {
 /// Draws the drawing that the options name.
 ///
 /// # Errors
-/// A file that cannot be read, a line that is not there or is no drawing, a category that does not occur, a picture that
-/// cannot be written.
+/// A file that cannot be read, a line that is not there or is no drawing, a category that does not
+/// occur, a picture that cannot be written.
 pub fn show(options: &Options, out: &mut impl Write) -> Result<()> {
     let found = find(&options.file, options.class.as_deref())?;
     let drawing = &found.record.drawing;
@@ -186,8 +188,8 @@ fn find(given: &Path, class: Option<&str>) -> Result<Found> {
     bail!("{shown}: no drawing of {class:?} in {} files", files.len())
 }
 
-/// The drawing at `line`, or with a category the first of it from there on; without a line the first that is one. The inner error is the number of
-/// the last entry.
+/// The drawing at `line`, or with a category the first of it from there on; without a line the
+/// first that is one. The inner error is the number of the last entry.
 fn find_in(path: &Path, line: Option<u64>, class: Option<&str>) -> Result<Result<Found, u64>> {
     let mut records = Records::open(path)?;
     let mut last = 0;

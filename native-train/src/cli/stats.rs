@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
 
+use crate::device::start_threads;
 use crate::stats;
 use crate::tell::tell;
 
@@ -23,6 +24,9 @@ pub struct Args {
     /// Drawings of a sheet
     #[arg(long, value_name = "N", default_value_t = 36, value_parser = clap::value_parser!(u16).range(1..=600))]
     pub samples_per_class: u16,
+    /// Processor threads to read with; 0 is one for each core
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub threads: usize,
     /// No progress display
     #[arg(long, short)]
     pub quiet: bool,
@@ -30,6 +34,7 @@ pub struct Args {
 
 /// Runs the command.
 pub(super) fn run(args: &Args) -> Result<()> {
+    start_threads(args.threads)?;
     let options = stats::Options {
         samples_per_class: args.out.as_ref().map_or(0, |_| args.samples_per_class.into()),
         quiet: args.quiet,

@@ -16,8 +16,8 @@ pub struct Weighted {
 }
 
 impl Weighted {
-    /// Reads what is typed. A path that exists as it stands is one without a weight, and so is a text whose last `=` is not
-    /// followed by a number.
+    /// Reads what is typed. A path that exists as it stands is one without a weight, and so is a
+    /// text whose last `=` is not followed by a number.
     ///
     /// # Errors
     /// A weight that is not above 0 or not finite.

@@ -1,8 +1,10 @@
-//! What somebody names, files, folders, patterns or `-`, in; the files of drawings that are meant, out.
+//! What somebody names, files, folders, patterns or `-`, in; the files of drawings that are meant,
+//! out.
 //!
-//! In a folder and by a pattern only files whose names are those of drawings count ([`stem`]); a folder within a folder is
-//! not entered, so that links cannot lead in circles and `test` is not read along with `train`; `**` in a pattern
-//! does enter, but through no link. What is in a file its content tells when it is opened.
+//! In a folder and by a pattern only files whose names are those of drawings count ([`stem`]); a
+//! folder within a folder is not entered, so that links cannot lead in circles and `test` is not
+//! read along with `train`; `**` in a pattern does enter, but through no link. What is in a file
+//! its content tells when it is opened.
 
 use std::collections::HashSet;
 use std::path::{Component, Path, PathBuf};
@@ -24,8 +26,8 @@ pub struct Inputs {
 /// Finds the files that are meant.
 ///
 /// # Errors
-/// A path or a pattern that leads to nothing, a folder that cannot be listed or has no file of drawings, a link to nowhere or
-/// in circles under the name of one.
+/// A path or a pattern that leads to nothing, a folder that cannot be listed or has no file of
+/// drawings, a link to nowhere or in circles under the name of one.
 pub fn find_inputs(paths: &[PathBuf]) -> Result<Inputs> {
     let mut inputs = Inputs::default();
     for path in paths {
@@ -36,7 +38,8 @@ pub fn find_inputs(paths: &[PathBuf]) -> Result<Inputs> {
             list_folder(path, &mut inputs)?;
         } else {
             let pattern = path.to_str().filter(|text| text.contains(['*', '?', '[']));
-            // A link that leads nowhere is no reason to look for a pattern, and its own error says more.
+            // A link that leads nowhere is no reason to look for a pattern, and its own error says
+            // more.
             if let Err(error) = path.metadata()
                 && path.symlink_metadata().is_ok()
             {
@@ -58,6 +61,7 @@ fn list_folder(folder: &Path, inputs: &mut Inputs) -> Result<()> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).with_context(|| format!("{shown}: cannot be listed"))? {
         let path = entry.with_context(|| format!("{shown}: cannot be listed"))?.path();
+        check_name(&path)?;
         let is_named_like_one = stem(&path).is_some();
         match path.metadata() {
             Ok(found) if !found.is_file() => {}
@@ -78,22 +82,58 @@ fn list_folder(folder: &Path, inputs: &mut Inputs) -> Result<()> {
     Ok(())
 }
 
+/// Refuses a file that is named as one of drawings but for bytes that are no text: nobody could
+/// tell its category.
+fn check_name(path: &Path) -> Result<()> {
+    let name = path.file_name().unwrap_or_default();
+    let is_text = name.to_str().is_some() || stem(Path::new(&*name.to_string_lossy())).is_none();
+    let folder = path.parent().unwrap_or(Path::new("")).display();
+    ensure!(is_text, "{folder}: the name of the file {name:?} is not UTF-8 text; rename it");
+    Ok(())
+}
+
+/// [`check_name`] of the files that a pattern means, if its folder is told: names that are no text
+/// are none to glob.
+fn check_names(pattern: &str) -> Result<()> {
+    let unusable = || format!("{pattern}: not a pattern of file names");
+    let path = Path::new(pattern);
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let names =
+        Pattern::new(&path.file_name().unwrap_or_default().to_string_lossy()).with_context(unusable)?;
+    // A folder that is a pattern itself is left to glob.
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        if names.matches(&entry.file_name().to_string_lossy()) {
+            check_name(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
 fn match_pattern(pattern: &str, inputs: &mut Inputs) -> Result<()> {
     let unusable = || format!("{pattern}: not a pattern of file names");
     let n_before = inputs.files.len();
     if pattern.contains("**") {
-        // By ourselves, because glob follows links: two that lead in circles would give it 2^40 paths.
+        // By ourselves, because glob follows links: two that lead in circles would give it 2^40
+        // paths.
         let matcher = Pattern::new(pattern).with_context(unusable)?;
         let is_plain = |part: &Component<'_>| !part.as_os_str().to_string_lossy().contains(['*', '?', '[']);
         let root: PathBuf = Path::new(pattern).components().take_while(is_plain).collect();
         let options = MatchOptions { require_literal_separator: true, ..MatchOptions::new() };
+        let mut found = Vec::new();
         walk(&root, &mut |path| {
-            if matcher.matches_path_with(&path, options) && stem(&path).is_some() {
-                inputs.files.push(path);
+            if matcher.matches_with(&path.to_string_lossy(), options) {
+                found.push(path);
             }
         })?;
-        inputs.files[n_before..].sort();
+        found.sort();
+        for path in found {
+            check_name(&path)?;
+            if stem(&path).is_some() {
+                inputs.files.push(path);
+            }
+        }
     } else {
+        check_names(pattern)?;
         for path in glob::glob(pattern).with_context(unusable)? {
             let path = path.with_context(|| format!("{pattern}: cannot be searched"))?;
             if stem(&path).is_some() && path.is_file() {

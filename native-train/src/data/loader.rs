@@ -1,7 +1,8 @@
 //! Batches for training, made by background threads: a data set -> ink and targets, step by step.
 //!
-//! The batch of a step depends on the configuration, the seed and the step's number alone, not on the number
-//! of threads or on where a run began. So a resumed run goes on exactly as if it had never stopped.
+//! The batch of a step depends on the configuration, the seed and the step's number alone, not on
+//! the number of threads or on where a run began. So a resumed run goes on exactly as if it had
+//! never stopped.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -28,11 +29,11 @@ const N_BATCHES_AHEAD: usize = 4;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Sampling {
-    /// Every drawing once, in a new random order each epoch. Of several data sets a drawing is passed over where its turn
-    /// falls to another set.
+    /// Every drawing once, in a new random order each epoch. Of several data sets a drawing is
+    /// passed over where its turn falls to another set.
     Epochs,
-    /// First a class, with a probability proportional to its number of drawings raised to `power`, then any
-    /// drawing of it. 0 is the same for all classes, 1 the same for all drawings.
+    /// First a class, with a probability proportional to its number of drawings raised to `power`,
+    /// then any drawing of it. 0 is the same for all classes, 1 the same for all drawings.
     Balanced {
         /// The exponent, usually 0..1.
         power: f32,
@@ -50,13 +51,15 @@ pub struct LoaderConfig {
     pub augmentation: Augmentation,
     /// The form of ink that the model takes.
     pub ink_format: InkFormat,
-    /// Whether the model reads that the pen is down ([`ModelConfig::pen_state`](quickdraw_core::ModelConfig)).
+    /// Whether the model reads that the pen is down
+    /// ([`ModelConfig::pen_state`](quickdraw_core::ModelConfig)).
     pub pen_state: bool,
     /// A drawing with more points ends after this many, as if it had been stopped there.
     pub max_rows: usize,
     /// The share of the soft labels in the targets of drawings that have some, 0..1.
     pub soft_weight: f32,
-    /// Soft labels are raised to the inverse of it: above 1 they are spread more evenly, below 1 less.
+    /// Soft labels are raised to the inverse of it: above 1 they are spread more evenly, below 1
+    /// less.
     pub soft_temperature: f32,
     /// The share of the targets that is spread over all classes alike, 0..1.
     pub label_smoothing: f32,
@@ -66,8 +69,8 @@ pub struct LoaderConfig {
     pub start_step: u64,
     /// Background threads, at least 1.
     pub n_threads: usize,
-    /// Drawings of this many batches are sorted by length and cut into batches that come in random order,
-    /// so that a batch has less padding. 1 is off.
+    /// Drawings of this many batches are sorted by length and cut into batches that come in random
+    /// order, so that a batch has less padding. 1 is off.
     pub bucket_batches: usize,
 }
 
@@ -182,7 +185,8 @@ impl Loader {
         batch
     }
 
-    /// The time that [`Loader::next_batch`] has spent waiting, in all: when it grows, data is the bottleneck.
+    /// The time that [`Loader::next_batch`] has spent waiting, in all: when it grows, data is the
+    /// bottleneck.
     pub fn waited(&self) -> Duration {
         self.waited
     }
@@ -379,8 +383,9 @@ impl Source {
 
 /// Where `position` goes in the random order of `0..n` that `key` stands for.
 ///
-/// Four rounds of a Feistel network permute the next power of four; what falls outside `0..n` is permuted again until it
-/// falls inside. So an order needs no memory, and any step of training can be the first.
+/// Four rounds of a Feistel network permute the next power of four; what falls outside `0..n` is
+/// permuted again until it falls inside. So an order needs no memory, and any step of training can
+/// be the first.
 fn permute(position: u64, n: u64, key: u64) -> u64 {
     let half_bits = (u64::BITS - (n - 1).leading_zeros()).div_ceil(2).max(1);
     let mask = (1 << half_bits) - 1;

@@ -1,4 +1,5 @@
-//! Several data sets to train on together, of which each has a share of the drawings that come next.
+//! Several data sets to train on together, of which each has a share of the drawings that come
+//! next.
 
 use std::sync::Arc;
 
@@ -18,7 +19,8 @@ impl Mixture {
     /// A mixture of data sets; shares are relative to their sum.
     ///
     /// # Errors
-    /// No data set, one without drawings or with other labels than the first, or a share that is not above 0.
+    /// No data set, one without drawings or with other labels than the first, or a share that is
+    /// not above 0.
     pub fn new(sets: Vec<(Arc<DataSet>, f64)>) -> Result<Self> {
         ensure!(!sets.is_empty(), "there are no drawings to train on");
         let (sets, shares): (Vec<Arc<DataSet>>, Vec<f64>) = sets.into_iter().unzip();

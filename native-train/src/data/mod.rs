@@ -1,8 +1,8 @@
 //! Data for training: where drawings come from, how they are kept, and how they become batches.
 //!
-//! Files of drawings in any published [`format`], one by one or in folders, or the built-in [`synthetic`] ones, fill a
-//! [`DataSet`]. From there a [`Loader`] takes drawings, lets an [`Augmentation`] vary them, and hands out batches of ink with
-//! their targets.
+//! Files of drawings in any published [`format`], one by one or in folders, or the built-in
+//! [`synthetic`] ones, fill a [`DataSet`]. From there a [`Loader`] takes drawings, lets an
+//! [`Augmentation`] vary them, and hands out batches of ink with their targets.
 
 pub mod augment;
 pub mod format;

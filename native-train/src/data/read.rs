@@ -1,9 +1,10 @@
 //! A folder of Quick, Draw! files, usually one category each -> a [`DataSet`].
 //!
-//! The files may have any published [`format`](super::format), and be of different ones. One record is one drawing,
-//! simplified or raw; its label is `word`, and `soft` ({label: probability}) where a record has it
-//! becomes soft labels. Files are read in parallel; the result does not depend on the number of threads. A
-//! bad line is counted and reported, the reading goes on; what makes the whole folder doubtful is an error.
+//! The files may have any published [`format`](super::format), and be of different ones. One record
+//! is one drawing, simplified or raw; its label is `word`, and `soft` ({label: probability}) where
+//! a record has it becomes soft labels. Files are read in parallel; the result does not depend on
+//! the number of threads. A bad line is counted and reported, the reading goes on; what makes the
+//! whole folder doubtful is an error.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -24,9 +25,11 @@ const MAX_EXAMPLES: usize = 10;
 /// What to read of a folder.
 #[derive(Clone, Debug, Default)]
 pub struct ReadOptions {
-    /// The classes expected, as those of a model: the labels are in their order, and any other word is an error.
-    /// Without them the classes are the words of the folder, sorted.
+    /// The classes expected, as those of a model: the labels are in their order, and any other word
+    /// is an error. Without them the classes are the words of the folder, sorted.
     pub labels: Option<Vec<String>>,
+    /// Whether drawings of other classes than `labels` are passed over instead of being an error.
+    pub selects: bool,
     /// Drawings to pass over at the start of each class of a file.
     pub skip_per_class: usize,
     /// At most this many drawings of a class, the first ones after those passed over.
@@ -46,6 +49,8 @@ pub struct ReadReport {
     pub n_bad_lines: usize,
     /// The first bad lines, each as `path:line: message`.
     pub examples: Vec<String>,
+    /// Drawings of classes that were not asked for, as far as files were read.
+    pub n_other_classes: usize,
     /// Soft labels of classes that the folder has no drawings of; they were dropped.
     pub n_unknown_soft: usize,
     /// Other files of the folder, which were not read.
@@ -60,6 +65,9 @@ impl fmt::Display for ReadReport {
         }
         if self.n_other_files > 0 {
             write!(f, "; {} passed over", count(self.n_other_files, "other file"))?;
+        }
+        if self.n_other_classes > 0 {
+            write!(f, "; {} of other classes passed over", count(self.n_other_classes, "drawing"))?;
         }
         if self.n_unknown_soft > 0 {
             write!(f, "; {} of unknown classes dropped", count(self.n_unknown_soft, "soft label"))?;
@@ -91,6 +99,7 @@ impl ReadReport {
     fn add(&mut self, part: FilePart) {
         self.n_simplified += part.n_simplified;
         self.n_bad_lines += part.n_bad_lines;
+        self.n_other_classes += part.n_other_classes;
         let room = MAX_EXAMPLES - self.examples.len();
         self.examples.extend(part.examples.into_iter().take(room));
     }
@@ -100,21 +109,23 @@ fn count(n: usize, noun: &str) -> String {
     if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
 }
 
-/// Reads all files of drawings in `folder`, in the sorted order of their names: `*.ndjson`, `*.jsonl`, `*.csv`, `*.bin`, `*.npz`,
-/// `*.tfrecord-00000-of-00010`, `*.tar`, and each with `.gz` or `.zst`. It may also be one file, a pattern as
-/// `data/training.tfrecord-*`, or `-` for standard input.
+/// Reads all files of drawings in `folder`, in the sorted order of their names: `*.ndjson`,
+/// `*.jsonl`, `*.csv`, `*.bin`, `*.npz`, `*.tfrecord-00000-of-00010`, `*.tar`, and each with `.gz`
+/// or `.zst`. It may also be one file, a pattern as `data/training.tfrecord-*`, or `-` for standard
+/// input.
 ///
 /// # Errors
-/// A folder or file that cannot be read to its end, a folder without such files, a file without a single valid
-/// drawing, a word that is not among `options.labels`.
+/// A folder or file that cannot be read to its end, a folder without such files, a file without a
+/// single valid drawing, a word that is not among `options.labels`.
 pub fn read_folder(folder: &Path, options: &ReadOptions) -> Result<(DataSet, ReadReport)> {
     let parts = FolderParts::read(folder, options)?;
     let labels = options.labels.clone().unwrap_or_else(|| parts.words().into_iter().collect());
     parts.into_data(labels, options)
 }
 
-/// Reads several folders as [`read_folder`] does, each with its own options, into data sets of the same classes: `labels`, or
-/// without them the words of all folders, sorted. (The `labels` of the options do not count.)
+/// Reads several folders as [`read_folder`] does, each with its own options, into data sets of the
+/// same classes: `labels`, or without them the words of all folders, sorted. (The `labels` of the
+/// options do not count.)
 ///
 /// # Errors
 /// As [`read_folder`].
@@ -151,7 +162,8 @@ impl FolderParts {
             .map(|path| read_file(path, options))
             .collect::<Vec<Result<FilePart>>>()
             .into_iter()
-            // Not inside the parallel part: so the first file's error is the one that is told, every time.
+            // Not inside the parallel part: so the first file's error is the one that is told,
+            // every time.
             .collect::<Result<_>>()?;
         Ok(Self { folder: folder.to_owned(), parts, n_other_files })
     }
@@ -171,6 +183,13 @@ impl FolderParts {
         }
         report.n_drawings = data.len();
         ensure!(
+            !data.is_empty() || report.n_other_classes == 0,
+            "{}: no drawing is of the {} classes asked for: {}",
+            folder.display(),
+            data.n_classes(),
+            abbreviate(data.labels())
+        );
+        ensure!(
             !data.is_empty(),
             "{}: no drawing is left after passing over {} of each class",
             folder.display(),
@@ -183,11 +202,12 @@ impl FolderParts {
 /// Drawings that [`for_each_part`] hands on together, unless a single file has more.
 const PART_SIZE: usize = 8192;
 
-/// Reads all files of drawings in `folder`, as [`read_folder`] does, and hands their drawings on in parts of whole files, so that a folder of any size takes the memory of its largest file.
+/// Reads all files of drawings in `folder`, as [`read_folder`] does, and hands their drawings on in
+/// parts of whole files, so that a folder of any size takes the memory of its largest file.
 ///
 /// # Errors
-/// A folder or file that cannot be read to its end, a folder without such files, a file without a single valid drawing, a
-/// word that is not among `labels`, and whatever `each` fails with.
+/// A folder or file that cannot be read to its end, a folder without such files, a file without a
+/// single valid drawing, a word that is not among `labels`, and whatever `each` fails with.
 pub fn for_each_part(
     folder: &Path,
     labels: &[String],
@@ -214,8 +234,8 @@ pub fn for_each_part(
     Ok(report)
 }
 
-/// The files of drawings that a folder, a file, a pattern or `-` means ([`find_inputs`]), sorted, and the number of other
-/// files of the folder.
+/// The files of drawings that a folder, a file, a pattern or `-` means ([`find_inputs`]), sorted,
+/// and the number of other files of the folder.
 pub(crate) fn list_files(folder: &Path) -> Result<(Vec<PathBuf>, usize)> {
     let inputs = find_inputs(&[folder.to_owned()])?;
     Ok((inputs.files, inputs.n_other_files))
@@ -226,6 +246,7 @@ struct FilePart {
     data: DataSet,
     n_simplified: usize,
     n_bad_lines: usize,
+    n_other_classes: usize,
     examples: Vec<String>,
 }
 
@@ -253,8 +274,13 @@ fn read_file(path: &Path, options: &ReadOptions) -> Result<FilePart> {
     let shown = path.display();
     let mut records = Records::open(path)?;
     let stem = stem(path);
-    let mut part =
-        FilePart { data: DataSet::default(), n_simplified: 0, n_bad_lines: 0, examples: Vec::new() };
+    let mut part = FilePart {
+        data: DataSet::default(),
+        n_simplified: 0,
+        n_bad_lines: 0,
+        n_other_classes: 0,
+        examples: Vec::new(),
+    };
     let mut n_valid = 0_usize;
     let mut n_seen: Vec<usize> = Vec::new();
     while let Some(Entry { number, record }) =
@@ -270,6 +296,14 @@ fn read_file(path: &Path, options: &ReadOptions) -> Result<FilePart> {
         if let Some(labels) = &options.labels
             && !labels.contains(&record.word)
         {
+            if options.selects {
+                part.n_other_classes += 1;
+                // The data set's own files are named after their one word: nothing else can follow.
+                if stem.as_ref() == Some(&record.word) {
+                    break;
+                }
+                continue;
+            }
             bail!(
                 "{shown}:{number}: the word {:?} is not one of the {} classes expected: {}",
                 record.word,
@@ -308,7 +342,7 @@ fn read_file(path: &Path, options: &ReadOptions) -> Result<FilePart> {
             Err(error) => part.add_bad_line(path, number, &error),
         }
     }
-    if n_valid == 0 {
+    if n_valid == 0 && part.n_other_classes == 0 {
         match part.examples.first() {
             Some(example) => {
                 bail!(

@@ -1,16 +1,17 @@
 //! Drawings in memory: in go drawings and their labels, out come drawings by index.
 //!
 //! The data set's simplified form has integer coordinates from 0 to 255, so two bytes hold a point
-//! without loss and fifty million drawings fit the memory of one machine (about 100 bytes each).
-//! A drawing that is not in that form is simplified on the way in, which is what the network is
-//! trained on anyway. Where drawings come from is left to [`read`](super::read) and [`synthetic`](super::synthetic).
+//! without loss and fifty million drawings fit the memory of one machine (about 100 bytes each). A
+//! drawing that is not in that form is simplified on the way in, which is what the network is
+//! trained on anyway. Where drawings come from is left to [`read`](super::read) and
+//! [`synthetic`](super::synthetic).
 
 use std::collections::HashMap;
 
 use anyhow::{Context, Result, ensure};
 use quickdraw_core::Drawing;
 
-use crate::hash::{FNV_OFFSET, fnv, mix};
+use crate::hash::{FNV_OFFSET, fnv, hash_all, mix};
 
 /// Drawings with their labels, packed.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -27,7 +28,8 @@ pub struct DataSet {
     classes: Vec<u16>,
     /// Soft labels of all drawings, one after the other.
     soft: Vec<(u16, f32)>,
-    /// Where each drawing's soft labels end; shorter than `classes` when the last drawings have none.
+    /// Where each drawing's soft labels end; shorter than `classes` when the last drawings have
+    /// none.
     soft_ends: Vec<u64>,
 }
 
@@ -126,8 +128,9 @@ impl DataSet {
         Ok(self.labels.len() - 1)
     }
 
-    /// Adds all drawings of `other`, whose classes are mapped by name; at most `max_per_class` of a class
-    /// in the whole (the first ones stay). Soft labels of classes unknown here are dropped and counted.
+    /// Adds all drawings of `other`, whose classes are mapped by name; at most `max_per_class` of a
+    /// class in the whole (the first ones stay). Soft labels of classes unknown here are dropped
+    /// and counted.
     ///
     /// # Errors
     /// A class of a drawing of `other` that this data set does not have.
@@ -283,6 +286,28 @@ impl DataSet {
         (start, self.ends[index])
     }
 
+    /// What tells these drawings, their classes and soft labels from others, in hexadecimal digits.
+    pub fn fingerprint(&self) -> String {
+        // Eight bytes at a time.
+        let of_u16 = |values: &[u16]| {
+            let (fours, rest) = values.as_chunks::<4>();
+            let word = |four: &[u16; 4]| four.iter().fold(0, |word, &value| word << 16 | u64::from(value));
+            [hash_all(fours, word), hash_all(rest, |&value| value.into())]
+        };
+        let (fours, rest) = self.points.as_chunks::<4>();
+        let word = |points: &[[u8; 2]]| {
+            points.as_flattened().iter().fold(0, |word, &byte| word << 8 | u64::from(byte))
+        };
+        let parts = [
+            [hash_all(fours, |four| word(four)), hash_all(rest, |point| word(&[*point]))],
+            of_u16(&self.stroke_lengths),
+            of_u16(&self.classes),
+            [hash_all(&self.ends, |end| end.stroke), hash_all(&self.soft_ends, |&end| end)],
+            [hash_all(&self.soft, |(class, p)| u64::from(*class) << 32 | u64::from(p.to_bits())), 0],
+        ];
+        format!("{:016x}", parts.as_flattened().iter().fold(0, |all, &part| mix(all ^ part)))
+    }
+
     /// A hash of the drawing's points and strokes.
     pub(super) fn content_hash(&self, index: usize, seed: u64) -> u64 {
         let (start, end) = self.range(index);
@@ -294,7 +319,8 @@ impl DataSet {
     }
 }
 
-/// The drawing in simplified form, with whole coordinates in 0..255; nothing if it is in that form already.
+/// The drawing in simplified form, with whole coordinates in 0..255; nothing if it is in that form
+/// already.
 pub(crate) fn simplified(drawing: &Drawing) -> Option<Drawing> {
     let is_simplified = drawing.strokes().iter().flatten().flatten().all(|&value| is_byte(value));
     (!is_simplified).then(|| drawing.simplify())

@@ -1,5 +1,7 @@
 //! One data set becomes two: one to train on, one to validate on.
 
+use std::collections::{HashMap, HashSet};
+
 use super::set::DataSet;
 
 /// Which part of a data set is put aside to validate on.
@@ -16,43 +18,55 @@ pub enum Validation {
 impl DataSet {
     /// Two data sets: one to train on, one to validate on.
     ///
-    /// A drawing's side follows from a hash of its points and `seed` alone, except with [`Validation::LastPerClass`]. So copies of one drawing
-    /// stay together, and with [`Validation::Fraction`] no drawing changes sides when the data grows.
+    /// Copies of one drawing stay together, whatever their classes. With [`Validation::Fraction`]
+    /// no drawing changes sides when the data grows.
     pub fn split_validation(&self, validation: Validation, seed: u64) -> (DataSet, DataSet) {
-        let mut is_validation = vec![false; self.len()];
-        match validation {
+        let is_validation: Vec<bool> = match validation {
             Validation::Fraction(fraction) => {
                 // 2^64 as f64: a hash is below `fraction` of the whole range.
                 let bound = fraction.clamp(0.0, 1.0) * 18_446_744_073_709_551_616.0;
-                for (index, side) in is_validation.iter_mut().enumerate() {
-                    *side = (self.content_hash(index, seed) as f64) < bound;
-                }
+                (0..self.len()).map(|index| (self.content_hash(index, seed) as f64) < bound).collect()
             }
-            Validation::PerClass(n_drawings) => {
-                for indices in self.indices_by_class() {
-                    let mut hashes: Vec<(u64, u32)> = indices
-                        .iter()
-                        .map(|&index| (self.content_hash(index as usize, seed), index))
-                        .collect();
-                    hashes.sort_unstable();
-                    for &(_, index) in &hashes[..n_drawings.min(indices.len() / 2)] {
-                        is_validation[index as usize] = true;
-                    }
-                }
-            }
+            Validation::PerClass(n_drawings) => self.choose(n_drawings, seed, |indices, hashes| {
+                indices.sort_by_key(|&index| (hashes[index as usize], index));
+            }),
             Validation::LastPerClass(n_drawings) => {
-                for indices in self.indices_by_class() {
-                    for &index in indices.iter().rev().take(n_drawings.min(indices.len() / 2)) {
-                        is_validation[index as usize] = true;
-                    }
-                }
+                self.choose(n_drawings, seed, |indices, _| indices.reverse())
             }
-        }
+        };
         let side = |wanted: bool| -> DataSet {
             let indices: Vec<usize> =
                 (0..self.len()).filter(|&index| is_validation[index] == wanted).collect();
             self.subset(&indices)
         };
         (side(false), side(true))
+    }
+
+    /// Chooses so many drawings of each class, or half of it where that is less: the first in the
+    /// order that `sort` puts their indices in, by their hashes or not. Of copies of a drawing all
+    /// are chosen or none, also in other classes.
+    fn choose(&self, n_drawings: usize, seed: u64, sort: impl Fn(&mut Vec<u32>, &[u64])) -> Vec<bool> {
+        let hashes: Vec<u64> = (0..self.len()).map(|index| self.content_hash(index, seed)).collect();
+        let mut chosen = HashSet::new();
+        for mut indices in self.indices_by_class() {
+            let mut n_copies = HashMap::<u64, usize>::new();
+            for &index in &indices {
+                *n_copies.entry(hashes[index as usize]).or_default() += 1;
+            }
+            let mut n_left = n_drawings.min(indices.len() / 2);
+            sort(&mut indices, &hashes);
+            for index in indices {
+                if n_left == 0 {
+                    break;
+                }
+                let hash = hashes[index as usize];
+                // Removed, so that the second copy is passed over.
+                if let Some(n) = n_copies.remove(&hash).filter(|&n| n <= n_left) {
+                    n_left -= n;
+                    chosen.insert(hash);
+                }
+            }
+        }
+        hashes.iter().map(|hash| chosen.contains(hash)).collect()
     }
 }

@@ -1,8 +1,10 @@
-//! The built-in sample set: a seed -> drawings of ten simple things, as many people might draw them.
+//! The built-in sample set: a seed -> drawings of ten simple things, as many people might draw
+//! them.
 //!
-//! It lets the program show training and recognition without any data. A shape is laid out in a square from -1 to
-//! 1 with a choice of how its parts become strokes; [`Hand`] draws each stroke with bows, wobble, round corners and
-//! ends that miss their aim; then the sheet is turned and stretched, and the result simplified like any pen input.
+//! It lets the program show training and recognition without any data. A shape is laid out in a
+//! square from -1 to 1 with a choice of how its parts become strokes; [`Hand`] draws each stroke
+//! with bows, wobble, round corners and ends that miss their aim; then the sheet is turned and
+//! stretched, and the result simplified like any pen input.
 
 use std::f32::consts::{PI, TAU};
 
@@ -128,7 +130,8 @@ impl<'a> Hand<'a> {
         self.shake(round_corners(&points, self.rounding))
     }
 
-    /// A stroke around the origin from `start` over `sweep` radians, while the radius goes from `radii[0]` to `radii[1]`.
+    /// A stroke around the origin from `start` over `sweep` radians, while the radius goes from
+    /// `radii[0]` to `radii[1]`.
     fn around(&mut self, start: f32, sweep: f32, radii: [f32; 2]) -> Stroke {
         let n_steps = (sweep.abs() * 0.5 * (radii[0] + radii[1]) / PEN_STEP).ceil().max(2.0) as usize;
         let dent = (self.normal() * 0.05, self.rng.random::<f32>() * TAU);
@@ -180,7 +183,8 @@ impl<'a> Hand<'a> {
         Drawing::from_strokes(strokes).expect("every stroke has points, all finite").simplify()
     }
 
-    /// A closed outline through `corners`: in one go from any corner, side by side, or in two parts.
+    /// A closed outline through `corners`: in one go from any corner, side by side, or in two
+    /// parts.
     fn outline(&mut self, corners: &[[f32; 2]]) -> Vec<Stroke> {
         let n = corners.len();
         let first = self.rng.random_range(0..n);
@@ -288,7 +292,8 @@ fn spiral(hand: &mut Hand<'_>) -> Vec<Stroke> {
     vec![hand.around(start, turns * TAU, [0.03, 1.0])]
 }
 
-/// A regular polygon with `n` corners, the first at angle `start`, and none of them quite in its place.
+/// A regular polygon with `n` corners, the first at angle `start`, and none of them quite in its
+/// place.
 fn polygon(hand: &mut Hand<'_>, n: usize, start: f32) -> Vec<Stroke> {
     let lean = hand.normal() * 0.15;
     let corners: Vec<[f32; 2]> = (0..n)

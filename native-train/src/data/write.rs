@@ -17,7 +17,8 @@ use crate::fs::sync_folder;
 /// Bytes that are written together.
 const BUFFER: usize = 1 << 17;
 
-/// A line of JSON as the data set has it, of a drawing in simplified form; `fields` are those of [`fields`].
+/// A line of JSON as the data set has it, of a drawing in simplified form; `fields` are those of
+/// [`fields`].
 pub(crate) fn line(drawing: &Drawing, fields: &str, word: &str) -> String {
     let mut line = format!("{{\"word\":{},{fields}\"drawing\":[", Value::from(word));
     for (index, stroke) in drawing.strokes().iter().enumerate() {
@@ -64,8 +65,8 @@ pub(crate) fn probabilities<'a>(soft: impl IntoIterator<Item = (&'a str, f64)>) 
     text
 }
 
-/// A file of lines, compressed where its name ends with `.gz`. It is written under another name, synced and renamed at the
-/// end; one that is given up is removed.
+/// A file of lines, compressed where its name ends with `.gz`. It is written under another name,
+/// synced and renamed at the end; one that is given up is removed.
 pub(crate) struct LinesFile {
     path: PathBuf,
     partial: PathBuf,

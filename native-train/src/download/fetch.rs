@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Error, Result, anyhow, bail, ensure};
 use indicatif::{HumanBytes, ProgressBar};
@@ -23,7 +23,8 @@ use crate::fs::write_atomic;
 use crate::sync::locked;
 use crate::tell::tell;
 
-/// Begun downloads that are thrown away, because the file changed or its sum was wrong, before one is given up.
+/// Begun downloads that are thrown away, because the file changed or its sum was wrong, before one
+/// is given up.
 const MAX_RESTARTS: u32 = 3;
 
 /// What was done.
@@ -59,6 +60,31 @@ enum Progress {
     Whole,
     /// As many drawings as were asked for, and there may be more.
     Enough,
+}
+
+/// How fast bytes come.
+#[derive(Default)]
+struct Pace {
+    n_bytes: u64,
+    time: Duration,
+}
+
+impl Pace {
+    fn add(&mut self, n_bytes: u64, time: Duration) {
+        self.n_bytes += n_bytes;
+        self.time += time;
+    }
+
+    /// Once it was looked at long enough: an error if it is too slow, and begins anew if not.
+    fn check(&mut self, url: &str, options: &Options) -> Option<Error> {
+        if self.time < options.timeout {
+            return None;
+        }
+        let Self { n_bytes, time } = std::mem::take(self);
+        let wanted = options.min_bytes_per_s as f64 * time.as_secs_f64();
+        let error = || anyhow!("{url}: only {n_bytes} bytes came in {:.1} s", time.as_secs_f64());
+        ((n_bytes as f64) < wanted).then(error)
+    }
 }
 
 /// What the threads share.
@@ -100,7 +126,8 @@ impl Downloader<'_> {
             md5: part.version.as_ref().filter(|_| whole).and_then(|version| version.md5.clone()),
         };
         if target.exists() {
-            // A shorter one. Between the next two lines it would be at odds with what is noted of it.
+            // A shorter one. Between the next two lines it would be at odds with what is noted of
+            // it.
             fs::remove_file(&target).with_context(|| format!("cannot replace {}", target.display()))?;
         }
         self.note(&name, entry)?;
@@ -148,7 +175,8 @@ impl Downloader<'_> {
         Ok(Some(bytes))
     }
 
-    /// Tells the progress display how much there will be: all of the file, or as much as there is where less is wanted.
+    /// Tells the progress display how much there will be: all of the file, or as much as there is
+    /// where less is wanted.
     fn announce(&self, part: &mut Part) {
         let size = part.version.as_ref().and_then(|version| version.size);
         let size = size.filter(|_| self.options.max_drawings_per_class.is_none()).unwrap_or(part.len);
@@ -172,11 +200,17 @@ impl Downloader<'_> {
             if self.stop.load(Ordering::Relaxed) {
                 bail!("not tried any more");
             }
-            let len = part.len;
-            let wait = match self.attempt(url, part) {
+            let (len, n_received) = (part.len, part.n_received);
+            self.hold();
+            let started = Instant::now();
+            let result = self.attempt(url, part);
+            // A byte now and then is none.
+            let n_needed = self.options.min_bytes_per_s as f64 * started.elapsed().as_secs_f64();
+            let is_progress = (part.n_received - n_received) as f64 >= n_needed;
+            let wait = match result {
                 Ok(Progress::Whole) => return Ok(true),
                 Ok(Progress::Enough) => return Ok(false),
-                Ok(Progress::More) if part.len != len => {
+                Ok(Progress::More) if part.len != len && is_progress => {
                     furthest = furthest.max(part.len);
                     n_failed = 0;
                     continue;
@@ -185,7 +219,9 @@ impl Downloader<'_> {
                 Ok(Progress::More) => {
                     n_failed += 1;
                     if n_failed > self.options.n_retries {
-                        bail!("{url}: given up after {n_failed} answers that brought nothing");
+                        bail!(
+                            "{url}: given up after {n_failed} answers that brought nothing, or next to nothing"
+                        );
                     }
                     None
                 }
@@ -207,7 +243,7 @@ impl Downloader<'_> {
                     None
                 }
                 Err(Failure::Passing(error, wait)) => {
-                    if part.len > furthest {
+                    if part.len > furthest && is_progress {
                         (furthest, n_failed) = (part.len, 0);
                     }
                     n_failed += 1;
@@ -251,7 +287,6 @@ impl Downloader<'_> {
             self.bar.dec(part.len);
             part.empty().map_err(Failure::Everything)?;
         }
-        self.hold();
         let response = request.call().map_err(|error| refused(url, error))?;
         self.receive(url, part, response)
     }
@@ -350,6 +385,9 @@ impl Downloader<'_> {
                 "{url}: the server tells neither size nor sum, so that nobody could say whether the file is whole"
             )));
         }
+        if version.size.is_some_and(|size| size > self.options.max_file_bytes) {
+            return Err(Failure::File(self.too_large(url)));
+        }
         part.comes_in_ranges = version.validator.is_some();
         part.set_version(version).map_err(Failure::Everything)?;
         self.announce(part);
@@ -368,6 +406,7 @@ impl Downloader<'_> {
         let mut reader = body.into_reader().take(expected.unwrap_or(u64::MAX));
         let mut buffer = vec![0; BUFFER];
         let mut n_read = 0;
+        let (mut pace, mut since) = (Pace::default(), Instant::now());
         loop {
             let n = match reader.read(&mut buffer) {
                 Ok(n) => n,
@@ -381,6 +420,14 @@ impl Downloader<'_> {
                 break;
             }
             n_read += n as u64;
+            if part.len + n as u64 > self.options.max_file_bytes {
+                return Err(Failure::File(self.too_large(url)));
+            }
+            pace.add(n as u64, since.elapsed());
+            since = Instant::now();
+            if let Some(error) = pace.check(url, self.options) {
+                return Err(Failure::Passing(error, None));
+            }
             let len = part.len;
             let is_enough = part.append(&buffer[..n], limit).map_err(Failure::Everything)?;
             self.bar.inc(part.len - len);
@@ -397,10 +444,16 @@ impl Downloader<'_> {
         let size = part.version.as_ref().and_then(|version| version.size);
         match (expected, size) {
             (Some(_), Some(size)) if part.len < size => Ok(Progress::More),
-            // A range of a file whose size is not told: the next one is refused when there is no more.
+            // A range of a file whose size is not told: the next one is refused when there is no
+            // more.
             (Some(_), None) => Ok(Progress::More),
             _ => self.checked(part),
         }
+    }
+
+    fn too_large(&self, url: &str) -> Error {
+        let most = HumanBytes(self.options.max_file_bytes);
+        anyhow!("{url}: more than {most} come, which no file of drawings has")
     }
 
     /// Compares a whole file with the sums that the server names.

@@ -130,8 +130,8 @@ pub(super) fn refused(url: &str, error: ureq::Error) -> Failure {
     if lasts { Failure::File(error) } else { Failure::Passing(error, None) }
 }
 
-/// How long to wait before an attempt: twice as long each time, up to a minute, and each time between half of that and all of
-/// it, so that many who failed together do not come back together.
+/// How long to wait before an attempt: twice as long each time, up to a minute, and each time
+/// between half of that and all of it, so that many who failed together do not come back together.
 pub(super) fn backoff(first: Duration, n_failed: u32) -> Duration {
     let longest = first.saturating_mul(1 << n_failed.saturating_sub(1).min(16)).min(Duration::from_secs(60));
     // Every RandomState has keys of its own.

@@ -64,12 +64,17 @@ pub struct Options {
     pub n_parallel: usize,
     /// Attempts in a row without a single new byte, besides the first, before a file is given up.
     pub n_retries: u32,
-    /// About how long to wait before the first of them; before each further one twice as long, up to a minute.
+    /// About how long to wait before the first of them; before each further one twice as long, up
+    /// to a minute.
     pub first_wait: Duration,
     /// The longest time that a server may ask for.
     pub longest_wait: Duration,
     /// The most bytes asked for at once.
     pub range_bytes: u64,
+    /// The most bytes of a file, far more than any of the data set has.
+    pub max_file_bytes: u64,
+    /// The fewest bytes a second that are worth waiting for.
+    pub min_bytes_per_s: u64,
     /// How long a server may say nothing.
     pub timeout: Duration,
     /// Whether the proxy that the environment names is used.
@@ -93,6 +98,8 @@ impl Options {
             first_wait: Duration::from_millis(500),
             longest_wait: Duration::from_secs(600),
             range_bytes: 32 << 20,
+            max_file_bytes: 16 << 30,
+            min_bytes_per_s: 256,
             timeout: Duration::from_secs(60),
             proxy_from_environment: true,
             quiet: false,
@@ -104,7 +111,8 @@ impl Options {
 /// Checks names, and gives each once, in order; none are all.
 ///
 /// # Errors
-/// A name that is no category, unless the files come from elsewhere, where there may be others, and none that could be the name of a file.
+/// A name that is no category, unless the files come from elsewhere, where there may be others, and
+/// none that could be the name of a file.
 pub fn choose(names: &[String], base_url: &str) -> Result<Vec<String>> {
     if names.is_empty() {
         return Ok(categories::names().map(str::to_owned).collect());

@@ -20,6 +20,8 @@ pub(super) struct Part {
     pub(super) version_path: PathBuf,
     pub(super) file: File,
     pub(super) len: u64,
+    /// Bytes that came since it was opened.
+    pub(super) n_received: u64,
     pub(super) version: Option<Version>,
     pub(super) counter: Counter,
     /// Whether ranges can be tied to a version; without that the file has to come in one answer.
@@ -56,8 +58,17 @@ impl Part {
             version.url == url && version.validator.is_some() && version.size.is_none_or(|size| len <= size)
         });
         let counter = Counter::new(options.form);
-        let mut part =
-            Self { path, version_path, file, len, version, counter, comes_in_ranges: true, announced: 0 };
+        let mut part = Self {
+            path,
+            version_path,
+            file,
+            len,
+            version,
+            counter,
+            comes_in_ranges: true,
+            announced: 0,
+            n_received: 0,
+        };
         if part.version.is_none() {
             part.empty()?;
         } else if let Some(limit) = options.max_drawings_per_class {
@@ -118,6 +129,7 @@ impl Part {
         self.file.seek(SeekFrom::Start(self.len)).with_context(|| self.unwritable())?;
         self.file.write_all(&bytes[..n]).with_context(|| self.unwritable())?;
         self.len += n as u64;
+        self.n_received += bytes.len() as u64;
         Ok(limit == Some(self.counter.n))
     }
 

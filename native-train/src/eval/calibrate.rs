@@ -1,5 +1,6 @@
-//! From a network's logits on drawings that it was not trained on to the temperature, the threshold and, where they are
-//! wanted, the biases of its categories that make its probabilities those that its guesses deserve.
+//! From a network's logits on drawings that it was not trained on to the temperature, the threshold
+//! and, where they are wanted, the biases of its categories that make its probabilities those that
+//! its guesses deserve.
 
 use std::path::Path;
 use std::rc::Rc;
@@ -21,15 +22,16 @@ pub const SURE: f64 = 0.95;
 /// Drawings whose logits are kept, chosen at random where there are more: their memory has an end.
 const MAX_DRAWINGS: usize = 20_000;
 
-/// First guesses that must lie above a threshold before it says anything.
-const MIN_SURE: usize = 20;
+/// How sure it is that they are: the quantile of the normal distribution at 95 %, one-sided.
+const Z_SURE: f64 = 1.645;
 
-/// The temperatures that are considered, and how near to the best one the search ends (as logarithms).
+/// The temperatures that are considered, and how near to the best one the search ends (as
+/// logarithms).
 const LOG_TEMPERATURES: [f32; 2] = [-3.0, 3.0];
 const TOLERANCE: f32 = 1e-4;
 
-/// How strongly the biases of categories are held near 0: a bias costs as much likelihood as if it had this precision, the
-/// inverse of a variance, beforehand.
+/// How strongly the biases of categories are held near 0: a bias costs as much likelihood as if it
+/// had this precision, the inverse of a variance, beforehand.
 const BIAS_PRECISION: f64 = 2.0;
 
 /// When the search for biases ends: after so many rounds, or when none moves further than this.
@@ -53,7 +55,8 @@ pub struct Change {
 pub struct Sureness {
     /// For `model.json`.
     pub calibration: PenCalibration,
-    /// Expected calibration error, 0 to 1; with the pen down before is with the temperature of whole drawings.
+    /// Expected calibration error, 0 to 1; with the pen down before is with the temperature of
+    /// whole drawings.
     pub ece: Change,
     /// Share of the drawings whose first guess is above the threshold, 0 to 1.
     pub share_above: f64,
@@ -66,8 +69,9 @@ pub struct Calibrated {
     pub whole: Sureness,
     /// Of drawings under way.
     pub pen_down: Sureness,
-    /// What to add to the logits `[K]` by way of the last layer, if it was asked for: a bias for each category (Alexandari et
-    /// al., "Maximum Likelihood with Bias-Corrected Calibration is Hard-To-Beat at Label Shift Adaptation", 2020).
+    /// What to add to the logits `[K]` by way of the last layer, if it was asked for: a bias for
+    /// each category (Alexandari et al., "Maximum Likelihood with Bias-Corrected Calibration is
+    /// Hard-To-Beat at Label Shift Adaptation", 2020).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shift: Option<Vec<f32>>,
     /// Drawings it was found on.
@@ -93,8 +97,8 @@ struct Logits {
     rows: Vec<Vec<f32>>,
 }
 
-/// [`Logits`] of so many drawings at most, each of all that were added as likely as another. Which ones they are depends on
-/// nothing but how many were added.
+/// [`Logits`] of so many drawings at most, each of all that were added as likely as another. Which
+/// ones they are depends on nothing but how many were added.
 #[derive(Debug)]
 struct Reservoir {
     kept: Logits,
@@ -125,14 +129,17 @@ fn with_pen_down(drawing: Drawing, rng: &mut impl Rng) -> Drawing {
     drawing.first_points(n_points).with_pen_down(true).simplify()
 }
 
-/// Finds the temperature of the least cross-entropy on the drawings of a folder, on 20,000 of them chosen at random where there
-/// are more, and the least probability from which on first guesses are right 95 of 100 times (1 if they nowhere are); both also for a
-/// moment of each drawing, chosen at random, at which the pen was down. With `with_class_biases` also the bias of
-/// each category with which it is guessed about as often as it is drawn; temperature, threshold and figures are then those of
-/// drawings with the biases found on others of the folder, in five parts.
+/// Finds the temperature of the least cross-entropy on the drawings of a folder, on 20,000 of them
+/// chosen at random where there are more, and the least probability from which on first guesses are
+/// right 95 of 100 times, by a lower confidence bound (1 if they nowhere are); both also for a
+/// moment of each drawing, chosen at random, at which the pen was down. With `with_class_biases`
+/// also the bias of each category with which it is guessed about as often as it is drawn;
+/// temperature, threshold and figures are then those of drawings with the biases found on others of
+/// the folder, in five parts.
 ///
 /// # Errors
-/// As [`for_each_part`]; when there are no drawings, or, with `with_class_biases`, fewer than two of a category.
+/// As [`for_each_part`]; when there are no drawings, or, with `with_class_biases`, fewer than two
+/// of a category.
 pub fn calibrate<B: ModelBackend>(
     classifier: &Classifier<B>,
     folder: &Path,
@@ -201,7 +208,8 @@ pub fn calibrate<B: ModelBackend>(
     Ok((calibrated, report))
 }
 
-/// How sure to be of drawings with these logits, and the counts at the temperature for it; `before` they had others.
+/// How sure to be of drawings with these logits, and the counts at the temperature for it; `before`
+/// they had others.
 fn sureness(before: &Tally, logits: &Logits) -> (Sureness, Tally) {
     let temperature = logits.best_temperature();
     let (threshold, share_above) = logits.threshold(temperature);
@@ -223,9 +231,9 @@ impl Logits {
         n_drawings
     }
 
-    /// The shift of each category's logits that makes the labels likeliest, at the best temperature without it: what the
-    /// network expects to see of a category is brought to what there is of it, by steps of Newton's method that take the
-    /// categories for independent.
+    /// The shift of each category's logits that makes the labels likeliest, at the best temperature
+    /// without it: what the network expects to see of a category is brought to what there is of it,
+    /// by steps of Newton's method that take the categories for independent.
     fn best_shift(&self) -> Vec<f32> {
         let temperature = self.best_temperature();
         let seen = self.n_drawings();
@@ -254,8 +262,8 @@ impl Logits {
         shift
     }
 
-    /// For each drawing the shift that the drawings of the other parts want, so that none judges what it took part in. Each
-    /// part has as many of a category as the others, or one more.
+    /// For each drawing the shift that the drawings of the other parts want, so that none judges
+    /// what it took part in. Each part has as many of a category as the others, or one more.
     fn cross_shifts(&self) -> Vec<Rc<[f32]>> {
         let mut seen = vec![0; self.n_classes()];
         let parts: Vec<usize> = (self.labels.iter())
@@ -296,7 +304,8 @@ impl Logits {
         tally
     }
 
-    /// Golden-section search: the loss has one minimum in the temperature's inverse, and so in its logarithm.
+    /// Golden-section search: the loss has one minimum in the temperature's inverse, and so in its
+    /// logarithm.
     fn best_temperature(&self) -> f32 {
         let loss = |log: f32| self.tally(log.exp()).figures().loss;
         let golden = (5.0f32.sqrt() - 1.0) / 2.0;
@@ -309,6 +318,8 @@ impl Logits {
     }
 
     /// The least probability from which on enough first guesses are right, and the share of them.
+    /// The share of right ones on the sample itself would be the luckiest of all cuts; what counts
+    /// is the bound below which it is on other drawings in 5 of 100 samples.
     fn threshold(&self, temperature: f32) -> (f32, f64) {
         let mut guesses: Vec<(f32, bool)> = self
             .log_probabilities(temperature)
@@ -322,7 +333,9 @@ impl Logits {
         for (i, &(probability, right)) in guesses.iter().enumerate() {
             n_right += usize::from(right);
             let n = i + 1;
-            if n >= MIN_SURE && n_right as f64 >= SURE * n as f64 {
+            // Equal ones lie on one side.
+            let is_cut = guesses.get(n).is_none_or(|next| next.0 < probability);
+            if is_cut && lower_bound(n_right, n) >= SURE {
                 found = (probability, n as f64 / guesses.len() as f64);
             }
         }
@@ -332,4 +345,69 @@ impl Logits {
 
 fn shifted(row: &[f32], shift: &[f32]) -> Vec<f32> {
     row.iter().zip(shift).map(|(value, shift)| value + shift).collect()
+}
+
+/// A lower confidence bound of a share of which `n_right` of `n` were seen (Wilson, "Probable
+/// inference, the law of succession, and statistical inference", 1927).
+fn lower_bound(n_right: usize, n: usize) -> f64 {
+    let (share, n, z2) = (n_right as f64 / n as f64, n as f64, Z_SURE * Z_SURE);
+    let spread = (share * (1.0 - share) / n + z2 / (4.0 * n * n)).sqrt();
+    (share + z2 / (2.0 * n) - Z_SURE * spread) / (1.0 + z2 / n)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::normal_pair;
+
+    /// Logits of a network that is as often right as it says: labels are drawn from its
+    /// probabilities.
+    fn calibrated(n: usize, rng: &mut ChaCha8Rng) -> Logits {
+        const N_CLASSES: usize = 10;
+        let mut logits = Logits::default();
+        for _ in 0..n {
+            let row: Vec<f32> = (0..N_CLASSES).map(|_| 3.0 * normal_pair(rng)[0]).collect();
+            let mut left = rng.random::<f32>();
+            let label = log_softmax(&row, 1.0).iter().position(|p| {
+                left -= p.exp();
+                left < 0.0
+            });
+            logits.labels.push(label.unwrap_or(N_CLASSES - 1));
+            logits.rows.push(row);
+        }
+        logits
+    }
+
+    #[test]
+    fn the_threshold_keeps_its_promise_on_other_drawings() {
+        const N_SAMPLES: usize = 100;
+        let mut rng = ChaCha8Rng::seed_from_u64(7);
+        // Other drawings, likeliest first: how often those from a probability on are right.
+        let mut fresh: Vec<f64> = (calibrated(40_000, &mut rng).log_probabilities(1.0))
+            .map(|(_, row)| f64::from(row.into_iter().fold(f32::NEG_INFINITY, f32::max).exp()))
+            .collect();
+        fresh.sort_by(|a, b| b.total_cmp(a));
+        let share_right = |threshold: f32| {
+            let sure = &fresh[..fresh.partition_point(|&p| p >= f64::from(threshold))];
+            if sure.is_empty() { 1.0 } else { sure.iter().sum::<f64>() / sure.len() as f64 }
+        };
+        let (mut n_broken, mut sum_above) = (0, 0.0);
+        for _ in 0..N_SAMPLES {
+            let (threshold, share_above) = calibrated(2000, &mut rng).threshold(1.0);
+            n_broken += usize::from(share_right(threshold) < SURE);
+            sum_above += share_above;
+        }
+        // 5 are promised; more than 11 would come up once in 200 times.
+        assert!(n_broken <= 11, "{n_broken} of {N_SAMPLES} thresholds promise too much");
+        // Nor does it promise nothing: with the best cut it would be half of all.
+        let share_above = sum_above / N_SAMPLES as f64;
+        assert!(share_above > 0.1, "{share_above}");
+    }
+
+    #[test]
+    fn equal_probabilities_lie_on_one_side_of_the_threshold() {
+        // A hundred right guesses and then a hundred wrong ones, all as probable.
+        let logits = Logits { labels: [[0; 100], [1; 100]].concat(), rows: vec![vec![9.0, 0.0]; 200] };
+        assert_eq!(logits.threshold(1.0), (1.0, 0.0));
+    }
 }

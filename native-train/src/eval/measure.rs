@@ -17,7 +17,8 @@ use crate::data::{DataSet, ReadReport, for_each_part};
 /// The shares of a drawing's points after which it is measured, besides the whole.
 const FRACTIONS: [f64; 3] = [0.25, 0.5, 0.75];
 
-/// Mistakes that are kept while measuring: several times more than a report shows, so that it can choose.
+/// Mistakes that are kept while measuring: several times more than a report shows, so that it can
+/// choose.
 const N_MISTAKES: usize = 2000;
 
 /// Guesses that are kept of a mistake.
@@ -113,8 +114,8 @@ pub struct Measurement {
 }
 
 impl Measurement {
-    /// A measurement of no drawings, for a network with these labels whose logits are divided by a temperature, for a pen that
-    /// is down or not.
+    /// A measurement of no drawings, for a network with these labels whose logits are divided by a
+    /// temperature, for a pen that is down or not.
     pub fn new(labels: Vec<String>, temperature: impl Fn(bool) -> f32) -> Self {
         let tally = Tally::new(labels.len());
         Self {
@@ -158,8 +159,8 @@ impl Measurement {
 
     /// Measures the network on more drawings, whole and in part.
     ///
-    /// A part is put into the data set's simplified form anew, as a browser does it while somebody draws: it fills the
-    /// square by itself. Where it ends within a stroke, the pen is down.
+    /// A part is put into the data set's simplified form anew, as a browser does it while somebody
+    /// draws: it fills the square by itself. Where it ends within a stroke, the pen is down.
     ///
     /// # Errors
     /// When the drawings have other classes than the network.
@@ -217,7 +218,8 @@ impl Measurement {
         Ok(())
     }
 
-    /// Adds drawings of things that the network does not know: whatever their words are, they do not count.
+    /// Adds drawings of things that the network does not know: whatever their words are, they do
+    /// not count.
     ///
     /// # Errors
     /// When the network gives numbers that are not finite.

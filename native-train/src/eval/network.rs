@@ -66,8 +66,9 @@ pub(crate) fn log_softmax(logits: &[f32], temperature: f32) -> Vec<f32> {
     row.into_iter().map(|value| value - shift).collect()
 }
 
-/// Runs the network over what `view` makes of each drawing; hands on the drawing's index and its log-probabilities
-/// `[K]` at the temperature for a pen that is down or not, in no particular order.
+/// Runs the network over what `view` makes of each drawing; hands on the drawing's index and its
+/// log-probabilities `[K]` at the temperature for a pen that is down or not, in no particular
+/// order.
 pub(crate) fn for_each_drawing<B: ModelBackend>(
     network: Network<'_, B>,
     temperature: impl Fn(bool) -> f32,

@@ -1,4 +1,5 @@
-//! Labels and log-probabilities in, counts out: everything that a measurement keeps of drawings it has seen.
+//! Labels and log-probabilities in, counts out: everything that a measurement keeps of drawings it
+//! has seen.
 //!
 //! A tally takes K x K counts and a few more, however many drawings it counts.
 
@@ -63,8 +64,9 @@ impl Confidences {
         self.bins.iter().sum()
     }
 
-    /// The probability that the first guess for one of these drawings is more probable than that for one of `others`, equal
-    /// ones counted half: the area under the curve of the receiver operating characteristic. Not a number without drawings.
+    /// The probability that the first guess for one of these drawings is more probable than that
+    /// for one of `others`, equal ones counted half: the area under the curve of the receiver
+    /// operating characteristic. Not a number without drawings.
     pub fn auroc(&self, others: &Self) -> f64 {
         let (mut less_probable, mut area) = (0.0, 0.0);
         for (&ours, &theirs) in self.bins.iter().zip(&others.bins) {
@@ -100,7 +102,8 @@ impl Tally {
         }
     }
 
-    /// Counts a drawing of category `label` with the network's log-probabilities `[K]`; gives its first guess.
+    /// Counts a drawing of category `label` with the network's log-probabilities `[K]`; gives its
+    /// first guess.
     ///
     /// Of equal probabilities the wrong one counts: a network that says nothing is never right.
     pub fn add(&mut self, label: usize, log_probabilities: &[f32]) -> usize {
@@ -182,8 +185,9 @@ impl Tally {
         Figures { n, top1, top3, top5, balanced_top1, balanced_top3, balanced_top5, loss }
     }
 
-    /// The expected calibration error (Guo et al., "On Calibration of Modern Neural Networks", 2017): by how much the
-    /// probability of the first guess and the share of right ones differ, mean over drawings, 0 to 1.
+    /// The expected calibration error (Guo et al., "On Calibration of Modern Neural Networks",
+    /// 2017): by how much the probability of the first guess and the share of right ones differ,
+    /// mean over drawings, 0 to 1.
     pub fn expected_calibration_error(&self) -> f64 {
         // n/N * |right/n - confidence/n|, where n is cancelled.
         let differences = self.bins.iter().map(|bin| (bin.n_right as f64 - bin.confidence).abs());

@@ -1,11 +1,12 @@
 //! A network in, the bytes of an ONNX model out.
 //!
-//! Inputs: `ink` float `[B, T, C]` and `lengths` int64 `[B]`, the rows that each drawing has, 0 to T; of a network with an image
-//! branch also `image` float `[B, 1, S, S]`, as [`InkBatch::images`](quickdraw_core::InkBatch::images). Output: `logits` float
-//! `[B, K]`. The graph does what [`Model::forward`](quickdraw_core::Model::forward) does, lengths included, so
-//! that a drawing's logits do not depend on its batch mates (the `cudnn_lstm` cell excepted, as everywhere); what
-//! `ink` holds past a drawing's rows is not read, and for that cell it must be zero. Operators are those of
-//! opset 17, which onnxruntime and onnxruntime-web have.
+//! Inputs: `ink` float `[B, T, C]` and `lengths` int64 `[B]`, the rows that each drawing has, 0 to
+//! T; of a network with an image branch also `image` float `[B, 1, S, S]`, as
+//! [`InkBatch::images`](quickdraw_core::InkBatch::images). Output: `logits` float `[B, K]`. The
+//! graph does what [`Model::forward`](quickdraw_core::Model::forward) does, lengths included, so
+//! that a drawing's logits do not depend on its batch mates (the `cudnn_lstm` cell excepted, as
+//! everywhere); what `ink` holds past a drawing's rows is not read, and for that cell it must be
+//! zero. Operators are those of opset 17, which onnxruntime and onnxruntime-web have.
 
 use std::collections::BTreeMap;
 
@@ -26,13 +27,15 @@ use super::protobuf::{
 const OPSET: i64 = 17;
 const IR_VERSION: i64 = 8;
 
-/// For each gate of ONNX (input, output, forget, cell) its place among ours (input, forget, cell, output).
+/// For each gate of ONNX (input, output, forget, cell) its place among ours (input, forget, cell,
+/// output).
 const GATES: [usize; 4] = [0, 3, 1, 2];
 
 /// Writes a network as ONNX. The labels and the name of the ink go along as `metadata_props`.
 ///
 /// # Errors
-/// When the network lacks a tensor that its configuration demands, which would be an error of this program.
+/// When the network lacks a tensor that its configuration demands, which would be an error of this
+/// program.
 pub fn to_bytes<B: Backend>(model: &Model<B>, labels: &[String]) -> Result<Vec<u8>> {
     let config = model.config();
     let mut graph = Graph { tensors: weights::tensors(model), nodes: Vec::new(), constants: BTreeMap::new() };
@@ -153,7 +156,8 @@ impl Graph {
         let mask = self.mask(&x, &lengths); // [B, 1, T]
         let mask = self.node("Transpose", &[&mask], vec![ints("perm", &[2, 0, 1])]); // [T, B, 1]
         x = self.node("Transpose", &[&x], vec![ints("perm", &[2, 0, 1])]); // [T, B, C]
-        // A drawing without rows gets one, which the mask takes away again: an LSTM of no steps is nothing ONNX knows.
+        // A drawing without rows gets one, which the mask takes away again: an LSTM of no steps is
+        // nothing ONNX knows.
         let one = self.whole_number(1);
         let counts = self.node("Max", &[&lengths, &one], vec![]);
         let seen = honours_lengths.then(|| self.cast(&counts, DataType::Int32));
@@ -186,8 +190,9 @@ impl Graph {
         self.node("Div", &[&sum, &stride], vec![])
     }
 
-    /// Batch normalisation as a factor and a summand for each channel, which so many dimensions follow. It stays apart from the
-    /// convolution along a drawing, because rows outside of it count as zero after the normalisation, not before.
+    /// Batch normalisation as a factor and a summand for each channel, which so many dimensions
+    /// follow. It stays apart from the convolution along a drawing, because rows outside of it
+    /// count as zero after the normalisation, not before.
     fn batch_norm(&mut self, norm: &str, x: &str, n_dims: usize) -> Result<Value> {
         let mut take = |name: &str| self.take(&format!("{norm}.{name}"));
         let (gamma, beta) = (take("gamma")?.values, take("beta")?.values);
@@ -215,7 +220,8 @@ impl Graph {
         let weight = self.constant(&name, &[n, channels, kernel_len], &values);
         let bias = self.weight(&format!("convs.{layer}.bias"))?;
         let left = (kernel_len - 1) / 2;
-        // With one row less than a whole window around, there is a window for every stride that is begun.
+        // With one row less than a whole window around, there is a window for every stride that is
+        // begun.
         let pads = [left as i64, (kernel_len - 1 - left) as i64];
         let attributes = vec![
             ints("kernel_shape", &[kernel_len as i64]),

@@ -1,8 +1,8 @@
 //! The messages of ONNX that a network needs, by the names and field numbers of `onnx.proto`.
 //!
-//! Declared by hand: the whole of ONNX would need a compiler of .proto files or a crate of thousands of generated lines
-//! for these ten messages, whose numbers can never change. What is `Option` here is written even when it is zero,
-//! as the official checker demands.
+//! Declared by hand: the whole of ONNX would need a compiler of .proto files or a crate of
+//! thousands of generated lines for these ten messages, whose numbers can never change. What is
+//! `Option` here is written even when it is zero, as the official checker demands.
 
 use prost::Message;
 

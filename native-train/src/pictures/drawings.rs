@@ -127,7 +127,8 @@ fn coverage(strokes: &Strokes, side: usize, pen: f32) -> Vec<f32> {
     covered
 }
 
-/// Draws into the square of `side` at `corner`; plotters' own lines have neither round ends nor soft edges.
+/// Draws into the square of `side` at `corner`; plotters' own lines have neither round ends nor
+/// soft edges.
 fn pixels<B: DrawingBackend>(
     area: &DrawingArea<B, Shift>,
     drawing: &Drawing,
@@ -163,7 +164,8 @@ pub fn characters(drawing: &Drawing, columns: usize, glyphs: Glyphs) -> String {
         let set = |x: usize, y: usize| is_set(across * column + x, down * row + y);
         match glyphs {
             Glyphs::Braille => {
-                // The bits of U+2800 run down the left column of three, then the right one, then the fourth row.
+                // The bits of U+2800 run down the left column of three, then the right one, then
+                // the fourth row.
                 let dots = [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (0, 3), (1, 3)];
                 let bits =
                     dots.iter().enumerate().map(|(bit, &(x, y))| u32::from(set(x, y)) << bit).sum::<u32>();

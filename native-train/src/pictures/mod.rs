@@ -1,4 +1,5 @@
-//! Pictures of drawings and figures: [`canvas`] is what all of them are drawn on, [`drawings`] are drawings alone.
+//! Pictures of drawings and figures: [`canvas`] is what all of them are drawn on, [`drawings`] are
+//! drawings alone.
 
 pub(crate) mod canvas;
 pub mod drawings;

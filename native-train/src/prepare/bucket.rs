@@ -14,7 +14,8 @@ pub(super) const CANDIDATES: usize = PRINTS.end;
 pub(super) const N_STREAMS: usize = CANDIDATES + 1;
 
 /// Bytes of a bucket that a thread has in memory together.
-pub(super) const MAX_BUCKET_BYTES: u64 = 2 << 20;
+/// Those of fifty million drawings have 25 MiB.
+pub(super) const MAX_BUCKET_BYTES: u64 = 64 << 20;
 
 /// A drawing that is kept if it is no duplicate and its class has room.
 pub(super) struct Candidate {
@@ -38,7 +39,8 @@ impl Candidate {
     }
 }
 
-/// Bytes of a drawing in a bucket before what [`pack`] made: length of that, order, number, candidate.
+/// Bytes of a drawing in a bucket before what [`pack`] made: length of that, order, number,
+/// candidate.
 const BUCKET_HEADER: usize = 4 + 8 + 8 + Candidate::BYTES;
 
 pub(super) fn bucket_header(
@@ -69,8 +71,8 @@ pub(super) struct Place {
     pub(super) is_eval: bool,
 }
 
-/// Reads one of `n_parts` of a bucket, those of the bits of the order that follow the bucket's: what of it is of these `orders`
-/// and not left out.
+/// Reads one of `n_parts` of a bucket, those of the bits of the order that follow the bucket's:
+/// what of it is of these `orders` and not left out.
 pub(super) fn read_part(
     reader: &mut Reader<'_>,
     bucket: usize,
@@ -142,7 +144,8 @@ mod tests {
         expected.sort();
         let spool = spool.finish().expect("room on the disk");
         let mut reader = spool.reader().expect("a file");
-        let n_parts = spool.n_parts(0x7f, MAX_BUCKET_BYTES);
+        const LIMIT: u64 = 2 << 20;
+        let n_parts = spool.n_parts(0x7f, LIMIT);
         assert_eq!(n_parts, 4);
         let (mut bytes, mut places, mut found) = (Vec::new(), Vec::new(), Vec::new());
         let orders = u128::from(half)..1 << 64;
@@ -150,7 +153,7 @@ mod tests {
             let part = (part, n_parts);
             read_part(&mut reader, 0x7f, part, &orders, &left_out, &mut bytes, &mut places)
                 .expect("a whole bucket");
-            assert!(bytes.len() as u64 <= MAX_BUCKET_BYTES);
+            assert!(bytes.len() as u64 <= LIMIT);
             found.extend(
                 places.iter().map(|place| {
                     (place.order, place.index, place.is_eval, bytes[place.at..place.end].to_vec())

@@ -14,7 +14,7 @@ pub(super) const PRINT_BYTES: usize = 16;
 pub(super) const N_PRINT_STREAMS: usize = 64;
 
 /// Bytes of fingerprints that are looked at together.
-const MAX_PRINTS_BYTES: u64 = 1 << 20;
+pub(super) const MAX_PRINTS_BYTES: u64 = 32 << 20;
 
 /// The one of those streams that a fingerprint belongs into.
 pub(super) fn print_stream(print: u64) -> usize {
@@ -25,13 +25,19 @@ pub(super) fn print_bytes(print: u64, number: u64) -> [u8; PRINT_BYTES] {
     (u128::from(print) | u128::from(number) << 64).to_le_bytes()
 }
 
-/// Tells `each` the number of every drawing one of whose fingerprints a drawing before it has. Equal fingerprints are
-/// in the same of the `streams`, and of that only a part is in memory at a time.
-pub(super) fn find_repeated(file: &Finished, streams: Range<usize>, mut each: impl FnMut(u64)) -> Result<()> {
+/// Tells `each` the number of every drawing one of whose fingerprints a drawing before it has.
+/// Equal fingerprints are in the same of the `streams`, and of that only a part of about
+/// `max_bytes` is in memory at a time.
+pub(super) fn find_repeated(
+    file: &Finished,
+    streams: Range<usize>,
+    max_bytes: u64,
+    mut each: impl FnMut(u64),
+) -> Result<()> {
     let mut reader = file.reader()?;
-    let mut prints: Vec<(u64, u64)> = Vec::with_capacity(MAX_PRINTS_BYTES as usize / PRINT_BYTES);
+    let mut prints: Vec<(u64, u64)> = Vec::new();
     for stream in streams {
-        let n_parts = file.n_parts(stream, MAX_PRINTS_BYTES);
+        let n_parts = file.n_parts(stream, max_bytes);
         for part in 0..n_parts {
             prints.clear();
             reader.read(stream, |bytes| {
@@ -70,8 +76,8 @@ impl Bits {
     }
 }
 
-/// Remembers fingerprints in memory of a fixed size (a Bloom filter). One that it calls new is new; the more it has seen,
-/// the more often it takes a new one for known.
+/// Remembers fingerprints in memory of a fixed size (a Bloom filter). One that it calls new is new;
+/// the more it has seen, the more often it takes a new one for known.
 pub(super) struct Seen(Vec<u64>);
 
 impl Seen {
@@ -107,7 +113,8 @@ mod tests {
         let folder = TempDir::new().expect("a folder");
         let path = folder.path().join("spool");
         let mut spool = Spool::open(path, 3, Mark::default(), |_, _| {}).expect("a file");
-        // Every 1000th drawing has the fingerprint of the one 500 before it, and every 5000th that of the one 2500 before.
+        // Every 1000th drawing has the fingerprint of the one 500 before it, and every 5000th that
+        // of the one 2500 before.
         let original = |number: u64| match number % 1000 {
             500 if number % 5000 == 2500 => number - 2500,
             500 => number - 500,
@@ -119,9 +126,10 @@ mod tests {
             spool.append(1, &[&print_bytes(print(number), number)]).expect("room on the disk");
         }
         let file = spool.finish().expect("room on the disk");
-        assert_eq!(file.n_parts(1, MAX_PRINTS_BYTES), 4);
+        const LIMIT: u64 = 1 << 20;
+        assert_eq!(file.n_parts(1, LIMIT), 4);
         let mut found = Vec::new();
-        find_repeated(&file, 1..3, |number| found.push(number)).expect("a whole file");
+        find_repeated(&file, 1..3, LIMIT, |number| found.push(number)).expect("a whole file");
         found.sort_unstable();
         let expected: Vec<u64> = (0..N).filter(|&number| original(number) != number).collect();
         assert_eq!(found, expected);

@@ -12,8 +12,10 @@ use indicatif::ProgressBar;
 use serde_json::Value;
 
 use super::bucket::{CANDIDATES, Candidate, N_STREAMS, PRINTS, bucket_header, bucket_of};
-use super::deduplicate::{Bits, PRINT_BYTES, Seen, find_repeated, print_bytes, print_stream};
-use super::manifest::is_repeatable;
+use super::deduplicate::{
+    Bits, MAX_PRINTS_BYTES, PRINT_BYTES, Seen, find_repeated, print_bytes, print_stream,
+};
+use super::manifest::{is_repeatable, sizes};
 use super::options::Options;
 use super::part::{Judged, Kept, Line, Message, PARTS_PER_READER, Part, Source, read_and_judge};
 use super::spool::{Finished, Spool};
@@ -43,15 +45,17 @@ pub(super) struct Gathered {
 pub(super) fn gather(files: &[PathBuf], mut gatherer: Gatherer<'_>, bar: &ProgressBar) -> Result<Gathered> {
     let options = gatherer.options;
     bar.set_position(gatherer.progress.n_files as u64);
-    let files = &files[gatherer.progress.n_files..];
-    let n_readers = thread::available_parallelism().map_or(1, usize::from);
+    let sizes = sizes(&gatherer.progress.asked);
+    let (files, sizes) = (&files[gatherer.progress.n_files..], &sizes[gatherer.progress.n_files..]);
+    let n_readers = rayon::current_num_threads();
     let enough = AtomicUsize::new(0);
     let (to, messages) = channel();
     let (done_with, spare) = channel();
     for _ in 0..PARTS_PER_READER * n_readers {
         done_with.send(Part::new()).context("no reader")?;
     }
-    let source = Arc::new(Mutex::new(Source { files, index: 0, records: None, enough: &enough, spare, to }));
+    let source =
+        Arc::new(Mutex::new(Source { files, sizes, index: 0, records: None, enough: &enough, spare, to }));
     thread::scope(|readers| {
         for _ in 0..n_readers {
             let source = Arc::clone(&source);
@@ -106,8 +110,8 @@ fn gather_file(
 
 /// Puts drawings into buckets.
 ///
-/// Which of them are duplicates is known when all are there. So that files are not read on in vain, a filter
-/// counts those that certainly are none.
+/// Which of them are duplicates is known when all are there. So that files are not read on in vain,
+/// a filter counts those that certainly are none.
 pub(super) struct Gatherer<'a> {
     options: &'a Options,
     folder: &'a Path,
@@ -186,7 +190,9 @@ impl<'a> Gatherer<'a> {
 
     /// Puts a drawing into its bucket, if its class has room.
     fn keep(&mut self, kept: &Kept, index: usize, word: &str, packed: &[u8]) -> Result<()> {
-        let is_eval = self.options.is_eval(kept.identity);
+        // Copies that are kept stay together, whatever their key_id.
+        let identity = if self.options.keep_duplicates { kept.content } else { kept.identity };
+        let is_eval = self.options.is_eval(identity);
         let certain = &mut self.progress.certain[index];
         if !has_room(certain, is_eval, self.options) {
             self.progress.summary.left_out.over_limit += 1;
@@ -233,12 +239,13 @@ impl<'a> Gatherer<'a> {
         self.progress.write(self.folder)
     }
 
-    /// Decides what is kept: in the order of the files what is no duplicate, as many as a class may have.
+    /// Decides what is kept: in the order of the files what is no duplicate, as many as a class may
+    /// have.
     fn finish(self) -> Result<Gathered> {
         let spool = self.spool.finish()?;
         drop(self.seen);
         let mut left_out = Bits::default();
-        find_repeated(&spool, PRINTS, |number| left_out.set(number))?;
+        find_repeated(&spool, PRINTS, MAX_PRINTS_BYTES, |number| left_out.set(number))?;
 
         let mut summary = self.progress.summary;
         let words: Vec<String> = self.progress.certain.into_iter().map(|class| class.name).collect();

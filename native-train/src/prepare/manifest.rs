@@ -42,7 +42,8 @@ pub(super) fn asked(files: &[PathBuf], options: &Options) -> Result<Value> {
     Ok(json!({"options": options, "inputs": inputs}))
 }
 
-/// The summary of what is in `out`, if that was made of the same; nothing if there is no such folder or an empty one.
+/// The summary of what is in `out`, if that was made of the same; nothing if there is no such
+/// folder or an empty one.
 pub(super) fn already_there(out: &Path, asked: &Value) -> Result<Option<Summary>> {
     let shown = out.display();
     if !out.exists() {
@@ -71,6 +72,11 @@ pub(super) fn already_there(out: &Path, asked: &Value) -> Result<Option<Summary>
     }
     let summary: Summary = serde_json::from_value(found["summary"].clone()).context("the summary")?;
     Ok(Some(Summary { was_there: true, ..summary }))
+}
+
+/// The size that each input had; nothing of standard input.
+pub(super) fn sizes(asked: &Value) -> Vec<Option<u64>> {
+    asked["inputs"].as_array().into_iter().flatten().map(|input| input["bytes"].as_u64()).collect()
 }
 
 /// Whether the inputs can be read once more.

@@ -15,7 +15,8 @@ const MAX_SHARDS: usize = 99_999;
 #[serde(rename_all = "kebab-case")]
 #[value(rename_all = "kebab-case")]
 pub enum Format {
-    /// The tutorial's TFRecords, for TensorFlow and for this program
+    /// The tutorial's TFRecords, for TensorFlow and for this program; `soft` labels are two
+    /// features more, soft_index and soft_probability
     #[default]
     Tfrecord,
     /// Lines of JSON as the data set has them, simplified
@@ -24,14 +25,16 @@ pub enum Format {
     NdjsonGz,
 }
 
-/// What to read, what to keep of it, and what to make of it. The same options and the same input give the same bytes.
+/// What to read, what to keep of it, and what to make of it. The same options and the same input
+/// give the same bytes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Options {
     /// What the shards are made of.
     pub format: Format,
     /// The most drawings of a class to train on.
     pub train_observations_per_class: usize,
-    /// The most drawings of a class to evaluate on. Of all drawings this share of both is put aside for it.
+    /// The most drawings of a class to evaluate on. Of all drawings this share of both is put aside
+    /// for it.
     pub eval_observations_per_class: usize,
     /// Files that the drawings of each side are scattered over.
     pub output_shards: usize,

@@ -1,4 +1,5 @@
-//! Parts of files on their way: threads read them in turns, and find out what can be told of each drawing alone.
+//! Parts of files on their way: threads read them in turns, and find out what can be told of each
+//! drawing alone.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -6,8 +7,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, sync_channel};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use quickdraw_core::{Drawing, Record};
+use serde_json::json;
 
 use super::options::{Format, Options};
 use crate::data::format::batch::Batch;
@@ -17,14 +19,16 @@ use crate::data::format::record::{Fields, Found};
 use crate::data::{set, write};
 use crate::hash::{FNV_OFFSET, fnv};
 
-/// The most points of a drawing in simplified form; real ones have a few dozen, and a thousandth of them 300.
+/// The most points of a drawing in simplified form; real ones have a few dozen, and a thousandth of
+/// them 300.
 const MAX_POINTS: usize = 2000;
 
-/// Parts of files on their way, for each thread that reads: one at work, and one that waits for those before it.
+/// Parts of files on their way, for each thread that reads: one at work, and one that waits for
+/// those before it.
 pub(super) const PARTS_PER_READER: usize = 2;
 
-/// A part of a file on its way: what was read, and then what became of it. When it is done with it takes the next part, so that
-/// the memory is that of a few, however many there are.
+/// A part of a file on its way: what was read, and then what became of it. When it is done with it
+/// takes the next part, so that the memory is that of a few, however many there are.
 #[derive(Default)]
 pub(super) struct Part {
     pub(super) batch: Batch,
@@ -79,6 +83,8 @@ pub(super) enum Message {
 /// The files, of which threads read one part after the other.
 pub(super) struct Source<'a> {
     pub(super) files: &'a [PathBuf],
+    /// The size of each when the run began; nothing of standard input.
+    pub(super) sizes: &'a [Option<u64>],
     pub(super) index: usize,
     /// Of the file that was begun.
     pub(super) records: Option<Records>,
@@ -90,8 +96,8 @@ pub(super) struct Source<'a> {
 }
 
 impl Source<'_> {
-    /// The next part, and where to send it when it is judged. Nothing at the end, and when nobody listens any more: then the run has
-    /// failed.
+    /// The next part, and where to send it when it is judged. Nothing at the end, and when nobody
+    /// listens any more: then the run has failed.
     pub(super) fn next(&mut self) -> Option<(Part, SyncSender<Part>)> {
         let mut part = self.spare.recv().ok()?;
         while let Some(path) = self.files.get(self.index) {
@@ -101,7 +107,7 @@ impl Source<'_> {
                     self.to.send(Message::Part(judged)).ok()?;
                     return Some((part, answer));
                 }
-                Ok(false) => Ok(()),
+                Ok(false) => self.check_size(path),
                 Err(error) => Err(error),
             };
             self.records = None;
@@ -109,6 +115,16 @@ impl Source<'_> {
             self.to.send(Message::End(end)).ok()?;
         }
         None
+    }
+
+    /// Checks that a file that was read to its end is as long as it was: one that was cut meanwhile
+    /// ends as a shorter one.
+    fn check_size(&self, path: &Path) -> Result<()> {
+        let Some(before) = self.sizes.get(self.index).copied().flatten() else { return Ok(()) };
+        let shown = path.display();
+        let now = path.metadata().with_context(|| format!("{shown}: cannot be read to its end"))?.len();
+        ensure!(now == before, "{shown}: has {now} bytes, and had {before} before it was read");
+        Ok(())
     }
 
     /// The next part of a file; false at its end.
@@ -254,10 +270,12 @@ fn content_hash(strokes: &[u8]) -> u64 {
     })
 }
 
-/// Appends the fields of a line of JSON besides `word` and `drawing`, and the strokes: length of the fields, fields, strokes.
+/// Appends what is told of a drawing, and its strokes: length of the text, text, strokes. The text
+/// are the fields of a line of JSON besides `word` and `drawing`, or the soft labels, if there are
+/// some, where nothing else is written.
 fn pack(fields: &Fields<'_>, strokes: &[u8], format: Format, packed: &mut Vec<u8>) {
     let text = match format {
-        Format::Tfrecord => String::new(),
+        Format::Tfrecord => fields.soft.as_ref().map_or(String::new(), |soft| json!(soft).to_string()),
         Format::Ndjson | Format::NdjsonGz => write::fields(fields),
     };
     packed.extend((text.len() as u32).to_le_bytes());

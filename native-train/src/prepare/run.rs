@@ -11,19 +11,19 @@ use super::manifest::{self, already_there, asked};
 use super::options::Options;
 use super::shards::write_shards;
 use super::summary::Summary;
-use super::workspace::{Progress, Workspace};
+use super::workspace::{Progress, Workspace, remove_lock};
 use crate::data::{Inputs, find_inputs};
 use crate::tell::tell;
 
 /// Reads `inputs` (files, folders, patterns, `-`) and writes the folder `out`.
 ///
-/// If `out` is already what the same options make of the same inputs, nothing is done. Problems that are no errors are told on
-/// standard error.
+/// If `out` is already what the same options make of the same inputs, nothing is done. Problems
+/// that are no errors are told on standard error.
 ///
 /// # Errors
-/// Options out of their range; inputs that are not there; a file that cannot be read to its end or is of no known form; with
-/// `strict` a bad line; not a single drawing to keep; an `out` that holds something else; another run at
-/// work on it; a full disk.
+/// Options out of their range; inputs that are not there; a file that cannot be read to its end or
+/// is of no known form; with `strict` a bad line; not a single drawing to keep; an `out` that holds
+/// something else; another run at work on it; a full disk.
 pub fn prepare(inputs: &[PathBuf], out: &Path, options: &Options, quiet: bool) -> Result<Summary> {
     run(inputs, out, options, quiet, false)
 }
@@ -33,7 +33,8 @@ pub fn prepare(inputs: &[PathBuf], out: &Path, options: &Options, quiet: bool) -
 /// others by now.
 ///
 /// # Errors
-/// As [`prepare`]; an interrupted run with other options or of other files, or what it left is damaged.
+/// As [`prepare`]; an interrupted run with other options or of other files, or what it left is
+/// damaged.
 pub fn resume(inputs: &[PathBuf], out: &Path, options: &Options, quiet: bool) -> Result<Summary> {
     run(inputs, out, options, quiet, true)
 }
@@ -43,6 +44,7 @@ fn run(inputs: &[PathBuf], out: &Path, options: &Options, quiet: bool, is_resume
     let found = find_inputs(inputs)?;
     let asked = asked(&found.files, options)?;
     if let Some(summary) = already_there(out, &asked)? {
+        remove_lock(out);
         return Ok(summary);
     }
     let (workspace, progress) = Workspace::claim(out, is_resumed.then_some(&asked))?;

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::ops::Range;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context, Result, bail};
 use flate2::Compression;
@@ -24,10 +25,12 @@ use crate::data::write;
 use crate::fs::write_synced;
 use crate::hash::hex;
 
-/// Groups of shards that threads write, each group from its buckets: few enough that not many buckets are read for two.
+/// Groups of shards that threads write, each group from its buckets: few enough that not many
+/// buckets are read for two.
 const MAX_GROUPS: usize = 64;
 
-/// Writes the drawings of the buckets into shards, and the lists of classes; fills in the summary's classes in their order.
+/// Writes the drawings of the buckets into shards, and the lists of classes; fills in the summary's
+/// classes in their order.
 pub(super) fn write_shards(
     folder: &Path,
     gathered: &mut Gathered,
@@ -35,15 +38,17 @@ pub(super) fn write_shards(
 ) -> Result<Vec<Written>> {
     let (class_of, classes) = in_order(gathered, options);
     gathered.summary.classes = classes;
+    let soft_labels = SoftLabels::new(&gathered.summary.classes);
     let n_shards = options.output_shards;
     let n_groups = n_shards.min(MAX_GROUPS);
     let groups: Vec<Vec<Vec<Written>>> = (0..n_groups)
         .into_par_iter()
         .map(|group| {
             let shards = group * n_shards / n_groups..(group + 1) * n_shards / n_groups;
-            write_group(folder, gathered, &class_of, shards, options)
+            write_group(folder, gathered, &class_of, &soft_labels, shards, options)
         })
         .collect::<Result<_>>()?;
+    gathered.summary.unknown_soft = soft_labels.n_unknown.into_inner();
     let n_sides = if options.eval_observations_per_class > 0 { 2 } else { 1 };
     let mut files: Vec<Written> = Vec::new();
     for side in 0..n_sides {
@@ -72,16 +77,17 @@ fn write_group(
     folder: &Path,
     gathered: &Gathered,
     class_of: &[usize],
+    soft_labels: &SoftLabels,
     shards: Range<usize>,
     options: &Options,
 ) -> Result<Vec<Vec<Written>>> {
     let first_order = |shard: usize| ((shard as u128) << 64).div_ceil(options.output_shards as u128);
     let orders = first_order(shards.start)..first_order(shards.end);
-    let mut sides = vec![Side::new(folder, "training", shards.clone(), options)];
+    let mut sides = vec![Side::new(folder, "training", shards.clone(), options, soft_labels)];
     if options.eval_observations_per_class > 0 {
-        sides.push(Side::new(folder, "eval", shards, options));
+        sides.push(Side::new(folder, "eval", shards, options, soft_labels));
     }
-    let (mut bytes, mut places) = (Vec::with_capacity(MAX_BUCKET_BYTES as usize), Vec::new());
+    let (mut bytes, mut places) = (Vec::new(), Vec::new());
     let mut reader = gathered.spool.reader()?;
     for bucket in bucket_of(orders.start)..=bucket_of(orders.end - 1) {
         let n_parts = gathered.spool.n_parts(bucket, MAX_BUCKET_BYTES);
@@ -111,6 +117,32 @@ fn in_order(gathered: &Gathered, options: &Options) -> (Vec<usize>, Vec<ClassCou
     let none = |name: &String| ClassCount { name: name.clone(), ..ClassCount::default() };
     let classes = names.iter().map(|&name| met.get(name).map_or_else(|| none(name), |&count| count.clone()));
     (gathered.words.iter().map(|word| index_of[word]).collect(), classes.collect())
+}
+
+/// The classes of soft labels, and how many of others were met, which TFRecords cannot hold.
+struct SoftLabels {
+    index_of: HashMap<String, usize>,
+    n_unknown: AtomicUsize,
+}
+
+impl SoftLabels {
+    fn new(classes: &[ClassCount]) -> Self {
+        let names = classes.iter().map(|class| class.name.clone());
+        Self { index_of: names.zip(0..).collect(), n_unknown: AtomicUsize::new(0) }
+    }
+
+    /// Those of a text that a bucket has of a drawing.
+    fn read(&self, text: &str) -> Result<Vec<(usize, f32)>> {
+        if text.is_empty() {
+            return Ok(Vec::new());
+        }
+        let named: BTreeMap<String, f32> = serde_json::from_str(text).context("a bucket is damaged")?;
+        let n = named.len();
+        let soft: Vec<(usize, f32)> =
+            named.into_iter().filter_map(|(name, p)| Some((*self.index_of.get(&name)?, p))).collect();
+        self.n_unknown.fetch_add(n - soft.len(), Ordering::Relaxed);
+        Ok(soft)
+    }
 }
 
 /// Writes through, counts and hashes.
@@ -156,19 +188,27 @@ impl Write for Output {
     }
 }
 
-/// Shards of one side, which are written one after the other, because buckets come in the order of the drawings.
+/// Shards of one side, which are written one after the other, because buckets come in the order of
+/// the drawings.
 struct Side<'a> {
     folder: &'a Path,
     name: &'static str,
     shards: Range<usize>,
     options: &'a Options,
+    soft_labels: &'a SoftLabels,
     current: Option<(Output, usize)>,
     done: Vec<Written>,
 }
 
 impl<'a> Side<'a> {
-    fn new(folder: &'a Path, name: &'static str, shards: Range<usize>, options: &'a Options) -> Self {
-        Self { folder, name, shards, options, current: None, done: Vec::new() }
+    fn new(
+        folder: &'a Path,
+        name: &'static str,
+        shards: Range<usize>,
+        options: &'a Options,
+        soft_labels: &'a SoftLabels,
+    ) -> Self {
+        Self { folder, name, shards, options, soft_labels, current: None, done: Vec::new() }
     }
 
     /// The shard that is written, or the next one.
@@ -192,7 +232,10 @@ impl<'a> Side<'a> {
         let Some((out, n_records)) = &mut self.current else { bail!("no shard is open") };
         *n_records += 1;
         let written = match self.options.format {
-            Format::Tfrecord => tfrecord::write_record(out, &example::encode(drawing, class)),
+            Format::Tfrecord => {
+                let soft = self.soft_labels.read(fields)?;
+                tfrecord::write_record(out, &example::encode(drawing, class, &soft))
+            }
             Format::Ndjson | Format::NdjsonGz => out.write_all(write::line(drawing, fields, word).as_bytes()),
         };
         written.with_context(|| format!("{}: cannot be written", self.file_name(shard as usize)))

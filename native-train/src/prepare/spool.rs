@@ -1,9 +1,11 @@
-//! What `prepare` puts aside on the disk between reading and writing, so that its memory does not grow with the data.
+//! What `prepare` puts aside on the disk between reading and writing, so that its memory does not
+//! grow with the data.
 //!
-//! It is one file, because hundreds take longer to make and to remove than a small data set takes to read. Records of many streams
-//! are gathered in memory, each stream by itself, and appended to the file in chunks of whole records. Nothing is ever written over: so a state is
-//! known by the file's length, an interrupted run goes on from it by cutting off what came later, and a sum tells whether the disk still
-//! holds what was written.
+//! It is one file, because hundreds take longer to make and to remove than a small data set takes
+//! to read. Records of many streams are gathered in memory, each stream by itself, and appended to
+//! the file in chunks of whole records. Nothing is ever written over: so a state is known by the
+//! file's length, an interrupted run goes on from it by cutting off what came later, and a sum
+//! tells whether the disk still holds what was written.
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom, Write};
@@ -51,8 +53,8 @@ pub(super) struct Spool {
 }
 
 impl Spool {
-    /// Opens the file of so many streams at its state `mark`, and hands all chunks before it to `each` with the numbers of their
-    /// streams; a new one at its beginning.
+    /// Opens the file of so many streams at its state `mark`, and hands all chunks before it to
+    /// `each` with the numbers of their streams; a new one at its beginning.
     pub(super) fn open(
         path: PathBuf,
         n_streams: usize,
@@ -139,7 +141,8 @@ pub(super) struct Finished {
 }
 
 impl Finished {
-    /// In how many parts a stream is to be read so that each takes about `limit` bytes at most: a power of two.
+    /// In how many parts a stream is to be read so that each takes about `limit` bytes at most: a
+    /// power of two.
     pub(super) fn n_parts(&self, stream: usize, limit: u64) -> u64 {
         let n_bytes: u64 = self.chunks[stream].iter().map(|chunk| u64::from(chunk.n_bytes)).sum();
         n_bytes.div_ceil(limit).next_power_of_two()

@@ -44,7 +44,8 @@ pub struct ClassCount {
 /// What was made.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
-    /// Drawings and bad lines that were read. Not every file is read to its end: one of a class that is complete is not.
+    /// Drawings and bad lines that were read. Not every file is read to its end: one of a class
+    /// that is complete is not.
     pub read: usize,
     /// Drawings to train on.
     pub train: usize,
@@ -58,6 +59,9 @@ pub struct Summary {
     pub examples: Vec<String>,
     /// Every class in the order of its index.
     pub classes: Vec<ClassCount>,
+    /// Soft labels of classes that have no drawing, which TFRecords cannot hold.
+    #[serde(default)]
+    pub unknown_soft: usize,
     /// Files that were not read, because they are not named as files of drawings.
     #[serde(default)]
     pub other_files: usize,
@@ -124,6 +128,9 @@ impl fmt::Display for Summary {
             if n > 0 {
                 write!(f, "\nleft out: {n} {reason}")?;
             }
+        }
+        if self.unknown_soft > 0 {
+            write!(f, "\nleft out: {} soft labels of classes without drawings", self.unknown_soft)?;
         }
         if self.other_files > 0 {
             write!(f, "\nother files passed over: {}", self.other_files)?;

@@ -13,8 +13,13 @@ use super::spool::Mark;
 use super::summary::{ClassCount, Summary};
 use crate::fs::{sync_folder, try_lock, write_atomic};
 
-/// By this file a folder is known as one that an interrupted run left behind; it is locked as long as one is at work.
+/// By this file a folder is known as one that an interrupted run left behind; it is locked as long
+/// as one is at work.
 const LOCK: &str = "prepare.lock";
+
+/// Whether a folder gets its name while its lock is there and open, so that an interruption leaves
+/// a folder that is known as one of ours, or a whole one. Windows does not rename such a folder.
+const LOCK_GOES_LAST: bool = cfg!(not(windows));
 
 /// How far an interrupted run had come.
 const PROGRESS: &str = "progress.json";
@@ -32,7 +37,8 @@ pub(super) struct Workspace {
 }
 
 impl Workspace {
-    /// Makes the folder. To resume what was `asked` for it also tells how far an interrupted run had come.
+    /// Makes the folder. To resume what was `asked` for it also tells how far an interrupted run
+    /// had come.
     pub(super) fn claim(out: &Path, asked: Option<&Value>) -> Result<(Self, Progress)> {
         let mut name = out
             .file_name()
@@ -64,7 +70,8 @@ impl Workspace {
         };
         for entry in fs::read_dir(&folder).with_context(|| format!("{shown}: cannot be listed"))? {
             let path = entry?.path();
-            if path != lock && progress.is_none() {
+            let is_used = progress.is_some() && [PROGRESS, SPOOL].iter().any(|name| path.ends_with(name));
+            if path != lock && !is_used {
                 fs::remove_file(&path).with_context(|| format!("{}: cannot be removed", path.display()))?;
             }
         }
@@ -93,7 +100,8 @@ impl Workspace {
     pub(super) fn finish(mut self, out: &Path) -> Result<()> {
         let shown = out.display();
         // Without the first nothing of the others is used.
-        for name in [PROGRESS, SPOOL, LOCK] {
+        let all = [PROGRESS, SPOOL, LOCK];
+        for name in if LOCK_GOES_LAST { &all[..2] } else { &all[..] } {
             match fs::remove_file(self.folder.join(name)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     return Err(error).with_context(|| format!("{shown}: cannot be finished"));
@@ -108,8 +116,15 @@ impl Workspace {
         }
         fs::rename(&self.folder, out).with_context(|| format!("{shown}: cannot be given its name"))?;
         self.is_finished = true;
+        remove_lock(out);
         out.parent().map_or(Ok(()), sync_folder)
     }
+}
+
+/// Removes the lock of a folder that is finished; an interruption may have left it there.
+pub(super) fn remove_lock(out: &Path) {
+    // An empty file does no harm, and the next run tries again.
+    let _ = fs::remove_file(out.join(LOCK));
 }
 
 impl Drop for Workspace {

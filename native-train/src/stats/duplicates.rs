@@ -8,8 +8,9 @@ use serde::Serialize;
 /// The most frequent ones that are told.
 const MAX_EXAMPLES: usize = 10;
 
-/// How often each drawing occurs: exactly while there are at most so many different ones; with more, only of those whose hash ends in a zero
-/// bit, then in two and so on, which are a random half, a quarter and so on of the drawings, with all their copies.
+/// How often each drawing occurs: exactly while there are at most so many different ones; with
+/// more, only of those whose hash ends in a zero bit, then in two and so on, which are a random
+/// half, a quarter and so on of the drawings, with all their copies.
 #[derive(Debug, Default)]
 pub(super) struct Distinct {
     occurrences: HashMap<u64, Occurrences>,
@@ -89,7 +90,8 @@ pub(super) fn place(files: &[PathBuf], file: usize, number: u64) -> String {
 /// Drawings that occur more than once, point for point.
 #[derive(Clone, Debug, Serialize)]
 pub struct Duplicates {
-    /// 1 where all numbers are exact; otherwise they were counted for this part of the drawings and multiplied.
+    /// 1 where all numbers are exact; otherwise they were counted for this part of the drawings and
+    /// multiplied.
     pub estimated_from: f64,
     /// Drawings that differ.
     pub different_drawings: u64,

@@ -101,7 +101,8 @@ pub struct Figures {
     pub points: Sizes,
     /// Strokes of a drawing.
     pub strokes: Sizes,
-    /// Length of all its strokes together, in units of its file: of the larger side's 255th in simplified drawings.
+    /// Length of all its strokes together, in units of its file: of the larger side's 255th in
+    /// simplified drawings.
     pub length: Sizes,
     /// Share that the game recognised, of those that say.
     pub recognised: Option<f64>,
@@ -153,7 +154,8 @@ pub(super) fn hash(drawing: &Drawing) -> u64 {
     })
 }
 
-/// Seconds since 1970 of a time as files write it: `2017-03-21 12:36:53.49503 UTC`, or the seconds themselves.
+/// Seconds since 1970 of a time as files write it: `2017-03-21 12:36:53.49503 UTC`, or the seconds
+/// themselves.
 pub(super) fn seconds(text: &str) -> Option<i64> {
     let text = text.trim().trim_end_matches("UTC").trim_end();
     if let Ok(seconds) = text.parse::<i64>() {

@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-/// Counts of whole numbers: exactly below 64, above that in buckets of a thirty-second of an octave.
+/// Counts of whole numbers: exactly below 64, above that in buckets of a thirty-second of an
+/// octave.
 #[derive(Clone, Debug, Default)]
 pub struct Histogram {
     buckets: Vec<u64>,
@@ -75,7 +76,8 @@ impl Histogram {
         if self.n == 0 { 0.0 } else { self.sum as f64 / self.n as f64 }
     }
 
-    /// Counts in bars of equal width from 0 up to `end`; a bucket wider than a bar is spread over those it covers.
+    /// Counts in bars of equal width from 0 up to `end`; a bucket wider than a bar is spread over
+    /// those it covers.
     pub(crate) fn bars(&self, end: u64, n_bars: usize) -> Vec<f64> {
         let mut bars = vec![0.0; n_bars];
         let width = end as f64 / n_bars as f64;

@@ -23,7 +23,8 @@ const N_ROWS: usize = 70;
 const ROW: i32 = 15;
 const COLUMN: i32 = 330;
 
-/// `histograms.svg` and `histograms.png`: points, strokes and lengths of drawings, and where they come from.
+/// `histograms.svg` and `histograms.png`: points, strokes and lengths of drawings, and where they
+/// come from.
 pub(crate) fn histograms(folder: &Path, stats: &Stats, summary: &Summary) -> Result<()> {
     let [svg, png] = paths(folder, "histograms");
     picture(SVGBackend::new(&svg, SIZE), &svg, |area| panels(area, stats, summary))?;

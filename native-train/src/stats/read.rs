@@ -22,12 +22,13 @@ use crate::hash::{FNV_OFFSET, fnv, mix};
 use crate::numbers::thousands;
 use crate::sync::locked;
 
-/// Categories and countries that are counted apart; drawings of further ones only count in the sums.
+/// Categories and countries that are counted apart; drawings of further ones only count in the
+/// sums.
 const MAX_CLASSES: usize = 1024;
 const MAX_COUNTRIES: usize = 1024;
 
-/// Different drawings that are remembered to find duplicates. The whole program then takes up to 240 MB, most while their
-/// table grows.
+/// Different drawings that are remembered to find duplicates. The whole program then takes up to
+/// 240 MB, most while their table grows.
 const MAX_DISTINCT: usize = 1_800_000;
 
 /// Drawings that a thread hashes before it waits for the others.
@@ -271,7 +272,8 @@ impl Stats {
         }
     }
 
-    /// Tells what is wrong with a file, whose words are given with their numbers of drawings and first lines.
+    /// Tells what is wrong with a file, whose words are given with their numbers of drawings and
+    /// first lines.
     fn judge_file(&mut self, index: usize, path: &Path, words: &BTreeMap<String, (u64, u64)>) {
         let n = self.all.n;
         let n_bad = self.oddities.get(&Oddity::NoDrawing).map_or(0, |places| places.n);

@@ -15,8 +15,8 @@ use crate::numbers::thousands;
 use crate::pictures::drawings;
 
 impl Stats {
-    /// Writes `stats.json`, `classes.csv`, `histograms` and `classes` as SVG and PNG, and a sheet of each category into
-    /// `folder`, which is made where it is missing.
+    /// Writes `stats.json`, `classes.csv`, `histograms` and `classes` as SVG and PNG, and a sheet
+    /// of each category into `folder`, which is made where it is missing.
     ///
     /// # Errors
     /// When the folder cannot be made or a file cannot be written.

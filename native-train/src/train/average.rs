@@ -6,15 +6,15 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use quickdraw_core::Model;
 
-/// The decay after a step, the first of which is 1: less than asked for in the first steps, when the past is mostly the
-/// random start (as TensorFlow's `ExponentialMovingAverage` with `num_updates`). From trained weights it is what was asked
-/// for at once.
+/// The decay after a step, the first of which is 1: less than asked for in the first steps, when
+/// the past is mostly the random start (as TensorFlow's `ExponentialMovingAverage` with
+/// `num_updates`). From trained weights it is what was asked for at once.
 pub fn decay_after(step: u64, decay: f64, starts_trained: bool) -> f64 {
     if starts_trained { decay } else { decay.min((1 + step) as f64 / (10 + step) as f64) }
 }
 
-/// Moves `average` towards `model` after a step; the weight of the past is `decay`. The statistics of batch normalisation
-/// are averaged likewise.
+/// Moves `average` towards `model` after a step; the weight of the past is `decay`. The statistics
+/// of batch normalisation are averaged likewise.
 pub fn update<B: AutodiffBackend>(
     average: Model<B::InnerBackend>,
     model: &Model<B>,
@@ -25,7 +25,8 @@ pub fn update<B: AutodiffBackend>(
     model.valid().map(&mut Blend { before, decay })
 }
 
-/// The weights of a network by the ids of its parameters. Burn's gradients are a map from ids to tensors of any rank.
+/// The weights of a network by the ids of its parameters. Burn's gradients are a map from ids to
+/// tensors of any rank.
 #[derive(Default)]
 struct Weights(GradientsParams);
 

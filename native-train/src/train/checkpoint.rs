@@ -1,8 +1,9 @@
 //! A run in progress on disk: everything that is needed to go on exactly.
 //!
-//! `OUT/checkpoints/step-000001234/` holds the network, the moving average of its weights if there is one, the
-//! optimizer's moments and the state of the run, which has the sums of the other files. A
-//! checkpoint is written under another name, synced and renamed, so one that has its name is whole.
+//! `OUT/checkpoints/step-000001234/` holds the network, the moving average of its weights if there
+//! is one, the optimizer's moments and the state of the run, which has the sums of the other files.
+//! A checkpoint is written under another name, synced and renamed, so one that has its name is
+//! whole.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -132,7 +133,8 @@ impl Checkpoint {
                 path.display()
             );
         }
-        // From the file: the recorder of bytes, which writes the same, panics on a record that is cut short.
+        // From the file: the recorder of bytes, which writes the same, panics on a record that is
+        // cut short.
         BinFileRecorder::<FullPrecisionSettings>::default().load(path.clone(), device).with_context(|| {
             format!("{} cannot be read, or is damaged or of another network", path.display())
         })
@@ -162,7 +164,8 @@ pub struct Contents {
 /// Writes a checkpoint, and removes all but the newest `keep` and that of the best evaluation.
 ///
 /// # Errors
-/// When the disk is full or the folder cannot be written; the checkpoints before are then still there.
+/// When the disk is full or the folder cannot be written; the checkpoints before are then still
+/// there.
 pub fn save(out: &Path, state: &RunState, contents: &Contents, keep: usize) -> Result<()> {
     let root = out.join(FOLDER);
     let whole = root.join(format!("{PREFIX}{:09}", state.step));

@@ -1,4 +1,5 @@
-//! The options of a run and what follows from them alone: checks, the learning rate of a step, the loader's options.
+//! The options of a run and what follows from them alone: checks, the learning rate of a step, the
+//! loader's options.
 
 use anyhow::{Result, ensure};
 use quickdraw_core::ModelConfig;
@@ -12,14 +13,16 @@ use crate::data::{Augmentation, LoaderConfig, Sampling};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum OptimizerKind {
-    /// Adam with decoupled weight decay (Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2019).
+    /// Adam with decoupled weight decay (Loshchilov and Hutter, "Decoupled Weight Decay
+    /// Regularization", 2019).
     #[default]
     #[value(name = "adamw")]
     #[serde(rename = "adamw")]
     AdamW,
-    /// Muon for the matrices of convolutions and LSTMs (Jordan et al., "Muon: An optimizer for hidden layers in neural
-    /// networks", 2024): the momentum, made orthogonal, so that a step is as long in every direction. AdamW for biases and
-    /// the last layer. Fewer steps to the same loss, each of them longer: for large batches.
+    /// Muon for the matrices of convolutions and LSTMs (Jordan et al., "Muon: An optimizer for
+    /// hidden layers in neural networks", 2024): the momentum, made orthogonal, so that a step is
+    /// as long in every direction. AdamW for biases and the last layer. Fewer steps to the same
+    /// loss, each of them longer: for large batches.
     Muon,
 }
 
@@ -41,7 +44,8 @@ pub struct TrainConfig {
     pub steps: u64,
     /// Drawings a batch.
     pub batch_size: usize,
-    /// Batches a step, whose gradients are averaged: as one batch so many times as large, in the memory of one.
+    /// Batches a step, whose gradients are averaged: as one batch so many times as large, in the
+    /// memory of one.
     pub accumulate: usize,
     /// How weights follow their gradients. Checkpoints from before there was a choice have none.
     #[serde(default)]
@@ -56,16 +60,18 @@ pub struct TrainConfig {
     pub weight_decay: f32,
     /// Gradients are scaled down to this norm over all parameters together.
     pub gradient_clipping_norm: f64,
-    /// Weight of the past in the moving average of the weights, which is then what is evaluated and kept; 0 is off.
+    /// Weight of the past in the moving average of the weights, which is then what is evaluated and
+    /// kept; 0 is off.
     pub ema: f64,
-    /// The last so many steps learn with weights rounded to 8 bits ([`quickdraw_core::weights::rounded`]), and such are
-    /// evaluated and kept; 0 is off.
+    /// The last so many steps learn with weights rounded to 8 bits
+    /// ([`quickdraw_core::weights::rounded`]), and such are evaluated and kept; 0 is off.
     pub quantized_steps: u64,
     /// Share of the targets that is spread over all classes.
     pub label_smoothing: f32,
     /// Share of the soft labels in the targets of drawings that have some.
     pub soft_weight: f32,
-    /// Soft labels are raised to the inverse of it. Checkpoints from before there was a choice have none.
+    /// Soft labels are raised to the inverse of it. Checkpoints from before there was a choice have
+    /// none.
     #[serde(default = "one")]
     pub soft_temperature: f32,
     /// Which drawings come next.
@@ -126,9 +132,10 @@ impl TrainConfig {
 
     /// What trains best in the same time.
     ///
-    /// Batches of 128 use the processor well; the learning rate suits that size and falls to zero, which is worth
-    /// more than any number of steps at a constant one; classes are drawn alike, however many drawings they have;
-    /// varied drawings, smoothed labels and a little weight decay keep few drawings a class from being learnt by heart.
+    /// Batches of 128 use the processor well; the learning rate suits that size and falls to zero,
+    /// which is worth more than any number of steps at a constant one; classes are drawn alike,
+    /// however many drawings they have; varied drawings, smoothed labels and a little weight decay
+    /// keep few drawings a class from being learnt by heart.
     pub fn fast() -> Self {
         Self {
             steps: 20_000,
@@ -148,8 +155,9 @@ impl TrainConfig {
         }
     }
 
-    /// What gives the best network of the browser's size, in several times the steps: stronger variations, unfinished drawings
-    /// and drawings as browsers get them among them, a rate that stays until the last fifth, and an end in 8 bits.
+    /// What gives the best network of the browser's size, in several times the steps: stronger
+    /// variations, unfinished drawings and drawings as browsers get them among them, a rate that
+    /// stays until the last fifth, and an end in 8 bits.
     pub fn best() -> Self {
         Self {
             steps: 60_000,
@@ -237,7 +245,8 @@ impl TrainConfig {
         self.batch_size * self.accumulate
     }
 
-    /// What the loader makes for the run from a step on; it numbers batches, of which a step takes several.
+    /// What the loader makes for the run from a step on; it numbers batches, of which a step takes
+    /// several.
     pub(super) fn loader(&self, model: &ModelConfig, start_step: u64) -> LoaderConfig {
         LoaderConfig {
             batch_size: self.batch_size,

@@ -28,8 +28,9 @@ pub struct Job {
     pub out: PathBuf,
     /// Go on with the run in that folder.
     pub resume: bool,
-    /// Model folders whose weights the network begins with, instead of random ones: one, or one for each branch; the last layer only
-    /// if all know the same classes. They do not matter to a run that is resumed.
+    /// Model folders whose weights the network begins with, instead of random ones: one, or one for
+    /// each branch; the last layer only if all know the same classes. They do not matter to a run
+    /// that is resumed.
     pub init_from: Vec<PathBuf>,
     /// No display.
     pub quiet: bool,
@@ -40,10 +41,12 @@ pub struct Job {
 pub struct Outcome {
     /// Steps done.
     pub step: u64,
-    /// Whether it is done: all steps, or as many as early stopping allowed. If not, it was interrupted and can be resumed.
+    /// Whether it is done: all steps, or as many as early stopping allowed. If not, it was
+    /// interrupted and can be resumed.
     pub finished: bool,
     /// The last evaluation on the validation part.
     pub validation: Evaluation,
-    /// Share of the time that was spent waiting for batches, 0 to 1, as [`Summary`](super::metrics::Summary) has it.
+    /// Share of the time that was spent waiting for batches, 0 to 1, as
+    /// [`Summary`](super::metrics::Summary) has it.
     pub waiting: f64,
 }

@@ -1,8 +1,9 @@
 //! Drawings in, a run folder with a model folder out.
 //!
-//! [`train`](fn@train) is the training loop from top to bottom. What a [`Job`] asks for is in [`TrainConfig`] and [`Schedule`]; a
-//! step is [`gradients`] and an [`optimizer`](fn@optimizer); a run is resumed from its [`checkpoint`]s; the run folder keeps its
-//! metrics, for people, programs and TensorBoard.
+//! [`train`](fn@train) is the training loop from top to bottom. What a [`Job`] asks for is in
+//! [`TrainConfig`] and [`Schedule`]; a step is [`gradients`] and an [`optimizer`](fn@optimizer); a
+//! run is resumed from its [`checkpoint`]s; the run folder keeps its metrics, for people, programs
+//! and TensorBoard.
 
 mod average;
 pub mod checkpoint;
@@ -26,5 +27,5 @@ pub use metrics::Summary;
 pub use optimizer::{OptimizerState, WeightOptimizer, optimizer};
 pub use run::train;
 pub use schedule::Schedule;
-pub use state::{RunState, SetShare};
+pub use state::{Fingerprints, RunState, SetShare};
 pub use step::{Devices, Gradients, Step, gradients};

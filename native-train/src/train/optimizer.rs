@@ -13,13 +13,13 @@ use super::config::{OptimizerKind, TrainConfig};
 /// Weight of the past in Muon's momentum.
 const MOMENTUM: f32 = 0.95;
 
-/// Rounds of Newton's and Schulz's iteration, and its polynomial: singular values between about 0.7 and 1.2 are as good as 1
-/// (Jordan et al.).
+/// Rounds of Newton's and Schulz's iteration, and its polynomial: singular values between about 0.7
+/// and 1.2 are as good as 1 (Jordan et al.).
 const ROUNDS: usize = 5;
 const POLYNOMIAL: [f32; 3] = [3.4445, -4.775, 2.0315];
 
-/// What a step's root mean square is of the learning rate: that of AdamW, so that its rates fit (Liu et al., "Muon is
-/// Scalable for LLM Training", 2025).
+/// What a step's root mean square is of the learning rate: that of AdamW, so that its rates fit
+/// (Liu et al., "Muon is Scalable for LLM Training", 2025).
 const MUON_RMS: f64 = 0.2;
 
 /// Both optimisers; which one moves a parameter is seen by its shape.
@@ -54,8 +54,8 @@ impl WeightOptimizer {
         Self { kind: config.optimizer, weight_decay: config.weight_decay, model: model.clone() }
     }
 
-    /// The matrices of a parameter that Muon moves: one of a convolution `[k * C, C']`, one for each gate and direction of an
-    /// LSTM's `[I, 2 * 4H]` and `[2, H, 4H]`.
+    /// The matrices of a parameter that Muon moves: one of a convolution `[k * C, C']`, one for
+    /// each gate and direction of an LSTM's `[I, 2 * 4H]` and `[2, H, 4H]`.
     fn blocks(&self, dims: &[usize]) -> Option<Blocks> {
         let h = self.model.num_nodes;
         let lstm_inputs = [self.model.d_steps(), 2 * h];

@@ -1,7 +1,8 @@
 //! The training loop.
 //!
-//! Each step: take its batches, forward, cross-entropy, backward, clip by the global norm, Adam. Every so many steps
-//! the network is evaluated on the validation part, and the best so far is written as the model folder.
+//! Each step: take its batches, forward, cross-entropy, backward, clip by the global norm, Adam.
+//! Every so many steps the network is evaluated on the validation part, and the best so far is
+//! written as the model folder.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -19,7 +20,7 @@ use super::display::Display;
 use super::job::{Job, Outcome};
 use super::optimizer::optimizer;
 use super::run_folder::{self, RunFolder};
-use super::state::{RunState, SetShare, check_same_run};
+use super::state::{Fingerprints, RunState, SetShare, check_same_run};
 use super::step::{Devices, Step};
 use super::window::Window;
 use crate::data::Loader;
@@ -28,10 +29,12 @@ use crate::model_folder;
 
 /// Trains a network; writes checkpoints, metrics and the model folder into the run folder.
 ///
-/// `interrupted` is looked at after every step: once it is set, a checkpoint is written and the run ends.
+/// `interrupted` is looked at after every step: once it is set, a checkpoint is written and the run
+/// ends.
 ///
 /// # Errors
-/// When options, data or folder do not fit together, the disk cannot be written, or the loss is no longer finite.
+/// When options, data or folder do not fit together, the disk cannot be written, or the loss is no
+/// longer finite.
 ///
 /// # Panics
 /// Without any device.
@@ -53,7 +56,8 @@ where
         }
         false => None,
     };
-    // Whether the network knows the pen's state follows from options, which may change; a run keeps what it began with.
+    // Whether the network knows the pen's state follows from options, which may change; a run keeps
+    // what it began with.
     let network = match &resumed {
         Some(checkpoint) => ModelConfig { pen_state: checkpoint.state.model.pen_state, ..job.model.clone() },
         None => job.model.clone(),
@@ -72,6 +76,7 @@ where
         step: 0,
         n_drawings: job.train.len(),
         sets: SetShare::all_of(&job.train),
+        fingerprints: Some(Fingerprints::of(&job.train, &job.validation)),
         starts_trained: false,
         labels: job.train.labels().to_vec(),
         model: network,
@@ -86,7 +91,7 @@ where
         model = checkpoint.load_model(model, device)?;
         average = checkpoint.load_average(model.valid(), device)?;
         optimizer = optimizer.load_record(checkpoint.optimizer(device)?);
-        state = RunState { train: *config, ..checkpoint.state };
+        state = RunState { train: *config, fingerprints: state.fingerprints, ..checkpoint.state };
     } else {
         let trained: Vec<_> = job
             .init_from
@@ -197,7 +202,8 @@ where
         _ => evaluate(&evaluated, &job.validation, device)?,
     };
     if state.best.is_none() {
-        // Interrupted before the first evaluation: the folder still holds a model that can be tried.
+        // Interrupted before the first evaluation: the folder still holds a model that can be
+        // tried.
         folder.model(job, &state, &evaluated, &validation)?;
     }
     let seconds = started.elapsed().as_secs_f64();

@@ -1,9 +1,11 @@
-//! What a run leaves behind for people and programs, besides its checkpoints: the merged configuration, the surroundings
-//! it ran in, its metrics in three forms, and the best network as a model folder.
+//! What a run leaves behind for people and programs, besides its checkpoints: the merged
+//! configuration, the surroundings it ran in, its metrics in three forms, and the best network as a
+//! model folder.
 //!
-//! `config.json`, `environment.json`, `metrics.jsonl`, `events.out.tfevents.*` for TensorBoard, `curves.svg` and
-//! `curves.png`, `model.json` and `weights.safetensors`. After an interruption, whatever was written past the checkpoint
-//! is taken back, so that the metrics are those of an undisturbed run.
+//! `config.json`, `environment.json`, `metrics.jsonl`, `events.out.tfevents.*` for TensorBoard,
+//! `curves.svg` and `curves.png`, `model.json` and `weights.safetensors`. After an interruption,
+//! whatever was written past the checkpoint is taken back, so that the metrics are those of an
+//! undisturbed run.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -54,6 +56,7 @@ impl RunFolder {
             "data": job.data_facts,
             "n_train": job.train.len(),
             "n_validation": job.validation.len(),
+            "fingerprints": state.fingerprints,
             "labels": state.labels,
         });
         if !state.sets.is_empty() {

@@ -10,18 +10,20 @@ pub enum Schedule {
     Constant,
     /// It falls to zero along half a cosine.
     Cosine,
-    /// It stays, and falls to zero in a straight line over the last fifth of the steps: such a run can be prolonged by
-    /// --resume with more --steps as long as it has not begun to fall.
+    /// It stays, and falls to zero in a straight line over the last fifth of the steps: such a run
+    /// can be prolonged by --resume with more --steps as long as it has not begun to fall.
     Trapezoid,
-    /// It rises along half a cosine over the first three tenths of the steps and falls along another to next to nothing
-    /// (Smith and Topin, "Super-Convergence", 2018, with PyTorch's defaults); warm-up steps do not apply.
+    /// It rises along half a cosine over the first three tenths of the steps and falls along
+    /// another to next to nothing (Smith and Topin, "Super-Convergence", 2018, with PyTorch's
+    /// defaults); warm-up steps do not apply.
     OneCycle,
 }
 
 /// Share of the steps over which [`Schedule::Trapezoid`] falls.
 const TRAPEZOID_FALL: f64 = 0.2;
 
-/// Share of the steps over which [`Schedule::OneCycle`] rises, and the parts of the highest rate where it begins and ends.
+/// Share of the steps over which [`Schedule::OneCycle`] rises, and the parts of the highest rate
+/// where it begins and ends.
 const ONE_CYCLE_RISE: f64 = 0.3;
 const ONE_CYCLE_START: f64 = 1.0 / 25.0;
 const ONE_CYCLE_END: f64 = ONE_CYCLE_START / 1e4;

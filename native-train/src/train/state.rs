@@ -1,13 +1,14 @@
-//! The state of a run besides its network and optimizer, and whether a run that is resumed is the same.
+//! The state of a run besides its network and optimizer, and whether a run that is resumed is the
+//! same.
 
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use quickdraw_core::ModelConfig;
 use serde::{Deserialize, Serialize};
 
 use super::config::{TrainConfig, differences};
-use crate::data::Mixture;
+use crate::data::{DataSet, Mixture};
 
 /// The state of a run, besides the network and the optimiser.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -19,7 +20,11 @@ pub struct RunState {
     /// The data sets and their shares, if there are several.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sets: Vec<SetShare>,
-    /// Whether the run began with all weights of a trained network. Older checkpoints do not say so.
+    /// What the drawings are told by. Older checkpoints do not say so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprints: Option<Fingerprints>,
+    /// Whether the run began with all weights of a trained network. Older checkpoints do not say
+    /// so.
     #[serde(default)]
     pub starts_trained: bool,
     /// The classes, in the order of the logits.
@@ -36,6 +41,41 @@ pub struct RunState {
     pub n_without_progress: u64,
     /// Seconds spent training so far.
     pub seconds: f64,
+}
+
+/// What the drawings of a run are told by ([`DataSet::fingerprint`]).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fingerprints {
+    /// Of each data set to train on.
+    pub train: Vec<String>,
+    /// Of the validation part.
+    pub validation: String,
+}
+
+impl Fingerprints {
+    /// Those of the data of a run.
+    pub(super) fn of(train: &Mixture, validation: &DataSet) -> Self {
+        Self {
+            train: train.sets().map(|(set, _)| set.fingerprint()).collect(),
+            validation: validation.fingerprint(),
+        }
+    }
+
+    /// What differs, in words.
+    fn difference(&self, asked: &Self) -> Option<String> {
+        let differs = |(_, (stored, asked)): &(usize, (&String, &String))| stored != asked;
+        let told =
+            |stored: &str, asked: &str| format!("fingerprint {asked}, and {stored} when the run began");
+        if let Some((index, (stored, asked))) = self.train.iter().zip(&asked.train).enumerate().find(differs)
+        {
+            let which =
+                if self.train.len() > 1 { format!(" {} (counted from 1)", index + 1) } else { String::new() };
+            return Some(format!("the data to train on{which} are others: {}", told(stored, asked)));
+        }
+        let is_other = self.validation != asked.validation;
+        is_other
+            .then(|| format!("the validation data are others: {}", told(&self.validation, &asked.validation)))
+    }
 }
 
 /// One of several data sets that a run trains on.
@@ -55,7 +95,8 @@ impl SetShare {
         if all.len() > 1 { all } else { Vec::new() }
     }
 
-    /// Whether they are the same, but for what is lost where shares are written down and read again.
+    /// Whether they are the same, but for what is lost where shares are written down and read
+    /// again.
     pub(crate) fn are_same(a: &[Self], b: &[Self]) -> bool {
         let is_same =
             |(a, b): (&Self, &Self)| a.n_drawings == b.n_drawings && (a.share - b.share).abs() < 1e-9;
@@ -73,8 +114,8 @@ impl SetShare {
     }
 }
 
-/// A resumed run must be the same run: the same network and labels and as much data. Its number of steps and other
-/// options may change, which the caller asked for by giving them.
+/// A resumed run must be the same run: the same network and labels and as much data. Its number of
+/// steps and other options may change, which the caller asked for by giving them.
 pub(super) fn check_same_run(stored: &RunState, asked: &RunState, out: &Path) -> Result<()> {
     let out = out.display();
     let changed: Vec<String> = differences(&stored.model, &asked.model)?
@@ -100,5 +141,12 @@ pub(super) fn check_same_run(stored: &RunState, asked: &RunState, out: &Path) ->
         SetShare::names(&stored.sets),
         SetShare::names(&asked.sets)
     );
+    if let (Some(stored), Some(asked)) = (&stored.fingerprints, &asked.fingerprints)
+        && let Some(difference) = stored.difference(asked)
+    {
+        bail!(
+            "cannot go on with {out}: {difference}; --data, --eval-data and what limits them stay as they were"
+        );
+    }
     stored.train.check_resumable(&asked.train).with_context(|| format!("cannot go on with {out}"))
 }

@@ -1,9 +1,10 @@
 //! One step of training: batches in, a better network out.
 //!
-//! Forward, cross-entropy and backward for each batch; the average of the gradients; clipping by the global norm;
-//! the optimiser. With several devices the batches of a step are computed side by side: each has a thread with a copy of the
-//! network, and the gradients are moved to the first device, where the one optimiser is. They are added in the order of
-//! the batches, so that the result does not depend on how many devices there are.
+//! Forward, cross-entropy and backward for each batch; the average of the gradients; clipping by
+//! the global norm; the optimiser. With several devices the batches of a step are computed side by
+//! side: each has a thread with a copy of the network, and the gradients are moved to the first
+//! device, where the one optimiser is. They are added in the order of the batches, so that the
+//! result does not depend on how many devices there are.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
@@ -61,8 +62,8 @@ pub struct Step<B: AutodiffBackend> {
     pub norm: Tensor<B::InnerBackend, 1>,
 }
 
-/// The devices of a run. The first holds the network and the optimiser and computes on the calling thread; each further
-/// one has a thread.
+/// The devices of a run. The first holds the network and the optimiser and computes on the calling
+/// thread; each further one has a thread.
 #[derive(Debug)]
 pub struct Devices<B: AutodiffBackend> {
     first: B::Device,
@@ -95,8 +96,8 @@ where
         &self.first
     }
 
-    /// One step over the batches, each of as many drawings and with the seed of its dropout; the gradients are those of the
-    /// network with rounded weights if it `rounds`.
+    /// One step over the batches, each of as many drawings and with the seed of its dropout; the
+    /// gradients are those of the network with rounded weights if it `rounds`.
     ///
     /// # Errors
     /// When a batch's ink has another format than the network reads.
@@ -195,9 +196,9 @@ impl<B: AutodiffBackend> Drop for Worker<B> {
     }
 }
 
-/// Multiplies all gradients by `scale`, and then so that their norm over all parameters together is at most `max_norm`;
-/// gives the norm between the two as well, `[1]`. Nothing of it is read back from the device, which would wait for the
-/// whole step.
+/// Multiplies all gradients by `scale`, and then so that their norm over all parameters together is
+/// at most `max_norm`; gives the norm between the two as well, `[1]`. Nothing of it is read back
+/// from the device, which would wait for the whole step.
 fn clip_global_norm<B: AutodiffBackend>(
     model: &Model<B>,
     mut gradients: GradientsParams,

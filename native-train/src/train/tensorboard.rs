@@ -1,7 +1,7 @@
 //! TensorBoard's event files: scalars by step in, `events.out.tfevents.*` in the run folder out.
 //!
-//! The messages are those of `event.proto` and `summary.proto`, of which scalars need a few fields; they are declared by
-//! hand, since their numbers can never change.
+//! The messages are those of `event.proto` and `summary.proto`, of which scalars need a few fields;
+//! they are declared by hand, since their numbers can never change.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -65,7 +65,8 @@ pub(super) struct EventFile {
 }
 
 impl EventFile {
-    /// Begins a file. What earlier files of the folder hold from `step` on is void: TensorBoard then leaves it out.
+    /// Begins a file. What earlier files of the folder hold from `step` on is void: TensorBoard
+    /// then leaves it out.
     pub(super) fn create(folder: &Path, step: u64) -> Result<Self> {
         let seconds = now() as u64;
         let (file, path) = (0..)

@@ -8,11 +8,12 @@ use burn::tensor::backend::Backend;
 
 use super::metrics::Summary;
 
-/// A window ends at steps divisible by this: losses of so many steps are read back from the device together.
+/// A window ends at steps divisible by this: losses of so many steps are read back from the device
+/// together.
 const WINDOW_STEPS: u64 = 20;
 
-/// The steps since the last summary. What they gave is read back from the device together, so that it need not wait for
-/// this program after each.
+/// The steps since the last summary. What they gave is read back from the device together, so that
+/// it need not wait for this program after each.
 pub(super) struct Window<B: Backend> {
     losses: Vec<Tensor<B, 1>>,
     n_right: Vec<Tensor<B, 1>>,
@@ -53,7 +54,8 @@ impl<B: Backend> Window<B> {
         self.n_drawings += n_drawings;
     }
 
-    /// Whether all is well up to `step`, which was pushed last: to be asked before anything of it is kept.
+    /// Whether all is well up to `step`, which was pushed last: to be asked before anything of it
+    /// is kept.
     ///
     /// # Errors
     /// When the gradients are no longer finite, by which a loss that is not shows at once.

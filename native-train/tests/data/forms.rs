@@ -1,4 +1,5 @@
-//! sketch-rnn's arrays, the tutorial's TFRecords, archives, and what names mean: files that are right and files that are not.
+//! sketch-rnn's arrays, the tutorial's TFRecords, archives, and what names mean: files that are
+//! right and files that are not.
 
 use std::fs;
 use std::io::Write;
@@ -430,7 +431,8 @@ fn a_wrong_checksum_names_file_and_offset() {
     let all = records(&[good.clone(), good.clone(), good.clone()]);
     let (_folder, path) = file("training.tfrecord", b"");
     fs::write(path.with_file_name("training.tfrecord.classes"), "cat\n").unwrap();
-    // Of the second record: a byte of its data, of its length, and the end of the file in its middle.
+    // Of the second record: a byte of its data, of its length, and the end of the file in its
+    // middle.
     let spoilt = |at: usize| {
         let mut bytes = all.clone();
         bytes[one.len() + at] ^= 1;
@@ -497,6 +499,49 @@ fn the_tutorials_archive_is_read_without_unpacking_it() {
     let (data, report) = read(&path).unwrap();
     assert_eq!((data.len(), report.n_bad_lines), (2, 2));
     assert!(report.examples[1].contains("all.tar:4: cat.ndjson:2: "), "{report}");
+}
+
+#[test]
+fn names_in_archives_may_be_long_and_of_any_letters() {
+    let bin = binary_drawing();
+    let long = format!("{}/고양이.bin", "folder/".repeat(40));
+    // As GNU tar writes them, and as pax does, whose header has no letters but those of ASCII.
+    let gnu = tar(&[(&long, &bin)]);
+    let pax = |path: &str| {
+        let mut builder = tar::Builder::new(Vec::new());
+        let size = bin.len().to_string();
+        let extensions = [("path", path.as_bytes()), ("size", size.as_bytes()), ("comment", b"a cat")];
+        builder.append_pax_extensions(extensions).unwrap();
+        let mut header = tar::Header::new_ustar();
+        header.set_path("???.bin").unwrap();
+        header.set_size(bin.len() as u64);
+        header.set_cksum();
+        builder.append(&header, &bin[..]).unwrap();
+        builder.into_inner().unwrap()
+    };
+    for (what, archive) in [("gnu", gnu), ("pax", pax("고양이.bin")), ("pax", pax(&long))] {
+        let (_folder, path) = file("a.tar", &archive);
+        let (data, _) = read(&path).unwrap();
+        assert_eq!(data.labels(), ["고양이"], "{what}");
+        assert_eq!(data.len(), 1, "{what}");
+    }
+    // What a header tells of one file it does not tell of the next.
+    let mut both = pax("고양이.bin");
+    both.truncate(both.len() - 1024);
+    both.extend(tar(&[("dog.bin", &bin)]));
+    let (_folder, path) = file("a.tar", &both);
+    assert_eq!(read(&path).unwrap().0.labels(), ["dog", "고양이"]);
+}
+
+/// A drawing as the binary files of the data set have it.
+fn binary_drawing() -> Vec<u8> {
+    let mut bytes = 5_u64.to_le_bytes().to_vec();
+    bytes.extend(b"KR\x01");
+    bytes.extend(1_490_000_000_u32.to_le_bytes());
+    bytes.extend(1_u16.to_le_bytes());
+    bytes.extend(2_u16.to_le_bytes());
+    bytes.extend([0, 255, 7, 9]);
+    bytes
 }
 
 #[test]
@@ -604,4 +649,21 @@ fn a_folder_of_a_hundred_thousand_files_is_read() {
     let (data, report) = read(folder.path()).unwrap();
     assert_eq!((data.len(), report.n_files, report.n_bad_lines), (100_000, 100_000, 0));
     assert_eq!(points(&data, 255), [vec![[0.0, 0.0], [255.0, 255.0]]], "in the order of the names");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_name_that_is_no_text_is_told() {
+    use std::os::unix::ffi::OsStrExt;
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("cat.ndjson"), "{\"word\":\"cat\",\"drawing\":[[[0,9],[0,255]]]}\n")
+        .unwrap();
+    fs::write(folder.path().join(std::ffi::OsStr::from_bytes(b"notes-\xe9.md")), "no drawing").unwrap();
+    assert_eq!(find_inputs(&[folder.path().to_owned()]).unwrap().n_other_files, 1);
+    fs::write(folder.path().join(std::ffi::OsStr::from_bytes(b"caf\xe9.ndjson")), "").unwrap();
+    for path in [folder.path().to_owned(), folder.path().join("*.ndjson"), folder.path().join("**/*.ndjson")]
+    {
+        let found = format!("{:#}", find_inputs(&[path]).expect_err("it has no name"));
+        assert!(found.contains(r#"the name of the file "caf\xE9.ndjson" is not UTF-8 text"#), "{found}");
+    }
 }

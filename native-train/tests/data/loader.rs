@@ -133,8 +133,8 @@ fn targets_mix_label_smoothing_and_soft_labels() {
     let config = LoaderConfig { batch_size: 3, soft_weight: 0.5, label_smoothing: 0.2, ..config() };
     let batch = batches(&Arc::new(data), config, 1).remove(0);
     for (label, row) in batch.labels.iter().zip(batch.targets.chunks(4)) {
-        // Smoothing: 0.2 / 4 everywhere and 0.8 more on the label. Soft labels, which count half: 0.75 and 0.25 when they sum
-        // to 1. Those that sum to 0 say nothing.
+        // Smoothing: 0.2 / 4 everywhere and 0.8 more on the label. Soft labels, which count half:
+        // 0.75 and 0.25 when they sum to 1. Those that sum to 0 say nothing.
         let expected = match label {
             0 => [0.5 * 0.85 + 0.5 * 0.75, 0.5 * 0.05, 0.5 * 0.05 + 0.5 * 0.25, 0.5 * 0.05],
             1 => [0.05, 0.85, 0.05, 0.05],

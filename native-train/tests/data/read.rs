@@ -338,3 +338,22 @@ fn a_compressed_file_that_is_not_whole_is_an_error() {
         }
     }
 }
+
+#[test]
+fn classes_that_are_asked_for_are_selected() {
+    let select = |names: &[&str]| {
+        let labels = Some(names.iter().map(|&name| name.to_owned()).collect());
+        ReadOptions { labels, selects: true, ..ReadOptions::default() }
+    };
+    let mixed = line("cat", 1) + &line("dog", 2) + "nonsense\n" + &line("yurt", 3);
+    let many: String = (0..9).map(|x| line("dog", x)).collect();
+    let folder = folder(&[("all.ndjson", &mixed), ("dog.ndjson", &many), ("ant.ndjson", &line("ant", 5))]);
+    let (data, report) = read_folder(folder.path(), &select(&["yurt", "cat"])).unwrap();
+    assert_eq!(data.labels(), ["yurt", "cat"]);
+    assert_eq!(data.class_counts(), [1, 1]);
+    // Of a file that is named after another category only the first is looked at.
+    assert_eq!((report.n_other_classes, report.n_bad_lines), (3, 1));
+    assert!(report.to_string().contains("; 3 drawings of other classes passed over"), "{report}");
+    let refused = error(&folder, &select(&["moon"]));
+    assert!(refused.ends_with("no drawing is of the 1 classes asked for: moon"), "{refused}");
+}

@@ -129,6 +129,62 @@ fn copies_of_a_drawing_stay_on_one_side() {
 }
 
 #[test]
+fn copies_stay_on_one_side_where_numbers_are_counted() {
+    // Each drawing three times, one of them in another class, and others once.
+    let mut data = DataSet::new(labels(&["cat", "dog"])).unwrap();
+    let dot = |number: usize| drawing(&[&[[number as f32, 0.0], [255.0, 255.0]]]);
+    for number in 0..60 {
+        for label in [0, 0, 1] {
+            data.push(label, &dot(number), &[]).unwrap();
+        }
+    }
+    for number in 100..130 {
+        data.push(number % 2, &dot(number), &[]).unwrap();
+    }
+    for validation in [Validation::PerClass(15), Validation::LastPerClass(15)] {
+        let (train, validation) = data.split_validation(validation, 1);
+        let strokes = |data: &DataSet| -> Vec<Vec<Vec<[f32; 2]>>> {
+            (0..data.len()).map(|index| data.drawing(index).strokes().to_vec()).collect()
+        };
+        let train = strokes(&train);
+        assert!(strokes(&validation).iter().all(|drawing| !train.contains(drawing)));
+        let [cats, dogs] = [0, 1].map(|class| validation.class_counts()[class]);
+        assert!((14..=45).contains(&cats) && (15..=45).contains(&dogs), "{cats} {dogs}");
+        assert_eq!(train.len() + validation.len(), data.len());
+    }
+    // Never more than half of a class: of copies of one drawing none is put aside.
+    let same = data.subset(&[0; 9]);
+    assert_eq!(same.split_validation(Validation::PerClass(3), 1).1.len(), 0);
+}
+
+#[test]
+fn a_fingerprint_tells_drawings_classes_and_soft_labels() {
+    let data = data_set(&[40, 30]);
+    assert_eq!(data.fingerprint(), data.subset(&(0..70).collect::<Vec<_>>()).fingerprint());
+    assert_eq!(data.fingerprint().len(), 16);
+    let mut all = vec![data.fingerprint()];
+    // Fewer, in another order, of another class, with soft labels, other points, other strokes.
+    all.push(data.subset(&(0..69).collect::<Vec<_>>()).fingerprint());
+    all.push(data.subset(&(0..70).rev().collect::<Vec<_>>()).fingerprint());
+    let with = |label, soft: &[(u16, f32)], strokes: &[&[[f32; 2]]]| {
+        let mut data = data.clone();
+        data.push(label, &drawing(strokes), soft).unwrap();
+        data.fingerprint()
+    };
+    let line: &[[f32; 2]] = &[[0.0, 1.0], [2.0, 3.0]];
+    all.push(with(0, &[], &[line]));
+    all.push(with(1, &[], &[line]));
+    all.push(with(0, &[(0, 0.5)], &[line]));
+    all.push(with(0, &[(0, 0.25)], &[line]));
+    all.push(with(0, &[], &[&[[0.0, 1.0], [2.0, 4.0]]]));
+    all.push(with(0, &[], &[&line[..1], &line[1..]]));
+    let n = all.len();
+    all.sort();
+    all.dedup();
+    assert_eq!(all.len(), n);
+}
+
+#[test]
 fn a_number_per_class_leaves_at_least_half_to_train_on() {
     let (train, validation) = data_set(&[100, 7, 1]).split_validation(Validation::PerClass(10), 1);
     assert_eq!(validation.class_counts(), [10, 3, 0]);

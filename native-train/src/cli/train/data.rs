@@ -25,7 +25,11 @@ pub(super) fn load_data(args: &Args, config: &TrainConfig) -> Result<(Mixture, D
     let options = |index: usize| {
         // The validation part comes out of the first set, unless it has a folder of its own.
         let n_aside = if index == 0 && args.eval_data.is_none() { n_eval } else { 0 };
-        ReadOptions { max_per_class: n_train.map(|n_train| n_train + n_aside), ..ReadOptions::default() }
+        ReadOptions {
+            selects: args.classes_file.is_some(),
+            max_per_class: n_train.map(|n_train| n_train + n_aside),
+            ..ReadOptions::default()
+        }
     };
     let folders: Vec<(&Path, ReadOptions)> =
         args.data.iter().enumerate().map(|(index, set)| (set.path.as_path(), options(index))).collect();
@@ -41,7 +45,8 @@ pub(super) fn load_data(args: &Args, config: &TrainConfig) -> Result<(Mixture, D
             let labels = Some(sets[0].labels().to_vec());
             // All of it, unless a limit is asked for.
             let max_per_class = args.eval_observations_per_class;
-            let options = ReadOptions { labels, max_per_class, ..ReadOptions::default() };
+            let selects = args.classes_file.is_some();
+            let options = ReadOptions { labels, selects, max_per_class, ..ReadOptions::default() };
             let (data, report) = read_folder(folder, &options)?;
             if !args.quiet {
                 tell!("{}: {report}", folder.display());

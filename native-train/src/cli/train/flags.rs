@@ -21,9 +21,10 @@ fn by_name<T: DeserializeOwned>(name: &str) -> Result<T, String> {
 /// Flags of `train`. Those without a default have the preset's.
 #[derive(clap::Args, Clone, Debug, Default)]
 pub struct Args {
-    /// Folder, file or pattern of drawings: .ndjson (simplified or raw), .csv of Kaggle, .bin, .npz of sketch-rnn,
-    /// TFRecords of the tutorial, each also as .gz or .zst; without it the built-in sample drawings are used. Several, as
-    /// --data A=0.7 --data B=0.3, are drawn from by their shares
+    /// Folder, file or pattern of drawings: .ndjson (simplified or raw), .csv of Kaggle, .bin, .npz
+    /// of sketch-rnn, TFRecords of the tutorial, each also as .gz or .zst; without it the built-in
+    /// sample drawings are used. Several, as --data A=0.7 --data B=0.3, are drawn from by their
+    /// shares
     #[arg(long, visible_alias = "training-data", value_name = "DIR[=SHARE]", value_parser = Weighted::parser(),
           help_heading = "Data")]
     pub data: Vec<Weighted>,
@@ -31,14 +32,16 @@ pub struct Args {
     /// part of the first --data is put aside
     #[arg(long, value_name = "DIR", requires = "data", help_heading = "Data")]
     pub eval_data: Option<PathBuf>,
-    /// Category names to learn, one a line; without it all words of the data
+    /// Only these categories, and in this order: a file with one a line; drawings of others are
+    /// passed over. Without it all words of the data
     #[arg(long, value_name = "FILE", requires = "data", help_heading = "Data")]
     pub classes_file: Option<PathBuf>,
-    /// At most this many drawings of each category to train on [default: all, with --preset tutorial 10000]
+    /// At most this many drawings of each category to train on [default: all, with --preset
+    /// tutorial 10000]
     #[arg(long, value_name = "N", help_heading = "Data")]
     pub train_observations_per_class: Option<usize>,
-    /// Drawings of each category put aside to validate on, never more than half of them [default: 6, with --preset
-    /// tutorial 1000; of --eval-data all]
+    /// Drawings of each category put aside to validate on, never more than half of them [default:
+    /// 6, with --preset tutorial 1000; of --eval-data all]
     #[arg(long, value_name = "N", help_heading = "Data")]
     pub eval_observations_per_class: Option<usize>,
 
@@ -50,13 +53,13 @@ pub struct Args {
     /// optimizer
     #[arg(long, requires = "out", help_heading = "Run")]
     pub resume: bool,
-    /// Begin with the weights of this model folder instead of random ones; if it knows other categories, all but its
-    /// last layer. Given twice, the branch that reads strokes comes from one and the image branch from the other. A run that is
-    /// resumed has its own
+    /// Begin with the weights of this model folder instead of random ones; if it knows other
+    /// categories, all but its last layer. Given twice, the branch that reads strokes comes from
+    /// one and the image branch from the other. A run that is resumed has its own
     #[arg(long, value_name = "DIR", help_heading = "Run")]
     pub init_from: Vec<PathBuf>,
-    /// Where to compute: auto, cpu, cuda, cuda:N, wgpu, or several GPUs as cuda:0,1,2,3 (cpu:2 tries that
-    /// without one)
+    /// Where to compute: auto, cpu, cuda, cuda:N, wgpu, or several GPUs as cuda:0,1,2,3 (cpu:2
+    /// tries that without one)
     #[arg(long, default_value = "auto", help_heading = "Run")]
     pub device: DeviceChoices,
     /// In which numbers the factors of matrix products are
@@ -71,7 +74,8 @@ pub struct Args {
     /// Steps between two evaluations on the validation part
     #[arg(long, value_name = "N", help_heading = "Run")]
     pub eval_every_steps: Option<u64>,
-    /// End when so many evaluations in a row have not lowered the validation loss; 0 is never [default: 0]
+    /// End when so many evaluations in a row have not lowered the validation loss; 0 is never
+    /// [default: 0]
     #[arg(long, value_name = "N", help_heading = "Run")]
     pub early_stopping: Option<u64>,
     /// Seconds between two checkpoints [default: 300]
@@ -99,7 +103,8 @@ pub struct Args {
     /// Drawings a batch
     #[arg(long, value_name = "N", help_heading = "Training")]
     pub batch_size: Option<usize>,
-    /// Batches a step, whose gradients are averaged: large steps in little memory [default: one for each device]
+    /// Batches a step, whose gradients are averaged: large steps in little memory [default: one for
+    /// each device]
     #[arg(long, value_name = "N", help_heading = "Training")]
     pub accumulate: Option<usize>,
     /// How weights follow their gradients [default: adamw]
@@ -120,11 +125,13 @@ pub struct Args {
     /// Largest global norm of the gradients
     #[arg(long, value_name = "X", help_heading = "Training")]
     pub gradient_clipping_norm: Option<f64>,
-    /// Keep a moving average of the weights, in which the past has this weight (such as 0.999), and evaluate and export
-    /// that; from random weights less in the first steps, with --init-from from the first step on; 0 is off [default: 0]
+    /// Keep a moving average of the weights, in which the past has this weight (such as 0.999), and
+    /// evaluate and export that; from random weights less in the first steps, with --init-from from
+    /// the first step on; 0 is off [default: 0]
     #[arg(long, value_name = "X", help_heading = "Training")]
     pub ema: Option<f64>,
-    /// The last so many steps learn with weights rounded to 8 bits, so that an export in int8 loses nothing [default: 0]
+    /// The last so many steps learn with weights rounded to 8 bits, so that an export in int8 loses
+    /// nothing [default: 0]
     #[arg(long, value_name = "N", help_heading = "Training")]
     pub quantized_steps: Option<u64>,
     /// Share of the targets spread over all categories
@@ -133,8 +140,8 @@ pub struct Args {
     /// Share of the `soft` labels in the targets of drawings that have some
     #[arg(long, value_name = "X", help_heading = "Training")]
     pub soft_weight: Option<f32>,
-    /// Temperature of the `soft` labels: probabilities are raised to 1/X and normalised, so that above 1 they are spread more
-    /// evenly [default: 1]
+    /// Temperature of the `soft` labels: probabilities are raised to 1/X and normalised, so that
+    /// above 1 they are spread more evenly [default: 1]
     #[arg(long, value_name = "X", help_heading = "Training")]
     pub soft_temperature: Option<f32>,
     /// Draw a category with probability ~ (its drawings)^X: 0 all alike, 1 as the data is

@@ -6,8 +6,9 @@ use rand::Rng;
 use super::square::fill_square;
 use crate::random::chance;
 
-/// A drawing of some strokes of `drawing` and some of `other`, which lie where they lay and come in the order in which
-/// they came, each by its place among the strokes of its own drawing. At least one stroke of `drawing` stays.
+/// A drawing of some strokes of `drawing` and some of `other`, which lie where they lay and come in
+/// the order in which they came, each by its place among the strokes of its own drawing. At least
+/// one stroke of `drawing` stays.
 pub fn borrow_strokes(drawing: &Drawing, other: &Drawing, rng: &mut impl Rng) -> Drawing {
     with_strokes_of(drawing, other, rng).0
 }
@@ -45,9 +46,9 @@ const PAIRED_SPACING: f32 = 2.0;
 /// The most points that they are compared by.
 const MAX_PAIRED_POINTS: usize = 512;
 
-/// The drawing that lies at `place` on the way from one drawing (0) to another (1): strokes are paired in their order, the other's
-/// turned round where its ends then lie nearer, and points that are as far along both move in straight lines.
-/// Nothing where the numbers of strokes differ.
+/// The drawing that lies at `place` on the way from one drawing (0) to another (1): strokes are
+/// paired in their order, the other's turned round where its ends then lie nearer, and points that
+/// are as far along both move in straight lines. Nothing where the numbers of strokes differ.
 pub fn interpolate(drawing: &Drawing, other: &Drawing, place: f32) -> Option<Drawing> {
     if drawing.strokes().len() != other.strokes().len() {
         return None;

@@ -1,7 +1,8 @@
 //! A drawing of the data set -> the events of a pen that draws it on a page.
 //!
-//! The page may have any size, the pen any speed, and a hand shakes: so an evaluation can tell what a model makes of drawings
-//! as a browser gets them. The result is simplified, as every browser's drawing is before it is recognised.
+//! The page may have any size, the pen any speed, and a hand shakes: so an evaluation can tell what
+//! a model makes of drawings as a browser gets them. The result is simplified, as every browser's
+//! drawing is before it is recognised.
 
 use quickdraw_core::Drawing;
 use rand::Rng;
@@ -14,7 +15,8 @@ const SIDES: [f32; 2] = [150.0, 900.0];
 /// Ways of the pen between two events, in pixels: one for each drawing.
 const SPEEDS: [f32; 2] = [2.0, 15.0];
 
-/// The largest standard deviation of the shaking, in pixels on each axis: each drawing has its own, from 0 on.
+/// The largest standard deviation of the shaking, in pixels on each axis: each drawing has its own,
+/// from 0 on.
 const SHAKING: f32 = 1.0;
 
 /// `drawing` as a pen would draw it, in the data set's simplified form.

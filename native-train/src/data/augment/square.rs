@@ -13,7 +13,8 @@ pub(super) fn extent<'a>(points: impl IntoIterator<Item = &'a [f32; 2]>) -> ([f3
     (low, high)
 }
 
-/// Moves and scales to 0..255, the aspect ratio kept. A drawing of less than one unit is only moved.
+/// Moves and scales to 0..255, the aspect ratio kept. A drawing of less than one unit is only
+/// moved.
 pub(super) fn fill_square(strokes: &mut [Vec<[f32; 2]>]) {
     let (low, high) = extent(strokes.iter().flatten());
     let scale = 255.0 / (high[0] - low[0]).max(high[1] - low[1]).max(1.0);

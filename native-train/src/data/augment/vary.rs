@@ -1,11 +1,12 @@
 //! A drawing -> a varied copy of it.
 //!
-//! In order: whole strokes are left out, the order of strokes and their directions change, the end is cut
-//! off; each stroke moves by itself; then the points are bent by slow waves, turned, sheared, stretched, mirrored, and
-//! shaken; in the end it may be drawn anew as a browser gets it. Before all this some strokes may be exchanged for another
-//! drawing's ([`borrow_strokes`](super::borrow_strokes)). The result
-//! again fills 0..255 from the top-left corner, as a simplified drawing does, with fractions: rounding
-//! would only lose what the shaking added. All lengths are in units of that 0..255 square.
+//! In order: whole strokes are left out, the order of strokes and their directions change, the end
+//! is cut off; each stroke moves by itself; then the points are bent by slow waves, turned,
+//! sheared, stretched, mirrored, and shaken; in the end it may be drawn anew as a browser gets it.
+//! Before all this some strokes may be exchanged for another drawing's
+//! ([`borrow_strokes`](super::borrow_strokes)). The result again fills 0..255 from the top-left
+//! corner, as a simplified drawing does, with fractions: rounding would only lose what the shaking
+//! added. All lengths are in units of that 0..255 square.
 
 use std::f32::consts::TAU;
 
@@ -28,8 +29,8 @@ const ELASTIC_WAVELENGTH_PER_RADIAN: f32 = 50.0;
 /// The share of its points that is left of an unfinished drawing.
 pub const UNFINISHED: std::ops::Range<f32> = 0.15..1.0;
 
-/// Probability that the network is told that the pen is down, where an unfinished drawing ends within a stroke: not everybody
-/// who asks for a guess says so.
+/// Probability that the network is told that the pen is down, where an unfinished drawing ends
+/// within a stroke: not everybody who asks for a guess says so.
 const PEN_KNOWN: f32 = 0.5;
 
 /// What a stroke's own turn (radians) and stretch (logarithm) are of its shift.
@@ -51,27 +52,31 @@ pub struct Augmentation {
     pub elastic: f32,
     /// Standard deviation of the shift of each point, for each axis by itself.
     pub jitter: f32,
-    /// Probability that a stroke is left out; only in every other drawing of more than three strokes.
+    /// Probability that a stroke is left out; only in every other drawing of more than three
+    /// strokes.
     pub drop_strokes: f32,
     /// Probability that a stroke is drawn from its other end, for each stroke by itself.
     pub reverse_strokes: f32,
     /// Probability that the last stroke comes first and the first last.
     pub reverse_order: f32,
-    /// Standard deviation of each stroke's own shift, for each axis by itself; by a sixtieth of as much it is also turned
-    /// (radians) and stretched (logarithm) about its middle.
+    /// Standard deviation of each stroke's own shift, for each axis by itself; by a sixtieth of as
+    /// much it is also turned (radians) and stretched (logarithm) about its middle.
     pub loosen_strokes: f32,
-    /// Probability that some strokes are those of another drawing of the class ([`borrow_strokes`](super::borrow_strokes)).
+    /// Probability that some strokes are those of another drawing of the class
+    /// ([`borrow_strokes`](super::borrow_strokes)).
     pub borrow_strokes: f32,
-    /// Probability that the drawing is unfinished: it ends after 15 to 100 % of its points, and where that is within a stroke
-    /// the pen is [down](Drawing::is_pen_down) in half of the cases.
+    /// Probability that the drawing is unfinished: it ends after 15 to 100 % of its points, and
+    /// where that is within a stroke the pen is [down](Drawing::is_pen_down) in half of the cases.
     pub prefix: f32,
-    /// Probability that the drawing comes as a browser gets it: as events of a pen, simplified ([`redraw`]).
+    /// Probability that the drawing comes as a browser gets it: as events of a pen, simplified
+    /// ([`redraw`]).
     pub redraw: f32,
 }
 
 impl Default for Augmentation {
-    /// What served the 345 classes of Quick, Draw! well. `borrow_strokes` and `redraw` are off; so is `prefix`: it gives better guesses while somebody draws,
-    /// and slightly worse ones of finished drawings.
+    /// What served the 345 classes of Quick, Draw! well. `borrow_strokes` and `redraw` are off; so
+    /// is `prefix`: it gives better guesses while somebody draws, and slightly worse ones of
+    /// finished drawings.
     fn default() -> Self {
         Self {
             rotate: 0.15,
@@ -143,7 +148,8 @@ impl Augmentation {
         Ok(())
     }
 
-    /// A varied copy of `drawing` (simplified form, pen up), at 0..255 again. With [`Augmentation::none`] it is the same.
+    /// A varied copy of `drawing` (simplified form, pen up), at 0..255 again. With
+    /// [`Augmentation::none`] it is the same.
     pub fn apply(&self, drawing: &Drawing, rng: &mut impl Rng) -> Drawing {
         if *self == Self::none() {
             return drawing.clone();

@@ -4,7 +4,8 @@ use super::lines::{entry_of, lines_of};
 use super::record::{Entry, Found};
 use super::simplified::{self, Strokes};
 
-/// Consecutive entries, which may not have been looked at yet. The memory of one batch serves for the next.
+/// Consecutive entries, which may not have been looked at yet. The memory of one batch serves for
+/// the next.
 #[derive(Default)]
 pub(crate) struct Batch {
     /// Lines, and what is left of longer batches before.
@@ -20,8 +21,9 @@ impl Batch {
     /// Entries of other files.
     pub(super) const SIZE: usize = 512;
 
-    /// Hands out the entries with their numbers, those of lines counted from 1 in each batch; all of the work that can be done apart from the file is done here.
-    /// Tells how many lines there were.
+    /// Hands out the entries with their numbers, those of lines counted from 1 in each batch; all
+    /// of the work that can be done apart from the file is done here. Tells how many lines there
+    /// were.
     pub(crate) fn for_each(&mut self, mut each: impl FnMut(u64, Found<'_>)) -> u64 {
         let mut n_lines = 0;
         let mut strokes = Strokes::default();

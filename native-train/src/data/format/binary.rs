@@ -1,4 +1,5 @@
-//! The binary files of the data set -> records. Their category is nowhere but in the name of the file.
+//! The binary files of the data set -> records. Their category is nowhere but in the name of the
+//! file.
 
 use std::io::{self, BufRead, Read};
 
@@ -7,7 +8,8 @@ use quickdraw_core::{Drawing, Record};
 use super::input::Input;
 use super::record::Entry;
 
-/// Bytes before the strokes of a drawing in a binary file: identifier, country, recognised, time, number of strokes.
+/// Bytes before the strokes of a drawing in a binary file: identifier, country, recognised, time,
+/// number of strokes.
 const HEADER: usize = 8 + 2 + 1 + 4 + 2;
 
 /// The drawings of a file.
@@ -44,7 +46,8 @@ impl Binary {
     }
 }
 
-/// Whether these first bytes are those of a binary file: letters for a country and a truth value are where they must be.
+/// Whether these first bytes are those of a binary file: letters for a country and a truth value
+/// are where they must be.
 pub(super) fn is_binary(first: &[u8]) -> bool {
     let Some(header) = first.get(..HEADER) else { return false };
     let text_begins = header.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');

@@ -48,7 +48,8 @@ struct Columns {
     recognized: Option<usize>,
 }
 
-/// Whether these first bytes are those of a table: its first line has the columns that it must have.
+/// Whether these first bytes are those of a table: its first line has the columns that it must
+/// have.
 pub(super) fn is_table(first: &[u8]) -> bool {
     let line = first.split(|&byte| byte == b'\n').next().unwrap_or_default();
     let Ok(line) = std::str::from_utf8(line) else { return false };

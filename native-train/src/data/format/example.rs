@@ -1,11 +1,18 @@
-//! The tutorial's TFRecords, `training.tfrecord-00000-of-00010`, and a drawing: one becomes the other.
+//! The tutorial's TFRecords, `training.tfrecord-00000-of-00010`, and a drawing: one becomes the
+//! other.
 //!
-//! A record is a `tf.train.Example` (`tensorflow/core/example/example.proto`): `ink`, the rows `(dx, dy, stroke_end)` of the
-//! drawing, whose x and y are each scaled to 0..1 ([`InkFormat::Tutorial`]); `shape`, `[n, 3]`; `class_index`, a line of the
-//! file `training.tfrecord.classes` beside it, from 0.
+//! A record is a `tf.train.Example` (`tensorflow/core/example/example.proto`): `ink`, the rows
+//! `(dx, dy, stroke_end)` of the drawing, whose x and y are each scaled to 0..1
+//! ([`InkFormat::Tutorial`]); `shape`, `[n, 3]`; `class_index`, a line of the file
+//! `training.tfrecord.classes` beside it, from 0.
 //!
-//! Ink of simplified drawings holds multiples of 1/width and 1/height. [`drawing_of`] finds the width and the height again,
-//! and so whole coordinates in 0..255 that give the same ink, bit for bit.
+//! A drawing with `soft` labels has two features more: `soft_index`, their classes as `class_index`
+//! counts them, and `soft_probability`, as many. Readers that ask for the tutorial's features do
+//! not see them.
+//!
+//! Ink of simplified drawings holds multiples of 1/width and 1/height. [`drawing_of`] finds the
+//! width and the height again, and so whole coordinates in 0..255 that give the same ink, bit for
+//! bit.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -23,7 +30,12 @@ const MAX_POINTS: usize = 1_000_000;
 /// The largest coordinate of a simplified drawing.
 const SIDE: u32 = 255;
 
-/// How far from a whole number a coordinate may be: different multiples of 1/255 are 1/255 apart, and never less.
+/// The features of soft labels.
+const SOFT_INDEX: &str = "soft_index";
+const SOFT_PROBABILITY: &str = "soft_probability";
+
+/// How far from a whole number a coordinate may be: different multiples of 1/255 are 1/255 apart,
+/// and never less.
 const TOLERANCE: f64 = 0.45 / 255.0;
 
 /// The records of a file.
@@ -97,16 +109,22 @@ struct Int64List {
     value: Vec<i64>,
 }
 
-/// The record that the tutorial's `create_dataset.py` writes for a drawing.
-pub(crate) fn encode(drawing: &Drawing, class_index: usize) -> Vec<u8> {
+/// The record that the tutorial's `create_dataset.py` writes for a drawing, with soft labels
+/// (class, probability) or none.
+pub(crate) fn encode(drawing: &Drawing, class_index: usize, soft: &[(usize, f32)]) -> Vec<u8> {
     let ink = Ink::from_drawing(drawing, InkFormat::Tutorial);
     let integers = |value: Vec<i64>| Feature { kind: Some(Kind::Integers(Int64List { value })) };
-    let floats = Kind::Floats(FloatList { value: ink.rows().to_vec() });
-    let feature = BTreeMap::from([
+    let floats = |value: Vec<f32>| Feature { kind: Some(Kind::Floats(FloatList { value })) };
+    let mut feature = BTreeMap::from([
         ("class_index".to_owned(), integers(vec![class_index as i64])),
-        ("ink".to_owned(), Feature { kind: Some(floats) }),
+        ("ink".to_owned(), floats(ink.rows().to_vec())),
         ("shape".to_owned(), integers(vec![ink.n_rows() as i64, 3])),
     ]);
+    if !soft.is_empty() {
+        let (indices, probabilities) = soft.iter().map(|&(class, p)| (class as i64, p)).unzip();
+        feature.insert(SOFT_INDEX.to_owned(), integers(indices));
+        feature.insert(SOFT_PROBABILITY.to_owned(), floats(probabilities));
+    }
     Example { features: Some(Features { feature }) }.encode_to_vec()
 }
 
@@ -131,25 +149,51 @@ fn decode(data: &[u8], classes: &[String]) -> Result<Record, String> {
     let &[index] = class.value.as_slice() else {
         return Err(format!("class_index has {} values; one was expected", class.value.len()));
     };
-    let word = usize::try_from(index).ok().and_then(|index| classes.get(index));
-    let word = word.ok_or_else(|| {
-        format!("class_index {index} is none of the {} classes, counted from 0", classes.len())
-    })?;
+    let class_of = |name: &str, index: i64| {
+        let class = usize::try_from(index).ok().and_then(|index| classes.get(index));
+        class
+            .cloned()
+            .ok_or_else(|| format!("{name} {index} is none of the {} classes, counted from 0", classes.len()))
+    };
+    let word = class_of("class_index", index)?;
+    let mut optional = |name: &str| features.remove(name).and_then(|feature| feature.kind);
+    let soft = match (optional(SOFT_INDEX), optional(SOFT_PROBABILITY)) {
+        (None, None) => None,
+        (Some(Kind::Integers(indices)), Some(Kind::Floats(probabilities)))
+            if indices.value.len() == probabilities.value.len() =>
+        {
+            let both = indices.value.iter().zip(probabilities.value);
+            let named = both.map(|(&index, p)| class_of(SOFT_INDEX, index).map(|name| (name, p)));
+            let soft = named.collect::<Result<BTreeMap<String, f32>, String>>()?;
+            if let Some((name, p)) = soft.iter().find(|(_, p)| !(p.is_finite() && **p >= 0.0)) {
+                return Err(format!(
+                    "the soft label {name:?} is {p}; a finite number from 0 on was expected"
+                ));
+            }
+            Some(soft)
+        }
+        _ => {
+            return Err(format!(
+                "{SOFT_INDEX} and {SOFT_PROBABILITY} are no int64 and floats, as many of each"
+            ));
+        }
+    };
     Ok(Record {
-        word: word.clone(),
+        word,
         drawing: drawing_of(&ink)?,
         key_id: None,
         countrycode: None,
         timestamp: None,
         recognized: None,
-        soft: None,
+        soft,
     })
 }
 
 /// A drawing in simplified form whose tutorial ink are these rows.
 ///
-/// What the ink does not tell: whether the first stroke has only one point, which is then the first of the second; and
-/// the ratio of width and height, unless both are found as steps of the coordinates, which they mostly are.
+/// What the ink does not tell: whether the first stroke has only one point, which is then the first
+/// of the second; and the ratio of width and height, unless both are found as steps of the
+/// coordinates, which they mostly are.
 fn drawing_of(rows: &[f32]) -> Result<Drawing, String> {
     let mut points = vec![[0.0_f64; 2]];
     let mut last = [0.0; 2];

@@ -48,7 +48,8 @@ pub(super) fn unpacked(input: Input) -> Result<(Input, bool)> {
 /// The first bytes, and the input with them.
 pub(super) fn peek(mut input: Input) -> io::Result<(Vec<u8>, Input)> {
     let (mut first, mut n) = (vec![0; FIRST_BYTES], 0);
-    // A pipe may hand over less at a time than is needed; but whoever writes one line may wait for what becomes of it.
+    // A pipe may hand over less at a time than is needed; but whoever writes one line may wait for
+    // what becomes of it.
     while n < FIRST_BYTES && !begins_with_line_of_json(&first[..n]) {
         match input.read(&mut first[n..]) {
             Ok(0) => break,

@@ -72,8 +72,9 @@ impl<R: BufRead> Lines<R> {
         Self { reader, buffer: Vec::new(), number: 0 }
     }
 
-    /// Reads whole lines of about `n_bytes` into `text`, for [`lines_of`], and tells how many bytes of it they are: none at the end.
-    /// It keeps the beginning of the line after them, so that [`next_line`](Self::next_line) cannot go on from there.
+    /// Reads whole lines of about `n_bytes` into `text`, for [`lines_of`], and tells how many bytes
+    /// of it they are: none at the end. It keeps the beginning of the line after them, so that
+    /// [`next_line`](Self::next_line) cannot go on from there.
     pub(crate) fn read_text(&mut self, text: &mut Vec<u8>, n_bytes: usize) -> io::Result<usize> {
         let mut n = self.buffer.len();
         let mut size = n_bytes.max(n);

@@ -1,7 +1,7 @@
 //! The published forms of drawings: a file in, records out.
 //!
-//! Each form has a file of its own and knows no other; [`open`] alone knows them all and tells by the first bytes which one a
-//! file has. [`names`] is what names of files say.
+//! Each form has a file of its own and knows no other; [`open`] alone knows them all and tells by
+//! the first bytes which one a file has. [`names`] is what names of files say.
 
 pub(crate) mod batch;
 mod binary;

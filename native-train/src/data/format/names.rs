@@ -5,8 +5,9 @@ use std::path::Path;
 /// The name of standard input.
 pub(crate) const STANDARD_INPUT: &str = "-";
 
-/// The name of a file without what tells its form: `cat` of `cat.ndjson.gz`, `sketchrnn_cat.full.npz`, and `training` of
-/// `training.tfrecord-00003-of-00010`. Nothing for a file that is not named as one of drawings.
+/// The name of a file without what tells its form: `cat` of `cat.ndjson.gz`,
+/// `sketchrnn_cat.full.npz`, and `training` of `training.tfrecord-00003-of-00010`. Nothing for a
+/// file that is not named as one of drawings.
 pub(crate) fn stem(path: &Path) -> Option<String> {
     let name = path.file_name()?.to_str()?;
     if name.starts_with('.') {
@@ -46,7 +47,8 @@ pub(crate) fn is_shard(path: &Path) -> bool {
     without_shard(name) != name
 }
 
-/// The file that has the classes of a file of TFRecords, `training.tfrecord.classes`; nothing for other files.
+/// The file that has the classes of a file of TFRecords, `training.tfrecord.classes`; nothing for
+/// other files.
 pub(crate) fn classes_file(name: &str) -> Option<String> {
     let name = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(name);
     let name = without_shard(name);

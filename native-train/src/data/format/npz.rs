@@ -1,8 +1,10 @@
-//! sketch-rnn's files, `cat.npz`: a zip archive of three arrays, `train`, `valid` and `test`, of drawings -> records.
+//! sketch-rnn's files, `cat.npz`: a zip archive of three arrays, `train`, `valid` and `test`, of
+//! drawings -> records.
 //!
-//! A drawing is an array `[n, 3]` of int16, a row `(dx, dy, pen)` a point: the way from the point before it, the first
-//! one from (0, 0), and 1 where the pen is lifted after it (`stroke-3` of magenta's `sketch_rnn/utils.py`). NumPy keeps such a
-//! list of arrays as a pickle, of which [`pickle`](super::pickle) reads that much. The category is nowhere but in the name of the file.
+//! A drawing is an array `[n, 3]` of int16, a row `(dx, dy, pen)` a point: the way from the point
+//! before it, the first one from (0, 0), and 1 where the pen is lifted after it (`stroke-3` of
+//! magenta's `sketch_rnn/utils.py`). NumPy keeps such a list of arrays as a pickle, of which
+//! [`pickle`](super::pickle) reads that much. The category is nowhere but in the name of the file.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read, Seek, SeekFrom};
@@ -24,7 +26,8 @@ const ARRAYS: [&str; 3] = ["train.npy", "valid.npy", "test.npy"];
 /// The most bytes that an array may claim to have; the largest of the data set has a quarter.
 const MAX_ARRAY_BYTES: u64 = 1 << 30;
 
-/// How many times larger than its compressed form an array may claim to be. Drawings shrink to a third.
+/// How many times larger than its compressed form an array may claim to be. Drawings shrink to a
+/// third.
 const MAX_RATIO: u64 = 200;
 
 /// An archive has three members.
@@ -220,7 +223,8 @@ fn drawing(block: &Block) -> Result<Drawing, String> {
             stroke.push(place.map(|value| value as f32));
         }
     }
-    // Files that leave out where the first point was are moved back to the corner, where the data set's drawings are.
+    // Files that leave out where the first point was are moved back to the corner, where the data
+    // set's drawings are.
     if lowest.iter().any(|&value| value < 0.0) || highest.iter().any(|&value| value > 255.0) {
         for point in strokes.iter_mut().flatten() {
             *point = [0, 1].map(|axis| (f64::from(point[axis]) - lowest[axis]) as f32);

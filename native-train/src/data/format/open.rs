@@ -1,12 +1,13 @@
 //! A file of drawings in any published form -> records, one by one.
 //!
-//! Known are lines of JSON (simplified or raw), Kaggle's table, the binary files of the data set, sketch-rnn's arrays, the
-//! tutorial's TFRecords and tar archives of any of these, each as it is or compressed by gzip or Zstandard. What a file is its
-//! first bytes tell, not its name; only the category of a binary file or an array is nowhere but there.
+//! Known are lines of JSON (simplified or raw), Kaggle's table, the binary files of the data set,
+//! sketch-rnn's arrays, the tutorial's TFRecords and tar archives of any of these, each as it is or
+//! compressed by gzip or Zstandard. What a file is its first bytes tell, not its name; only the
+//! category of a binary file or an array is nowhere but there.
 //!
-//! An archive, as the tutorial's `quickdraw_tutorial_dataset_v1.tar.gz`, is read once from front to end; what a member's name
-//! is plays no part but for its form and category. Names of classes that come only after the records they belong to are
-//! looked up in a second reading.
+//! An archive, as the tutorial's `quickdraw_tutorial_dataset_v1.tar.gz`, is read once from front to
+//! end; what a member's name is plays no part but for its form and category. Names of classes that
+//! come only after the records they belong to are looked up in a second reading.
 
 use std::collections::HashMap;
 use std::io::{self, BufReader, Read};
@@ -253,7 +254,8 @@ fn read_classes(input: &mut impl Read) -> Result<Vec<String>> {
     Ok(parse_classes(&text))
 }
 
-/// The lines of a list of classes. Its last line may lack an end; no other is left out, because lines are counted.
+/// The lines of a list of classes. Its last line may lack an end; no other is left out, because
+/// lines are counted.
 fn parse_classes(text: &str) -> Vec<String> {
     text.lines().map(|line| line.trim().to_owned()).collect()
 }

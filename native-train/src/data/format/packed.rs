@@ -5,8 +5,8 @@ use quickdraw_core::Drawing;
 /// Numbers that are moved, and points that are packed, together.
 pub(crate) const GROUP: usize = 8;
 
-/// Appends the strokes of a drawing in simplified form to `packed`: for each its length in two bytes, and its points, two bytes
-/// each.
+/// Appends the strokes of a drawing in simplified form to `packed`: for each its length in two
+/// bytes, and its points, two bytes each.
 pub(crate) fn pack(drawing: &Drawing, packed: &mut Vec<u8>) {
     for stroke in drawing.strokes() {
         packed.extend((stroke.len() as u16).to_le_bytes());
@@ -14,7 +14,8 @@ pub(crate) fn pack(drawing: &Drawing, packed: &mut Vec<u8>) {
     }
 }
 
-/// Appends the stroke of the first `n` of `x` and of `y`, which go on to a multiple of [`GROUP`] at least; nothing if it has too many points.
+/// Appends the stroke of the first `n` of `x` and of `y`, which go on to a multiple of [`GROUP`] at
+/// least; nothing if it has too many points.
 #[inline(always)]
 pub(crate) fn pack_stroke(x: &[u8], y: &[u8], n: usize, packed: &mut Vec<u8>) -> Option<()> {
     packed.extend_from_slice(&u16::try_from(n).ok()?.to_le_bytes());

@@ -1,9 +1,10 @@
 //! One pickled NumPy array of drawings -> its drawings, one by one.
 //!
-//! This is no reader of pickles: it knows the few opcodes that NumPy's object arrays are made of (protocols 2 to 4, of
-//! Python 2 and 3) and, as their only callables, those that make an array, a type of numbers and, in Python 3's protocol 2, bytes. Nothing is
-//! ever called or imported. Every length is compared with what is left of the file before memory is taken, and the
-//! memory does not grow with the number of drawings.
+//! This is no reader of pickles: it knows the few opcodes that NumPy's object arrays are made of
+//! (protocols 2 to 4, of Python 2 and 3) and, as their only callables, those that make an array, a
+//! type of numbers and, in Python 3's protocol 2, bytes. Nothing is ever called or imported. Every
+//! length is compared with what is left of the file before memory is taken, and the memory does not
+//! grow with the number of drawings.
 
 use std::collections::{HashMap, VecDeque};
 use std::io::BufRead;
@@ -11,13 +12,15 @@ use std::io::BufRead;
 /// The most bytes of one value: a drawing of half a million points.
 const MAX_VALUE_BYTES: usize = 4 << 20;
 
-/// Values longer than this are not kept for later reference; names are shorter, points of drawings are not referred to.
+/// Values longer than this are not kept for later reference; names are shorter, points of drawings
+/// are not referred to.
 const MAX_KEPT_BYTES: usize = 64;
 
 /// Values waiting for their tuple or list. Pickle hands over a list a thousand at a time.
 const MAX_STACK: usize = 1 << 13;
 
-/// The longest tuple is the state of a type of numbers, 8 or 9 values; tuples hold tuples, which hold none.
+/// The longest tuple is the state of a type of numbers, 8 or 9 values; tuples hold tuples, which
+/// hold none.
 const MAX_TUPLE: usize = 16;
 const MAX_TUPLE_DEPTH: u8 = 2;
 

@@ -1,9 +1,12 @@
-//! A line as the simplified files of the data set write it -> what it says, without a reader of JSON.
+//! A line as the simplified files of the data set write it -> what it says, without a reader of
+//! JSON.
 //!
-//! Such a line has no white space between its values, text without escapes, strokes of two lists of whole numbers from 0 to
-//! 255, and no fields but the known ones and text. Any other line, and one with an error, is left to [`Record::parse`]. So what is
-//! read is the same, only several times as fast. Nothing is allocated: text stays where it is, and strokes are packed into
-//! memory that the caller uses again. Strokes are nearly all of a line; where the processor has vectors, [those](super::vectors) read them.
+//! Such a line has no white space between its values, text without escapes, strokes of two lists of
+//! whole numbers from 0 to 255, and no fields but the known ones and text. Any other line, and one
+//! with an error, is left to [`Record::parse`]. So what is read is the same, only several times as
+//! fast. Nothing is allocated: text stays where it is, and strokes are packed into memory that the
+//! caller uses again. Strokes are nearly all of a line; where the processor has vectors,
+//! [those](super::vectors) read them.
 
 use std::collections::BTreeMap;
 
@@ -121,7 +124,8 @@ impl<'a> Rest<'a> {
         self.quoted()?.text()
     }
 
-    /// Eight bytes at a time, up to one of `"`, `\\` and control characters, of which only the first may end a text.
+    /// Eight bytes at a time, up to one of `"`, `\\` and control characters, of which only the
+    /// first may end a text.
     fn quoted(&mut self) -> Option<Quoted<'a>> {
         const ONES: u64 = u64::from_le_bytes([1; 8]);
         const HIGHEST: u64 = ONES << 7;
@@ -129,7 +133,8 @@ impl<'a> Rest<'a> {
         let (mut n, mut highest) = (0, 0);
         loop {
             let eight = first_eight(self.0.get(n..)?);
-            // The highest bit of each byte that is less than `most`, which is 128 at the most. What is borrowed comes from one and spoils only those after it.
+            // The highest bit of each byte that is less than `most`, which is 128 at the most. What
+            // is borrowed comes from one and spoils only those after it.
             let less = |eight: u64, most: u8| eight.wrapping_sub(ONES * u64::from(most)) & !eight & HIGHEST;
             let equal = |byte: u8| less(eight ^ (ONES * u64::from(byte)), 1);
             let ends = equal(b'"') | equal(b'\\') | less(eight, b' ');
@@ -202,7 +207,8 @@ impl<'a> Rest<'a> {
         for (index, pair) in to.chunks_exact_mut(2).enumerate() {
             let eight = first_eight(self.0);
             let digits = eight ^ u64::from_le_bytes([b'0'; 8]);
-            // The highest bit of each byte that is no digit. What is carried comes from one and spoils only those after it.
+            // The highest bit of each byte that is no digit. What is carried comes from one and
+            // spoils only those after it.
             let others = (digits.wrapping_add(0x7676_7676_7676_7676) | digits) & 0x8080_8080_8080_8080;
             let first_end = others.trailing_zeros() / 8;
             pair[0] = number(digits, first_end)?;
@@ -236,12 +242,14 @@ fn first_eight(bytes: &[u8]) -> u64 {
     }
 }
 
-/// The number up to 255 of the first `n` of `digits`, one a byte. Nothing depends on how many they are but what is shifted: a processor cannot guess it.
+/// The number up to 255 of the first `n` of `digits`, one a byte. Nothing depends on how many they
+/// are but what is shifted: a processor cannot guess it.
 fn number(digits: u64, n: u32) -> Option<u8> {
     let digits = digits as u32;
     // Hundreds, tens and ones in the upper three bytes.
     let right = digits.wrapping_shl(32_u32.wrapping_sub(8 * n));
-    // The upper byte of the product is their sum; what is below does not reach it, and what is above is lost.
+    // The upper byte of the product is their sum; what is below does not reach it, and what is
+    // above is lost.
     let value = (right.wrapping_mul(100 << 16 | 10 << 8 | 1) >> 24) as u8;
     let hundreds = right >> 8 & 0xff;
     let is_too_large = hundreds > 2 || hundreds == 2 && value < 200;
@@ -409,7 +417,8 @@ mod tests {
         }
     }
 
-    /// Lines with a byte or two changed, added or missing: whatever is read here `Record::parse` reads alike.
+    /// Lines with a byte or two changed, added or missing: whatever is read here `Record::parse`
+    /// reads alike.
     #[test]
     fn nothing_is_read_otherwise() {
         const BYTES: &[u8] = br#"[]{}",:\ 0123456789.-+eEtfn"#;

@@ -3,13 +3,16 @@
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex};
 
-use tar::Header;
+use tar::{Header, PaxExtensions};
 
 use super::input::Input;
 use crate::sync::locked;
 
 /// Archives consist of blocks of this size.
 const BLOCK: u64 = 512;
+
+/// The longest name, and other things that an archive tells of a file before its header.
+const MAX_EXTENSION_BYTES: u64 = 1 << 20;
 
 /// Whether these first bytes are those of a tar archive (POSIX or GNU).
 pub(super) fn is_tar(first: &[u8]) -> bool {
@@ -45,6 +48,9 @@ impl Read for Member {
 impl Stream {
     /// The name of the next file, whose content comes next.
     fn next_member(&mut self) -> io::Result<Option<String>> {
+        // What headers before that of the file tell of it: by GNU for a long name, by POSIX (pax)
+        // for any other than ASCII.
+        let (mut long_path, mut long_size) = (None, None);
         loop {
             let rest = self.left + self.padding;
             if io::copy(&mut self.input.by_ref().take(rest), &mut io::sink())? != rest {
@@ -74,18 +80,70 @@ impl Stream {
             if header.cksum()? != sum - own + 8 * u32::from(b' ') {
                 return Err(io::Error::other("wrong checksum of a header of the archive"));
             }
-            self.left = header.entry_size()?;
-            self.padding = (BLOCK - self.left % BLOCK) % BLOCK;
-            if self.left > u64::MAX - BLOCK {
-                return Err(io::Error::other("a file of the archive claims an absurd size"));
+            self.set_size(header.entry_size()?)?;
+            let kind = header.entry_type();
+            if kind.is_gnu_longname() || kind.is_pax_local_extensions() {
+                let content = self.read_extension()?;
+                if kind.is_gnu_longname() {
+                    long_path = content.split(|&byte| byte == 0).next().map(<[u8]>::to_vec);
+                    continue;
+                }
+                for extension in PaxExtensions::new(&content) {
+                    let extension = extension?;
+                    match extension.key_bytes() {
+                        b"path" => long_path = Some(extension.value_bytes().to_vec()),
+                        b"size" => long_size = extension.value().ok().and_then(|size| size.parse().ok()),
+                        _ => {}
+                    }
+                }
+                continue;
             }
-            let path = String::from_utf8_lossy(&header.path_bytes()).into_owned();
-            let name = path.rsplit('/').next().unwrap_or_default();
+            if kind.is_gnu_longlink() || kind.is_pax_global_extensions() {
+                continue;
+            }
+            if let Some(size) = long_size.take() {
+                self.set_size(size)?;
+            }
+            let path = long_path.take().unwrap_or_else(|| header.path_bytes().into_owned());
+            let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
             // Names that begin with a dot are what other systems add to an archive.
-            if header.entry_type().is_file() && !name.starts_with('.') {
-                return Ok(Some(name.to_owned()));
+            if kind.is_file() && !name.starts_with(b".") {
+                let name = String::from_utf8(name.to_vec());
+                return name.map(Some).map_err(|error| {
+                    let name = String::from_utf8_lossy(error.as_bytes()).into_owned();
+                    io::Error::other(format!("the name {name:?} is not UTF-8 text"))
+                });
             }
         }
+    }
+
+    /// Sets how many bytes come before the next header.
+    fn set_size(&mut self, size: u64) -> io::Result<()> {
+        if size > u64::MAX - BLOCK {
+            return Err(io::Error::other("a file of the archive claims an absurd size"));
+        }
+        (self.left, self.padding) = (size, (BLOCK - size % BLOCK) % BLOCK);
+        Ok(())
+    }
+
+    /// What an archive tells of the next file besides its header.
+    fn read_extension(&mut self) -> io::Result<Vec<u8>> {
+        if self.left > MAX_EXTENSION_BYTES {
+            return Err(io::Error::other(format!(
+                "{} bytes about a file of the archive are too many",
+                self.left
+            )));
+        }
+        let mut content = vec![0; self.left as usize];
+        let read = self.input.read_exact(&mut content);
+        read.map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => {
+                io::Error::new(error.kind(), "the archive ends in the middle of a header")
+            }
+            _ => error,
+        })?;
+        self.left = 0;
+        Ok(content)
     }
 }
 

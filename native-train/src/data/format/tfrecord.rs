@@ -1,12 +1,13 @@
 //! TFRecord: TensorFlow's files of records, each framed by its length and two checksums.
 //!
-//! Record: length as u64, masked CRC-32C of the length, the data, masked CRC-32C of the data; all little-endian
-//! (`tensorflow/core/lib/io/record_writer.h`).
+//! Record: length as u64, masked CRC-32C of the length, the data, masked CRC-32C of the data; all
+//! little-endian (`tensorflow/core/lib/io/record_writer.h`).
 
 use std::fmt;
 use std::io::{self, Read, Write};
 
-/// Writes one record, in one call of `write_all`, so that a file never ends within a record unless the disk is full.
+/// Writes one record, in one call of `write_all`, so that a file never ends within a record unless
+/// the disk is full.
 ///
 /// # Errors
 /// Those of the writer.
@@ -28,13 +29,15 @@ pub fn masked_checksum(data: &[u8]) -> u32 {
 /// The longest record that is read. A drawing of a million points has a fifth of it.
 const MAX_RECORD_BYTES: u64 = 64 << 20;
 
-/// What is wrong with a file of records, and where: `offset` is that of the record's first byte in the file, from 0.
+/// What is wrong with a file of records, and where: `offset` is that of the record's first byte in
+/// the file, from 0.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ReadError {
     /// The file cannot be read.
     Io(io::Error),
-    /// The checksum of a record's length is wrong, or the length absurd; where the next record begins nobody knows.
+    /// The checksum of a record's length is wrong, or the length absurd; where the next record
+    /// begins nobody knows.
     WrongLength {
         /// Where the record begins.
         offset: u64,
@@ -81,7 +84,8 @@ impl<R: Read> Reader<R> {
         Self { input, offset: 0, is_over: false }
     }
 
-    /// The data of the next record; none at the end, and after an error that hides where the next one begins.
+    /// The data of the next record; none at the end, and after an error that hides where the next
+    /// one begins.
     ///
     /// # Errors
     /// [`ReadError`].

@@ -1,8 +1,9 @@
 //! The strokes of a simplified drawing as text, 64 bytes at a time, on processors with AVX2.
 //!
-//! Numbers are found and computed for all bytes at once, as if one ended at each: its digits are in the three bytes before. Those that
-//! do end are then moved together. What depends on the text is decided once for a list, not once for a number, so that the
-//! processor rarely guesses wrong. The idea of looking at blocks through bit masks is that of simdjson (Langdale and Lemire, "Parsing
+//! Numbers are found and computed for all bytes at once, as if one ended at each: its digits are in
+//! the three bytes before. Those that do end are then moved together. What depends on the text is
+//! decided once for a list, not once for a number, so that the processor rarely guesses wrong. The
+//! idea of looking at blocks through bit masks is that of simdjson (Langdale and Lemire, "Parsing
 //! Gigabytes of JSON per Second", 2019).
 
 use std::arch::x86_64::__m256i;
@@ -35,9 +36,11 @@ const PLACES: [[u8; GROUP]; 256] = {
     all
 };
 
-/// Reads `[[[x...],[y...]],...]` at the start of `text`, appends the strokes to `packed` ([`pack`](super::packed::pack)), and tells what of the text is behind them.
+/// Reads `[[[x...],[y...]],...]` at the start of `text`, appends the strokes to `packed`
+/// ([`pack`](super::packed::pack)), and tells what of the text is behind them.
 ///
-/// Nothing if they have another form, and then `packed` may have any of them. `numbers` is memory that is used again.
+/// Nothing if they have another form, and then `packed` may have any of them. `numbers` is memory
+/// that is used again.
 pub(crate) fn read<'a>(
     simd: V3,
     text: &'a [u8],
@@ -140,7 +143,8 @@ struct Block {
     lists: u64,
     /// Bits: neither a digit nor an end.
     others: u64,
-    /// Bits: an end that is neither `,` nor `]` or whose number is more than 255, a digit after a leading zero or after three digits.
+    /// Bits: an end that is neither `,` nor `]` or whose number is more than 255, a digit after a
+    /// leading zero or after three digits.
     wrong: u64,
 }
 
@@ -155,7 +159,8 @@ fn block(simd: V3, text: &[u8; BEFORE + N]) -> Block {
     let or = |a, b| avx2._mm256_or_si256(a, b);
     let add = |a, b| avx2._mm256_add_epi8(a, b);
     let equal = |a, b| avx2._mm256_cmpeq_epi8(a, b);
-    // By digits: what it stands for, and the most that may follow two hundred and less, or more, as a signed number.
+    // By digits: what it stands for, and the most that may follow two hundred and less, or more, as
+    // a signed number.
     let table = |values: [i8; 16]| -> __m256i { pulp::cast([values, values]) };
     let look_up = |table, digits| avx2._mm256_shuffle_epi8(table, digits);
     let tens = table([0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 0, 0, 0, 0, 0, 0]);

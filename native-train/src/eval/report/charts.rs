@@ -32,7 +32,8 @@ impl Plane {
         (LEFT + x * self.width, TOP + (1.0 - y) * self.height)
     }
 
-    /// A chart with a scale of percents on its left, `ticks` as (place, name) below and `title` under them.
+    /// A chart with a scale of percents on its left, `ticks` as (place, name) below and `title`
+    /// under them.
     fn chart(self, name: &str, ticks: &[(f64, String)], title: &str, contents: Markup) -> Markup {
         html! {
             svg class="chart" viewBox=(format!("0 0 {} {}", SIZE.0, SIZE.1)) role="img" aria-label=(name) {
@@ -58,7 +59,8 @@ fn whole_percent(share: f64) -> String {
     format!("{:.0}\u{202f}%", 100.0 * share)
 }
 
-/// Share of right first guesses by their probability: bars, and the diagonal on which a calibrated network lies.
+/// Share of right first guesses by their probability: bars, and the diagonal on which a calibrated
+/// network lies.
 pub(super) fn reliability(tally: &Tally) -> Markup {
     let plane = Plane::beside(14.0);
     let width = 1.0 / N_BINS as f64;
@@ -151,7 +153,8 @@ fn line(plane: Plane, line: &Line) -> Markup {
 /// Steps of darkness in the heat map.
 const N_LEVELS: usize = 8;
 
-/// The confusion matrix: rows are categories, columns first guesses; the darker, the larger the share of the row.
+/// The confusion matrix: rows are categories, columns first guesses; the darker, the larger the
+/// share of the row.
 pub(super) fn heat_map(measurement: &Measurement) -> Markup {
     let tally = measurement.tally();
     let n_classes = tally.n_classes();

@@ -1,4 +1,5 @@
-//! The pictures of a report, each as SVG and PNG: the confusion matrix as a heat map, and the reliability diagram.
+//! The pictures of a report, each as SVG and PNG: the confusion matrix as a heat map, and the
+//! reliability diagram.
 
 use std::path::Path;
 
@@ -12,7 +13,8 @@ use crate::eval::measure::Measurement;
 use crate::eval::tally::{N_BINS, Tally};
 use crate::pictures::canvas::{Drawn, GREY, INK, PALE, RIGHT, WRONG, paths, picture, text};
 
-/// Pixels that the longer side of the heat map has at most, unless a class needs more than that by its one pixel.
+/// Pixels that the longer side of the heat map has at most, unless a class needs more than that by
+/// its one pixel.
 const HEAT_SIDE: usize = 1200;
 
 /// Categories that are named along the sides of the heat map.
@@ -21,8 +23,8 @@ const N_NAMES: usize = 40;
 /// Room for names and titles.
 const MARGIN: usize = 170;
 
-/// `confusion.svg` and `confusion.png`: rows are the categories drawn, columns the first guesses; the darker a cell, the
-/// larger the share of its row.
+/// `confusion.svg` and `confusion.png`: rows are the categories drawn, columns the first guesses;
+/// the darker a cell, the larger the share of its row.
 pub(crate) fn confusion(folder: &Path, measurement: &Measurement) -> Result<()> {
     let n_classes = measurement.labels().len();
     // Whole pixels, so that all cells are alike.

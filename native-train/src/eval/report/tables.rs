@@ -4,7 +4,8 @@ use anyhow::Result;
 
 use crate::eval::measure::{ClassFigures, Measurement};
 
-/// One line a category that occurs: drawings, shares within 1, 3 and 5 guesses, the commonest wrong guess.
+/// One line a category that occurs: drawings, shares within 1, 3 and 5 guesses, the commonest wrong
+/// guess.
 ///
 /// # Errors
 /// None that the figures can cause; the signature leaves room for the writer's.
@@ -16,7 +17,8 @@ pub(super) fn classes(classes: &[ClassFigures]) -> Result<Vec<u8>> {
     Ok(table.into_inner()?)
 }
 
-/// The confusion matrix: a line for each category drawn, a column for each first guess, drawings in the cells.
+/// The confusion matrix: a line for each category drawn, a column for each first guess, drawings in
+/// the cells.
 ///
 /// # Errors
 /// As [`classes`].
