@@ -82,13 +82,15 @@ function embeddable(): Plugin {
  * shows. Everything else is written in the Latin typeface.
  */
 function hangulOnly(): Plugin {
+  // Syllables, and letters by themselves.
+  const range = /U\+(a[c-f]..|[bc]...|d[0-7]..|11..|31[3-8].)/;
   return {
     name: "hangul-only",
     enforce: "pre",
     transform(css, id) {
       if (!id.endsWith("gowun-batang/400.css")) return undefined;
       const faces = css.match(/@font-face \{[^}]*\}/g) ?? [];
-      const hangul = faces.filter((face) => /U\+(11|31[3-8]|a[c-f]|[bc]|d[0-7])/.test(face));
+      const hangul = faces.filter((face) => range.test(face));
       return hangul.map((face) => face.replace(/, url\([^)]*\.woff\) format\('woff'\)/, "")).join("\n");
     },
   };

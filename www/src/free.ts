@@ -157,9 +157,11 @@ export class FreeDrawing implements Mode {
     setText(stamp, best ? language.name(best.label) : "");
     setHidden(this.#idea, !invites);
     setHidden(this.#offers, !invites);
-    const isPlayed = resultOf(today()) !== undefined;
-    setText(this.#offer, isPlayed ? language.playOffer : language.todaysSix);
-    this.#offer.setAttribute("href", isPlayed ? "#play" : "#day");
+    if (invites) {
+      const isPlayed = resultOf(today()) !== undefined;
+      setText(this.#offer, isPlayed ? language.playOffer : language.todaysSix);
+      this.#offer.setAttribute("href", isPlayed ? "#play" : "#day");
+    }
     setText(this.#idea, language.idea(this.#ideaLabel));
   }
 
