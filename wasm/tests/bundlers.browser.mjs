@@ -448,6 +448,88 @@ test("the program that takes DoodleNet's place", { timeout: 120_000 }, async () 
   assert.match(found, /^\S.* (0\.\d+|1)$/, complaints.join("\n"));
 });
 
+test("the pad: what is drawn is told, guessed, taken back and sent", { timeout: 120_000 }, async () => {
+  const program = unbundled(`
+    import { createWorkerClassifier } from "quickdraw-rnn/worker";
+    import { definePad } from "quickdraw-rnn/pad";
+    const pad = document.querySelector("quickdraw-pad");
+    // Before it is defined: nothing that is set gets lost.
+    pad.labels = ["square", "circle", "line"];
+    const told = [];
+    pad.addEventListener("change", () => told.push("change"));
+    pad.addEventListener("guess", ({ detail }) => told.push(detail));
+    pad.addEventListener("error", ({ message }) => told.push(message));
+    definePad();
+    definePad();
+    pad.classifier = await createWorkerClassifier();
+    Object.assign(window, { pad, told, found: true });`);
+  const app = await writePlainApp("pad", {
+    "index.html": `${html("app.js")}<body style="margin: 0"><form><quickdraw-pad name="drawing" lang="ko"></quickdraw-pad></form>`,
+    "app.js": program,
+  });
+  await visit(`${await serve(app, `${STRICT_POLICY}; style-src 'unsafe-inline'`)}/`, async (tab) => {
+    await found(tab);
+    const state = () =>
+      tab.evaluate(() => ({
+        points: window.pad.strokes.map(({ length }) => length),
+        sent: new FormData(document.forms[0]).get("drawing"),
+        pixels: window.pad.shadowRoot.querySelector("canvas").getContext("2d").getImageData(0, 0, 300, 300).data.filter((value) => value > 0).length,
+      }));
+    const guessed = (count) => tab.waitForFunction((count) => window.told.filter((each) => each.predictions).length >= count, count);
+    assert.deepEqual(await state(), { points: [], sent: null, pixels: 0 });
+
+    // A square, then a tap, which is a dot.
+    await tab.mouse.move(50, 50);
+    await tab.mouse.down();
+    for (const [x, y] of [[250, 50], [250, 250], [50, 250], [50, 50]]) await tab.mouse.move(x, y, { steps: 10 });
+    await tab.mouse.up();
+    await tab.waitForFunction(() => window.told.some(({ isPenDown }) => isPenDown === false));
+    const told = await tab.evaluate(() => window.told);
+    assert.equal(told.filter((each) => each === "change").length, 1);
+    assert.equal(told.at(-1).predictions[0].label, "square");
+    assert.deepEqual(new Set(told.at(-1).predictions.map(({ label }) => label)), new Set(["square", "circle", "line"]));
+    assert.ok(told.some(({ isPenDown }) => isPenDown === true), "it guesses while the pen is down");
+    assert.deepEqual(told.filter((each) => typeof each === "string" && each !== "change"), []);
+    await tab.mouse.click(150, 150);
+    const drawn = await state();
+    assert.equal(drawn.points.length, 2);
+    assert.ok(drawn.points[0] >= 40 && drawn.points[1] === 1 && drawn.pixels > 1000, JSON.stringify(drawn));
+    assert.deepEqual(JSON.parse(drawn.sent).map(([x, y]) => [x.length, y.length]), drawn.points.map((n) => [n, n]));
+
+    // Undo, redo and clear, by keys and by calls.
+    await tab.keyboard.press("Control+z");
+    assert.equal((await state()).points.length, 1);
+    await tab.keyboard.press("Control+Shift+z");
+    assert.equal((await state()).points.length, 2);
+    await tab.keyboard.press("Delete");
+    assert.deepEqual(await state(), { points: [], sent: null, pixels: 0 });
+    assert.equal(await tab.evaluate(() => window.pad.undo()), true);
+    assert.deepEqual(await state(), drawn);
+    assert.equal(await tab.evaluate(() => window.pad.redo() && !window.pad.redo()), true);
+    await guessed(3);
+
+    // The pen comes before the palm, and what the system takes for itself is no stroke.
+    const pointers = (...events) =>
+      tab.evaluate((events) => {
+        for (const [type, pointerType, pointerId, x] of events) {
+          const place = { clientX: x, clientY: x, pointerType, pointerId, bubbles: true, composed: true };
+          window.pad.dispatchEvent(new PointerEvent(type, place));
+        }
+        return window.pad.strokes.map((stroke) => stroke[0].x);
+      }, events);
+    assert.deepEqual(await pointers(["pointerdown", "touch", 1, 10], ["pointerdown", "pen", 2, 20], ["pointerup", "touch", 1, 10], ["pointerup", "pen", 2, 20]), [19]);
+    assert.deepEqual(await pointers(["pointerdown", "touch", 3, 30], ["pointerup", "touch", 3, 30]), [19]);
+    assert.deepEqual(await pointers(["pointerdown", "mouse", 4, 40], ["pointercancel", "mouse", 4, 40]), [19]);
+
+    // Strokes of any form can be put in, also into a pad whose form is reset.
+    await tab.evaluate(() => (window.pad.strokes = [[[10, 90], [20, 80]], [[50], [60]]]));
+    assert.deepEqual((await state()).points, [2, 1]);
+    assert.match(await tab.evaluate(() => { try { window.pad.strokes = [[]]; } catch (error) { return error.code; } }), /invalid-strokes/);
+    await tab.evaluate(() => document.forms[0].reset());
+    assert.deepEqual((await state()).points, []);
+  });
+});
+
 test("files placed by oneself, as the documentation says", { timeout: 120_000, skip: process.platform === "win32" }, async () => {
   const text = await document("docs/self-hosting.md");
   assert.ok(text.includes(STRICT_POLICY), "the policy of these tests is the one that is documented");

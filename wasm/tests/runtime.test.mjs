@@ -219,6 +219,11 @@ describe("what the platform lacks is said with a code:", () => {
     assert.match(found, /^QuickdrawError unsupported there are no workers here/);
   });
 
+  test("custom elements", async () => {
+    const { definePad } = await import("quickdraw-rnn/pad");
+    assert.throws(() => definePad(), { name: "QuickdrawError", code: "unsupported", message: /no custom elements here/ });
+  });
+
   test("a Worker of the application's own that is none", async () => {
     const found = await failure(`await load(() => createWorkerClassifier({ worker: () => undefined }));`);
     assert.match(found, /^QuickdrawError invalid-options option `worker`: the function gave no Worker/);

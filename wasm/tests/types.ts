@@ -3,6 +3,7 @@
 import { Classifier, type Prediction, QuickdrawError, type QuickdrawErrorCode, type Strokes } from "quickdraw-rnn";
 import { CustomClasses } from "quickdraw-rnn/custom-classes";
 import { parseNdjson, parseSvg, toNdjson, toSvg } from "quickdraw-rnn/formats";
+import { type PadGuess, type QuickdrawPad, definePad } from "quickdraw-rnn/pad";
 import { type WorkerClassifier, createWorkerClassifier } from "quickdraw-rnn/worker";
 
 const classifier: Classifier = await Classifier.load();
@@ -50,6 +51,14 @@ for (const other of [new CustomClasses(classifier), new CustomClasses(inWorker)]
 for (const { word, drawing } of parseNdjson(toNdjson([strokes, { word: "cat", drawing: strokes }]))) {
   classifier.classify(parseSvg(toSvg(drawing, { title: word ?? "" })), { isSimplified: false });
 }
+
+definePad();
+const pad: QuickdrawPad = document.createElement("quickdraw-pad");
+pad.classifier = inWorker;
+pad.labels = ["cat", "dog"];
+pad.strokes = [[{ x: 1, y: 2 }]];
+classifier.classify(pad.strokes, { allow: pad.labels });
+pad.addEventListener("guess", (event) => console.log((event as CustomEvent<PadGuess>).detail.predictions[0]?.label));
 
 // @ts-expect-error A stroke has points.
 classifier.classify([[1, 2, 3]]);

@@ -10,3 +10,4 @@ export * from "./index.js";
 export * from "./worker.js";
 export * from "./custom-classes.js";
 export * from "./formats.js";
+export * from "./pad.js";

@@ -12,6 +12,8 @@ type Global<Name extends string, Least> = typeof globalThis extends { readonly [
 
 /** An `AbortSignal`. */
 export type PlatformAbortSignal = Global<"AbortSignal", { readonly aborted: boolean }>;
+/** An element of a page. */
+export type PlatformElement = Global<"HTMLElement", object>;
 /** A `Response` of `fetch`. */
 export type PlatformResponse = Global<"Response", Undeclared<"Response">>;
 /** A `URL`. */
