@@ -3,7 +3,7 @@
 //! A message says what is wrong, where, and what was expected. Strokes and points are counted from 0, and the
 //! message says so. Whoever reads files adds the path and the line.
 
-use crate::InkFormat;
+use crate::ink_format::InkFormat;
 
 /// What core refuses, and why.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]

@@ -2,43 +2,8 @@
 //!
 //! Padding and lengths are left to [`InkBatch`](crate::InkBatch).
 
-use serde::{Deserialize, Serialize};
-
-use crate::Drawing;
-
-/// Which numbers describe a point of the ink.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum InkFormat {
-    /// `(dx, dy, stroke_end)`, x and y scaled to 0..1 independently: `create_dataset.py` of the tutorial.
-    ///
-    /// n points give n-1 rows, because the first point has no predecessor.
-    Tutorial,
-    /// `(dx, dy, stroke_end, x, y)`, x and y in -1..1 with their aspect ratio kept.
-    ///
-    /// n points give n rows. The bounding box is centred on 0, and its larger side is 2.
-    Absolute,
-}
-
-impl InkFormat {
-    /// How many numbers a row has.
-    pub const fn n_columns(self) -> usize {
-        match self {
-            Self::Tutorial => 3,
-            Self::Absolute => 5,
-        }
-    }
-}
-
-impl std::fmt::Display for InkFormat {
-    /// The name that configurations use.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(match self {
-            Self::Tutorial => "tutorial",
-            Self::Absolute => "absolute",
-        })
-    }
-}
+use crate::drawing::Drawing;
+use crate::ink_format::InkFormat;
 
 /// A drawing as a sequence of pen movements.
 #[derive(Debug, Clone, PartialEq)]

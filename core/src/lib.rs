@@ -12,26 +12,32 @@
 #![cfg_attr(target_family = "wasm", allow(unreachable_patterns, unreachable_code))]
 
 mod batch;
+mod card;
 mod classifier;
+mod config;
 mod drawing;
 mod error;
 mod ink;
+mod ink_format;
 mod int8;
 mod model;
 pub mod ops;
 mod quantized;
 mod raster;
+mod record;
 mod simplify;
 pub mod weights;
 
 pub use batch::InkBatch;
-pub use classifier::{
-    Calibration, Classifier, MODEL_FORMAT, ModelCard, PenCalibration, Prediction, QuantizedClassifier,
-};
-pub use drawing::{Drawing, Record, keep_first_points};
+pub use card::{Calibration, MODEL_FORMAT, ModelCard, PenCalibration, Prediction};
+pub use classifier::{Classifier, QuantizedClassifier};
+pub use config::{Activation, CellType, ModelConfig, Pooling};
+pub use drawing::{Drawing, keep_first_points};
 pub use error::Error;
-pub use ink::{Ink, InkFormat};
-pub use model::{Activation, BATCH_NORM_EPSILON, CellType, Model, ModelConfig, Pooling};
+pub use ink::Ink;
+pub use ink_format::InkFormat;
+pub use model::{BATCH_NORM_EPSILON, Model};
 pub use ops::ModelBackend;
 pub use quantized::{QuantizedModel, Workspace};
 pub use raster::IMAGE_SIDE;
+pub use record::Record;

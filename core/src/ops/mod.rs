@@ -21,7 +21,7 @@ use std::sync::Arc;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData, TensorPrimitive};
 
-use crate::Pooling;
+use crate::config::Pooling;
 pub use precision::{Precision, PrecisionAlreadySet};
 
 /// A backend's float tensor of any rank.

@@ -12,6 +12,7 @@ pub(crate) mod gates;
 pub mod image_conv;
 pub mod loss;
 pub mod lstm;
+mod matrix;
 pub mod norm;
 pub mod pool;
 mod precision;
@@ -22,8 +23,9 @@ mod tiled_lstm;
 mod tiles;
 
 pub use bf16::Instructions;
+pub(crate) use matrix::Matrix;
 pub use precision::{Arithmetic, arithmetic, set_precision};
-pub(crate) use product::{Matrix, Packed, product, transposed_products};
+pub(crate) use product::{Packed, product, transposed_products};
 pub(crate) use scratch::Scratch;
 
 /// Room for `n` values, all of which the caller writes before it reads them: setting it to zero first would cost a pass over

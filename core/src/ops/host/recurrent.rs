@@ -10,7 +10,8 @@ use pulp::{Arch, Simd, WithSimd};
 
 use super::Arithmetic;
 use super::gates::{StepBackward, activate, load, store, tanh};
-use super::product::{Aligned, Lanes, Matrix, Packed, block_product, for_blocks, product};
+use super::matrix::Matrix;
+use super::product::{Aligned, Lanes, Packed, block_product, for_blocks, product};
 
 /// The recurrent weights of one direction, `[H, 4H]`, packed for the machine it runs on.
 pub(super) struct PackedWeights {

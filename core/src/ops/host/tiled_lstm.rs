@@ -11,7 +11,7 @@ use pulp::{Arch, Simd, WithSimd};
 
 use super::bf16::{Instructions, SIDE, Sums, Tile};
 use super::gates::{StepBackward, load};
-use super::product::Matrix;
+use super::matrix::Matrix;
 use super::recurrent::Step;
 use super::scratch::Scratch;
 use super::tiles::{BLOCK, Hand, Tiles, fill, multiply, n_tiles};

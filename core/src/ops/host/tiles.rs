@@ -5,7 +5,7 @@
 use pulp::{Arch, Simd, WithSimd};
 
 use super::bf16::{DEPTH, Instructions, Rows, SIDE, Sums, Tile};
-use super::product::Matrix;
+use super::matrix::Matrix;
 use super::scratch::Scratch;
 
 /// Rows of the left-hand side, and columns of the right-hand side, of a block of sums.

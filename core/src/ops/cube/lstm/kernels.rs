@@ -11,14 +11,9 @@
 
 use cubecl::prelude::*;
 
+use super::layer::{N_GATES, N_LANES};
 use super::plan::Plan;
 use crate::ops::cube::rows::{PLACE_SIZE, clear};
-
-/// Gates of a unit: input, forget, candidate, output.
-pub(super) const N_GATES: usize = 4;
-
-/// Drawings that a unit of the device works on.
-pub(super) const N_LANES: usize = 4;
 
 /// The gates of a unit for one drawing, or its weights.
 type Gates<T> = Vector<T, Const<N_GATES>>;

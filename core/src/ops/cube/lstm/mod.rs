@@ -7,6 +7,7 @@
 //! by gate, `[.., 4, H]`. The order is changed in the weights, which are small, on the way in and on the way out.
 
 mod kernels;
+mod layer;
 mod plan;
 
 use burn::tensor::backend::Backend;
@@ -19,18 +20,10 @@ use cubecl::ir::DeviceProperties;
 use super::rows::{Places, pack, sum_rows, unpack};
 use super::{Precision, array, dims, empty, precision, product, product_over_rows, zeros};
 use crate::ops::{Lengths, LstmSaved, LstmWeights, float, tensor};
-use kernels::{N_GATES, backward_kernel, forward_kernel, states_before_kernel};
+use kernels::{backward_kernel, forward_kernel, states_before_kernel};
+pub(super) use layer::Layer;
+use layer::N_GATES;
 use plan::Plan;
-
-/// Sizes of a layer and its batch.
-#[derive(Clone, Copy)]
-pub(super) struct Layer {
-    n_drawings: usize,
-    n_steps: usize,
-    d_input: usize,
-    d_hidden: usize,
-    n_directions: usize,
-}
 
 impl Layer {
     /// The layer of these weights over `x`.

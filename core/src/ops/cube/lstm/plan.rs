@@ -4,8 +4,7 @@ use burn_cubecl::CubeRuntime;
 use cubecl::ir::DeviceProperties;
 use cubecl::prelude::*;
 
-use super::Layer;
-use super::kernels::{N_GATES, N_LANES};
+use super::layer::{Layer, N_GATES, N_LANES};
 use crate::ops::cube::precision;
 use crate::ops::cube::rows::Places;
 
