@@ -14,14 +14,6 @@ import { Problem, root, runMain } from "./command.mjs";
 const CRATES = ["core/src", "native-train/src", "wasm/src"];
 const SCRIPTS = ["wasm/ts", "www/src"];
 
-/** Circles that are known and wait to be mended: all files of each. @type {string[][]} */
-const KNOWN = [
-  ["core/src/batch.rs", "core/src/model.rs", "core/src/ops/mod.rs"],
-  ["core/src/drawing.rs", "core/src/error.rs", "core/src/ink.rs"],
-  ["core/src/ops/cube/lstm/kernels.rs", "core/src/ops/cube/lstm/mod.rs", "core/src/ops/cube/lstm/plan.rs"],
-  ["core/src/ops/host/product.rs", "core/src/ops/host/tiles.rs"],
-];
-
 /** @typedef {Map<string, Set<string>>} Graph The files that a file imports. */
 
 /**
@@ -211,18 +203,16 @@ async function main() {
     ...CRATES.map((folder) => ({ folder, graph: rustGraph(textsOf(folder, /\.rs$/)) })),
     ...SCRIPTS.map((folder) => ({ folder, graph: scriptGraph(textsOf(folder, /\.ts$/)) })),
   ];
-  const isKnown = (/** @type {string[]} */ files) => KNOWN.some((known) => files.every((file) => known.includes(file)));
   const complaints = graphs.flatMap(({ folder, graph }) => {
     return circlesOf(graph).flatMap(({ circle, files }) => {
       const whole = files.map((file) => `${folder}/${file}`);
-      if (isKnown(whole)) return [];
       const others = whole.length > circle.length - 1 ? `\n    of ${whole.length} files that reach each other: ${whole.join(", ")}` : "";
       return [`${circle.map((file) => `${folder}/${file}`).join(" -> ")}${others}`];
     });
   });
   if (complaints.length > 0) throw new Problem(`files import each other in a circle:\n${complaints.join("\n")}`);
   const n = graphs.reduce((sum, { graph }) => sum + graph.size, 0);
-  console.log(`${n} files, of which none import each other in a circle${KNOWN.length > 0 ? `, but for ${KNOWN.length} known ones` : ""}`);
+  console.log(`${n} files, of which none import each other in a circle`);
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) await runMain(main);

@@ -318,7 +318,8 @@ fn a_model_folder_classifies_as_its_network_does() {
         let probabilities = classifier.probabilities(drawing).unwrap();
         let sum: f32 = logits.iter().map(|x| x.exp()).sum();
         let expected: Vec<f32> = logits.iter().map(|x| x.exp() / sum).collect();
-        assert_close("softmax", &probabilities, &expected, 1e-6);
+        // A batch rounds otherwise than a drawing alone.
+        assert_close("softmax", &probabilities, &expected, 1e-5);
         let predictions = classifier.classify(drawing, 3).unwrap();
         assert_eq!(predictions.len(), 3);
         assert!(predictions.windows(2).all(|pair| pair[0].probability >= pair[1].probability));

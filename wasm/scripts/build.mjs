@@ -42,15 +42,20 @@ const WASM_FEATURES = [
 ];
 
 /**
- * The module for all engines, and the one for engines with relaxed SIMD: an engine refuses a module as a whole for one
- * instruction that it does not know. Both have the same JavaScript face.
+ * The modules: int8 for all engines; int8 for engines with relaxed SIMD, because others refuse a module as a whole for one
+ * instruction that they do not know; and the one that has float32 too, which is three times as large. The last one's
+ * binding serves all.
  *
  * @type {{ file: string, cargoFeatures: string[], wasmFeatures: string[] }[]}
  */
 const MODULES = [
   { file: "quickdraw_wasm_bg.wasm", cargoFeatures: [], wasmFeatures: [] },
   { file: "quickdraw_wasm_relaxed_bg.wasm", cargoFeatures: ["relaxed-simd"], wasmFeatures: ["relaxed-simd"] },
+  { file: "quickdraw_wasm_float32_bg.wasm", cargoFeatures: ["float32"], wasmFeatures: [] },
 ];
+
+/** The binding: each copy of it keeps one module. */
+const BINDINGS = ["quickdraw_wasm", "quickdraw_wasm_float32"];
 
 /** -Oz takes seven times as long and -O3 ten times; both come out larger once they are compressed. */
 const OPTIMISATION = "-O2";
@@ -68,7 +73,7 @@ async function build() {
   const compiled = [];
   for (const { cargoFeatures } of MODULES) {
     const features = cargoFeatures.flatMap((feature) => ["--features", feature]);
-    const target = ["--profile", "wasm", "--target", WASM_TARGET];
+    const target = ["--profile", "wasm", "--target", WASM_TARGET, "--no-default-features"];
     // Cargo gives both the same name, so the first must be read before the second is built.
     compiled.push(await readFile(await cargoBuild(["-p", "quickdraw-wasm", ...target, ...features])));
   }
@@ -122,7 +127,8 @@ async function bindAndOptimise(compiled, bindgen) {
   const digest = inputs.digest("hex");
 
   const stamp = path.join(pkg, "inputs.sha256");
-  const outputs = ["quickdraw_wasm.js", "quickdraw_wasm.d.ts", NOTICES, ...MODULES.map(({ file }) => file)];
+  const bindings = BINDINGS.flatMap((name) => [`${name}.js`, `${name}.d.ts`]);
+  const outputs = [...bindings, NOTICES, ...MODULES.map(({ file }) => file)];
   const isBuilt = outputs.every((name) => existsSync(path.join(pkg, name)));
   if (isBuilt && (await readFile(stamp, "utf8").catch(() => "")) === digest) {
     return console.log("pkg/ is up to date");
@@ -133,7 +139,8 @@ async function bindAndOptimise(compiled, bindgen) {
   await rm(fresh, { recursive: true, force: true });
   await mkdir(fresh);
   const start = Date.now();
-  let binding = "";
+  /** @type {string[]} */
+  const faces = [];
   for (const [i, { file }] of MODULES.entries()) {
     // wasm-bindgen calls a module and its binding by the name of the file that it is given.
     const bound = path.join(fresh, String(i));
@@ -141,17 +148,21 @@ async function bindAndOptimise(compiled, bindgen) {
     const module = path.join(bound, "quickdraw_wasm.wasm");
     await writeFile(module, compiled[i] ?? "");
     await run(bindgen, [module, bound]);
-    const found = await readFile(path.join(bound, "quickdraw_wasm.js"), "utf8");
-    if (i === 0) binding = found;
-    if (found !== binding) throw new Problem(`${file} has another binding than ${MODULES[0]?.file}: ${bound}`);
+    faces.push(await readFile(path.join(bound, "quickdraw_wasm.js"), "utf8"));
     const wasm = path.join(bound, "quickdraw_wasm_bg.wasm");
     await run(process.execPath, [wasmOpt, ...(options[i] ?? []), wasm, "-o", path.join(fresh, file)]);
-    if (i === 0) {
-      for (const name of ["quickdraw_wasm.js", "quickdraw_wasm.d.ts"]) {
-        await rename(path.join(bound, name), path.join(fresh, name));
+    if (i === MODULES.length - 1) {
+      for (const extension of ["js", "d.ts"]) {
+        const face = await readFile(path.join(bound, `quickdraw_wasm.${extension}`));
+        for (const name of BINDINGS) await writeFile(path.join(fresh, `${name}.${extension}`), face);
       }
     }
     await rm(bound, { recursive: true });
+  }
+  const known = new Set(faces.at(-1)?.split("\n"));
+  for (const [i, face] of faces.entries()) {
+    const line = face.split("\n").find((line) => !known.has(line));
+    if (line !== undefined) throw new Problem(`the binding of ${MODULES[i]?.file} is not part of the last one: ${line}`);
   }
   await writeFile(path.join(fresh, NOTICES), await notices());
   await writeFile(path.join(fresh, "inputs.sha256"), digest);

@@ -160,6 +160,13 @@ pub fn simplify(points: &[f32], offsets: &[u32]) -> Result<JsValue, JsValue> {
     to_js(&strokes::channels(&simplified(points, offsets, false)?))
 }
 
+/// Whether this module has float32: the others do not export it.
+#[cfg(feature = "float32")]
+#[wasm_bindgen]
+pub fn float32() -> bool {
+    true
+}
+
 fn invalid_strokes(error: impl std::fmt::Display) -> JsValue {
     failure("invalid-strokes", &error.to_string())
 }

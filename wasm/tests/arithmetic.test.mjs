@@ -10,6 +10,7 @@ import { wander } from "../bench/page/drawings.mjs";
 import { fixtureFolder } from "./fixture.mjs";
 
 const modules = {
+  float32: new URL("../pkg/quickdraw_wasm_float32_bg.wasm", import.meta.url),
   base: new URL("../pkg/quickdraw_wasm_bg.wasm", import.meta.url),
   relaxed: new URL("../pkg/quickdraw_wasm_relaxed_bg.wasm", import.meta.url),
 };
@@ -42,7 +43,7 @@ function compare(found, expected) {
 
 for (const [name, model] of Object.entries(models)) {
   describe(`the ${name} model`, () => {
-    const expected = probabilities({ model, wasm: modules.base, arithmetic: "f32" });
+    const expected = probabilities({ model, wasm: modules.float32, arithmetic: "f32" });
 
     test("has the probabilities of float32 in int8 with inputs of 16 bits", async () => {
       const { largest, same } = compare(await probabilities({ model, wasm: modules.base, arithmetic: "int8" }), await expected);

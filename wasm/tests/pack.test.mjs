@@ -44,6 +44,7 @@ test("the package holds its face, its module and its model, and no sources of th
     "pkg/THIRD-PARTY-LICENSES.txt",
     "pkg/quickdraw_wasm_bg.wasm",
     "pkg/quickdraw_wasm_relaxed_bg.wasm",
+    "pkg/quickdraw_wasm_float32_bg.wasm",
   ]) {
     assert.ok(files.includes(needed), `${needed} is missing among ${files.join(", ")}`);
   }
@@ -211,7 +212,7 @@ describe("the documents", () => {
     const rows = [...text.matchAll(/^\| `([^`]+)` \| ([\d,]+) kB \| (?:(\d+) kB )?\|$/gm)];
     assert.deepEqual(
       rows.map(([, file]) => file).sort(),
-      ["dist/inline.js", "dist/quickdraw-rnn.global.js", "model/model.json", "model/weights.safetensors", "pkg/quickdraw_wasm_bg.wasm", "pkg/quickdraw_wasm_relaxed_bg.wasm"],
+      ["dist/inline.js", "dist/quickdraw-rnn.global.js", "model/model.json", "model/weights.safetensors", "pkg/quickdraw_wasm_bg.wasm", "pkg/quickdraw_wasm_float32_bg.wasm", "pkg/quickdraw_wasm_relaxed_bg.wasm"],
     );
     for (const [, file, size, compressed] of rows) {
       const bytes = await readFile(path.join(installed, file));

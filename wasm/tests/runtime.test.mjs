@@ -40,7 +40,7 @@ test("what is no module of this package is refused, and the next attempt succeed
 
   const page = new TextEncoder().encode("<!doctype html><title>Not found</title>");
   const emptyModule = Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0);
-  const pkg = new URL("../pkg/quickdraw_wasm_bg.wasm", import.meta.url);
+  const pkg = new URL("../pkg/quickdraw_wasm_float32_bg.wasm", import.meta.url);
   const module = await readFile(pkg);
   await refused(new URL("missing.wasm", import.meta.url), "load-failed", /missing\.wasm could not be read/);
   await refused(`data:text/html,${encodeURIComponent("<html></html>")}`, "load-failed", /is a web page/);
@@ -134,7 +134,7 @@ describe("the module comes from", () => {
           (classifier) => classifier.classify(strokes).length,
           ({ code, message }) => code + " " + message.replaceAll(address, ""),
         );
-        console.log(calls.splice(0).join() || "neither", found, seen.length > 3, seen.at(-1)?.[0] > 2e6);
+        console.log(calls.splice(0).join() || "neither", found, seen.length > 3, seen.at(-1)?.[0] > 1.8e6);
       };
       await load(address + "/none.wasm");
       await load(address + "/page.wasm");

@@ -131,7 +131,7 @@ test("what is wrong is said as by a classifier, and the worker stays", async () 
 });
 
 test("models travel as bytes, modules compiled, and the bytes that arrive are reported", async () => {
-  const wasm = await WebAssembly.compile(await readFile(new URL("../pkg/quickdraw_wasm_bg.wasm", import.meta.url)));
+  const wasm = await WebAssembly.compile(await readFile(new URL("../pkg/quickdraw_wasm_float32_bg.wasm", import.meta.url)));
   const { modelJson, weights } = await fixtureFiles();
   const seen = [];
   const classifier = await createWorkerClassifier({

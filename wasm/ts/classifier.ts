@@ -1,7 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /* Strokes in, predictions out: lifetimes and errors around the compiled recogniser. */
 
-import * as compiled from "../pkg/quickdraw_wasm.js";
+import type * as compiled from "../pkg/quickdraw_wasm.js";
 
 import { QuickdrawError, type QuickdrawErrorCode, messageOf } from "./error.js";
 import { ownModel } from "./files.js";
@@ -20,7 +20,7 @@ import {
   readLoadOptions,
 } from "./options.js";
 import { readBytes, readSource, resolveUrl, shown } from "./read.js";
-import { loadRuntime } from "./runtime.js";
+import { type Binding, NEEDS_FLOAT32, type WasmSource, loadRuntime } from "./runtime.js";
 import { isAddress } from "./sources.js";
 import { type Strokes, readStrokes } from "./strokes.js";
 
@@ -55,12 +55,14 @@ export class Classifier implements Disposable {
   /** The same with `isPenDown`: as `threshold`, unless the model was calibrated for it. */
   readonly penDownThreshold: number | undefined;
 
+  readonly #binding: Binding;
   #compiled: compiled.Classifier | undefined;
   /** Takes a shared classifier from those that are shared. */
   #unshare: (() => void) | undefined;
 
   /** @internal */
-  private constructor(model: compiled.Classifier) {
+  private constructor(binding: Binding, model: compiled.Classifier) {
+    this.#binding = binding;
     this.#compiled = model;
     this.labels = Object.freeze(model.labels);
     this.arithmetic = model.int8 ? "int8" : "f32";
@@ -144,7 +146,7 @@ export class Classifier implements Disposable {
   simplify(strokes: Strokes): number[][][] {
     this.#model();
     const { points, offsets } = readStrokes(strokes);
-    return guarded(() => compiled.simplify(points, offsets) as number[][][]);
+    return guarded(() => this.#binding.simplify(points, offsets) as number[][][]);
   }
 
   /**
@@ -193,14 +195,20 @@ export class Classifier implements Disposable {
   static #open({ model, wasm, arithmetic, signal }: LoadOptions): Loading {
     const modelJson = new FileProgress();
     const weights = new FileProgress();
-    const runtime = loadRuntime(wasm);
+    // By default the arithmetic is that of the weights, which for int8 needs the smallest module.
+    const runtime = loadRuntime(wasm, arithmetic ?? "int8");
     const open = async (): Promise<Classifier> => {
-      const [files] = await Promise.all([readModel(model, modelJson, weights, signal), runtime.ready]);
+      const [files, binding] = await Promise.all([readModel(model, modelJson, weights, signal), runtime.ready]);
       throwIfAborted(signal);
-      const int8 = arithmetic === undefined ? undefined : arithmetic === "int8";
-      return guarded(() => new Classifier(new compiled.Classifier(files.modelJson, files.weights, int8)), `${files.name}: `);
+      const isInt8 = arithmetic === undefined ? undefined : arithmetic === "int8";
+      return openModel(files, binding, isInt8, wasm);
     };
     return { promise: open(), files: [modelJson, weights, runtime.progress] };
+  }
+
+  /** @internal */
+  static of(binding: Binding, { modelJson, weights }: ModelBytes, isInt8: boolean | undefined): Classifier {
+    return new Classifier(binding, new binding.Classifier(modelJson, weights, isInt8));
   }
 
   /** A probability for each label, and which labels may be guessed, if not all. */
@@ -262,6 +270,32 @@ async function readModel(
     throw new QuickdrawError("invalid-model", `${name}: ${file}: it is empty, or its buffer was transferred`);
   }
   return { name, modelJson: modelJsonBytes, weights: weightsBytes };
+}
+
+/** Opens a model, with the module for float32 where its weights ask for that. */
+async function openModel(
+  files: ModelBytes,
+  binding: Binding,
+  isInt8: boolean | undefined,
+  wasm: WasmSource | undefined,
+): Promise<Classifier> {
+  const open = (opening: Binding): Classifier | undefined =>
+    guarded(() => {
+      try {
+        return Classifier.of(opening, files, isInt8);
+      } catch (error) {
+        if ((error as { code?: string }).code !== "no-float32") throw error;
+        return undefined;
+      }
+    }, `${files.name}: `);
+  const opened = open(binding);
+  if (opened !== undefined) return opened;
+  if (wasm !== undefined) {
+    throw new QuickdrawError("invalid-wasm", `${files.name} has float32 weights, and ${NEEDS_FLOAT32} as option \`wasm\``);
+  }
+  const found = open(await loadRuntime(undefined, "f32").ready);
+  if (found === undefined) throw new QuickdrawError("internal", "the module for float32 has none");
+  return found;
 }
 
 /** Leaves the probabilities of some labels, which then add up to 1; alike if the model finds none of them possible. */

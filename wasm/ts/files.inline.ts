@@ -2,16 +2,23 @@
 
 import { nodeModule } from "./node.js";
 import { QuickdrawError } from "./error.js";
+import type { ModuleKind } from "./simd.js";
 
 declare const SHIPPED_MODEL_JSON: string;
-/** The module for all engines, with gzip and in base64: a second one for some engines would be 0.4 MB more for all. */
+/** The int8 module for all engines, with gzip and in base64: one is enough for a file that has everything. */
 declare const INLINE_MODULE: string;
 /** The weights in base64; they hardly get smaller with gzip. */
 declare const INLINE_WEIGHTS: string;
 
 export type OwnFile = URL | Uint8Array;
 
-export async function ownModule(): Promise<OwnFile> {
+export async function ownModule(kind: ModuleKind): Promise<OwnFile> {
+  if (kind === "float32") {
+    throw new QuickdrawError(
+      "unsupported",
+      "quickdraw-rnn/inline computes in int8 alone: for float32 give quickdraw_wasm_float32_bg.wasm as option `wasm`",
+    );
+  }
   return unzipped(bytesOf(INLINE_MODULE));
 }
 

@@ -4,6 +4,7 @@
  */
 
 import { located } from "./located.js";
+import type { ModuleKind } from "./simd.js";
 
 /** `model/model.json`: the build puts the text here, which is one request less and no file that a bundler compiles. */
 declare const SHIPPED_MODEL_JSON: string;
@@ -11,13 +12,18 @@ declare const SHIPPED_MODEL_JSON: string;
 /** What this module gives: addresses or bytes. */
 export type OwnFile = URL | Uint8Array;
 
-/** The module for all engines, or the one for those with relaxed SIMD. */
-export async function ownModule(hasRelaxedSimd: boolean): Promise<OwnFile> {
-  return located(() =>
-    hasRelaxedSimd
-      ? new URL("../pkg/quickdraw_wasm_relaxed_bg.wasm", import.meta.url)
-      : new URL("../pkg/quickdraw_wasm_bg.wasm", import.meta.url),
-  );
+/** The module for int8, the same for engines with relaxed SIMD, or the one that has float32 too. */
+export async function ownModule(kind: ModuleKind): Promise<OwnFile> {
+  return located(() => {
+    switch (kind) {
+      case "int8":
+        return new URL("../pkg/quickdraw_wasm_bg.wasm", import.meta.url);
+      case "relaxed":
+        return new URL("../pkg/quickdraw_wasm_relaxed_bg.wasm", import.meta.url);
+      case "float32":
+        return new URL("../pkg/quickdraw_wasm_float32_bg.wasm", import.meta.url);
+    }
+  });
 }
 
 /** The shipped model. */

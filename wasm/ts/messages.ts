@@ -5,14 +5,20 @@ import type { LoadProgress } from "./loading.js";
 import type { Arithmetic, ClassifyOptions, Thresholds } from "./options.js";
 import type { Packed } from "./strokes.js";
 import type { PlatformModule } from "./platform.js";
+import type { ModuleKind } from "./simd.js";
 
 /** An address as text, or a file as bytes. */
 export type SentFile = string | Uint8Array;
 
+/** The package's own modules, as many as there are to send. */
+export type SentModules = { readonly [kind in ModuleKind]?: SentFile };
+
 /** What the worker loads: everything is named, because the worker's program does not know where it lies itself. */
 export interface WorkerModel {
   readonly model: string | { readonly modelJson: SentFile; readonly weights: SentFile };
-  readonly wasm: SentFile | PlatformModule;
+  /** The module that the user chose, if one was. */
+  readonly wasm: SentFile | PlatformModule | undefined;
+  readonly modules: SentModules;
   readonly arithmetic: Arithmetic | undefined;
 }
 

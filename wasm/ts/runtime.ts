@@ -1,13 +1,15 @@
-/* The WebAssembly module: found, checked and instantiated once. */
+/* The WebAssembly modules: found, checked and instantiated once each. */
 
-import instantiate from "../pkg/quickdraw_wasm.js";
+import * as float32Binding from "../pkg/quickdraw_wasm_float32.js";
+import * as int8Binding from "../pkg/quickdraw_wasm.js";
 
 import { QuickdrawError, messageOf } from "./error.js";
 import { ownModule } from "./files.js";
 import { FileProgress } from "./loading.js";
+import type { Arithmetic } from "./options.js";
 import type { PlatformModule, PlatformResponse, PlatformUrl } from "./platform.js";
 import { type OnResponse, readBytes, readResponse, resolveUrl, shown } from "./read.js";
-import { hasRelaxedSimd, hasSimd } from "./simd.js";
+import { hasSimd, int8Module } from "./simd.js";
 import { isAnswer, isBytes, isUrl } from "./sources.js";
 import { checkText } from "./text.js";
 
@@ -21,29 +23,44 @@ export type WasmSource =
   | PlatformResponse
   | PromiseLike<PlatformResponse>;
 
-/** The module on its way, or there. */
+/** How messages say which file has float32. */
+export const NEEDS_FLOAT32 = "float32 needs quickdraw_wasm_float32_bg.wasm";
+
+/** The functions of a module. */
+export type Binding = typeof int8Binding;
+
+/** Twice the same code: each keeps one module. */
+const bindings: { readonly [arithmetic in Arithmetic]: Binding } = { int8: int8Binding, f32: float32Binding };
+
+/** A module on its way, or there. */
 export interface Runtime {
-  readonly ready: Promise<void>;
+  readonly ready: Promise<Binding>;
   readonly progress: FileProgress;
 }
 
-let runtime: Runtime | undefined;
+const runtimes = new Map<Arithmetic, Runtime>();
 
 /**
- * Makes the module ready for use. All callers share one instance; after a failure the next call tries again.
+ * Makes a module ready for use that has this arithmetic. All callers share one instance; after a failure the next call
+ * tries again.
  */
-export function loadRuntime(source: WasmSource | undefined): Runtime {
-  if (runtime !== undefined) return runtime;
+export function loadRuntime(source: WasmSource | undefined, arithmetic: Arithmetic): Runtime {
+  const known = runtimes.get(arithmetic);
+  if (known !== undefined) return known;
   const progress = new FileProgress();
-  const ready = start(source, progress).catch((error: unknown) => {
-    runtime = undefined;
-    throw error;
-  });
-  runtime = { ready, progress };
+  const ready = start(source, arithmetic, progress).then(
+    () => bindings[arithmetic],
+    (error: unknown) => {
+      runtimes.delete(arithmetic);
+      throw error;
+    },
+  );
+  const runtime = { ready, progress };
+  runtimes.set(arithmetic, runtime);
   return runtime;
 }
 
-async function start(source: WasmSource | undefined, progress: FileProgress): Promise<void> {
+async function start(source: WasmSource | undefined, arithmetic: Arithmetic, progress: FileProgress): Promise<void> {
   if (typeof WebAssembly !== "object") {
     throw new QuickdrawError("unsupported", "quickdraw-rnn needs WebAssembly, which is missing or switched off here");
   }
@@ -54,7 +71,8 @@ async function start(source: WasmSource | undefined, progress: FileProgress): Pr
     );
   }
   checkText();
-  const wasm = source ?? (await ownModule(hasRelaxedSimd()));
+  const wasm = source ?? (await ownModule(arithmetic === "f32" ? "float32" : int8Module()));
+  const instantiateModule = (module: WebAssembly.Module, name: string): Promise<void> => instantiate(module, name, arithmetic);
   const streamed = new StreamedModule();
   if (typeof wasm === "string" || isUrl(wasm)) {
     const url = await resolveUrl(wasm);
@@ -106,13 +124,17 @@ compiled WebAssembly.Module as option \`wasm\`: ${message}`,
   }
 }
 
-async function instantiateModule(module: WebAssembly.Module, name: string): Promise<void> {
+async function instantiate(module: WebAssembly.Module, name: string, arithmetic: Arithmetic): Promise<void> {
   // The binding keeps any module that can be instantiated, and would not take another after it.
-  if (!WebAssembly.Module.exports(module).some((exported) => exported.name === "classifier_new")) {
+  const exports = WebAssembly.Module.exports(module).map((exported) => exported.name);
+  if (!exports.includes("classifier_new")) {
     throw new QuickdrawError("invalid-wasm", `${name} is not the module of this package: it has no classifier`);
   }
+  if (arithmetic === "f32" && !exports.includes("float32")) {
+    throw new QuickdrawError("invalid-wasm", `${name} computes in int8 alone, ${NEEDS_FLOAT32}`);
+  }
   try {
-    await instantiate({ module_or_path: module });
+    await bindings[arithmetic].default({ module_or_path: module });
   } catch (cause) {
     throw new QuickdrawError("invalid-wasm", `${name} is not the module of this package: ${messageOf(cause)}`, {
       cause,

@@ -5,6 +5,7 @@
 
 import { Classifier } from "./classifier.js";
 import { QuickdrawError, messageOf } from "./error.js";
+import { handModules } from "./files.worker.js";
 import type { Answer, Failure, Method, Request } from "./messages.js";
 import type { ClassifyOptions } from "./options.js";
 import { nodeModule } from "./node.js";
@@ -20,11 +21,12 @@ let classifier: Classifier | undefined;
 async function receive(port: Port, request: Request): Promise<void> {
   const answer = (message: Answer, transfer: Transferable[] = []): void => port.postMessage(message, transfer);
   if (request.kind === "load") {
-    const { model, wasm, arithmetic } = request.model;
+    const { model, wasm, modules, arithmetic } = request.model;
+    handModules(modules);
     try {
       classifier = await Classifier.load({
         model,
-        wasm,
+        ...(wasm !== undefined && { wasm }),
         ...(arithmetic !== undefined && { arithmetic }),
         onProgress: (progress) => answer({ kind: "progress", progress }),
       });

@@ -10,7 +10,7 @@ import type { Prediction } from "./classifier.js";
 import { QuickdrawError, messageOf } from "./error.js";
 import { ownModel, ownModule } from "./files.js";
 import { FileProgress, abortable, report, throwIfAborted } from "./loading.js";
-import { type Answer, type Method, type ModelFacts, type Request, type SentFile, type WorkerModel, readAnswer } from "./messages.js";
+import { type Answer, type Method, type ModelFacts, type Request, type SentFile, type SentModules, type WorkerModel, readAnswer } from "./messages.js";
 import { nodeModule } from "./node.js";
 import {
   type Arithmetic,
@@ -29,7 +29,7 @@ import {
 import type { PlatformAbortSignal, PlatformUrl, PlatformWorker } from "./platform.js";
 import { workerProgram } from "./program.js";
 import { readSource, resolveUrl, shown } from "./read.js";
-import { hasRelaxedSimd } from "./simd.js";
+import { int8Module } from "./simd.js";
 import { isAddress, isModule, isUrl } from "./sources.js";
 import { type Strokes, readStrokes } from "./strokes.js";
 
@@ -82,12 +82,18 @@ async function sendable(
   };
   const sentModel = async (): Promise<WorkerModel["model"]> =>
     model === undefined ? files(await ownModel()) : isAddress(model) ? (await resolveUrl(model)).href : files(model);
-  const sentWasm = async (): Promise<WorkerModel["wasm"]> => {
-    const source = wasm ?? (await ownModule(hasRelaxedSimd()));
-    return isModule(source) ? source : file(source);
+  const sentWasm = async (): Promise<WorkerModel["wasm"]> =>
+    wasm === undefined || isModule(wasm) ? wasm : file(wasm);
+  const sentModules = async (): Promise<SentModules> => {
+    if (wasm !== undefined) return {};
+    const kind = int8Module();
+    const int8 = await file(await ownModule(kind));
+    // Few need it, and where it cannot be had those are told so.
+    const float32 = await ownModule("float32").then(file).catch(() => undefined);
+    return { [kind]: int8, ...(float32 !== undefined && { float32 }) };
   };
-  const [modelSent, wasmSent] = await Promise.all([sentModel(), sentWasm()]);
-  return { model: modelSent, wasm: wasmSent, arithmetic };
+  const [modelSent, wasmSent, modules] = await Promise.all([sentModel(), sentWasm(), sentModules()]);
+  return { model: modelSent, wasm: wasmSent, modules, arithmetic };
 }
 
 /** After so many workers that died without an answer, another one would die too, and each loads the model again. */
