@@ -264,7 +264,7 @@ const recognise = `
     const error = await inWorker.classify([]).catch((error) => error);
     inWorker.dispose();
     const isSame = JSON.stringify(found[0]) === JSON.stringify(found[1]);
-    return [found[0].length, isSame, error instanceof QuickdrawError, seen.at(-1) > 2e6, toSvg(strokes).length > 100].join();
+    return [found[0].length, isSame, error instanceof QuickdrawError, seen.at(-1) > 1.5e6, toSvg(strokes).length > 100].join();
   };`;
 const recognised = "5,true,true,true,true";
 

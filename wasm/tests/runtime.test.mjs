@@ -134,7 +134,7 @@ describe("the module comes from", () => {
           (classifier) => classifier.classify(strokes).length,
           ({ code, message }) => code + " " + message.replaceAll(address, ""),
         );
-        console.log(calls.splice(0).join() || "neither", found, seen.length > 3, seen.at(-1)?.[0] > 1.8e6);
+        console.log(calls.splice(0).join() || "neither", found, seen.length > 3, seen.at(-1)?.[0] > 1.5e6);
       };
       await load(address + "/none.wasm");
       await load(address + "/page.wasm");
