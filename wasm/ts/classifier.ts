@@ -1,8 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /* Strokes in, predictions out: lifetimes and errors around the compiled recogniser. */
 
-import type * as compiled from "../pkg/quickdraw_wasm.js";
-
 import { QuickdrawError, type QuickdrawErrorCode, messageOf } from "./error.js";
 import { ownModel } from "./files.js";
 import { FileProgress, abortable, throwIfAborted, watched } from "./loading.js";
@@ -20,7 +18,7 @@ import {
   readLoadOptions,
 } from "./options.js";
 import { readBytes, readSource, resolveUrl, shown } from "./read.js";
-import { type Binding, NEEDS_FLOAT32, type WasmSource, loadRuntime } from "./runtime.js";
+import { type Binding, type CompiledClassifier, NEEDS_FLOAT32, type WasmSource, loadRuntime } from "./runtime.js";
 import { isAddress } from "./sources.js";
 import { type Strokes, readStrokes } from "./strokes.js";
 
@@ -56,12 +54,12 @@ export class Classifier implements Disposable {
   readonly penDownThreshold: number | undefined;
 
   readonly #binding: Binding;
-  #compiled: compiled.Classifier | undefined;
+  #compiled: CompiledClassifier | undefined;
   /** Takes a shared classifier from those that are shared. */
   #unshare: (() => void) | undefined;
 
   /** @internal */
-  private constructor(binding: Binding, model: compiled.Classifier) {
+  private constructor(binding: Binding, model: CompiledClassifier) {
     this.#binding = binding;
     this.#compiled = model;
     this.labels = Object.freeze(model.labels);
@@ -224,7 +222,7 @@ export class Classifier implements Disposable {
     return { found, isAllowed };
   }
 
-  #model(): compiled.Classifier {
+  #model(): CompiledClassifier {
     if (this.#compiled === undefined) {
       throw new QuickdrawError("disposed", "this classifier was disposed: call Classifier.load() for another");
     }

@@ -24,13 +24,27 @@ export type WasmSource =
   | PromiseLike<PlatformResponse>;
 
 /** How messages say which file has float32. */
-export const NEEDS_FLOAT32 = "float32 needs quickdraw_wasm_float32_bg.wasm";
+export const NEEDS_FLOAT32 = "float32 needs the module quickdraw_wasm_float32";
 
-/** The functions of a module. */
-export type Binding = typeof int8Binding;
+/** A classifier within a module. */
+export interface CompiledClassifier {
+  readonly int8: boolean;
+  readonly labels: string[];
+  readonly threshold: number | undefined;
+  readonly penDownThreshold: number | undefined;
+  probabilities(points: Float32Array, offsets: Uint32Array, isSimplified: boolean, isPenDown: boolean): Float32Array;
+  embedding(points: Float32Array, offsets: Uint32Array, isSimplified: boolean, isPenDown: boolean): Float32Array;
+  free(): void;
+}
+
+/** What a module has; told here, because the types of the binding do not travel with the package. */
+export interface Binding {
+  readonly Classifier: new (modelJson: Uint8Array, weights: Uint8Array, int8?: boolean) => CompiledClassifier;
+  simplify(points: Float32Array, offsets: Uint32Array): unknown;
+}
 
 /** Twice the same code: each keeps one module. */
-const bindings: { readonly [arithmetic in Arithmetic]: Binding } = { int8: int8Binding, f32: float32Binding };
+const bindings = { int8: int8Binding, f32: float32Binding };
 
 /** A module on its way, or there. */
 export interface Runtime {
