@@ -1,5 +1,7 @@
 //! The network as a whole, and the model folder.
 
+use std::sync::Mutex;
+
 use burn::backend::Autodiff;
 use burn::module::Module;
 use burn::tensor::backend::Backend;
@@ -15,6 +17,9 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
+
+/// Held during a backward pass: under load, with two of them at once, burn's graph has lost gradients.
+static BACKWARD: Mutex<()> = Mutex::new(());
 
 /// Scribbles of `lengths` points, a new stroke every seven points.
 fn scribbles(seed: u64, lengths: &[usize]) -> Vec<Drawing> {
@@ -146,6 +151,7 @@ fn a_network_learns_a_batch_by_heart() {
     use burn::optim::{AdamConfig, GradientsParams, Optimizer};
     use burn::tensor::{Int, Tensor, activation};
     type B = Autodiff<Flex>;
+    let _alone = BACKWARD.lock();
 
     let drawings = scribbles(3, &[9, 20, 33, 14, 5, 27, 18, 11]);
     let device = Default::default();
@@ -261,6 +267,7 @@ fn a_network_made_of_the_branches_of_two_gives_the_mean_of_their_logits() {
     });
     let merged = both_d.with_branches_of(vec![image_d, strokes_d], true).unwrap();
     assert_close("differentiable", &logits(&merged, &drawings), &mean, 1e-5);
+    let _alone = BACKWARD.lock();
     let batch = merged.config().batch(&inks_of(&drawings), &device).unwrap();
     let loss = merged.forward_training(&batch, 1).unwrap().sum();
     let gradients = burn::optim::GradientsParams::from_grads(loss.backward(), &merged);

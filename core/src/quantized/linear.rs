@@ -194,6 +194,8 @@ impl<A: Arithmetic> Matrix<A> {
         rounded.clear();
         rounded.resize(values.len() + self.row_len.saturating_sub(width), A::Input::default());
         scales.clear();
+        // A drawing may have no step at all, of which there is no width.
+        let width = width.max(1);
         for (row, to) in values.chunks_exact(width).zip(rounded.chunks_exact_mut(width)) {
             let [factor, scale] = self.factor_and_scale(row);
             self.round(row, factor, to);
