@@ -63,7 +63,7 @@ export function table(rows, ratios) {
     kb(row.weights_bytes),
     mb(row.memory_bytes),
   ]);
-  const header = ["", "45 points, ms: least (median)", "120 points, ms", "first guess, ms", "code, KB brotli", "model, KB"];
+  const header = ["", "45 points, ms: minimum (median)", "120 points, ms", "first prediction, ms", "code, KB brotli", "model, KB"];
   const divided = ratios.map(({ ours, peer, ms_45, ms_120, first_ms }) => [
     `${ours.split(",")[0]} / ${peer}`,
     ...[ms_45, ms_120, first_ms].map((ratio) => ratio.toPrecision(2)),
@@ -73,7 +73,7 @@ export function table(rows, ratios) {
     "",
     "Ratios of times, ours / peer: below 1 ours is faster.",
     "",
-    markdown([["", "45 points", "120 points", "first guess"], ...divided]),
+    markdown([["", "45 points", "120 points", "first prediction"], ...divided]),
   ].join("\n");
 }
 
