@@ -189,11 +189,10 @@ export default defineConfig({
       },
       workbox: {
         globPatterns: ["**/*.{html,js,css,svg,png,woff2,wasm,json,safetensors,txt,webmanifest}"],
-        // The page computes in int8.
-        globIgnores: ["**/*float32*.wasm"],
         // Weights and WebAssembly are megabytes; without them nothing works offline.
-        // Korean letters are kept when they are read (letters.ts), but those of the language's name; the picture is for others.
-        globIgnores: ["**/gowun-batang-!(117|118)-*", "preview.png"],
+        // Korean letters are kept when they are read (letters.ts), but those of the language's name; the picture is for
+        // others, and the page computes in int8.
+        globIgnores: ["**/gowun-batang-!(117|118)-*", "preview.png", "**/*float32*.wasm"],
         maximumFileSizeToCacheInBytes: 64 * 1024 * 1024,
         clientsClaim: true,
         // The page itself comes from the network while there is one, so that a new build (or a newly trained model) shows at once; the
