@@ -103,21 +103,25 @@ async function look(pupil: Pupil, { id, strokes, among }: LookRequest): Promise<
   report({ kind: "look", id, look: { simplified: classifier.simplify(strokes), labels: [...followed], moments } });
 }
 
-/** A probability of 0 has no logarithm. */
-const LEAST_PROBABILITY = 1e-9;
+/** Probabilities of 0 and 1 have no log-odds. */
+const LEAST_PROBABILITY = 1e-7;
 
 async function reasons({ classifier }: Pupil, { id, strokes, labels }: ReasonsRequest): Promise<void> {
-  const logarithms = async (drawing: readonly Stroke[]) => {
+  // Log-odds and not the logarithm, which hardly moves where the network is sure.
+  const logOdds = async (drawing: readonly Stroke[]) => {
     const predictions = await classifier.classify(drawing, { maxResults: classifier.labels.length });
     const probabilities = new Map(predictions.map(({ label, probability }) => [label, probability]));
-    return labels.map((label) => Math.log(Math.max(probabilities.get(label) ?? 0, LEAST_PROBABILITY)));
+    return labels.map((label) => {
+      const probability = Math.min(Math.max(probabilities.get(label) ?? 0, LEAST_PROBABILITY), 1 - LEAST_PROBABILITY);
+      return Math.log(probability / (1 - probability));
+    });
   };
-  const whole = await logarithms(strokes);
+  const whole = await logOdds(strokes);
   const parts: Part[] = [];
   const ranges = partsOf(strokes);
   // Of one part alone nothing would be left.
   for (const range of ranges.length > 1 ? ranges : []) {
-    const rest = await logarithms(without(strokes, range));
+    const rest = await logOdds(without(strokes, range));
     parts.push({ ...range, effects: whole.map((value, i) => value - (rest[i] ?? value)) });
     // Guesses pass.
     await new Promise((resolve) => setTimeout(resolve));

@@ -70,7 +70,7 @@ export interface ReasonsRequest {
   readonly labels: readonly string[];
 }
 
-/** A part of a drawing, and by how much it raised the logarithm of each label's probability: what it is less without the part. */
+/** A part of a drawing, and by how much it raised the log-odds of each label: what they are less without the part. */
 export interface Part extends Range {
   readonly effects: readonly number[];
 }

@@ -5,7 +5,7 @@ import type { Language } from "../language/language";
 import type { Part, Stroke } from "../messages";
 import { drawnPart } from "../parts";
 
-/** What changes a probability by less than this factor, in logarithms, says nothing. */
+/** What changes the log-odds of a label by less than this says nothing. */
 const LEAST_EFFECT = 0.15;
 
 export function reasons(strokes: readonly Stroke[], parts: readonly Part[], labels: readonly string[], language: Language): HTMLElement {
