@@ -9,16 +9,18 @@ use crate::error::Error;
 /// The format of model folders that this version writes and reads.
 pub const MODEL_FORMAT: u32 = 1;
 
-/// What makes the probabilities of a network those that its guesses deserve, found on drawings that it was not trained on.
+/// What makes the probabilities of a network those that its guesses deserve, found on drawings that
+/// it was not trained on.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Calibration {
-    /// What the logits are divided by before the softmax (Guo et al., "On Calibration of Modern Neural Networks", 2017).
+    /// What the logits are divided by before the softmax (Guo et al., "On Calibration of Modern
+    /// Neural Networks", 2017).
     pub temperature: f32,
     /// First guesses of at least this probability were right 95 of 100 times.
     pub threshold: f32,
-    /// Both for a drawing whose [pen is down](Drawing::is_pen_down): a part of a drawing often looks like a whole one of
-    /// something else. Absent: as for others.
+    /// Both for a drawing whose [pen is down](Drawing::is_pen_down): a part of a drawing often
+    /// looks like a whole one of something else. Absent: as for others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pen_down: Option<PenCalibration>,
 }
@@ -87,8 +89,8 @@ impl ModelCard {
     /// Reads `model.json`.
     ///
     /// # Errors
-    /// When it is not JSON or lacks a field, has an unknown format number, describes no network, or its labels
-    /// are not as many as the classes or not distinct.
+    /// When it is not JSON or lacks a field, has an unknown format number, describes no network, or
+    /// its labels are not as many as the classes or not distinct.
     pub fn parse(model_json: &[u8]) -> Result<Self, Error> {
         #[derive(Deserialize)]
         struct Format {
@@ -121,12 +123,14 @@ impl ModelCard {
         self.calibration.map_or(1.0, |calibration| calibration.for_pen(is_pen_down).temperature)
     }
 
-    /// The probability from which on a first guess is right 95 of 100 times; nothing without calibration.
+    /// The probability from which on a top-1 prediction is correct in 95 of 100 cases; nothing
+    /// without calibration.
     pub fn threshold(&self, is_pen_down: bool) -> Option<f32> {
         self.calibration.map(|calibration| calibration.for_pen(is_pen_down).threshold)
     }
 
-    /// The likeliest classes, best first, at most `max_results`; those of equal probability in the labels' order.
+    /// The likeliest classes, best first, at most `max_results`; those of equal probability in the
+    /// labels' order.
     pub(crate) fn likeliest(&self, probabilities: &[f32], max_results: usize) -> Vec<Prediction> {
         let mut order: Vec<usize> = (0..probabilities.len()).collect();
         order.sort_by(|&a, &b| probabilities[b].total_cmp(&probabilities[a]));

@@ -1,12 +1,14 @@
-//! Matrices in float32 in, whole numbers of 8 bits with a scale for each column out, and back.
+//! Matrices in float32 in, int8 with a scale for each column out, and back.
 //!
-//! A column is what one output of a layer multiplies its inputs by, so its numbers are of one size. Rounding is
-//! symmetric: a weight is its whole number, -127 to 127, times the scale of its column.
+//! A column is what one output of a layer multiplies its inputs by, so its numbers are of one size.
+//! Rounding is symmetric: a weight is its whole number, -127 to 127, times the scale of its column.
 
-/// The largest whole number that is used; -128 is left out, so that a weight and its negative round alike.
+/// The largest whole number that is used; -128 is left out, so that a weight and its negative round
+/// alike.
 pub(crate) const LARGEST: f32 = 127.0;
 
-/// Scales that are tried for a column, from the one that clips nothing down to three quarters of it.
+/// Scales that are tried for a column, from the one that clips nothing down to three quarters of
+/// it.
 const N_SCALES: usize = 26;
 
 /// The least scale that is tried, as a share of the one that clips nothing.
@@ -31,8 +33,8 @@ pub(crate) fn scale_shape(shape: &[usize]) -> Option<Vec<usize>> {
 
 /// Rounds matrices of `n_rows` by `n_columns` that lie one after the other.
 ///
-/// The scale of a column is the one among some that leaves the least mean squared error: to clip the few largest
-/// weights can pay, because all others are then rounded more finely.
+/// The scale of a column is the one among some that leaves the least mean squared error: to clip
+/// the few largest weights can pay, because all others are then rounded more finely.
 pub(crate) fn quantize(values: &[f32], n_rows: usize, n_columns: usize) -> Quantized {
     let mut quantized = Quantized { values: vec![0; values.len()], scales: Vec::new() };
     let matrices = values.chunks_exact(n_rows * n_columns);
@@ -66,7 +68,8 @@ fn rounded(value: f32, scale: f32) -> f32 {
 
 fn best_scale<I: Iterator<Item = f32>>(column: impl Fn() -> I) -> f32 {
     let widest = column().fold(0.0f32, |largest, value| largest.max(value.abs())) / LARGEST;
-    // A column of zeros has no size, and so small a one none that division could use: any scale gives zeros.
+    // A column of zeros has no size, and so small a one none that division could use: any scale
+    // gives zeros.
     if widest < f32::MIN_POSITIVE {
         return 1.0;
     }

@@ -1,9 +1,9 @@
-//! The recurrent network of the TensorFlow tutorial "Recurrent Neural Networks for Drawing Classification"
-//! (`train_model.py`), and the refinements of it that recognise better.
+//! The recurrent network of the TensorFlow tutorial "Recurrent Neural Networks for Drawing
+//! Classification" (`train_model.py`), and the refinements of it that recognise better.
 //!
-//! In: an [`InkBatch`]. Out: logits `[B, K]`. In shape comments B is the number of drawings, T the steps (fewer
-//! after a strided convolution), C channels, H the width of an LSTM direction, S the pixels along a side of an image, K the
-//! classes.
+//! In: an [`InkBatch`]. Out: logits `[B, K]`. In shape comments B is the number of drawings, T the
+//! steps (fewer after a strided convolution), C channels, H the width of an LSTM direction, S the
+//! pixels along a side of an image, K the classes.
 
 use crate::config::IMAGE_POOLING;
 use crate::ops::{self, Dropout, IMAGE_KERNEL, Lengths, ModelBackend};
@@ -13,8 +13,9 @@ use burn::nn::{BatchNorm, BatchNormConfig};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, activation};
 
-/// How much the statistics of a batch count in those that batch normalisation keeps: TensorFlow's before the convolutions along a
-/// drawing, PyTorch's in the image branch, whose statistics are of many more values.
+/// How much the statistics of a batch count in those that batch normalisation keeps: TensorFlow's
+/// before the convolutions along a drawing, PyTorch's in the image branch, whose statistics are of
+/// many more values.
 const TENSORFLOW_MOMENTUM: f64 = 0.01;
 const IMAGE_MOMENTUM: f64 = 0.1;
 
@@ -33,18 +34,20 @@ impl ModelConfig {
         }
     }
 
-    /// Makes the network with fresh weights: Glorot uniform, zero bias, forget bias by [`CellType`].
+    /// Makes the network with fresh weights: Glorot uniform, zero bias, forget bias by
+    /// [`CellType`].
     ///
     /// # Errors
     /// Those of [`validate`](Self::validate).
     pub fn init<B: Backend>(&self, device: &B::Device) -> Result<Model<B>, Error> {
         let model = self.blank(device)?;
         // Burn would draw them when they are first used, and for each copy of the network anew.
-        model.visit(&mut DrawWeights);
+        model.visit(&mut InitParams);
         Ok(model)
     }
 
-    /// Makes the network whose weights are drawn when they are first used, which for one that is read from a file is never.
+    /// Makes the network whose weights are drawn when they are first used, which for one that is
+    /// read from a file is never.
     pub(crate) fn blank<B: Backend>(&self, device: &B::Device) -> Result<Model<B>, Error> {
         self.validate()?;
         let mut channels = self.ink.n_columns();
@@ -64,7 +67,8 @@ impl ModelConfig {
         let lstms = (0..self.num_layers)
             .map(|layer| {
                 let d_input = if layer == 0 { channels } else { 2 * h };
-                // TensorFlow draws input and recurrent weights of a direction as one kernel [I + H, 4H].
+                // TensorFlow draws input and recurrent weights of a direction as one kernel [I + H,
+                // 4H].
                 let initializer = glorot(d_input + h, 4 * h);
                 Lstm {
                     input: initializer.init([d_input, 8 * h], device),
@@ -98,7 +102,8 @@ impl ModelConfig {
         })
     }
 
-    /// The LSTM's first bias, `[2 * 4H]`. TensorFlow adds 1 to the forget gate at use; it is kept in the bias here.
+    /// The LSTM's first bias, `[2 * 4H]`. TensorFlow adds 1 to the forget gate at use; it is kept
+    /// in the bias here.
     fn forget_bias<B: Backend>(&self, device: &B::Device) -> Param<Tensor<B, 1>> {
         let h = self.num_nodes;
         let forget = match self.cell_type {
@@ -111,15 +116,16 @@ impl ModelConfig {
 }
 
 /// Makes each parameter draw its first values now.
-struct DrawWeights;
+struct InitParams;
 
-impl<B: Backend> ModuleVisitor<B> for DrawWeights {
+impl<B: Backend> ModuleVisitor<B> for InitParams {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
         param.val();
     }
 }
 
-/// Batch normalisation of so many channels; the statistics of a batch count by `momentum` in those that are kept.
+/// Batch normalisation of so many channels; the statistics of a batch count by `momentum` in those
+/// that are kept.
 fn batch_norm<B: Backend>(channels: usize, momentum: f64, device: &B::Device) -> BatchNorm<B> {
     BatchNormConfig::new(channels).with_epsilon(BATCH_NORM_EPSILON).with_momentum(momentum).init(device)
 }
@@ -130,8 +136,9 @@ fn glorot(fan_in: usize, fan_out: usize) -> Initializer {
     Initializer::Uniform { min: -limit, max: limit }
 }
 
-/// The uniform initialiser with a variance of a third of `1 / fan_in` (LeCun et al., "Efficient BackProp", 1998, and PyTorch's default
-/// of convolutions). What is normalised afterwards learns the faster, the smaller its weights begin.
+/// The uniform initialiser with a variance of a third of `1 / fan_in` (LeCun et al., "Efficient
+/// BackProp", 1998, and PyTorch's default of convolutions). What is normalised afterwards learns
+/// the faster, the smaller its weights begin.
 fn small(fan_in: usize) -> Initializer {
     let limit = 1.0 / (fan_in as f64).sqrt();
     Initializer::Uniform { min: -limit, max: limit }
@@ -171,8 +178,8 @@ struct ImageConv<B: Backend> {
 }
 
 impl<B: ModelBackend> ImageConv<B> {
-    /// Convolution, normalisation and rectification of `x` `[B, S * S, C]`: by the statistics of the batch, which are noted, in
-    /// training, and else by those that were.
+    /// Convolution, normalisation and rectification of `x` `[B, S * S, C]`: by the statistics of
+    /// the batch, which are noted, in training, and else by those that were.
     fn forward(&self, x: Tensor<B, 3>, is_training: bool) -> Tensor<B, 3> {
         let Self { norm, weight, bias, stride } = self;
         let (gamma, beta) = (norm.gamma.val(), norm.beta.val());
@@ -202,8 +209,8 @@ struct Dense<B: Backend> {
     bias: Param<Tensor<B, 1>>,
 }
 
-/// The network: convolutions, bidirectional LSTM layers, pooling over time, perhaps a branch that looks at the image, a dense
-/// layer over both.
+/// The network: convolutions, bidirectional LSTM layers, pooling over time, perhaps a branch that
+/// looks at the image, a dense layer over both.
 #[derive(Module, Debug)]
 pub struct Model<B: Backend> {
     convs: Vec<Conv<B>>,
@@ -220,12 +227,13 @@ impl<B: Backend> Model<B> {
         &self.config
     }
 
-    /// This network with the branches of others in place of its own. If they know the `same_classes`, its last layer gives the mean
-    /// of their logits, and zero for a branch that none of them has; otherwise it stays.
+    /// This network with the branches of others in place of its own. If they know the
+    /// `same_classes`, its last layer gives the mean of their logits, and zero for a branch that
+    /// none of them has; otherwise it stays.
     ///
     /// # Errors
-    /// When a branch of another network has other layers than this one's (see [`ModelConfig`]; classes, dropout and the pen's state
-    /// may differ), or two of them have the same branch.
+    /// When a branch of another network has other layers than this one's (see [`ModelConfig`];
+    /// classes, dropout and the pen's state may differ), or two of them have the same branch.
     pub fn with_branches_of(mut self, others: Vec<Self>, same_classes: bool) -> Result<Self, Error> {
         let n_others = others.len() as f64;
         let [mut strokes, mut image, mut bias] = [const { Vec::new() }; 3];
@@ -261,7 +269,8 @@ impl<B: Backend> Model<B> {
         Ok(self)
     }
 
-    /// This network with `shift` `[K]` added to the logits of every drawing, by way of the last layer's bias.
+    /// This network with `shift` `[K]` added to the logits of every drawing, by way of the last
+    /// layer's bias.
     ///
     /// # Errors
     /// When `shift` does not have a number for each class.
@@ -304,7 +313,8 @@ impl<B: ModelBackend> Model<B> {
         self.logits(batch, Some(seed))
     }
 
-    /// The vector of each drawing before the last layer, `[B, E]`: [`ModelConfig::d_embedding`] numbers.
+    /// The vector of each drawing before the last layer, `[B, E]`: [`ModelConfig::d_embedding`]
+    /// numbers.
     ///
     /// # Errors
     /// As [`forward`](Self::forward).
@@ -334,7 +344,8 @@ impl<B: ModelBackend> Model<B> {
         }
     }
 
-    /// The branch that reads strokes: one vector a drawing, `[B, 2H]` or with [`Pooling::MeanMax`] `[B, 4H]`.
+    /// The branch that reads strokes: one vector a drawing, `[B, 2H]` or with [`Pooling::MeanMax`]
+    /// `[B, 4H]`.
     fn pooled(&self, batch: &InkBatch<B>, seed: Option<u64>) -> Result<Tensor<B, 2>, Error> {
         if batch.format() != self.config.ink {
             return Err(Error::WrongInkFormat { found: batch.format(), expected: self.config.ink });
@@ -368,7 +379,8 @@ impl<B: ModelBackend> Model<B> {
         Ok(ops::pool(x, self.config.pooling, &lengths)) // [B, 2H] or [B, 4H]
     }
 
-    /// Dropout of `x` `[B, T, C]` before or after a layer, in training alone: where there is a seed.
+    /// Dropout of `x` `[B, T, C]` before or after a layer, in training alone: where there is a
+    /// seed.
     fn drop(&self, x: Tensor<B, 3>, seed: Option<u64>, layer: usize) -> Tensor<B, 3> {
         let config = &self.config;
         match seed {

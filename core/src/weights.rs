@@ -1,7 +1,7 @@
 //! A network's weights as safetensors bytes, and back.
 //!
-//! Tensors are named by their path in [`Model`], `lstms.0.recurrent` for one. Written as float32, float16 or 8-bit
-//! whole numbers with scales, read into float32.
+//! Tensors are named by their path in [`Model`], `lstms.0.recurrent` for one. Written as float32,
+//! float16 or 8-bit int8 with scales, read into float32.
 
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
@@ -22,7 +22,8 @@ pub enum WeightType {
     F32,
     /// Two bytes a number, rounded to 11 significant bits.
     F16,
-    /// One byte a number of a matrix, and a float32 scale for each of its columns; biases and the like are float32.
+    /// One byte a number of a matrix, and a float32 scale for each of its columns; biases and the
+    /// like are float32.
     Int8,
 }
 
@@ -44,8 +45,9 @@ pub fn tensors<B: Backend>(model: &Model<B>) -> BTreeMap<String, NamedTensor> {
 
 /// Writes a network's weights as safetensors.
 ///
-/// With [`WeightType::Int8`] a matrix `NAME` `[R, C]` is of type I8, and `NAME.scale` `[C]` of type F32 holds what the
-/// numbers of each column are multiplied by; matrices `[D, R, C]` have scales `[D, C]`.
+/// With [`WeightType::Int8`] a matrix `NAME` `[R, C]` is of type I8, and `NAME.scale` `[C]` of type
+/// F32 holds what the numbers of each column are multiplied by; matrices `[D, R, C]` have scales
+/// `[D, C]`.
 ///
 /// # Errors
 /// When a weight is not finite (or not in float16).
@@ -121,9 +123,9 @@ fn scale_name(name: &str) -> String {
 /// Puts stored weights into a network of the same configuration.
 ///
 /// # Errors
-/// When the bytes are not safetensors or end early; when a tensor is missing, superfluous, of another shape or
-/// number type, or not finite; when a variance is negative; when the scales of 8-bit numbers are
-/// missing, not above 0, or of no such tensor.
+/// When the bytes are not safetensors or end early; when a tensor is missing, superfluous, of
+/// another shape or number type, or not finite; when a variance is negative; when the scales of
+/// 8-bit numbers are missing, not above 0, or of no such tensor.
 pub fn load<B: Backend>(model: Model<B>, bytes: &[u8], device: &B::Device) -> Result<Model<B>, Error> {
     let reader = Reader::open(bytes)?;
     let mut loader =
@@ -135,11 +137,13 @@ pub fn load<B: Backend>(model: Model<B>, bytes: &[u8], device: &B::Device) -> Re
     }
 }
 
-/// The network with the weights that 8 bits can hold: each matrix rounded as [`WeightType::Int8`] stores it, but with the
-/// scale of a column such that nothing is clipped. What is rounded once stays as it is when it is stored so.
+/// The network with the weights that 8 bits can hold: each matrix rounded as [`WeightType::Int8`]
+/// stores it, but with the scale of a column such that nothing is clipped. What is rounded once
+/// stays as it is when it is stored so.
 ///
-/// The parameters keep their identities, so that the gradients of the rounded network can be applied to the one it came
-/// from ("straight-through": Bengio et al., "Estimating or Propagating Gradients Through Stochastic Neurons", 2013).
+/// The parameters keep their identities, so that the gradients of the rounded network can be
+/// applied to the one it came from ("straight-through": Bengio et al., "Estimating or Propagating
+/// Gradients Through Stochastic Neurons", 2013).
 pub fn rounded<B: Backend>(model: Model<B>) -> Model<B> {
     model.map(&mut Rounder)
 }
@@ -212,7 +216,8 @@ impl<'a> Reader<'a> {
         Ok(int8::dequantize(&quantized, n_rows, n_columns))
     }
 
-    /// The matrix (or matrices, one after the other) of that name in 8 bits, rounded where it is not.
+    /// The matrix (or matrices, one after the other) of that name in 8 bits, rounded where it is
+    /// not.
     pub(crate) fn quantized(&mut self, name: &str, shape: &[usize]) -> Result<Quantized, Error> {
         let view = self.take(name, shape)?;
         if view.dtype() == Dtype::I8 {

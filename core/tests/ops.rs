@@ -1,4 +1,5 @@
-//! The operations and their gradients: every form against the plain one, and against finite differences.
+//! The operations and their gradients: every form against the plain one, and against finite
+//! differences.
 
 mod differentiated;
 
@@ -20,7 +21,8 @@ use rand_chacha::ChaCha8Rng;
 
 type Differentiable = Autodiff<Flex>;
 
-/// Flex with nothing but its tensor operations: the defaults of `KernelBackend` are tested through it.
+/// Flex with nothing but its tensor operations: the defaults of `KernelBackend` are tested through
+/// it.
 mod plain_kernels {
     use super::*;
 
@@ -135,11 +137,11 @@ fn lstm_gradients_agree_with_finite_differences() {
 
 /// A 1x1 LSTM by hand: one input 0.5 then -1, all weights 1, bias 0, forward direction.
 ///
-/// Step 1: every gate sees z = 0.5. sigmoid(z) = 0.6224593, tanh(z) = 0.4621172,
-/// c = 0.6224593 * 0.4621172 = 0.2876491, tanh(c) = 0.2799696, h = 0.6224593 * 0.2799696 = 0.1742697.
-/// Step 2: z = -1 + 0.1742697 = -0.8257303. sigmoid(z) = 0.3045486, tanh(z) = -0.6781767,
-/// c = 0.3045486 * 0.2876491 + 0.3045486 * -0.6781767 = -0.1189346, tanh(c) = -0.1183770,
-/// h = 0.3045486 * -0.1183770 = -0.0360516.
+/// Step 1: every gate sees z = 0.5. sigmoid(z) = 0.6224593, tanh(z) = 0.4621172, c = 0.6224593 *
+/// 0.4621172 = 0.2876491, tanh(c) = 0.2799696, h = 0.6224593 * 0.2799696 = 0.1742697. Step 2: z =
+/// -1 + 0.1742697 = -0.8257303. sigmoid(z) = 0.3045486, tanh(z) = -0.6781767, c = 0.3045486 *
+/// 0.2876491 + 0.3045486 * -0.6781767 = -0.1189346, tanh(c) = -0.1183770, h = 0.3045486 *
+/// -0.1183770 = -0.0360516.
 #[test]
 fn lstm_of_one_unit_agrees_with_the_hand_computed_one() {
     let device = Default::default();
@@ -221,7 +223,8 @@ fn convolution_and_its_gradients_agree_with_the_plain_form_and_with_burns() {
             }
         }
 
-        // burn's own convolution of each drawing alone: the same window as TensorFlow's SAME at stride 1.
+        // burn's own convolution of each drawing alone: the same window as TensorFlow's SAME at
+        // stride 1.
         let weight = Tensor::<Flex, 2>::from_data(data[1].clone(), &device)
             .reshape([kernel_len, c, n])
             .permute([2, 1, 0]);
@@ -497,14 +500,14 @@ fn plain_loss_by<B: AutodiffBackend>([logits, targets]: &[TensorData; 2], labels
     let device = Default::default();
     let logits = Tensor::<B, 2>::from_data(logits.clone(), &device).require_grad();
     let targets = Tensor::<B, 2>::from_data(targets.clone(), &device);
-    let n_right = flat(logits.clone().inner().argmax(1).float())
+    let n_correct = flat(logits.clone().inner().argmax(1).float())
         .iter()
         .zip(labels)
         .filter(|(guess, label)| **guess == **label as f32)
         .count();
     let loss = -(activation::log_softmax(logits.clone(), 1) * targets).sum() / labels.len() as f64;
     let gradients = (loss.clone() * 3.0).backward();
-    [flat(loss), vec![n_right as f32], flat(logits.grad(&gradients).unwrap())]
+    [flat(loss), vec![n_correct as f32], flat(logits.grad(&gradients).unwrap())]
 }
 
 #[test]
@@ -519,7 +522,7 @@ fn the_loss_and_its_gradient_are_those_of_burn() {
         let plain = plain::cross_entropy::<Flex>(logits, targets, &labels);
         let values = |x| flat(Tensor::<Flex, 1>::from_primitive(TensorPrimitive::Float(x)));
         let d_logits = Tensor::<Flex, 2>::from_primitive(TensorPrimitive::Float(plain.d_logits)) * 3.0;
-        assert_loss_close(&[values(plain.loss), values(plain.n_right), flat(d_logits)], &expected, 1e-6);
+        assert_loss_close(&[values(plain.loss), values(plain.n_correct), flat(d_logits)], &expected, 1e-6);
     }
 }
 

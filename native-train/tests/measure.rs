@@ -138,7 +138,7 @@ fn the_calibration_error_is_the_one_that_is_computed_by_hand() {
         .iter()
         .enumerate()
         .filter(|(_, bin)| bin.n > 0)
-        .map(|(i, bin)| (i, bin.n, bin.n_right))
+        .map(|(i, bin)| (i, bin.n, bin.n_correct))
         .collect();
     assert_eq!(filled, [(8, 1, 0), (9, 1, 1), (14, 3, 2)]);
 }
@@ -166,9 +166,9 @@ fn a_measurement_agrees_with_a_plain_evaluation_and_with_the_parts_as_a_browser_
     let with_pen_up = with_pen_up.summary();
     for (parts, tells_pen) in [(&summary.by_fraction, true), (&with_pen_up.by_fraction, false)] {
         for part in parts {
-            // A drawing at a time, from strokes to the first guess, by the road that a browser
-            // takes.
-            let (mut n_right, mut loss) = (0, 0.0);
+            // A drawing at a time, from strokes to the top-1 prediction, by the pipeline that a
+            // browser takes.
+            let (mut n_correct, mut loss) = (0, 0.0);
             for index in 0..data.len() {
                 let whole = data.drawing(index);
                 let n_points = (part.fraction * whole.n_points() as f64).round() as usize;
@@ -176,11 +176,11 @@ fn a_measurement_agrees_with_a_plain_evaluation_and_with_the_parts_as_a_browser_
                 let is_pen_down = tells_pen && seen.is_pen_down();
                 let seen = seen.with_pen_down(is_pen_down);
                 let best = classifier.classify(&seen, 1).unwrap().remove(0);
-                n_right += usize::from(best.label == data.labels()[data.label(index)]);
+                n_correct += usize::from(best.label == data.labels()[data.label(index)]);
                 loss -= f64::from(classifier.probabilities(&seen).unwrap()[data.label(index)].ln());
             }
             assert_eq!(part.figures.n, data.len());
-            assert_near(part.figures.top1, n_right as f64 / data.len() as f64);
+            assert_near(part.figures.top1, n_correct as f64 / data.len() as f64);
             assert_near(part.figures.loss, loss / data.len() as f64);
         }
     }
@@ -291,14 +291,14 @@ fn a_report_is_one_page_that_asks_nobody_for_anything_with_tables_and_pictures()
         text("confusion.csv").lines().map(|line| line.split(',').map(str::to_owned).collect()).collect();
     assert_eq!((rows.len(), rows[0].len()), (11, 11));
     let mut n = 0;
-    let mut n_right = 0;
+    let mut n_correct = 0;
     for (row, cells) in rows.iter().enumerate().skip(1) {
         assert_eq!(cells[0], rows[0][row], "rows and columns are in one order");
         let counts: Vec<usize> = cells[1..].iter().map(|cell| cell.parse().unwrap()).collect();
         n += counts.iter().sum::<usize>();
-        n_right += counts[row - 1];
+        n_correct += counts[row - 1];
     }
-    assert_eq!((n, n_right), (120, 120 - n_wrong));
+    assert_eq!((n, n_correct), (120, 120 - n_wrong));
 
     let classes = text("classes.csv");
     let mut lines = classes.lines();
@@ -341,7 +341,7 @@ fn eight_bit_weights_go_through_export_and_eval() {
     let arguments =
         ["export", "--model", "model", "--out", "int8", "--weights", "int8", "--test-data", "data"];
     let printed = output(&PLACE, &arguments);
-    assert!(printed.contains("the same first guess for "), "{printed}");
+    assert!(printed.contains("the same top-1 prediction for "), "{printed}");
     let bytes = |folder: &str| fs::read(PLACE.join(folder).join("weights.safetensors")).unwrap();
     let size = |folder: &str| bytes(folder).len();
     assert!(size("int8") < size("model") * 2 / 5, "{} of {}", size("int8"), size("model"));
@@ -382,7 +382,7 @@ fn calibration_finds_the_temperature_that_logits_were_spoilt_by() {
     let printed = output(&PLACE, &["calibrate", "--model", "calibrated", "--data", "data"]);
     assert!(
         printed.contains("expected calibration error")
-            && printed.contains("right 95 of 100")
+            && printed.contains("correct in 95 of 100")
             && printed.contains("at which the pen was down"),
         "{printed}"
     );

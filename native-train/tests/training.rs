@@ -321,9 +321,10 @@ fn accumulated_batches_count_as_one_large_batch() {
         let step = devices.step(model.clone(), &mut optimizer, batches, 1e-2, false, &config).unwrap();
         let losses: Vec<f64> =
             step.losses.into_iter().map(|loss| loss.into_data().iter::<f64>().sum()).collect();
-        let n_right: Vec<i64> = step.n_right.into_iter().map(|n| n.into_data().iter::<i64>().sum()).collect();
+        let n_correct: Vec<i64> =
+            step.n_correct.into_iter().map(|n| n.into_data().iter::<i64>().sum()).collect();
         let mean_loss = losses.iter().sum::<f64>() / losses.len() as f64;
-        (mean_loss, n_right.iter().sum::<i64>(), step.norm.into_data().iter::<f64>().sum::<f64>())
+        (mean_loss, n_correct.iter().sum::<i64>(), step.norm.into_data().iter::<f64>().sum::<f64>())
     };
     let (one, several) = (step(vec![whole]), step(parts));
     assert!((one.0 - several.0).abs() < 1e-5, "{one:?} {several:?}");
@@ -665,7 +666,7 @@ fn a_run_folder_tells_all_that_is_to_know() {
         }
     }
     let svg = std::fs::read_to_string(out.join("curves.svg")).unwrap();
-    assert!(svg.contains("learning rate") && svg.contains("validation, within three"));
+    assert!(svg.contains("learning rate") && svg.contains("validation, top-3"));
     assert!(std::fs::read(out.join("curves.png")).unwrap().starts_with(b"\x89PNG"));
 
     let mut files: Vec<_> = std::fs::read_dir(&out)

@@ -1,8 +1,9 @@
-//! Bytes of a model folder and JavaScript strokes in, JavaScript predictions out: the binding of `quickdraw-core` that
-//! the npm package `quickdraw-rnn` wraps.
+//! Bytes of a model folder and JavaScript strokes in, JavaScript predictions out: the binding of
+//! `quickdraw-core` that the npm package `quickdraw-rnn` wraps.
 //!
-//! Nothing is computed here. This crate turns JavaScript values into core's types and back, and core's errors into
-//! JavaScript `Error`s with a `code`. Fetching, options and lifetimes are left to the package's TypeScript.
+//! Nothing is computed here. This crate turns JavaScript values into core's types and back, and
+//! core's errors into JavaScript `Error`s with a `code`. Fetching, options and lifetimes are left
+//! to the package's TypeScript.
 
 #![deny(missing_docs)]
 #![deny(clippy::unwrap_used)]
@@ -14,7 +15,8 @@ use quickdraw_core::{Drawing, ModelCard, QuantizedClassifier};
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
 
-/// Runs once, when the module is instantiated: a panic is a fault of ours, and its message must not get lost.
+/// Runs once, when the module is instantiated: a panic is a fault of ours, and its message must not
+/// get lost.
 #[wasm_bindgen(start)]
 pub fn start() {
     std::panic::set_hook(Box::new(|panic| {
@@ -50,13 +52,13 @@ macro_rules! with_network {
 
 #[wasm_bindgen]
 impl Classifier {
-    /// Reads a model folder from the bytes of `model.json` and `weights.safetensors`; computes with integers if `int8`,
-    /// and by default if the weights are int8.
+    /// Reads a model folder from the bytes of `model.json` and `weights.safetensors`; computes with
+    /// integers if `int8`, and by default if the weights are int8.
     ///
     /// # Errors
     ///
-    /// An `Error` with the code `invalid-model` and core's message, or `no-float32` where that would be needed and this
-    /// module has it not.
+    /// An `Error` with the code `invalid-model` and core's message, or `no-float32` where that
+    /// would be needed and this module has it not.
     #[wasm_bindgen(constructor)]
     pub fn new(model_json: &[u8], weights: &[u8], int8: Option<bool>) -> Result<Classifier, JsValue> {
         let invalid = |error: quickdraw_core::Error| failure("invalid-model", &error.to_string());
@@ -82,7 +84,8 @@ impl Classifier {
         matches!(self.network, Network::Int8(_))
     }
 
-    /// The probability from which on a first guess is right 95 of 100 times, if the model is calibrated.
+    /// The probability from which on a top-1 prediction is correct in 95 of 100 cases, if the model
+    /// is calibrated.
     #[wasm_bindgen(getter)]
     pub fn threshold(&self) -> Option<f32> {
         self.card().threshold(false)
@@ -102,9 +105,10 @@ impl Classifier {
 
     /// The probability of each category, in the order of the labels.
     ///
-    /// A drawing is the points of all its strokes, x and y in turn, and the index of each stroke's first point.
-    /// Strokes in the pen's coordinates pass through the data set's simplification first; with `is_simplified` they
-    /// are taken as they are. With `is_pen_down` the last stroke goes on.
+    /// A drawing is the points of all its strokes, x and y in turn, and the index of each stroke's
+    /// first point. Strokes in the pen's coordinates pass through the data set's simplification
+    /// first; with `is_simplified` they are taken as they are. With `is_pen_down` the last stroke
+    /// goes on.
     ///
     /// # Errors
     ///

@@ -18,7 +18,7 @@ export interface ModelFiles {
 }
 
 /**
- * How the network is computed: on whole numbers, several times as fast, or in float32, for comparison. With weights of
+ * How the network is computed: in int8, several times as fast, or in float32, for comparison. With weights of
  * 8 bits both give nearly the same probabilities.
  */
 export type Arithmetic = "int8" | "f32";

@@ -273,12 +273,12 @@ impl<B: KernelBackend, C: CheckpointStrategy> ModelBackend for Autodiff<B, C> {
     }
 
     fn loss(logits: Float<Self>, targets: Float<Self>, labels: &[usize]) -> [Float<Self>; 2] {
-        let CrossEntropy { loss, d_logits, n_right } =
+        let CrossEntropy { loss, d_logits, n_correct } =
             B::cross_entropy(logits.primitive, targets.primitive, labels);
         let loss = match Backward::<B, 1>::prepare::<C>(LossStep, [logits.node]).compute_bound().stateful() {
             OpsKind::Tracked(prep) => prep.finish(d_logits, loss),
             OpsKind::UnTracked(prep) => prep.finish(loss),
         };
-        [loss, Self::from_inner(n_right)]
+        [loss, Self::from_inner(n_correct)]
     }
 }

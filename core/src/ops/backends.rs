@@ -1,7 +1,8 @@
 //! Which backend uses which form of the operations.
 //!
-//! The backends are named here and nowhere else in this crate: Rust lets a trait of ours be implemented for
-//! them only here. The backends of burn-cubecl (burn-cuda, burn-wgpu) have one implementation in [`cube`](super::cube).
+//! The backends are named here and nowhere else in this crate: Rust lets a trait of ours be
+//! implemented for them only here. The backends of burn-cubecl (burn-cuda, burn-wgpu) have one
+//! implementation in [`cube`](super::cube).
 
 #[cfg(any(feature = "flex", feature = "ndarray"))]
 mod on_host {
@@ -297,7 +298,7 @@ mod on_host {
             CrossEntropy {
                 loss: Self::from_values(vec![found.loss], [1]),
                 d_logits: Self::from_values(found.d_logits, [n_drawings, n_classes]),
-                n_right: Self::from_values(vec![found.n_right as f32], [1]),
+                n_correct: Self::from_values(vec![found.n_correct as f32], [1]),
             }
         }
 

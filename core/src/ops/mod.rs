@@ -1,11 +1,12 @@
-//! The network's operations over batches of drawings of different lengths: the 1-d convolution, the bidirectional LSTM
-//! layer, the convolution of images, pooling, dropout and the loss, each ONE operation with its own gradient; and the
-//! optimiser's arithmetic.
+//! The network's operations over batches of drawings of different lengths: the 1-d convolution, the
+//! bidirectional LSTM layer, the convolution of images, pooling, dropout and the loss, each ONE
+//! operation with its own gradient; and the optimiser's arithmetic.
 //!
-//! In: padded batches `[B, T, C]` with [`Lengths`]. Out: padded batches, zero past each drawing's length.
-//! [`KernelBackend`] is what a backend gives: its defaults are the plain form in tensor operations
-//! ([`plain`]), which every backend has; backends whose tensors lie in the machine's memory use [`host`].
-//! [`ModelBackend`] is what the model asks for: a kernel backend, or `Autodiff` of one.
+//! In: padded batches `[B, T, C]` with [`Lengths`]. Out: padded batches, zero past each drawing's
+//! length. [`KernelBackend`] is what a backend gives: its defaults are the plain form in tensor
+//! operations ([`plain`]), which every backend has; backends whose tensors lie in the machine's
+//! memory use [`host`]. [`ModelBackend`] is what the model asks for: a kernel backend, or
+//! `Autodiff` of one.
 
 #[cfg(feature = "autodiff")]
 mod autodiff;
@@ -29,8 +30,8 @@ pub type Float<B> = burn::tensor::ops::FloatTensor<B>;
 
 /// Number of rows of each drawing in a batch.
 ///
-/// They live with the program, not on the device, because every form needs them to plan its work; a device
-/// kernel uploads these few integers.
+/// They live with the program, not on the device, because every form needs them to plan its work; a
+/// device kernel uploads these few integers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lengths(Arc<[usize]>);
 
@@ -60,8 +61,9 @@ impl Lengths {
     }
 }
 
-/// A tensor of these values, row-major, brought to the device in one piece: a GPU's memory has the rows of a matrix at a
-/// distance from each other, and a copy for each row of a batch takes longer than a step of training.
+/// A tensor of these values, row-major, brought to the device in one piece: a GPU's memory has the
+/// rows of a matrix at a distance from each other, and a copy for each row of a batch takes longer
+/// than a step of training.
 ///
 /// # Panics
 /// Unless there are as many values as the shape has.
@@ -74,7 +76,8 @@ pub fn from_values<B: Backend, const D: usize>(
     Tensor::<B, 1>::from_data(TensorData::new(values, [n_values]), device).reshape(shape)
 }
 
-/// Parameters of a bidirectional LSTM layer (D directions of width H over rows of width I), or their gradients.
+/// Parameters of a bidirectional LSTM layer (D directions of width H over rows of width I), or
+/// their gradients.
 ///
 /// The gates are ordered input, forget, candidate, output; direction 0 runs forward.
 #[derive(Clone, Debug)]
@@ -129,13 +132,15 @@ pub struct CrossEntropy<T> {
     /// Its gradient, `[B, K]`.
     pub d_logits: T,
     /// Drawings whose likeliest class was the right one, `[1]`.
-    pub n_right: T,
+    pub n_correct: T,
 }
 
-/// Which values dropout sets to zero. The same choice gives the same values, in the forward and in the backward pass.
+/// Which values dropout sets to zero. The same choice gives the same values, in the forward and in
+/// the backward pass.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Dropout {
-    /// Share of the values that are dropped, 0 or more and less than 1; the others are scaled up to make up for them.
+    /// Share of the values that are dropped, 0 or more and less than 1; the others are scaled up to
+    /// make up for them.
     pub probability: f64,
     /// The choice follows from it.
     pub seed: u64,
@@ -154,8 +159,9 @@ impl Dropout {
         (1.0 / (1.0 - self.probability)) as f32
     }
 
-    /// The choice for a place: that of the value in `[B, T, C]`, or with `same_at_every_step` in `[B, C]`. Every bit depends
-    /// on every bit of the place and the seed (the constants are those of Wellons' lowbias32).
+    /// The choice for a place: that of the value in `[B, T, C]`, or with `same_at_every_step` in
+    /// `[B, C]`. Every bit depends on every bit of the place and the seed (the constants are those
+    /// of Wellons' lowbias32).
     #[inline(always)]
     pub(crate) fn hash(self, place: u32) -> u32 {
         let mut x = place ^ self.seed as u32;
@@ -165,7 +171,8 @@ impl Dropout {
     }
 }
 
-/// A step of Adam with decoupled weight decay (Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2019).
+/// A step of Adam with decoupled weight decay (Loshchilov and Hutter, "Decoupled Weight Decay
+/// Regularization", 2019).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AdamStep {
     /// The learning rate.
@@ -199,12 +206,14 @@ impl AdamStep {
     }
 }
 
-/// What a backend gives: forward and backward of the operations and the optimiser's step, without a gradient graph.
+/// What a backend gives: forward and backward of the operations and the optimiser's step, without a
+/// gradient graph.
 ///
-/// The defaults are built of tensor operations and fit any backend; a backend with kernels of its own
-/// overrides them.
+/// The defaults are built of tensor operations and fit any backend; a backend with kernels of its
+/// own overrides them.
 pub trait KernelBackend: Backend {
-    /// Runs an LSTM layer over `x` `[B, T, I]`; the output is `[B, T, D * H]`, zero past each length.
+    /// Runs an LSTM layer over `x` `[B, T, I]`; the output is `[B, T, D * H]`, zero past each
+    /// length.
     fn lstm_forward(
         x: Float<Self>,
         weights: LstmWeights<Float<Self>>,
@@ -224,7 +233,8 @@ pub trait KernelBackend: Backend {
         plain::lstm_backward::<Self>(d_output, x, weights, lengths, saved)
     }
 
-    /// Convolves `x` `[B, T, C]`: row `t` of the output `[B, ceil(T / stride), N]` sees the K rows around row
+    /// Convolves `x` `[B, T, C]`: row `t` of the output `[B, ceil(T / stride), N]` sees the K rows
+    /// around row
     /// `t * stride`, of which `(K - 1) / 2` lie before it; rows outside a drawing count as zero, whatever they
     /// hold, and the output past its length is zero.
     fn conv_forward(
@@ -248,8 +258,9 @@ pub trait KernelBackend: Backend {
         plain::conv_backward::<Self>(d_output, x, weights, stride, lengths, wants_d_x)
     }
 
-    /// Convolves square images `x` `[B, S * S, C]` with `weight` `[9 * C, N]` (windows of 3 x 3 pixels, their rows in order): the
-    /// pixel at row `i` and column `j` of the output `[B, S' * S', N]`, where S' is `ceil(S / stride)`, sees those around row
+    /// Convolves square images `x` `[B, S * S, C]` with `weight` `[9 * C, N]` (windows of 3 x 3
+    /// pixels, their rows in order): the pixel at row `i` and column `j` of the output `[B, S' *
+    /// S', N]`, where S' is `ceil(S / stride)`, sees those around row
     /// `i * stride` and column `j * stride`; outside of the image all is zero.
     fn image_conv_forward(x: Float<Self>, weights: ConvWeights<Float<Self>>, stride: usize) -> Float<Self> {
         plain::image_conv_forward::<Self>(x, weights, stride)
@@ -266,7 +277,8 @@ pub trait KernelBackend: Backend {
         plain::image_conv_backward::<Self>(d_output, x, weights, stride, wants_d_x)
     }
 
-    /// Normalises each channel of `x` `[B, P, C]` by its mean and variance over the batch, scales and shifts it by `gamma` and `beta`
+    /// Normalises each channel of `x` `[B, P, C]` by its mean and variance over the batch, scales
+    /// and shifts it by `gamma` and `beta`
     /// `[C]`, and sets what is below zero to zero.
     fn norm_relu_forward(
         x: Float<Self>,
@@ -277,8 +289,8 @@ pub trait KernelBackend: Backend {
         plain::norm_relu_forward::<Self>(x, gamma, beta, epsilon)
     }
 
-    /// The gradients of `x`, `gamma` and `beta`, from that of the output; `statistics` are the mean and the variance that the forward
-    /// pass found.
+    /// The gradients of `x`, `gamma` and `beta`, from that of the output; `statistics` are the mean
+    /// and the variance that the forward pass found.
     fn norm_relu_backward(
         d_output: Float<Self>,
         x: Float<Self>,
@@ -290,7 +302,8 @@ pub trait KernelBackend: Backend {
         plain::norm_relu_backward::<Self>(d_output, x, gamma, beta, statistics, epsilon)
     }
 
-    /// Pools `x` `[B, T, C]` over the steps that exist: `[B, C]`, or with [`Pooling::MeanMax`] `[B, 2C]`.
+    /// Pools `x` `[B, T, C]` over the steps that exist: `[B, C]`, or with [`Pooling::MeanMax`] `[B,
+    /// 2C]`.
     fn pool_forward(x: Float<Self>, pooling: Pooling, lengths: &Lengths) -> Float<Self> {
         plain::pool_forward::<Self>(x, pooling, lengths)
     }
@@ -305,7 +318,8 @@ pub trait KernelBackend: Backend {
         plain::pool_backward::<Self>(d_output, x, pooling, lengths)
     }
 
-    /// Drops values of `x` `[B, T, C]`. It is linear, so the gradient goes through the same function.
+    /// Drops values of `x` `[B, T, C]`. It is linear, so the gradient goes through the same
+    /// function.
     fn dropout(x: Float<Self>, dropout: Dropout) -> Float<Self> {
         plain::dropout::<Self>(x, dropout)
     }
@@ -320,8 +334,8 @@ pub trait KernelBackend: Backend {
         plain::adam::<Self>(parameter, gradient, moments, step)
     }
 
-    /// The mean cross-entropy of the softmax of `logits` `[B, K]` and `targets` `[B, K]`, and how often the likeliest class is
-    /// the drawing's own.
+    /// The mean cross-entropy of the softmax of `logits` `[B, K]` and `targets` `[B, K]`, and how
+    /// often the likeliest class is the drawing's own.
     ///
     /// # Panics
     /// Unless targets have the shape of logits, and there are as many labels as rows.
@@ -377,7 +391,8 @@ pub trait ModelBackend: Backend {
     /// See [`KernelBackend::dropout`].
     fn drop_values(x: Float<Self>, dropout: Dropout) -> Float<Self>;
 
-    /// See [`KernelBackend::cross_entropy`]; gives the loss, and the number of drawings that are recognised.
+    /// See [`KernelBackend::cross_entropy`]; gives the loss, and the number of drawings that are
+    /// recognised.
     fn loss(logits: Float<Self>, targets: Float<Self>, labels: &[usize]) -> [Float<Self>; 2];
 }
 
@@ -407,12 +422,13 @@ impl<B: KernelBackend> ModelBackend for B {
     }
 
     fn loss(logits: Float<B>, targets: Float<B>, labels: &[usize]) -> [Float<B>; 2] {
-        let CrossEntropy { loss, n_right, .. } = B::cross_entropy(logits, targets, labels);
-        [loss, n_right]
+        let CrossEntropy { loss, n_correct, .. } = B::cross_entropy(logits, targets, labels);
+        [loss, n_correct]
     }
 }
 
-/// A bidirectional LSTM layer over `x` `[B, T, I]`; gives `[B, T, D * H]`, zero past each drawing's length.
+/// A bidirectional LSTM layer over `x` `[B, T, I]`; gives `[B, T, D * H]`, zero past each drawing's
+/// length.
 pub fn lstm<B: ModelBackend>(
     x: Tensor<B, 3>,
     input: Tensor<B, 2>,
@@ -424,8 +440,8 @@ pub fn lstm<B: ModelBackend>(
     tensor(B::lstm(float(x), weights, lengths))
 }
 
-/// A convolution over `x` `[B, T, C]` with `weight` `[K * C, N]`; gives `[B, ceil(T / stride), N]`, zero past the
-/// end of each drawing.
+/// A convolution over `x` `[B, T, C]` with `weight` `[K * C, N]`; gives `[B, ceil(T / stride), N]`,
+/// zero past the end of each drawing.
 pub fn conv<B: ModelBackend>(
     x: Tensor<B, 3>,
     weight: Tensor<B, 2>,
@@ -437,7 +453,8 @@ pub fn conv<B: ModelBackend>(
     tensor(B::conv(float(x), weights, stride, lengths))
 }
 
-/// A convolution of square images `x` `[B, S * S, C]` with `weight` `[9 * C, N]`; gives `[B, S' * S', N]`, where S' is
+/// A convolution of square images `x` `[B, S * S, C]` with `weight` `[9 * C, N]`; gives `[B, S' *
+/// S', N]`, where S' is
 /// `ceil(S / stride)`.
 pub fn image_conv<B: ModelBackend>(
     x: Tensor<B, 3>,
@@ -449,8 +466,8 @@ pub fn image_conv<B: ModelBackend>(
     tensor(B::image_conv(float(x), weights, stride))
 }
 
-/// Batch normalisation of `x` `[B, P, C]` with scale `gamma` and shift `beta` `[C]`, rectified: the output, and the mean and the
-/// variance of each channel over the batch, which have no gradient.
+/// Batch normalisation of `x` `[B, P, C]` with scale `gamma` and shift `beta` `[C]`, rectified: the
+/// output, and the mean and the variance of each channel over the batch, which have no gradient.
 pub fn norm_relu<B: ModelBackend>(
     x: Tensor<B, 3>,
     gamma: Tensor<B, 1>,
@@ -461,7 +478,8 @@ pub fn norm_relu<B: ModelBackend>(
     (tensor(output), [tensor(mean), tensor(variance)])
 }
 
-/// Pools `x` `[B, T, C]` over the steps that exist: `[B, C]`, or with [`Pooling::MeanMax`] `[B, 2C]`.
+/// Pools `x` `[B, T, C]` over the steps that exist: `[B, C]`, or with [`Pooling::MeanMax`] `[B,
+/// 2C]`.
 pub fn pool<B: ModelBackend>(x: Tensor<B, 3>, pooling: Pooling, lengths: &Lengths) -> Tensor<B, 2> {
     tensor(B::pool(float(x), pooling, lengths))
 }
@@ -471,8 +489,8 @@ pub fn dropout<B: ModelBackend>(x: Tensor<B, 3>, dropout: Dropout) -> Tensor<B, 
     tensor(B::drop_values(float(x), dropout))
 }
 
-/// The mean cross-entropy of the softmax of `logits` `[B, K]` and `targets` `[B, K]`, `[1]`, and the number of drawings whose
-/// likeliest class is that of `labels`, `[1]`.
+/// The mean cross-entropy of the softmax of `logits` `[B, K]` and `targets` `[B, K]`, `[1]`, and
+/// the number of drawings whose likeliest class is that of `labels`, `[1]`.
 ///
 /// Targets get no gradient.
 ///

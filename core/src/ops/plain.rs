@@ -50,7 +50,8 @@ pub fn lstm<B: Backend>(
                 let f = activation::sigmoid(gate(1));
                 let g = gate(2).tanh();
                 let o = activation::sigmoid(gate(3));
-                // Zero past the end, which is also the state from which the backward direction starts.
+                // Zero past the end, which is also the state from which the backward direction
+                // starts.
                 let mask = mask.clone().narrow(1, t, 1).swap_dims(0, 1);
                 cell = (f.clone() * cell + i.clone() * g.clone()) * mask.clone();
                 output = o.clone() * cell.clone().tanh() * mask;
@@ -183,7 +184,8 @@ fn windows<B: Backend>(x: Tensor<B, 3>, kernel_len: usize, stride: usize, length
     Tensor::cat(taps, 2)
 }
 
-/// A convolution over `x` `[B, T, C]` with `weight` `[K * C, N]`, differentiable by the backend's own means.
+/// A convolution over `x` `[B, T, C]` with `weight` `[K * C, N]`, differentiable by the backend's
+/// own means.
 pub fn conv<B: Backend>(
     x: Tensor<B, 3>,
     weight: Tensor<B, 2>,
@@ -409,14 +411,16 @@ fn counts<B: Backend>(mask: &Tensor<B, 3>) -> Tensor<B, 3> {
     mask.clone().sum_dim(1).clamp_min(1.0)
 }
 
-/// The maximum over the steps that exist and the first step that has it, `[B, 1, C]` each; zero for a drawing without steps.
+/// The maximum over the steps that exist and the first step that has it, `[B, 1, C]` each; zero for
+/// a drawing without steps.
 fn maxima<B: Backend>(x: Tensor<B, 3>, mask: Tensor<B, 3>) -> (Tensor<B, 3>, Tensor<B, 3, Int>) {
     let missing = mask.clone().equal_elem(0.0).expand(x.dims());
     let (max, places) = x.mask_fill(missing, f32::MIN).max_dim_with_indices(1);
     (max * mask.narrow(1, 0, 1), places)
 }
 
-/// See [`KernelBackend::dropout`](super::KernelBackend::dropout). The backend's own random numbers, begun anew at the seed.
+/// See [`KernelBackend::dropout`](super::KernelBackend::dropout). The backend's own random numbers,
+/// begun anew at the seed.
 pub fn dropout<B: Backend>(x: Float<B>, dropout: Dropout) -> Float<B> {
     let x: Tensor<B, 3> = tensor(x);
     let [n_drawings, n_steps, c] = x.dims();
@@ -461,11 +465,11 @@ pub fn cross_entropy<B: Backend>(
     assert_eq!(targets.dims(), logits.dims(), "targets of a batch");
     let labels: Vec<i32> = labels.iter().map(|&label| label as i32).collect();
     let labels = Tensor::from_data(TensorData::new(labels, [n_drawings, 1]), &logits.device());
-    let n_right: Tensor<B, 1> = logits.clone().argmax(1).equal(labels).float().sum();
+    let n_correct: Tensor<B, 1> = logits.clone().argmax(1).equal(labels).float().sum();
     let log_softmax = activation::log_softmax(logits, 1);
     let loss: Tensor<B, 1> = -(log_softmax.clone() * targets.clone()).sum() / n_drawings as f64;
     let d_logits = (log_softmax.exp() * targets.clone().sum_dim(1) - targets) / n_drawings as f64;
-    CrossEntropy { loss: float(loss), d_logits: float(d_logits), n_right: float(n_right) }
+    CrossEntropy { loss: float(loss), d_logits: float(d_logits), n_correct: float(n_correct) }
 }
 
 /// See [`KernelBackend::sum_of_squares`](super::KernelBackend::sum_of_squares).

@@ -1,10 +1,11 @@
-//! The network on whole numbers, one drawing at a time: what a browser runs.
+//! The network in int8, one drawing at a time: what a browser runs.
 //!
-//! In: an ink. Out: the vector before the last layer, and logits. Weights are the int8 weights that a file of
-//! [`WeightType::Int8`](crate::weights::WeightType) holds. The inputs of a layer are rounded to about 15 bits, so that the
-//! logits are those of the same weights in float32 but for some units in the fourth digit; in WebAssembly with relaxed
-//! SIMD the inputs of most layers are rounded to 8 bits, and the logits are those in float32 but for some hundredths.
-//! Gates, cells and pooling are float32.
+//! In: an ink. Out: the vector before the last layer, and logits. Weights are the int8 weights that
+//! a file of [`WeightType::Int8`](crate::weights::WeightType) holds. The inputs of a layer are
+//! rounded to about 15 bits, so that the logits are those of the same weights in float32 but for
+//! some units in the fourth digit; in WebAssembly with relaxed SIMD the inputs of most layers are
+//! rounded to 8 bits, and the logits are those in float32 but for some hundredths. Gates, cells and
+//! pooling are float32.
 
 mod arithmetic;
 mod linear;
@@ -99,7 +100,8 @@ impl QuantizedModel {
             let norm = config.batch_norm.then(|| Norm::load(&mut reader, &name("norm"), channels));
             let weight = reader.quantized(&name("weight"), &[depth, d_output])?;
             let bias = reader.floats(&name("bias"), &[d_output])?;
-            // What is lost of the strokes is lost for all layers, and little time is spent so early.
+            // What is lost of the strokes is lost for all layers, and little time is spent so
+            // early.
             let precision = if i < 2 { Precision::Fine } else { Precision::Fast(between_convs) };
             convs.push(Conv {
                 norm: norm.transpose()?,

@@ -1,4 +1,5 @@
-//! Operations and their gradients as plain numbers, on any backend: what the tests of the operations compare.
+//! Operations and their gradients as plain numbers, on any backend: what the tests of the
+//! operations compare.
 
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Tensor, TensorData};
@@ -118,8 +119,8 @@ pub fn adam_cases() -> Vec<([TensorData; 4], AdamStep)> {
     cases
 }
 
-/// Parameter and moments after a step of Adam, the sum of the squares of gradient and first moment, and the gradient times
-/// that sum.
+/// Parameter and moments after a step of Adam, the sum of the squares of gradient and first moment,
+/// and the gradient times that sum.
 pub fn adam_by<B: KernelBackend>(values: &[TensorData; 4], step: AdamStep) -> [Vec<f32>; 5] {
     let [parameter, gradient, first, second] =
         values.each_ref().map(|data| Tensor::<B, 2>::from_data(data.clone(), &Default::default()));
@@ -138,8 +139,8 @@ pub fn assert_adam_close(found: &[Vec<f32>; 5], expected: &[Vec<f32>; 5], tolera
     }
 }
 
-/// Logits, targets and labels: peaked, flat and equal, targets that sum to 1, to less and to more, more rows than a thread
-/// takes at a time.
+/// Logits, targets and labels: peaked, flat and equal, targets that sum to 1, to less and to more,
+/// more rows than a thread takes at a time.
 pub fn loss_cases() -> Vec<([TensorData; 2], Vec<usize>)> {
     let mut rng = ChaCha8Rng::seed_from_u64(7);
     let mut cases = Vec::new();
@@ -162,7 +163,8 @@ pub fn loss_cases() -> Vec<([TensorData; 2], Vec<usize>)> {
     cases
 }
 
-/// The loss, the number of drawings that are recognised, and the gradient of the logits for three times the loss.
+/// The loss, the number of drawings that are recognised, and the gradient of the logits for three
+/// times the loss.
 pub fn loss_by<B: AutodiffBackend + ModelBackend>(
     [logits, targets]: &[TensorData; 2],
     labels: &[usize],
@@ -170,9 +172,9 @@ pub fn loss_by<B: AutodiffBackend + ModelBackend>(
     let device = Default::default();
     let logits = Tensor::<B, 2>::from_data(logits.clone(), &device).require_grad();
     let targets = Tensor::<B, 2>::from_data(targets.clone(), &device);
-    let [loss, n_right] = ops::cross_entropy(logits.clone(), targets, labels);
+    let [loss, n_correct] = ops::cross_entropy(logits.clone(), targets, labels);
     let gradients = (loss.clone() * 3.0).backward();
-    [flat(loss), flat(n_right), flat(logits.grad(&gradients).unwrap())]
+    [flat(loss), flat(n_correct), flat(logits.grad(&gradients).unwrap())]
 }
 
 /// Asks for the same of [`loss_by`], up to a tolerance.

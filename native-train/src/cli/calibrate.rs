@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::data::ReadReport;
 use crate::device::{Device, DeviceChoice, start_threads};
-use crate::eval::calibrate::{self, Calibrated, Sureness};
+use crate::eval::calibrate::{self, Calibrated, ConfidenceFit};
 use crate::fs::write_all_atomic;
 use crate::model_folder::{self, card_text, write_card};
 use crate::tell::tell;
@@ -134,7 +134,7 @@ fn print_calibrated(
 
 fn print_sureness(
     out: &mut impl Write,
-    Sureness { calibration, ece, share_above }: &Sureness,
+    ConfidenceFit { calibration, ece, share_above }: &ConfidenceFit,
 ) -> io::Result<()> {
     writeln!(out, "    temperature {:.4}", calibration.temperature)?;
     writeln!(
@@ -145,7 +145,7 @@ fn print_sureness(
     )?;
     writeln!(
         out,
-        "    first guesses of at least {:.3} are right {:.0} of 100 times; {:.1} % have one",
+        "    top-1 predictions of at least {:.3} are correct in {:.0} of 100 cases; {:.1} % have one",
         calibration.threshold,
         100.0 * calibrate::SURE,
         100.0 * share_above

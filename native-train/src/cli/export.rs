@@ -114,7 +114,7 @@ fn export_folder(args: &Args, classifier: &Classifier<Flex>) -> Result<()> {
             .map(|figures| [figures.top1, figures.balanced_top1].map(|share| 100.0 * share));
         text += &format!(
             "\ntop-1 {:.2} % (before {:.2} %)\nclass-balanced top-1 {:.2} % (before {:.2} %)\n\
-             the same first guess for {:.2} % of {} drawings",
+             the same top-1 prediction for {:.2} % of {} drawings",
             after[0],
             before[0],
             after[1],

@@ -16,7 +16,7 @@ use super::tally::Tally;
 use crate::data::augment::UNFINISHED;
 use crate::data::{ReadReport, for_each_part};
 
-/// How often first guesses above the threshold are right.
+/// How often top-1 predictions above the threshold are right.
 pub const SURE: f64 = 0.95;
 
 /// Drawings whose logits are kept, chosen at random where there are more: their memory has an end.
@@ -52,13 +52,13 @@ pub struct Change {
 
 /// How sure to be of drawings whose pen is up, or down.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Sureness {
+pub struct ConfidenceFit {
     /// For `model.json`.
     pub calibration: PenCalibration,
     /// Expected calibration error, 0 to 1; with the pen down before is with the temperature of
     /// whole drawings.
     pub ece: Change,
-    /// Share of the drawings whose first guess is above the threshold, 0 to 1.
+    /// Share of the drawings whose top-1 prediction is above the threshold, 0 to 1.
     pub share_above: f64,
 }
 
@@ -66,9 +66,9 @@ pub struct Sureness {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Calibrated {
     /// Of whole drawings.
-    pub whole: Sureness,
+    pub whole: ConfidenceFit,
     /// Of drawings under way.
-    pub pen_down: Sureness,
+    pub pen_down: ConfidenceFit,
     /// What to add to the logits `[K]` by way of the last layer, if it was asked for: a bias for
     /// each category (Alexandari et al., "Maximum Likelihood with Bias-Corrected Calibration is
     /// Hard-To-Beat at Label Shift Adaptation", 2020).
@@ -76,7 +76,7 @@ pub struct Calibrated {
     pub shift: Option<Vec<f32>>,
     /// Drawings it was found on.
     pub n: usize,
-    /// Mean over the categories of the share of right first guesses, 0 to 1.
+    /// Mean over the categories of the share of correct top-1 predictions, 0 to 1.
     pub balanced_top1: Change,
     /// Mean cross-entropy, in nats.
     pub loss: Change,
@@ -130,8 +130,8 @@ fn with_pen_down(drawing: Drawing, rng: &mut impl Rng) -> Drawing {
 }
 
 /// Finds the temperature of the least cross-entropy on the drawings of a folder, on 20,000 of them
-/// chosen at random where there are more, and the least probability from which on first guesses are
-/// right 95 of 100 times, by a lower confidence bound (1 if they nowhere are); both also for a
+/// chosen at random where there are more, and the least probability from which on top-1 predictions
+/// are right 95 of 100 times, by a lower confidence bound (1 if they nowhere are); both also for a
 /// moment of each drawing, chosen at random, at which the pen was down. With `with_class_biases`
 /// also the bias of each category with which it is guessed about as often as it is drawn;
 /// temperature, threshold and figures are then those of drawings with the biases found on others of
@@ -192,10 +192,10 @@ pub fn calibrate<B: ModelBackend>(
         [&mut whole, &mut pen_down].into_iter().for_each(|logits| logits.shift(&shifts));
         shift
     });
-    let (of_whole, after) = sureness(&before, &whole);
+    let (of_whole, after) = confidence_fit(&before, &whole);
     // What it would be without a calibration of its own.
     let before_pen_down = pen_down.tally(of_whole.calibration.temperature);
-    let (of_pen_down, _) = sureness(&before_pen_down, &pen_down);
+    let (of_pen_down, _) = confidence_fit(&before_pen_down, &pen_down);
     let change = |figure: fn(&Tally) -> f64| Change { before: figure(&before), after: figure(&after) };
     let calibrated = Calibrated {
         whole: of_whole,
@@ -210,13 +210,13 @@ pub fn calibrate<B: ModelBackend>(
 
 /// How sure to be of drawings with these logits, and the counts at the temperature for it; `before`
 /// they had others.
-fn sureness(before: &Tally, logits: &Logits) -> (Sureness, Tally) {
+fn confidence_fit(before: &Tally, logits: &Logits) -> (ConfidenceFit, Tally) {
     let temperature = logits.best_temperature();
     let (threshold, share_above) = logits.threshold(temperature);
     let after = logits.tally(temperature);
     let [before, after_ece] = [before, &after].map(Tally::expected_calibration_error);
     let calibration = PenCalibration { temperature, threshold };
-    (Sureness { calibration, ece: Change { before, after: after_ece }, share_above }, after)
+    (ConfidenceFit { calibration, ece: Change { before, after: after_ece }, share_above }, after)
 }
 
 impl Logits {
@@ -317,9 +317,9 @@ impl Logits {
         ((low + high) / 2.0).exp()
     }
 
-    /// The least probability from which on enough first guesses are right, and the share of them.
-    /// The share of right ones on the sample itself would be the luckiest of all cuts; what counts
-    /// is the bound below which it is on other drawings in 5 of 100 samples.
+    /// The least probability from which on enough top-1 predictions are right, and the share of
+    /// them. The fraction of correct ones on the sample itself would be the luckiest of all cuts;
+    /// what counts is the bound below which it is on other drawings in 5 of 100 samples.
     fn threshold(&self, temperature: f32) -> (f32, f64) {
         let mut guesses: Vec<(f32, bool)> = self
             .log_probabilities(temperature)
@@ -329,13 +329,13 @@ impl Logits {
             })
             .collect();
         guesses.sort_by(|a, b| b.0.total_cmp(&a.0));
-        let (mut n_right, mut found) = (0, (1.0, 0.0));
+        let (mut n_correct, mut found) = (0, (1.0, 0.0));
         for (i, &(probability, right)) in guesses.iter().enumerate() {
-            n_right += usize::from(right);
+            n_correct += usize::from(right);
             let n = i + 1;
             // Equal ones lie on one side.
             let is_cut = guesses.get(n).is_none_or(|next| next.0 < probability);
-            if is_cut && lower_bound(n_right, n) >= SURE {
+            if is_cut && lower_bound(n_correct, n) >= SURE {
                 found = (probability, n as f64 / guesses.len() as f64);
             }
         }
@@ -347,10 +347,10 @@ fn shifted(row: &[f32], shift: &[f32]) -> Vec<f32> {
     row.iter().zip(shift).map(|(value, shift)| value + shift).collect()
 }
 
-/// A lower confidence bound of a share of which `n_right` of `n` were seen (Wilson, "Probable
+/// A lower confidence bound of a share of which `n_correct` of `n` were seen (Wilson, "Probable
 /// inference, the law of succession, and statistical inference", 1927).
-fn lower_bound(n_right: usize, n: usize) -> f64 {
-    let (share, n, z2) = (n_right as f64 / n as f64, n as f64, Z_SURE * Z_SURE);
+fn lower_bound(n_correct: usize, n: usize) -> f64 {
+    let (share, n, z2) = (n_correct as f64 / n as f64, n as f64, Z_SURE * Z_SURE);
     let spread = (share * (1.0 - share) / n + z2 / (4.0 * n * n)).sqrt();
     (share + z2 / (2.0 * n) - Z_SURE * spread) / (1.0 + z2 / n)
 }

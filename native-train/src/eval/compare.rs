@@ -16,7 +16,7 @@ pub struct Comparison {
     pub before: Figures,
     /// The accuracies of the other.
     pub after: Figures,
-    /// Share of drawings for which both have the same first guess, 0 to 1.
+    /// Share of drawings for which both have the same top-1 prediction, 0 to 1.
     pub agreement: f64,
 }
 

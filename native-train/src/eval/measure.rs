@@ -56,7 +56,7 @@ pub struct ClassFigures {
     pub label: String,
     /// Its drawings.
     pub n: usize,
-    /// Share of drawings recognised at the first guess, 0 to 1.
+    /// Share of drawings recognised by the top-1 prediction, 0 to 1.
     pub top1: f64,
     /// Among the first three.
     pub top3: f64,
@@ -74,12 +74,12 @@ pub struct Summary {
     /// Accuracies and confusions.
     #[serde(flatten)]
     pub evaluation: Evaluation,
-    /// Expected calibration error of the first guess, 0 to 1, over 15 bins.
+    /// Expected calibration error of the top-1 prediction, 0 to 1, over 15 bins.
     pub ece: f64,
     /// Accuracies on the same drawings drawn anew as events of a pen, where that was measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub redrawn: Option<Figures>,
-    /// How well the probability of the first guess tells known things from unknown ones
+    /// How well the probability of the top-1 prediction tells known things from unknown ones
     /// ([`Confidences::auroc`]), where unknown ones were measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auroc_of_unknown: Option<f64>,
@@ -102,7 +102,7 @@ pub struct Measurement {
     /// Whether the network is told that the pen is down, of a drawing that ends within a stroke.
     tells_pen: bool,
     whole: Tally,
-    /// Of first guesses for whole drawings.
+    /// Of top-1 predictions for whole drawings.
     confidences: Confidences,
     /// Likewise, for drawings of things that the network does not know.
     unknown: Option<Confidences>,

@@ -14,7 +14,7 @@ pub(super) const BATCH_SIZE: usize = 128;
 pub enum Network<'a, B: ModelBackend> {
     /// In float32.
     Float(&'a Model<B>),
-    /// On whole numbers, as the browser runs it.
+    /// In int8, as the browser runs it.
     Quantized(&'a QuantizedModel),
 }
 

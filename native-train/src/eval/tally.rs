@@ -8,18 +8,18 @@ use serde::{Deserialize, Serialize};
 /// Bins of confidence, of equal width.
 pub const N_BINS: usize = 15;
 
-/// The share of drawings whose category is among the first guesses.
+/// Top-1, top-3 and top-5 accuracy.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Figures {
     /// Drawings.
     pub n: usize,
-    /// Share of drawings whose category is the first guess, 0 to 1.
+    /// Share of drawings whose category is the top-1 prediction, 0 to 1.
     pub top1: f64,
     /// Among the first three.
     pub top3: f64,
     /// Among the first five.
     pub top5: f64,
-    /// Mean over the categories that occur of their share, first guess.
+    /// Mean over the categories that occur of their share, top-1 prediction.
     pub balanced_top1: f64,
     /// Among the first three.
     pub balanced_top3: f64,
@@ -29,18 +29,19 @@ pub struct Figures {
     pub loss: f64,
 }
 
-/// The drawings whose first guess had a probability in the same fifteenth.
+/// The drawings whose top-1 prediction had a probability in the same fifteenth.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Bin {
     /// Drawings.
     pub n: usize,
-    /// Drawings whose first guess was right.
-    pub n_right: usize,
-    /// Sum of the probabilities of their first guesses.
+    /// Drawings whose top-1 prediction was correct.
+    pub n_correct: usize,
+    /// Sum of the probabilities of their top-1 predictions.
     pub confidence: f64,
 }
 
-/// How probable first guesses were: a fine histogram, which is as large for any number of drawings.
+/// How probable top-1 predictions were: a fine histogram, which is as large for any number of
+/// drawings.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Confidences {
     bins: Vec<u64>,
@@ -53,7 +54,7 @@ impl Default for Confidences {
 }
 
 impl Confidences {
-    /// Counts a drawing whose first guess has this probability, 0 to 1.
+    /// Counts a drawing whose top-1 prediction has this probability, 0 to 1.
     pub fn add(&mut self, probability: f32) {
         let n_bins = self.bins.len();
         self.bins[((f64::from(probability) * n_bins as f64) as usize).min(n_bins - 1)] += 1;
@@ -64,8 +65,8 @@ impl Confidences {
         self.bins.iter().sum()
     }
 
-    /// The probability that the first guess for one of these drawings is more probable than that
-    /// for one of `others`, equal ones counted half: the area under the curve of the receiver
+    /// The probability that the top-1 prediction for one of these drawings is more probable than
+    /// that for one of `others`, equal ones counted half: the area under the curve of the receiver
     /// operating characteristic. Not a number without drawings.
     pub fn auroc(&self, others: &Self) -> f64 {
         let (mut less_probable, mut area) = (0.0, 0.0);
@@ -81,7 +82,7 @@ impl Confidences {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tally {
     n_classes: usize,
-    /// `[K, K]`: drawings by category (row) and first guess (column).
+    /// `[K, K]`: drawings by category (row) and top-1 prediction (column).
     guesses: Vec<u32>,
     /// `[K]` each: drawings whose category was among the first three, five.
     hits: [Vec<u32>; 2],
@@ -103,7 +104,7 @@ impl Tally {
     }
 
     /// Counts a drawing of category `label` with the network's log-probabilities `[K]`; gives its
-    /// first guess.
+    /// top-1 prediction.
     ///
     /// Of equal probabilities the wrong one counts: a network that says nothing is never right.
     pub fn add(&mut self, label: usize, log_probabilities: &[f32]) -> usize {
@@ -124,7 +125,7 @@ impl Tally {
         let confidence = f64::from(log_probabilities[guess]).exp();
         let bin = &mut self.bins[((confidence * N_BINS as f64) as usize).min(N_BINS - 1)];
         bin.n += 1;
-        bin.n_right += usize::from(rank == 0);
+        bin.n_correct += usize::from(rank == 0);
         bin.confidence += confidence;
         guess
     }
@@ -139,7 +140,7 @@ impl Tally {
         self.bins.iter().map(|bin| bin.n).sum()
     }
 
-    /// Drawings of a category by their first guess, `[K]`.
+    /// Drawings of a category by their top-1 prediction, `[K]`.
     pub fn guesses(&self, label: usize) -> &[u32] {
         &self.guesses[label * self.n_classes..][..self.n_classes]
     }
@@ -149,7 +150,8 @@ impl Tally {
         self.guesses(label).iter().map(|&n| n as usize).sum()
     }
 
-    /// Drawings of a category that were recognised at the first guess, within three, within five.
+    /// Drawings of a category that were recognised by the first, the first three and the first five
+    /// predictions.
     pub fn hits_of(&self, label: usize) -> [usize; 3] {
         [self.guesses(label)[label], self.hits[0][label], self.hits[1][label]].map(|n| n as usize)
     }
@@ -186,11 +188,11 @@ impl Tally {
     }
 
     /// The expected calibration error (Guo et al., "On Calibration of Modern Neural Networks",
-    /// 2017): by how much the probability of the first guess and the share of right ones differ,
+    /// 2017): by how much the probability of the top-1 prediction and the fraction of correct ones differ,
     /// mean over drawings, 0 to 1.
     pub fn expected_calibration_error(&self) -> f64 {
         // n/N * |right/n - confidence/n|, where n is cancelled.
-        let differences = self.bins.iter().map(|bin| (bin.n_right as f64 - bin.confidence).abs());
+        let differences = self.bins.iter().map(|bin| (bin.n_correct as f64 - bin.confidence).abs());
         differences.sum::<f64>() / self.n() as f64
     }
 }

@@ -59,9 +59,9 @@ fn panels<B: DrawingBackend>(area: &DrawingArea<B, Shift>, curves: &Curves) -> D
     ];
     panel(&areas[0], "loss", &loss, None, &number)?;
     let accuracy = [
-        Line { name: "training, first guess", colour: GREY, points: train(|summary| summary.accuracy) },
-        Line { name: "validation, first guess", colour: RIGHT, points: validation(|figures| figures.top1) },
-        Line { name: "validation, within three", colour: WRONG, points: validation(|figures| figures.top3) },
+        Line { name: "training, top-1", colour: GREY, points: train(|summary| summary.accuracy) },
+        Line { name: "validation, top-1", colour: RIGHT, points: validation(|figures| figures.top1) },
+        Line { name: "validation, top-3", colour: WRONG, points: validation(|figures| figures.top3) },
     ];
     panel(&areas[1], "accuracy", &accuracy, Some(1.0), &share)?;
     let rates = [Line { name: "", colour: INK, points: train(|summary| summary.learning_rate) }];

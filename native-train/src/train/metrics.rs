@@ -15,7 +15,8 @@ use crate::fs::write_atomic;
 pub struct Summary {
     /// Mean cross-entropy, with all that is done to the targets.
     pub loss: f64,
-    /// Share of the training drawings, as they are varied, that were recognised at the first guess,
+    /// Share of the training drawings, as they are varied, that were recognised by the top-1
+    /// prediction,
     /// 0 to 1.
     pub accuracy: f64,
     /// The learning rate of the last step.

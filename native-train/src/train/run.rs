@@ -134,11 +134,11 @@ where
             // What was best so far is of another kind.
             (state.best, state.lowest_loss, state.n_without_progress) = (None, None, 0);
         }
-        let Step { model: better, losses, n_right, norm } =
+        let Step { model: better, losses, n_correct, norm } =
             devices.step(model, &mut optimizer, batches, learning_rate, rounds, config)?;
         model = better;
         state.step += 1;
-        window.push(losses, n_right, norm, config.drawings_per_step());
+        window.push(losses, n_correct, norm, config.drawings_per_step());
         let decay = average::decay_after(state.step, config.ema, state.starts_trained);
         average = average.map(|average| average::update(average, &model, decay));
 

@@ -28,7 +28,7 @@ pub struct Gradients<B: AutodiffBackend> {
     /// The mean cross-entropy, `[1]`.
     pub loss: Tensor<B::InnerBackend, 1>,
     /// Drawings whose likeliest class was the right one, `[1]`.
-    pub n_right: Tensor<B::InnerBackend, 1>,
+    pub n_correct: Tensor<B::InnerBackend, 1>,
 }
 
 /// Forward, cross-entropy and backward.
@@ -44,9 +44,9 @@ pub fn gradients<B: AutodiffBackend + ModelBackend>(
     let PreparedBatch { inks, targets, labels, .. } = batch;
     let logits = model.forward_training(&model.config().batch(&inks, device)?, dropout_seed)?; // [B, K]
     let targets = ops::from_values(targets, logits.dims(), device);
-    let [loss, n_right] = ops::cross_entropy(logits, targets, &labels);
+    let [loss, n_correct] = ops::cross_entropy(logits, targets, &labels);
     let gradients = GradientsParams::from_grads(loss.backward(), model);
-    Ok(Gradients { gradients, loss: loss.inner(), n_right: n_right.inner() })
+    Ok(Gradients { gradients, loss: loss.inner(), n_correct: n_correct.inner() })
 }
 
 /// What a step gives.
@@ -57,7 +57,7 @@ pub struct Step<B: AutodiffBackend> {
     /// The mean cross-entropy of each batch before it, `[1]`, still on the first device.
     pub losses: Vec<Tensor<B::InnerBackend, 1>>,
     /// Drawings of each batch whose likeliest class was the right one, `[1]`, likewise.
-    pub n_right: Vec<Tensor<B::InnerBackend, 1>>,
+    pub n_correct: Vec<Tensor<B::InnerBackend, 1>>,
     /// The norm of the gradients over all parameters together, before clipping, `[1]`, likewise.
     pub norm: Tensor<B::InnerBackend, 1>,
 }
@@ -125,7 +125,7 @@ where
         }
         let mut own = own.into_iter();
         let mut sum = GradientsAccumulator::new();
-        let (mut losses, mut n_right) = (Vec::new(), Vec::new());
+        let (mut losses, mut n_correct) = (Vec::new(), Vec::new());
         for i in 0..n_batches {
             let found = match i % n_devices {
                 0 => {
@@ -136,7 +136,7 @@ where
             };
             // They are read back together, from one device.
             losses.push(found.loss.to_device(&self.first));
-            n_right.push(found.n_right.to_device(&self.first));
+            n_correct.push(found.n_correct.to_device(&self.first));
             match n_devices {
                 1 => sum.accumulate(&model, found.gradients),
                 _ => sum.accumulate(&model, found.gradients.to_device(&self.first, &model)),
@@ -145,7 +145,7 @@ where
         let scale = 1.0 / n_batches as f64;
         let (gradients, norm) = clip_global_norm(&model, sum.grads(), scale, config.gradient_clipping_norm);
         let model = optimizer.step(learning_rate, model, gradients);
-        Ok(Step { model, losses, n_right, norm })
+        Ok(Step { model, losses, n_correct, norm })
     }
 }
 

@@ -16,7 +16,7 @@ const WINDOW_STEPS: u64 = 20;
 /// it need not wait for this program after each.
 pub(super) struct Window<B: Backend> {
     losses: Vec<Tensor<B, 1>>,
-    n_right: Vec<Tensor<B, 1>>,
+    n_correct: Vec<Tensor<B, 1>>,
     /// Of the steps that [`Window::check`] has not seen.
     norms: Vec<Tensor<B, 1>>,
     /// Of those that it has.
@@ -31,7 +31,7 @@ impl<B: Backend> Window<B> {
     pub(super) fn new(waited: Duration) -> Self {
         Self {
             losses: Vec::new(),
-            n_right: Vec::new(),
+            n_correct: Vec::new(),
             norms: Vec::new(),
             checked_norms: Vec::new(),
             n_drawings: 0,
@@ -44,12 +44,12 @@ impl<B: Backend> Window<B> {
     pub(super) fn push(
         &mut self,
         losses: Vec<Tensor<B, 1>>,
-        n_right: Vec<Tensor<B, 1>>,
+        n_correct: Vec<Tensor<B, 1>>,
         norm: Tensor<B, 1>,
         n_drawings: usize,
     ) {
         self.losses.extend(losses);
-        self.n_right.extend(n_right);
+        self.n_correct.extend(n_correct);
         self.norms.push(norm);
         self.n_drawings += n_drawings;
     }
@@ -87,14 +87,14 @@ impl<B: Backend> Window<B> {
     /// As [`check`](Self::check).
     pub(super) fn read(&mut self, step: u64, learning_rate: f64, waited: Duration) -> Result<Summary> {
         self.check(step)?;
-        let Self { losses, n_right, checked_norms, n_drawings, since, waited_before, .. } =
+        let Self { losses, n_correct, checked_norms, n_drawings, since, waited_before, .. } =
             std::mem::replace(self, Self::new(waited));
-        let n_right = read(n_right).iter().sum::<f64>();
+        let n_correct = read(n_correct).iter().sum::<f64>();
         let loss = mean(&read(losses));
         let seconds = since.elapsed().as_secs_f64();
         Ok(Summary {
             loss,
-            accuracy: n_right / n_drawings as f64,
+            accuracy: n_correct / n_drawings as f64,
             learning_rate,
             gradient_norm: mean(&checked_norms),
             drawings_per_s: n_drawings as f64 / seconds,

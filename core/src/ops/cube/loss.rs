@@ -43,7 +43,7 @@ pub(super) fn cross_entropy<R: CubeRuntime>(
         );
     }
     let sum = |rows| reshape(sum_rows(rows), [1].into());
-    CrossEntropy { loss: sum(losses), d_logits, n_right: sum(right) }
+    CrossEntropy { loss: sum(losses), d_logits, n_correct: sum(right) }
 }
 
 /// `losses` `[B]` are written with their `share` in the mean, `right` `[B]` are 1 or 0.

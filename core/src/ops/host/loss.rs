@@ -12,7 +12,7 @@ pub struct CrossEntropy {
     /// Its gradient, `[B, K]`.
     pub d_logits: Vec<f32>,
     /// Rows whose first largest logit is that of their label.
-    pub n_right: usize,
+    pub n_correct: usize,
 }
 
 /// The mean cross-entropy of the softmax of `logits` `[B, K]` and `targets` `[B, K]`.
@@ -28,11 +28,11 @@ pub fn cross_entropy(logits: &[f32], targets: &[f32], labels: &[usize], n_classe
     let inputs = logits.chunks(chunk_len).zip(targets.chunks(chunk_len)).zip(labels.chunks(CHUNK_ROWS));
     let chunks: Vec<_> = inputs.zip(d_logits.chunks_mut(chunk_len)).collect();
     let sums = for_each(chunks, |(((logits, targets), labels), d_logits)| {
-        let (mut loss, mut n_right) = (0.0f64, 0);
+        let (mut loss, mut n_correct) = (0.0f64, 0);
         let rows = logits.chunks_exact(n_classes).zip(targets.chunks_exact(n_classes)).zip(labels);
         for (((logits, targets), &label), d_logits) in rows.zip(d_logits.chunks_exact_mut(n_classes)) {
             let max = logits.iter().fold(f32::NEG_INFINITY, |max, &logit| max.max(logit));
-            n_right += usize::from(logits.iter().position(|&logit| logit == max) == Some(label));
+            n_correct += usize::from(logits.iter().position(|&logit| logit == max) == Some(label));
             let (mut sum, mut target_sum, mut product) = (0.0, 0.0, 0.0);
             for ((exp, &logit), &target) in d_logits.iter_mut().zip(logits).zip(targets) {
                 *exp = (logit - max).exp();
@@ -46,9 +46,9 @@ pub fn cross_entropy(logits: &[f32], targets: &[f32], labels: &[usize], n_classe
                 *d_logit = (*d_logit * scale - target) * share;
             }
         }
-        (loss, n_right)
+        (loss, n_correct)
     });
     let loss = sums.iter().map(|&(loss, _)| loss).sum::<f64>() / labels.len() as f64;
-    let n_right = sums.iter().map(|&(_, n_right)| n_right).sum();
-    CrossEntropy { loss: loss as f32, d_logits, n_right }
+    let n_correct = sums.iter().map(|&(_, n_correct)| n_correct).sum();
+    CrossEntropy { loss: loss as f32, d_logits, n_correct }
 }

@@ -197,7 +197,7 @@ fn report(args: &Args, job: &Job, outcome: &Outcome) -> Result<()> {
     };
     writeln!(
         stdout,
-        "accuracy on {} {name} drawings: {:.1} % at the first guess, {:.1} % within three",
+        "accuracy on {} {name} drawings: top-1 {:.1} %, top-3 {:.1} %",
         found.n,
         100.0 * found.top1,
         100.0 * found.top3

@@ -59,8 +59,8 @@ fn whole_percent(share: f64) -> String {
     format!("{:.0}\u{202f}%", 100.0 * share)
 }
 
-/// Share of right first guesses by their probability: bars, and the diagonal on which a calibrated
-/// network lies.
+/// Share of correct top-1 predictions by their probability: bars, and the diagonal on which a
+/// calibrated network lies.
 pub(super) fn reliability(tally: &Tally) -> Markup {
     let plane = Plane::beside(14.0);
     let width = 1.0 / N_BINS as f64;
@@ -69,7 +69,7 @@ pub(super) fn reliability(tally: &Tally) -> Markup {
     let largest = tally.bins().iter().map(|bin| bin.n).max().unwrap_or(0).max(1);
     let contents = html! {
         @for (i, bin) in tally.bins().iter().enumerate().filter(|(_, bin)| bin.n > 0) {
-            @let right = bin.n_right as f64 / bin.n as f64;
+            @let right = bin.n_correct as f64 / bin.n as f64;
             @let (x, y) = plane.place(i as f64 * width, right);
             // A bin of few drawings says little, which a paler bar shows.
             @let opacity = 0.3 + 0.7 * (bin.n as f64 / largest as f64).sqrt();
@@ -89,7 +89,7 @@ pub(super) fn reliability(tally: &Tally) -> Markup {
         @let ((x1, y1), (x2, y2)) = (plane.place(0.0, 0.0), plane.place(1.0, 1.0));
         line class="ideal" x1=(x1) y1=(y1) x2=(x2) y2=(y2) {}
     };
-    plane.chart("Reliability diagram", &ticks, "probability of the first guess", contents)
+    plane.chart("Reliability diagram", &ticks, "probability of the top-1 prediction", contents)
 }
 
 /// A line of the accuracies: as (share seen, accuracy), with the height of its name.
@@ -107,18 +107,17 @@ pub(super) fn by_fraction(parts: &[AtFraction]) -> Markup {
         parts.iter().map(|part| (part.fraction, whole_percent(part.fraction))).collect();
     let mut lowest = f64::NEG_INFINITY;
     // From the top, so that each name is moved down as far as the one above it demands.
-    let lines =
-        [("within 5", "third"), ("within 3", "second"), ("first guess", "first")].map(|(name, class)| {
-            let accuracy = |part: &AtFraction| match class {
-                "first" => part.figures.top1,
-                "second" => part.figures.top3,
-                _ => part.figures.top5,
-            };
-            let points: Vec<(f64, f64)> = parts.iter().map(|part| (part.fraction, accuracy(part))).collect();
-            let end = points.last().map_or(0.0, |&(_, share)| plane.place(1.0, share).1);
-            lowest = end.max(lowest + NAME_HEIGHT);
-            Line { name, class, points, name_y: lowest }
-        });
+    let lines = [("top-5", "third"), ("top-3", "second"), ("top-1", "first")].map(|(name, class)| {
+        let accuracy = |part: &AtFraction| match class {
+            "first" => part.figures.top1,
+            "second" => part.figures.top3,
+            _ => part.figures.top5,
+        };
+        let points: Vec<(f64, f64)> = parts.iter().map(|part| (part.fraction, accuracy(part))).collect();
+        let end = points.last().map_or(0.0, |&(_, share)| plane.place(1.0, share).1);
+        lowest = end.max(lowest + NAME_HEIGHT);
+        Line { name, class, points, name_y: lowest }
+    });
     let contents = html! { @for each in &lines { (line(plane, each)) } };
     plane.chart("Accuracy by share of the drawing seen", &ticks, "share of the drawing's points", contents)
 }
@@ -153,7 +152,7 @@ fn line(plane: Plane, line: &Line) -> Markup {
 /// Steps of darkness in the heat map.
 const N_LEVELS: usize = 8;
 
-/// The confusion matrix: rows are categories, columns first guesses; the darker, the larger the
+/// The confusion matrix: rows are categories, columns top-1 predictions; the darker, the larger the
 /// share of the row.
 pub(super) fn heat_map(measurement: &Measurement) -> Markup {
     let tally = measurement.tally();
@@ -170,7 +169,7 @@ pub(super) fn heat_map(measurement: &Measurement) -> Markup {
     }
     html! {
         svg id="heat" viewBox=(format!("0 0 {n_classes} {n_classes}")) role="img"
-            aria-label="Confusion matrix: rows are categories, columns first guesses" {
+            aria-label="Confusion matrix: rows are categories, columns top-1 predictions" {
             g transform="translate(0 .5)" {
                 @for (level, both) in paths.iter().enumerate() {
                     @for (path, class) in both.iter().zip(["right", "wrong"]).filter(|(path, _)| !path.is_empty()) {

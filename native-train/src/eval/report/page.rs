@@ -56,7 +56,7 @@ pub(super) fn html(subject: &Subject, measurement: &Measurement, summary: &Summa
                         }
                         figure {
                             h2 { "Does it know when it knows?" }
-                            p class="lead" { "Right first guesses by their probability; ideal on the dashes." }
+                            p class="lead" { "Correct top-1 predictions by their probability; ideal on the dashes." }
                             (charts::reliability(measurement.tally()))
                         }
                     }
@@ -76,9 +76,9 @@ pub(super) fn html(subject: &Subject, measurement: &Measurement, summary: &Summa
 fn headline(summary: &Summary) -> Markup {
     let figures = &summary.evaluation.figures;
     let shares = [
-        ("first guess", figures.top1, figures.balanced_top1),
-        ("within 3", figures.top3, figures.balanced_top3),
-        ("within 5", figures.top5, figures.balanced_top5),
+        ("top-1", figures.top1, figures.balanced_top1),
+        ("top-3", figures.top3, figures.balanced_top3),
+        ("top-5", figures.top5, figures.balanced_top5),
     ];
     html! {
         section class="headline" {
@@ -137,7 +137,7 @@ fn confusion(measurement: &Measurement) -> Markup {
         section id="confusions" {
             h2 { "Confusion matrix" }
             p class="lead" {
-                "Rows are what was drawn, columns the first guess, both in the order of the labels. "
+                "Rows are what was drawn, columns the top-1 prediction, both in the order of the labels. "
                 span id="cell" { "Point at a cell to read it." }
             }
             (charts::heat_map(measurement))
@@ -146,7 +146,7 @@ fn confusion(measurement: &Measurement) -> Markup {
 }
 
 fn table(classes: &[ClassFigures]) -> Markup {
-    let columns = ["category", "drawings", "first guess", "within 3", "within 5", "most often taken for"];
+    let columns = ["category", "drawings", "top-1", "top-3", "top-5", "most often taken for"];
     html! {
         section id="categories" {
             h2 { "All categories" }

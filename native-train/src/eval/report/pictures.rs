@@ -23,7 +23,7 @@ const N_NAMES: usize = 40;
 /// Room for names and titles.
 const MARGIN: usize = 170;
 
-/// `confusion.svg` and `confusion.png`: rows are the categories drawn, columns the first guesses;
+/// `confusion.svg` and `confusion.png`: rows are the categories drawn, columns the top-1 predictions;
 /// the darker a cell, the larger the share of its row.
 pub(crate) fn confusion(folder: &Path, measurement: &Measurement) -> Result<()> {
     let n_classes = measurement.labels().len();
@@ -35,7 +35,7 @@ pub(crate) fn confusion(folder: &Path, measurement: &Measurement) -> Result<()> 
     picture(BitMapBackend::new(&png, (side, side)), &png, |area| heat_map(area, measurement, cell as i32))
 }
 
-/// `reliability.svg` and `reliability.png`: share of right first guesses by their probability.
+/// `reliability.svg` and `reliability.png`: share of correct top-1 predictions by their probability.
 pub(crate) fn reliability(folder: &Path, tally: &Tally) -> Result<()> {
     let size = (720, 680);
     let [svg, png] = paths(folder, "reliability");
@@ -77,7 +77,7 @@ fn heat_map<B: DrawingBackend>(
     }
     let title = text(15, INK);
     area.draw(&Text::new("row: drawn", (14, 14), title.clone()))?;
-    area.draw(&Text::new("column: first guess", (14, 34), title))
+    area.draw(&Text::new("column: top-1 prediction", (14, 34), title))
 }
 
 /// A colour on white, from hardly any of it (0) to all of it (1).
@@ -103,8 +103,8 @@ fn reliability_diagram<B: DrawingBackend>(area: &DrawingArea<B, Shift>, tally: &
         .y_labels(6)
         .x_label_formatter(&percent)
         .y_label_formatter(&percent)
-        .x_desc("probability of the first guess")
-        .y_desc("right first guesses")
+        .x_desc("probability of the top-1 prediction")
+        .y_desc("correct top-1 predictions")
         .label_style(text(15, INK))
         .axis_style(GREY)
         .light_line_style(WHITE)
@@ -114,12 +114,12 @@ fn reliability_diagram<B: DrawingBackend>(area: &DrawingArea<B, Shift>, tally: &
     let bins = tally.bins().iter().enumerate().filter(|(_, bin)| bin.n > 0);
     chart.draw_series(bins.clone().map(|(i, bin)| {
         let left = i as f64 * width;
-        let share = bin.n_right as f64 / bin.n as f64;
+        let share = bin.n_correct as f64 / bin.n as f64;
         Rectangle::new([(left + 0.004, 0.0), (left + width - 0.004, share)], RIGHT.mix(0.75).filled())
     }))?;
     chart.draw_series(LineSeries::new([(0.0, 0.0), (1.0, 1.0)], GREY.stroke_width(2)))?;
     chart.draw_series(bins.map(|(_, bin)| {
-        let [x, y] = [bin.confidence, bin.n_right as f64].map(|sum| sum / bin.n as f64);
+        let [x, y] = [bin.confidence, bin.n_correct as f64].map(|sum| sum / bin.n as f64);
         Circle::new((x, y), 4, WRONG.filled())
     }))?;
     Ok(())

@@ -17,8 +17,8 @@ pub(super) fn classes(classes: &[ClassFigures]) -> Result<Vec<u8>> {
     Ok(table.into_inner()?)
 }
 
-/// The confusion matrix: a line for each category drawn, a column for each first guess, drawings in
-/// the cells.
+/// The confusion matrix: a line for each category drawn, a column for each top-1 prediction,
+/// drawings in the cells.
 ///
 /// # Errors
 /// As [`classes`].
