@@ -74,7 +74,7 @@ async function build() {
   for (const { cargoFeatures } of MODULES) {
     const features = cargoFeatures.flatMap((feature) => ["--features", feature]);
     const target = ["--profile", "wasm", "--target", WASM_TARGET, "--no-default-features"];
-    // Cargo gives both the same name, so the first must be read before the second is built.
+    // Cargo gives both the same name, so each must be read before the next is built.
     compiled.push(await readFile(await cargoBuild(["-p", "quickdraw-wasm", ...target, ...features])));
   }
   await bindAndOptimise(compiled, bindgen);
@@ -159,10 +159,10 @@ async function bindAndOptimise(compiled, bindgen) {
     }
     await rm(bound, { recursive: true });
   }
-  const known = new Set(faces.at(-1)?.split("\n"));
-  for (const [i, face] of faces.entries()) {
-    const line = face.split("\n").find((line) => !known.has(line));
-    if (line !== undefined) throw new Problem(`the binding of ${MODULES[i]?.file} is not part of the last one: ${line}`);
+  const imports = faces.map(importsOf);
+  for (const [i, found] of imports.entries()) {
+    const other = [...found].find(([name, text]) => imports.at(-1)?.get(name) !== text);
+    if (other !== undefined) throw new Problem(`the last binding does not have what ${MODULES[i]?.file} imports: ${other[1]}`);
   }
   await writeFile(path.join(fresh, NOTICES), await notices());
   await writeFile(path.join(fresh, "inputs.sha256"), digest);
@@ -170,6 +170,19 @@ async function bindAndOptimise(compiled, bindgen) {
   await rename(fresh, pkg);
   console.log(`wasm-opt ${OPTIMISATION}: ${((Date.now() - start) / 1000).toFixed(1)} s`);
   for (const { file } of MODULES) console.log(`${file}: ${await sizes(path.join(pkg, file))}`);
+}
+
+/**
+ * The functions that a binding gives to its module, by their names. Some are numbered, so that the same name can be another
+ * function in another module.
+ *
+ * @param {string} face
+ */
+function importsOf(face) {
+  const functions = face.matchAll(/^ {8}(__wb\w+): function[^]*?^ {8}\}.*$/gm);
+  const found = new Map([...functions].map(([text, name = ""]) => [name, text]));
+  if (found.size === 0) throw new Problem("wasm-bindgen writes its imports in another form: read them anew");
+  return found;
 }
 
 /** @param {string} file */

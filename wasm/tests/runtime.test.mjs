@@ -8,6 +8,8 @@ import { createServer } from "node:http";
 import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
 
+import { fixtureFolder } from "./fixture.mjs";
+
 test("what is no module of this package is refused, and the next attempt succeeds", async () => {
   let calls = 0;
   const { fetch } = globalThis;
@@ -18,7 +20,6 @@ test("what is no module of this package is refused, and the next attempt succeed
   assert.equal(calls, 0, "importing has no effect");
   globalThis.fetch = fetch;
 
-  const { fixtureFolder } = await import("./fixture.mjs");
   const refused = async (wasm, code, message) => {
     for (const options of [{ wasm }, { wasm, model: fixtureFolder }]) {
       await assert.rejects(Classifier.load(options), (error) => {
@@ -118,6 +119,18 @@ describe("the module comes from", () => {
       assert.equal(await printed(program), `5 ${asks ? 1 : 0}`);
     });
   }
+
+  test("the option for weights in float32, also after the module for int8", async () => {
+    const program = `
+      const model = ${JSON.stringify(fixtureFolder.href)};
+      const load = (wasm) => Classifier.load({ model, wasm }).then(({ arithmetic }) => arithmetic, ({ code, message }) => code + " " + message);
+      console.log((await Classifier.load()).arithmetic);
+      console.log(await load(own));
+      console.log(await load(new URL("quickdraw_wasm_float32_bg.wasm", own)));`;
+    const [shipped, refused, found] = (await printed(program)).split("\n");
+    assert.deepEqual([shipped, found], ["int8", "f32"]);
+    assert.match(refused, /^invalid-wasm .* has float32 weights, and float32 needs the module quickdraw_wasm_float32 /);
+  });
 
   test("a server that calls it what it is, and it is compiled while it arrives", async () => {
     const program = `

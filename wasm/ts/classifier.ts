@@ -71,8 +71,8 @@ export class Classifier implements Disposable {
   /**
    * Loads the shipped model, or another.
    *
-   * Calls for the shipped model share one classifier, until it is disposed; calls with the same options and without a
-   * signal or a listener share the promise too. A failure is not kept: the next call tries again.
+   * Calls for the shipped model with the same `arithmetic` share one classifier, until it is disposed; calls with the
+   * same options and without a signal or a listener share the promise too. A failure is not kept: the next call tries again.
    *
    * @throws QuickdrawError `invalid-options`, `load-failed`, `invalid-model`, `invalid-wasm`, `unsupported`; or the
    * reason of the signal. All of them as a rejection.
@@ -288,10 +288,15 @@ async function openModel(
     }, `${files.name}: `);
   const opened = open(binding);
   if (opened !== undefined) return opened;
-  if (wasm !== undefined) {
-    throw new QuickdrawError("invalid-wasm", `${files.name} has float32 weights, and ${NEEDS_FLOAT32} as option \`wasm\``);
-  }
-  const found = open(await loadRuntime(undefined, "f32").ready);
+  const float32 = await loadRuntime(wasm, "f32").ready.catch((cause: unknown) => {
+    if (wasm === undefined) throw cause;
+    throw new QuickdrawError(
+      "invalid-wasm",
+      `${files.name} has float32 weights, and ${NEEDS_FLOAT32} as option \`wasm\`: ${messageOf(cause)}`,
+      { cause },
+    );
+  });
+  const found = open(float32);
   if (found === undefined) throw new QuickdrawError("internal", "the module for float32 has none");
   return found;
 }

@@ -15,6 +15,12 @@ export function handModules(sent: SentModules): void {
 
 export async function ownModule(kind: ModuleKind): Promise<OwnFile> {
   const module = modules[kind];
+  if (module === undefined && kind === "float32") {
+    throw new QuickdrawError(
+      "unsupported",
+      "float32 needs the module quickdraw_wasm_float32, which is not beside this code: name it with the option `wasm`",
+    );
+  }
   if (module === undefined) throw notHanded();
   return typeof module === "string" ? new URL(module) : module;
 }

@@ -82,19 +82,22 @@ pub(super) struct Int16<W = i8>(PhantomData<W>);
 pub(super) struct Int8;
 
 /// How the engine reads the second operand of its relaxed dot product; nothing where that cannot be used with 8 bits: in
-/// engines that add pairs of products in 16 bits, with saturation, and where this was built without `relaxed-simd`.
+/// engines that add pairs of products in 16 bits, saturated or not, and where this was built without `relaxed-simd`.
 ///
 /// XNNPACK finds it out in the same way (`src/configs/hardware-config.c`).
 pub(super) fn int8_operand() -> Option<Operand> {
     #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
     let operand = {
         use std::arch::wasm32::{i8x16_splat, i32x4_extract_lane, i32x4_splat};
-        // Not known to the compiler, which would compute what it thinks best.
-        let [weight, input] = std::hint::black_box([127, -1]);
-        let sums = relaxed_dot(i8x16_splat(weight), i8x16_splat(input), i32x4_splat(0));
-        match i32x4_extract_lane::<0>(sums) {
-            129_540 => Some(Operand::Unsigned), // 4 * 127 * 255
-            -508 => Some(Operand::Signed),      // 4 * 127 * -1
+        // The operands are not known to the compiler, which would compute what it thinks best.
+        let sum = |operands: [i8; 2]| {
+            let [weight, input] = std::hint::black_box(operands);
+            let sums = relaxed_dot(i8x16_splat(weight), i8x16_splat(input), i32x4_splat(0));
+            i32x4_extract_lane::<0>(sums)
+        };
+        match [sum([127, -1]), sum([-128, -128])] {
+            [129_540, -65_536] => Some(Operand::Unsigned), // 4 * 127 * 255, 4 * -128 * 128
+            [-508, 65_536] => Some(Operand::Signed),       // 4 * 127 * -1, 4 * -128 * -128
             _ => None,
         }
     };
@@ -235,9 +238,9 @@ impl Arithmetic for Int8 {
             (Inputs::NonNegative, Operand::Unsigned) => (255.0, 0),
             (Inputs::NonNegative, Operand::Signed) => (255.0, -128),
         };
-        // Of the inputs as they are and of what the shift adds.
-        let largest_sum = 2 * 255 * MAX_WEIGHT * n_rows;
-        (largest_sum <= i32::MAX as usize).then_some(Encoding { largest, shift, operand })
+        // Sums of the inputs as they are, and of what the shift adds, fit 32 bits.
+        let most_rows = i32::MAX as usize / (2 * 255 * MAX_WEIGHT);
+        (n_rows <= most_rows).then_some(Encoding { largest, shift, operand })
     }
 
     #[inline(always)]
