@@ -10,8 +10,9 @@ use quickdraw_core::ModelBackend;
 use quickdraw_core::weights::{self, WeightType};
 use serde_json::json;
 
+use super::compute::Compute;
 use crate::data::ReadReport;
-use crate::device::{Device, DeviceChoice, start_threads};
+use crate::device::Device;
 use crate::eval::calibrate::{self, Calibrated, ConfidenceFit};
 use crate::fs::write_all_atomic;
 use crate::model_folder::{self, card_text, write_card};
@@ -38,12 +39,8 @@ pub struct Args {
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
-    /// Where to compute: auto, cpu, cuda, cuda:N or wgpu
-    #[arg(long, default_value = "auto")]
-    pub device: DeviceChoice,
-    /// Processor threads to compute with; 0 is one for each core
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub threads: usize,
+    #[command(flatten)]
+    pub compute: Compute,
 }
 
 /// By this `model.json` says that `calibrate --class-biases` has changed the weights.
@@ -51,8 +48,7 @@ const CLASS_BIASES: &str = "class_biases";
 
 /// Runs the command.
 pub(super) fn run(args: &Args) -> Result<()> {
-    start_threads(args.threads)?;
-    let device = args.device.find()?;
+    let device = args.compute.start()?;
     // What is changed and written; where it is measured is another matter.
     let classifier = model_folder::open::<Flex>(&args.model, &Default::default())?;
     let weights_path = args.model.join("weights.safetensors");

@@ -8,8 +8,9 @@ use anyhow::Result;
 use burn_flex::Flex;
 use quickdraw_core::ModelBackend;
 
+use super::compute::Compute;
 use crate::data::{ReadOptions, read_folder};
-use crate::device::{Device, DeviceChoice, start_threads};
+use crate::device::Device;
 use crate::eval::{AtFraction, Confusion, Measurement, Summary, report};
 use crate::model_folder;
 use crate::tell::tell;
@@ -40,18 +41,13 @@ pub struct Args {
     /// Write a page with charts and the drawings it got wrong, tables and pictures into this folder
     #[arg(long, value_name = "DIR")]
     pub report: Option<PathBuf>,
-    /// Where to compute: auto, cpu, cuda, cuda:N or wgpu
-    #[arg(long, default_value = "auto")]
-    pub device: DeviceChoice,
-    /// Processor threads to compute with; 0 is one for each core
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub threads: usize,
+    #[command(flatten)]
+    pub compute: Compute,
 }
 
 /// Runs the command.
 pub(super) fn run(args: &Args) -> Result<()> {
-    start_threads(args.threads)?;
-    let measurement = match args.device.find()? {
+    let measurement = match args.compute.start()? {
         Device::Cpu => measure::<Flex>(args, &Default::default())?,
         #[cfg(feature = "cuda")]
         Device::Cuda(index) => measure::<burn_cuda::Cuda>(args, &burn_cuda::CudaDevice::new(index))?,

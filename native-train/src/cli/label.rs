@@ -16,13 +16,14 @@ use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
 use quickdraw_core::{Classifier, Drawing, Ink, ModelBackend, Record};
 
+use super::compute::Compute;
 use super::weighted::{self, Weighted};
 use crate::data::format::open::Records;
 use crate::data::format::record::{Entry, Fields};
 use crate::data::format::simplified;
 use crate::data::write::{self, LinesFile};
 use crate::data::{ReadReport, find_inputs, set};
-use crate::device::{Device, DeviceChoice, start_threads};
+use crate::device::Device;
 use crate::eval::log_softmax;
 use crate::model_folder;
 use crate::tell::tell;
@@ -63,12 +64,8 @@ pub struct Args {
     /// Count the `soft` labels that a line has already as one more teacher of this weight
     #[arg(long, value_name = "WEIGHT")]
     pub keep_soft: Option<f64>,
-    /// Where to compute: auto, cpu, cuda, cuda:N or wgpu
-    #[arg(long, default_value = "auto")]
-    pub device: DeviceChoice,
-    /// Processor threads to compute with; 0 is one for each core
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub threads: usize,
+    #[command(flatten)]
+    pub compute: Compute,
     /// No progress display
     #[arg(long, short)]
     pub quiet: bool,
@@ -88,8 +85,7 @@ const SMALLEST: f64 = 1e-6;
 
 /// Runs the command; tells what was written.
 pub(super) fn run(args: &Args) -> Result<String> {
-    start_threads(args.threads)?;
-    match args.device.find()? {
+    match args.compute.start()? {
         Device::Cpu => label::<Flex>(args, &Default::default()),
         #[cfg(feature = "cuda")]
         Device::Cuda(index) => label::<burn_cuda::Cuda>(args, &burn_cuda::CudaDevice::new(index)),

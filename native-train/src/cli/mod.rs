@@ -8,6 +8,7 @@ mod average;
 mod bench;
 mod calibrate;
 mod classes;
+mod compute;
 mod download;
 mod eval;
 mod export;

@@ -10,10 +10,11 @@ use quickdraw_core::{Classifier, Drawing, ModelBackend, Record};
 use serde::de::IgnoredAny;
 use serde_json::json;
 
+use super::compute::Compute;
 use crate::data::format::names::STANDARD_INPUT;
 use crate::data::format::open::Records;
 use crate::data::format::record::Entry;
-use crate::device::{Device, DeviceChoice, start_threads};
+use crate::device::Device;
 use crate::model_folder;
 use crate::tell::tell;
 
@@ -36,18 +37,13 @@ pub struct Args {
     /// Guesses a drawing
     #[arg(long, value_name = "N", default_value = "5")]
     pub max_results: NonZeroUsize,
-    /// Where to compute: auto, cpu, cuda, cuda:N or wgpu
-    #[arg(long, default_value = "auto")]
-    pub device: DeviceChoice,
-    /// Processor threads to compute with; 0 is one for each core
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub threads: usize,
+    #[command(flatten)]
+    pub compute: Compute,
 }
 
 /// Runs the command.
 pub(super) fn run(args: &Args) -> Result<()> {
-    start_threads(args.threads)?;
-    match args.device.find()? {
+    match args.compute.start()? {
         Device::Cpu => run_on::<Flex>(args, &Default::default()),
         #[cfg(feature = "cuda")]
         Device::Cuda(index) => run_on::<burn_cuda::Cuda>(args, &burn_cuda::CudaDevice::new(index)),

@@ -149,11 +149,7 @@ impl DataSet {
                 continue;
             }
             *count += 1;
-            let (start, end) = other.range(index);
-            self.points.extend_from_slice(&other.points[start.point as usize..end.point as usize]);
-            self.stroke_lengths
-                .extend_from_slice(&other.stroke_lengths[start.stroke as usize..end.stroke as usize]);
-            self.ends.push(End { point: self.points.len() as u64, stroke: self.stroke_lengths.len() as u64 });
+            self.push_strokes(other, index);
             let soft = other.soft(index);
             if !soft.is_empty() {
                 self.soft_ends.resize(self.classes.len(), self.soft.len() as u64);
@@ -170,17 +166,22 @@ impl DataSet {
         Ok(n_dropped)
     }
 
+    /// Adds the strokes of a drawing of another set; its class and labels are left to the caller.
+    fn push_strokes(&mut self, other: &DataSet, index: usize) {
+        let (start, end) = other.range(index);
+        self.points.extend_from_slice(&other.points[start.point as usize..end.point as usize]);
+        self.stroke_lengths
+            .extend_from_slice(&other.stroke_lengths[start.stroke as usize..end.stroke as usize]);
+        self.ends.push(End { point: self.points.len() as u64, stroke: self.stroke_lengths.len() as u64 });
+    }
+
     /// The drawings of the given indices, in their order, with the same classes.
     pub fn subset(&self, indices: &[usize]) -> DataSet {
         let mut part = DataSet { labels: self.labels.clone(), ..DataSet::default() };
         part.ends.reserve_exact(indices.len());
         part.classes.reserve_exact(indices.len());
         for &index in indices {
-            let (start, end) = self.range(index);
-            part.points.extend_from_slice(&self.points[start.point as usize..end.point as usize]);
-            part.stroke_lengths
-                .extend_from_slice(&self.stroke_lengths[start.stroke as usize..end.stroke as usize]);
-            part.ends.push(End { point: part.points.len() as u64, stroke: part.stroke_lengths.len() as u64 });
+            part.push_strokes(self, index);
             let soft = self.soft(index);
             if !soft.is_empty() {
                 part.soft_ends.resize(part.classes.len(), part.soft.len() as u64);
