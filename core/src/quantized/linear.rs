@@ -6,9 +6,7 @@
 
 use std::ops::Range;
 
-use super::arithmetic::{
-    Arithmetic, Encoding, Inputs, Int8, Int16, Operand, PANEL, factor_and_scale, int8_operand,
-};
+use super::arithmetic::{Arithmetic, Encoding, Inputs, Int8, Int16, PANEL, factor_and_scale};
 use crate::int8::Quantized;
 
 /// Columns of a matrix that lie side by side in a panel too.
@@ -59,8 +57,8 @@ impl Linear {
         groups: &[Range<usize>],
         precision: Precision,
     ) -> Self {
-        if let (Precision::Fast(inputs), Some(operand)) = (precision, int8_operand())
-            && let Some(encoding) = Int8::encoding(n_rows, inputs, operand)
+        if let Precision::Fast(inputs) = precision
+            && let Some(encoding) = Int8::fast_encoding(n_rows, inputs)
         {
             return Self::Int8(Matrix::new(matrix, n_rows, width, bias, groups, encoding));
         }
@@ -95,8 +93,7 @@ where
         bias: &[f32],
         groups: &[Range<usize>],
     ) -> Self {
-        let encoding = Int16::<W>::encoding(n_rows, Inputs::Signed, Operand::Signed);
-        Self::new(matrix, n_rows, width, bias, groups, encoding.expect("there always is one of 16 bits"))
+        Self::new(matrix, n_rows, width, bias, groups, Int16::<W>::encoding(n_rows))
     }
 }
 
@@ -324,11 +321,12 @@ pub(super) fn rectified(value: &f32) -> f32 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::arithmetic::Operand;
     use super::*;
     use crate::int8::quantize;
 
-    /// Checks products with a matrix of `depth` rows, packed in groups of several sizes.
-    fn check<A: Arithmetic>(inputs: Inputs, operand: Operand, tolerance: f64) {
+    /// Checks products with matrices of some sizes, packed in groups of several; `encoding` is that of so many rows.
+    fn check<A: Arithmetic>(inputs: Inputs, encoding: impl Fn(usize) -> Encoding, tolerance: f64) {
         for (n_rows, depth, width) in [(1, 1, 1), (1, 7, 33), (2, 8, 16), (3, 25, 64), (7, 30, 50)] {
             let matrix: Vec<f32> =
                 (0..depth * width).map(|i| ((i * 37 % 101) as f32 - 50.0) * 0.01).collect();
@@ -346,7 +344,7 @@ mod tests {
                 }
             }
             let column = |to: usize| groups.get(to / 4)?.clone().nth(to % 4);
-            let encoding = A::encoding(depth, inputs, operand).unwrap();
+            let encoding = encoding(depth);
             let matrix = Matrix::<A>::new(&quantized, depth, width, &bias, &groups, encoding);
             assert_eq!(matrix.n_outputs(), groups.len().div_ceil(4) * 16);
             let least = if inputs == Inputs::NonNegative { 0.0 } else { 44.0 };
@@ -372,9 +370,9 @@ mod tests {
                         }
                     }
                     let difference = (f64::from(found - bias) - expected).abs();
-                    assert!(difference < tolerance, "{inputs:?} {operand:?}: {found}, {expected}");
+                    assert!(difference < tolerance, "{inputs:?} {encoding:?}: {found}, {expected}");
                     let difference = (f64::from(added[to] - 1.0) - expected).abs();
-                    assert!(difference < tolerance, "{inputs:?} {operand:?}: {}, {expected}", added[to]);
+                    assert!(difference < tolerance, "{inputs:?} {encoding:?}: {}, {expected}", added[to]);
                 }
             }
         }
@@ -382,11 +380,11 @@ mod tests {
 
     #[test]
     fn products_are_those_of_the_numbers_that_inputs_and_weights_stand_for() {
-        check::<Int16<i8>>(Inputs::Signed, Operand::Signed, 1e-2);
-        check::<Int16<i16>>(Inputs::Signed, Operand::Signed, 1e-2);
+        check::<Int16<i8>>(Inputs::Signed, Int16::<i8>::encoding, 1e-2);
+        check::<Int16<i16>>(Inputs::Signed, Int16::<i16>::encoding, 1e-2);
         for operand in [Operand::Unsigned, Operand::Signed] {
             for inputs in [Inputs::Signed, Inputs::NonNegative] {
-                check::<Int8>(inputs, operand, 0.3);
+                check::<Int8>(inputs, |n_rows| Int8::encoding(n_rows, inputs, operand).unwrap(), 0.3);
             }
         }
     }

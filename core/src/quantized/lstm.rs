@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
 
-use super::arithmetic::{Arithmetic, Inputs, Int8, Int16, PANEL, int8_operand};
+use super::arithmetic::{Arithmetic, Inputs, Int8, Int16, PANEL};
 use super::linear::{GROUP, Linear, Matrix, Precision};
 use crate::int8::Quantized;
 use crate::ops::host::gates::{activate, load, store, tanh};
@@ -64,8 +64,7 @@ impl Direction {
             values: recurrent.values[d * len..][..len].to_vec(),
             scales: recurrent.scales[d * 4 * h..][..4 * h].to_vec(),
         };
-        let encoding = int8_operand().and_then(|operand| Int8::encoding(h, Inputs::Signed, operand));
-        let recurrent = match encoding {
+        let recurrent = match Int8::fast_encoding(h, Inputs::Signed) {
             Some(encoding) => Recurrent::Int8(Matrix::new(&recurrent, h, 4 * h, &[], &groups(0), encoding)),
             None => Recurrent::Int16(Matrix::int16(&recurrent, h, 4 * h, &[], &groups(0))),
         };
