@@ -80,6 +80,16 @@ export async function open(page: Page, site: Site): Promise<void> {
   await expect(page.getByTestId("model")).not.toBeEmpty();
 }
 
+/** Opens the book with these lines in it. */
+export async function openBook(page: Page, site: Site, lines: readonly string[]): Promise<void> {
+  await page.addInitScript((text) => {
+    localStorage.setItem("quickdraw-rnn.book", text);
+    StorageManager.prototype.persisted = async () => true;
+  }, lines.join("\n"));
+  await page.goto(`${site.url}#book`);
+  await expect(page.getByTestId("place")).toHaveCount(345);
+}
+
 export interface Place {
   /** In CSS pixels from the page's corner. */
   readonly x: number;

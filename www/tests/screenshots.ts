@@ -2,7 +2,7 @@
 import { fileURLToPath } from "node:url";
 import type { Page } from "@playwright/test";
 import { byHand, FIGURES, type Figure, type Label } from "./figures.ts";
-import { draw, expect, guessed, guesses, middleOfPad, open, test, type Site } from "./page.ts";
+import { draw, expect, guessed, guesses, middleOfPad, open, openBook, test, type Site } from "./page.ts";
 
 const FOLDER = fileURLToPath(new URL(process.env["SCREENSHOTS"] ?? "../../docs/", import.meta.url));
 const PUBLIC = fileURLToPath(new URL("../public/", import.meta.url));
@@ -95,12 +95,7 @@ const take: Record<View, (page: Page, site: Site, shot: Shot) => Promise<void>> 
       const drawing = byHand(FIGURES[word], 0.6 + 0.1 * i).map((stroke) => [stroke.map(([x]) => Math.round(10 * x)), stroke.map(([, y]) => Math.round(10 * y))]);
       return JSON.stringify({ word, recognized: true, timestamp: "", probability: 0.9, drawing });
     });
-    await page.addInitScript((text) => {
-      localStorage.setItem("quickdraw-rnn.book", text);
-      StorageManager.prototype.persisted = async () => true;
-    }, lines.join("\n"));
-    await page.goto(`${site.url}#book`);
-    await expect(page.getByTestId("place")).toHaveCount(345);
+    await openBook(page, site, lines);
   },
   async teach(page, site, { locale }) {
     const lines = TAUGHT[locale].flatMap(([word, figure]) =>

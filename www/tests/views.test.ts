@@ -10,7 +10,7 @@ import type { Outcome } from "../src/game/game.ts";
 import { encodeRace } from "../src/game/race.ts";
 import { encodeDrawing } from "../src/keep/link.ts";
 import { FIGURES, type Figure, type Label } from "./figures.ts";
-import { draw, expect, guessed, open, test, type Site } from "./page.ts";
+import { draw, expect, guessed, open, openBook, test, type Site } from "./page.ts";
 
 // Other systems draw letters otherwise.
 test.skip(process.platform !== "linux", "the pictures were taken on Linux");
@@ -72,12 +72,7 @@ async function book(page: Page, site: Site): Promise<void> {
   const lines = (["cat", "umbrella", "sailboat", "mushroom", "snowman"] as const).map((word) =>
     JSON.stringify({ word, recognized: true, timestamp: "", probability: 0.9, drawing: FIGURES[word].map((stroke) => [stroke.map(([x]) => x), stroke.map(([, y]) => y)]) }),
   );
-  await page.addInitScript((text) => {
-    localStorage.setItem("quickdraw-rnn.book", text);
-    StorageManager.prototype.persisted = async () => true;
-  }, lines.join("\n"));
-  await page.goto(`${site.url}#book`);
-  await expect(page.getByTestId("place")).toHaveCount(345);
+  await openBook(page, site, lines);
 }
 
 interface View {

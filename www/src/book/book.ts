@@ -4,7 +4,7 @@
  */
 import { parseNdjson } from "quickdraw-rnn/formats";
 import { decodeDrawing, encodeDrawing } from "../keep/link";
-import { strokesOf } from "../keep/ndjson";
+import { readLines, strokesOf } from "../keep/ndjson";
 import { isKnown } from "../language/korean-names";
 import type { Stroke } from "../messages";
 import type { InkStroke } from "../pad";
@@ -62,7 +62,7 @@ export class Book {
 
   /** Takes what a file holds, where it is new or better; says how many drawings could be read, and how many lines could not. */
   addFile(text: string): { readonly nRead: number; readonly nUnread: number } {
-    const { pages, unread } = read(text);
+    const { found: pages, unread } = readLines(text, readLine);
     for (const page of pages) {
       const before = this.#pages.get(page.label);
       if (!before || before.probability < page.probability) this.#pages.set(page.label, page);
@@ -72,7 +72,7 @@ export class Book {
   }
 
   #recall(): void {
-    const { pages, unread } = read(recall("book") ?? "");
+    const { found: pages, unread } = readLines(recall("book") ?? "", readLine);
     this.#pages = new Map(pages.map((page) => [page.label, page]));
     this.#unread = unread;
   }
@@ -86,18 +86,6 @@ export class Book {
 function write({ label, probability, timestamp, strokes }: Page): string {
   const drawing = strokes.map((stroke) => [stroke.map(({ x }) => x), stroke.map(({ y }) => y)]);
   return JSON.stringify({ word: label, recognized: true, timestamp, probability: Math.round(1e4 * probability) / 1e4, drawing });
-}
-
-function read(text: string): { readonly pages: Page[]; readonly unread: string[] } {
-  const pages: Page[] = [];
-  const unread: string[] = [];
-  for (const line of text.split("\n")) {
-    if (line.trim() === "") continue;
-    const page = readLine(line);
-    if (page) pages.push(page);
-    else unread.push(line);
-  }
-  return { pages, unread };
 }
 
 function readLine(line: string): Page | undefined {

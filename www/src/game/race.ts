@@ -5,6 +5,7 @@
  * drawing, times hundredths of a second since the drawing began. Whatever a link holds is checked and bounded.
  */
 import { beginning } from "../beginning";
+import { bytesOf, textOf, thinned } from "../keep/compact";
 import { boxAround } from "../keep/picture";
 import { isKnown } from "../language/korean-names";
 import type { Stroke } from "../messages";
@@ -42,31 +43,23 @@ export async function encodeRace(outcomes: readonly Outcome[]): Promise<string |
     const scale = GRID / Math.max(width, height);
     const at = (timeMs: number | undefined) => hundredths(((timeMs ?? outcome.beganMs) - outcome.beganMs) / 1000);
     const strokes = outcome.strokes.map((stroke) => {
-      const kept: [number, number][] = [];
-      stroke.forEach(({ x, y }, i) => {
-        const point: [number, number] = [Math.round((x - left) * scale), Math.round((y - top) * scale)];
-        const last = kept.at(-1);
-        if (!last || i === stroke.length - 1 || Math.hypot(point[0] - last[0], point[1] - last[1]) >= NEAREST) kept.push(point);
-      });
+      const laid = stroke.map(({ x, y }) => ({ x: Math.round((x - left) * scale), y: Math.round((y - top) * scale) }));
+      const kept = thinned(laid, NEAREST);
       // Each point as its way from the one before: small numbers are compressed best.
-      const ways = kept.flatMap(([x, y], i) => [x - (kept[i - 1]?.[0] ?? 0), y - (kept[i - 1]?.[1] ?? 0)]);
+      const ways = kept.flatMap(({ x, y }, i) => [x - (kept[i - 1]?.x ?? 0), y - (kept[i - 1]?.y ?? 0)]);
       return [at(stroke[0]?.timeMs), at(stroke.at(-1)?.timeMs), ...ways];
     });
     return [outcome.label, outcome.recognised ? 1 : 0, hundredths(outcome.seconds), outcome.predictions[0]?.label ?? "", strokes];
   });
   const packed = await through(new Blob([JSON.stringify(drawings)]), new CompressionStream("deflate-raw"), Infinity);
-  if (!packed) return undefined;
-  let text = "";
-  for (const byte of packed) text += String.fromCharCode(byte);
-  return VERSION + btoa(text).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+  return packed && VERSION + textOf(packed);
 }
 
 /** The drawings that `encodeRace` wrote; undefined for any other text. */
 export async function decodeRace(text: string): Promise<RivalDrawing[] | undefined> {
   if (!text.startsWith(VERSION) || text.length > MOST_CHARACTERS || !("DecompressionStream" in globalThis)) return undefined;
   try {
-    const packed = Uint8Array.from(atob(text.slice(1).replaceAll("-", "+").replaceAll("_", "/")), (char) => char.charCodeAt(0));
-    const bytes = await through(new Blob([packed]), new DecompressionStream("deflate-raw"), MOST_BYTES);
+    const bytes = await through(new Blob([bytesOf(text.slice(1))]), new DecompressionStream("deflate-raw"), MOST_BYTES);
     const read: unknown = bytes && JSON.parse(new TextDecoder().decode(bytes));
     if (!Array.isArray(read) || read.length === 0 || read.length > ROUNDS) return undefined;
     const drawings = read.map(readDrawing);

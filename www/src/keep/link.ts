@@ -6,6 +6,7 @@
  * number of points. The first character is the version.
  */
 import type { Stroke } from "../messages";
+import { bytesOf, textOf, thinned } from "./compact";
 
 const VERSION = "1";
 const GRID = 1023;
@@ -26,14 +27,12 @@ export function encodeDrawing(strokes: readonly Stroke[]): string {
   }
   const scale = GRID / Math.max(right - left, bottom - top, 1e-9);
   const laid = strokes.map((stroke) => stroke.map(({ x, y }) => ({ x: Math.round((x - left) * scale), y: Math.round((y - top) * scale) })));
-  let bytes = bytesOf(laid, NEAREST);
-  for (let nearest = 2 * NEAREST; bytes.length > MOST_BYTES && nearest <= FURTHEST; nearest *= 2) bytes = bytesOf(laid, nearest);
-  let text = "";
-  for (const byte of bytes) text += String.fromCharCode(byte);
-  return VERSION + btoa(text).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+  let bytes = written(laid, NEAREST);
+  for (let nearest = 2 * NEAREST; bytes.length > MOST_BYTES && nearest <= FURTHEST; nearest *= 2) bytes = written(laid, nearest);
+  return VERSION + textOf(bytes);
 }
 
-function bytesOf(strokes: readonly (readonly { x: number; y: number }[])[], nearest: number): number[] {
+function written(strokes: readonly (readonly { x: number; y: number }[])[], nearest: number): number[] {
   const bytes: number[] = [];
   let [lastX, lastY] = [0, 0];
   for (const stroke of strokes) {
@@ -53,7 +52,7 @@ export function decodeDrawing(text: string): Stroke[] | undefined {
   if (!text.startsWith(VERSION)) return undefined;
   let bytes: Uint8Array;
   try {
-    bytes = Uint8Array.from(atob(text.slice(1).replaceAll("-", "+").replaceAll("_", "/")), (char) => char.charCodeAt(0));
+    bytes = bytesOf(text.slice(1));
   } catch {
     return undefined;
   }
@@ -85,15 +84,6 @@ export function decodeDrawing(text: string): Stroke[] | undefined {
     strokes.push(stroke);
   }
   return strokes.length > 0 ? strokes : undefined;
-}
-
-function thinned(stroke: readonly { x: number; y: number }[], nearest: number): { x: number; y: number }[] {
-  const kept: { x: number; y: number }[] = [];
-  stroke.forEach((point, i) => {
-    const last = kept.at(-1);
-    if (!last || i === stroke.length - 1 || Math.hypot(point.x - last.x, point.y - last.y) >= nearest) kept.push(point);
-  });
-  return kept;
 }
 
 const zigzag = (value: number) => (value << 1) ^ (value >> 31);

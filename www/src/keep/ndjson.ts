@@ -45,6 +45,19 @@ export async function readDrawings(file: Blob): Promise<Record[]> {
   return records;
 }
 
+/** What is read of each line of a text; lines of which nothing can be read are kept as they are. */
+export function readLines<T>(text: string, readLine: (line: string) => T | undefined): { readonly found: T[]; readonly unread: string[] } {
+  const found: T[] = [];
+  const unread: string[] = [];
+  for (const line of text.split("\n")) {
+    if (line.trim() === "") continue;
+    const value = readLine(line);
+    if (value === undefined) unread.push(line);
+    else found.push(value);
+  }
+  return { found, unread };
+}
+
 /** Strokes of the data set's form as points. */
 export function strokesOf(drawing: Simplified): Stroke[] {
   return drawing.map(([xs = [], ys = []]) => xs.map((x, i) => ({ x, y: ys[i] ?? 0 })));

@@ -4,6 +4,7 @@
  */
 import { parseNdjson, toNdjson } from "quickdraw-rnn/formats";
 import type { CustomClassesJson } from "quickdraw-rnn/custom-classes";
+import { readLines } from "../keep/ndjson";
 import type { Among, Category, Simplified } from "../messages";
 import { onRememberedElsewhere, recall, remember } from "../storage";
 
@@ -117,14 +118,7 @@ function write(all: readonly Category[]): string {
 
 /** What `write` wrote, and the lines that hold no drawing with a name. */
 function read(text: string): Found {
-  const found: Category[] = [];
-  const unread: string[] = [];
-  for (const line of text.split("\n")) {
-    if (line.trim() === "") continue;
-    const category = readLine(line);
-    if (category) found.push(category);
-    else unread.push(line);
-  }
+  const { found, unread } = readLines(text, readLine);
   return { categories: merged(found), unread };
 }
 
