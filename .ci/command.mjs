@@ -10,6 +10,15 @@ export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "
 /** Something that the user can put right: its message is all there is to show. */
 export class Problem extends Error {}
 
+/** How many of the last characters that a program wrote without a terminal are kept, for {@link lastOutput}. */
+const KEPT = 20_000;
+let kept = "";
+
+/** The last lines that the last program wrote, unless it wrote to a terminal. @param {number} lines */
+export function lastOutput(lines) {
+  return kept.trimEnd().split("\n").slice(-lines).join("\n");
+}
+
 /**
  * Runs a program to its end and gives back what it wrote to standard output.
  *
@@ -25,10 +34,24 @@ export class Problem extends Error {}
  */
 export function run(program, args, { cwd = root, env = process.env, capture = false, missing } = {}) {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { cwd, env, stdio: ["ignore", capture ? "pipe" : "inherit", "inherit"] });
+    // A terminal is left to the program; what goes to a file or a pipe passes through here, and its end is kept.
+    /** @param {NodeJS.WriteStream} stream */
+    const mode = (stream) => (stream.isTTY ? "inherit" : "pipe");
+    const child = spawn(program, args, {
+      cwd,
+      env,
+      stdio: ["ignore", capture ? "pipe" : mode(process.stdout), mode(process.stderr)],
+    });
+    kept = "";
+    /** @param {Buffer} chunk @param {NodeJS.WriteStream} stream */
+    const pass = (chunk, stream) => {
+      stream.write(chunk);
+      kept = (kept + chunk.toString()).slice(-KEPT);
+    };
     /** @type {Buffer[]} */
     const output = [];
-    child.stdout?.on("data", (chunk) => output.push(chunk));
+    child.stdout?.on("data", (chunk) => (capture ? output.push(chunk) : pass(chunk, process.stdout)));
+    child.stderr?.on("data", (chunk) => pass(chunk, process.stderr));
     child.on("error", (error) => {
       const isMissing = /** @type {NodeJS.ErrnoException} */ (error).code === "ENOENT";
       reject(new Problem(isMissing ? (missing ?? `\`${program}\` was not found`) : error.message));

@@ -6,7 +6,7 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 
-import { npm, root, run, runMain, Problem } from "./command.mjs";
+import { lastOutput, npm, root, run, runMain, Problem } from "./command.mjs";
 import { checkNode, checkRust, installNpmDependencies, WASM_TARGET } from "./tools.mjs";
 import { findChromium } from "./chromium.mjs";
 
@@ -113,7 +113,11 @@ await runMain(async () => {
     try {
       await check();
     } catch (error) {
-      console.error(`\n${[...summary, line("FAIL")].join("\n")}`);
+      const failed = line("FAIL");
+      const end = lastOutput(40);
+      console.error(`\n${[...summary, failed].join("\n")}`);
+      // Where only the end of a log is seen, it says what failed.
+      if (end !== "") console.error(`\nthe end of its output:\n${end}`);
       throw error instanceof Problem ? new Problem(`${name}: ${error.message}`) : error;
     }
     summary.push(line("ok  "));
