@@ -15,7 +15,7 @@ import { pathToFileURL } from "node:url";
 import { Problem, root, runMain } from "./command.mjs";
 
 const DOCUMENT = "docs/reference/commands.md";
-const BLOCK = /(<!-- help (\S+) -->\n)[^]*?(<!-- \/help -->\n)/g;
+const BLOCK = /(<!-- help (\S+) -->\n)[\s\S]*?(<!-- \/help -->\n)/g;
 
 /**
  * The document with its help texts.
@@ -34,7 +34,7 @@ export function render(text, help) {
  * @param {string} overview What `native-train --help` says.
  */
 export function missing(text, overview) {
-  const [, list = ""] = /\nCommands:\n([^]*?)\n\n/.exec(overview) ?? [];
+  const [, list = ""] = /\nCommands:\n([\s\S]*?)\n\n/.exec(overview) ?? [];
   const commands = [...list.matchAll(/^ {2}(\S+)/gm)].map(([, name = ""]) => name).filter((name) => name !== "help");
   if (commands.length === 0) throw new Problem("native-train --help lists no commands");
   const documented = new Set([...text.matchAll(BLOCK)].map(([, , command]) => command));

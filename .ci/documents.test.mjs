@@ -147,7 +147,7 @@ test("help texts are written between their markers, and a command without one is
 });
 
 test("the guides show the page that the package's README has, which its tests run", () => {
-  const page = (/** @type {string} */ file) => /```html\n[^]*?```/.exec(readFileSync(path.join(root, file), "utf8"))?.[0];
+  const page = (/** @type {string} */ file) => /```html\n[\s\S]*?```/.exec(readFileSync(path.join(root, file), "utf8"))?.[0];
   const expected = page("wasm/README.md");
   assert.match(expected ?? "", /quickdraw-rnn\/worker/);
   for (const file of ["docs/guide/embed.md", "docs/guide/embed.ko.md"]) assert.equal(page(file), expected, file);

@@ -32,6 +32,7 @@ const steps = [
       await run(process.execPath, [".ci/import-circles.mjs"]);
     },
   },
+  { name: "lint of TypeScript and JavaScript", check: () => npm(["run", "lint"]) },
   { name: "formatting", check: () => run("cargo", ["fmt", "--all", "--check"]) },
   {
     name: "clippy, native",

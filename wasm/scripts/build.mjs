@@ -179,7 +179,7 @@ async function bindAndOptimise(compiled, bindgen) {
  * @param {string} face
  */
 function importsOf(face) {
-  const functions = face.matchAll(/^ {8}(__wb\w+): function[^]*?^ {8}\}.*$/gm);
+  const functions = face.matchAll(/^ {8}(__wb\w+): function[\s\S]*?^ {8}\}.*$/gm);
   const found = new Map([...functions].map(([text, name = ""]) => [name, text]));
   if (found.size === 0) throw new Problem("wasm-bindgen writes its imports in another form: read them anew");
   return found;

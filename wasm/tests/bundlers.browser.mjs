@@ -150,7 +150,7 @@ async function writeApp(name, files) {
 
 /** The first block of code of a language in a document, or the one that begins with a comment. */
 function block(document, language, comment = "") {
-  const found = [...document.matchAll(/```(\w+)\n([^]*?)```/g)].find(
+  const found = [...document.matchAll(/```(\w+)\n([\s\S]*?)```/g)].find(
     ([, name, text]) => name === language && text.replace(/^\W+/, "").startsWith(comment),
   );
   assert.ok(found, `no ${language} that begins with ${comment}`);

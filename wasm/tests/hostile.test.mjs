@@ -128,7 +128,7 @@ describe("objects that do things when they are read", () => {
     const other = {
       y: 1,
       get x() {
-        classifier.classify([[{ x: NaN, y: 0 }]]);
+        return classifier.classify([[{ x: NaN, y: 0 }]]);
       },
     };
     assert.throws(() => classifier.classify([[other]]), { code: "invalid-strokes", message: /NaN/ });
@@ -145,7 +145,12 @@ describe("objects that do things when they are read", () => {
         const points = new Float32Array(new ArrayBuffer(16, { maxByteLength: 64_000_000 }));
         points.set([0, 0, 9, 9]);
         const offsets = [0];
-        Object.defineProperty(offsets, 0, { get: () => (change(points.buffer), 0) });
+        Object.defineProperty(offsets, 0, {
+          get() {
+            change(points.buffer);
+            return 0;
+          },
+        });
         assert.throws(() => classifier[call]({ points, offsets }), { code: "invalid-strokes", message: /changed its length/ });
       }
     }
@@ -261,7 +266,11 @@ test("a hundred thousand guesses need no more memory than a thousand", async () 
   // For this test alone: garbage is collected when it says so.
   setFlagsFromString("--expose-gc");
   const collect = runInNewContext("gc");
-  const heapBytes = () => (collect(), collect(), process.memoryUsage().heapUsed);
+  const heapBytes = () => {
+    collect();
+    collect();
+    return process.memoryUsage().heapUsed;
+  };
   const random = generator(3);
   const drawings = Array.from({ length: 50 }, (_, index) => [
     Array.from({ length: 2 + (index % 10) }, () => ({ x: random() * 300, y: random() * 300 })),

@@ -224,7 +224,7 @@ describe("the documents", () => {
 
   test("begin with a program that runs", async () => {
     const text = await readFile(path.join(installed, "README.md"), "utf8");
-    const [, program] = /```js\n([^]*?)```/.exec(text);
+    const [, program] = /```js\n([\s\S]*?)```/.exec(text);
     await writeFile(path.join(folder, "readme.mjs"), program);
     const { stdout } = await execute(process.execPath, ["readme.mjs"], { cwd: folder });
     assert.match(stdout, /^(\S.* [01]\.\d{3}\n){3}$/);

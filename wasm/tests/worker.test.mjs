@@ -201,7 +201,11 @@ test("a disposed classifier rejects what waits and what comes", async () => {
 test("answered calls leave nothing behind", async () => {
   setFlagsFromString("--expose-gc");
   const collect = runInNewContext("gc");
-  const heapBytes = () => (collect(), collect(), process.memoryUsage().heapUsed);
+  const heapBytes = () => {
+    collect();
+    collect();
+    return process.memoryUsage().heapUsed;
+  };
   const ask = async (n) => {
     for (let round = 0; round < n; round++) {
       // One of them is superseded.

@@ -430,7 +430,10 @@ class Pen {
     const [dx, dy] = [(x0 - to[0]) / 2, (y0 - to[1]) / 2];
     const [x, y] = [(cos * dx + sin * dy) / rx, (cos * dy - sin * dx) / ry];
     const distance = Math.hypot(x, y);
-    if (!(rx > 0 && ry > 0) || !(distance > 0 && distance < Infinity)) return this.lineTo(to);
+    if (!(rx > 0 && ry > 0) || !(distance > 0 && distance < Infinity)) {
+      this.lineTo(to);
+      return;
+    }
     if (distance > 1) [rx, ry] = [rx * distance, ry * distance];
     const scale = distance > 1 ? 1 / distance : 1;
     const [ux, uy] = [x * scale, y * scale];

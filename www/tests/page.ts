@@ -42,6 +42,7 @@ interface Fixtures {
   /** Errors that the test causes on purpose; every other error on the console fails it. */
   expectedErrors: RegExp[];
   /** Checks at the test's end that the page complained of nothing, asked nobody but its own server, and told that one nothing. */
+  // biome-ignore lint/suspicious/noConfusingVoidType: how Playwright types a fixture without a value
   conduct: void;
 }
 

@@ -38,9 +38,11 @@ export function chart(look: Look, width: number, language: Language): SVGElement
 
   const names = look.labels.map((label, i) => ({ label, i, y: y(last?.probabilities[i] ?? 0) })).sort((a, b) => a.y - b.y);
   // Names that would lie upon each other move down; the pile then moves up as far as it hangs out.
-  names.forEach((name, k) => (name.y = Math.max(name.y, (names[k - 1]?.y ?? -Infinity) + NAME_PITCH)));
+  for (const [k, name] of names.entries()) name.y = Math.max(name.y, (names[k - 1]?.y ?? -Infinity) + NAME_PITCH);
   const overhang = Math.max(0, (names.at(-1)?.y ?? 0) - (HEIGHT - BOTTOM + 4));
-  names.reverse().forEach((name, k) => (name.y = k === 0 ? name.y - overhang : Math.min(name.y, (names[k - 1]?.y ?? Infinity) - NAME_PITCH)));
+  for (const [k, name] of names.reverse().entries()) {
+    name.y = k === 0 ? name.y - overhang : Math.min(name.y, (names[k - 1]?.y ?? Infinity) - NAME_PITCH);
+  }
   for (let i = look.labels.length - 1; i >= 0; i--) {
     const points = [`${x(0)} ${y(0)}`, ...look.moments.map((moment) => `${x(moment.nPoints)} ${y(moment.probabilities[i] ?? 0)}`)];
     drawn.push(makeSvg("path", { class: `line line-${i}`, d: `M${points.join("L")}` }));

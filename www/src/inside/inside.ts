@@ -167,7 +167,9 @@ function dotted(strokes: readonly Stroke[], straight: boolean): SVGElement {
   }
   const radius = (straight ? 0.011 : 0.005) * size;
   for (const stroke of strokes) {
-    stroke.forEach(({ x, y }, i) => drawn.append(makeSvg("circle", { cx: x, cy: y, r: i === 0 ? radius * 1.7 : radius, class: i === 0 ? "first" : "" })));
+    for (const [i, { x, y }] of stroke.entries()) {
+      drawn.append(makeSvg("circle", { cx: x, cy: y, r: i === 0 ? radius * 1.7 : radius, class: i === 0 ? "first" : "" }));
+    }
   }
   drawn.classList.add(straight ? "read" : "raw");
   return drawn;
