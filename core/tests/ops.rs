@@ -18,6 +18,7 @@ use quickdraw_core::ops::{
 };
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use serde_json::Value;
 
 type Differentiable = Autodiff<Flex>;
 
@@ -135,24 +136,31 @@ fn lstm_gradients_agree_with_finite_differences() {
     }
 }
 
-/// A 1x1 LSTM by hand: one input 0.5 then -1, all weights 1, bias 0, forward direction.
-///
-/// Step 1: every gate sees z = 0.5. sigmoid(z) = 0.6224593, tanh(z) = 0.4621172, c = 0.6224593 *
-/// 0.4621172 = 0.2876491, tanh(c) = 0.2799696, h = 0.6224593 * 0.2799696 = 0.1742697. Step 2: z =
-/// -1 + 0.1742697 = -0.8257303. sigmoid(z) = 0.3045486, tanh(z) = -0.6781767, c = 0.3045486 *
-/// 0.2876491 + 0.3045486 * -0.6781767 = -0.1189346, tanh(c) = -0.1183770, h = 0.3045486 *
-/// -0.1183770 = -0.0360516.
+/// An LSTM of which all weights differ, by PyTorch: `reference/lstm_reference.py`.
 #[test]
-fn lstm_of_one_unit_agrees_with_the_hand_computed_one() {
-    let device = Default::default();
-    let output = ops::lstm::<Flex>(
-        Tensor::from_data([[[0.5f32], [-1.0]]], &device),
-        Tensor::ones([1, 4], &device),
-        Tensor::ones([1, 1, 4], &device),
-        Tensor::zeros([4], &device),
-        &Lengths::new(vec![2]),
-    );
-    assert_close("output", &flat(output), &[0.1742697, -0.0360516], 1e-6);
+fn lstm_and_its_gradients_agree_with_pytorch() {
+    let reference: Value = serde_json::from_str(include_str!("reference/lstm_reference.json")).unwrap();
+    let lengths = Lengths::new(serde_json::from_value::<Vec<usize>>(reference["lengths"].clone()).unwrap());
+    let tensor = |name: &str| -> TensorData {
+        let Value::Object(tensor) = &reference["tensors"][name] else { panic!("no tensor {name}") };
+        let values: Vec<f32> = serde_json::from_value(tensor["values"].clone()).unwrap();
+        let shape: Vec<usize> = serde_json::from_value(tensor["shape"].clone()).unwrap();
+        TensorData::new(values, shape)
+    };
+    let data = ["x", "input", "recurrent", "bias", "d_output"].map(tensor);
+    let by_flex = lstm_by::<Differentiable>(&data, |x, i, r, b| ops::lstm(x, i, r, b, &lengths));
+    let by_ndarray = lstm_by::<Autodiff<NdArray>>(&data, |x, i, r, b| ops::lstm(x, i, r, b, &lengths));
+    let by_plain = lstm_by::<Differentiable>(&data, |x, input, recurrent, bias| {
+        let weights = LstmWeights { input: input.unsqueeze(), recurrent, bias: bias.unsqueeze() };
+        let [output, _, _] = plain::lstm(x, weights, &lengths);
+        output
+    });
+    let names = ["output", "d_x", "d_input", "d_recurrent", "d_bias"];
+    for (form, found) in [("flex", by_flex), ("ndarray", by_ndarray), ("plain", by_plain)] {
+        for (name, found) in names.into_iter().zip(found) {
+            assert_close(&format!("{form}, {name}"), &found, &tensor(name).to_vec::<f32>().unwrap(), 1e-5);
+        }
+    }
 }
 
 #[test]
