@@ -323,8 +323,14 @@ impl ModelConfig {
         if self.num_layers == 0 { 0 } else { self.pooling.n_parts() * 2 * self.num_nodes }
     }
 
-    /// Checks that another network's branches are among those of this one: what reads strokes and what reads images may each be
-    /// absent there; classes, dropout and the pen's state may differ.
+    /// Whether this and another network both have a branch that reads strokes, and one that reads images.
+    pub(crate) fn shared_branches(&self, other: &Self) -> [bool; 2] {
+        let have = |has: fn(&Self) -> bool| has(self) && has(other);
+        [have(|config| config.num_layers > 0), have(|config| !config.image_conv.is_empty())]
+    }
+
+    /// Checks that the branches that both this and another network have are the same: what reads strokes and what reads
+    /// images may each be absent in one of them; classes, dropout and the pen's state may differ.
     pub(crate) fn check_branches_of(&self, other: &Self) -> Result<(), Error> {
         let mut expected = Self {
             n_classes: other.n_classes,
@@ -333,14 +339,16 @@ impl ModelConfig {
             pen_state: other.pen_state,
             ..self.clone()
         };
-        if other.image_conv.is_empty() {
-            (expected.image_conv, expected.image_stride) = (vec![], vec![]);
+        let [share_strokes, share_image] = self.shared_branches(other);
+        if !share_image {
+            (expected.image_conv, expected.image_stride) =
+                (other.image_conv.clone(), other.image_stride.clone());
         }
-        if other.num_layers == 0 {
+        if !share_strokes {
             let Self { image_conv, image_stride, .. } = expected;
             expected = Self { image_conv, image_stride, ..other.clone() };
         }
-        if *other == expected {
+        if *other == expected && (share_strokes || share_image) {
             return Ok(());
         }
         let message = format!("expected a network of {expected:?}, found {other:?}");

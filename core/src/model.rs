@@ -227,13 +227,14 @@ impl<B: Backend> Model<B> {
         &self.config
     }
 
-    /// This network with the branches of others in place of its own. If they know the
-    /// `same_classes`, its last layer gives the mean of their logits, and zero for a branch that
-    /// none of them has; otherwise it stays.
+    /// This network with the branches of others in place of its own; what they have besides is left
+    /// out. If they know the `same_classes`, its last layer gives the mean of their logits, and zero
+    /// for a branch that none of them has; otherwise it stays.
     ///
     /// # Errors
-    /// When a branch of another network has other layers than this one's (see [`ModelConfig`];
-    /// classes, dropout and the pen's state may differ), or two of them have the same branch.
+    /// When another network has no branch of this one, or one with other layers (see
+    /// [`ModelConfig`]; classes, dropout and the pen's state may differ), or two of them have the
+    /// same branch.
     pub fn with_branches_of(mut self, others: Vec<Self>, same_classes: bool) -> Result<Self, Error> {
         let n_others = others.len() as f64;
         let [mut strokes, mut image, mut bias] = [const { Vec::new() }; 3];
@@ -242,11 +243,12 @@ impl<B: Backend> Model<B> {
             let weight = dense.weight.val().detach().mul_scalar(1.0 / n_others); // [E, K]
             bias.push(dense.bias.val().detach().mul_scalar(1.0 / n_others).unsqueeze::<2>());
             let d_strokes = config.d_pooled();
-            if config.num_layers > 0 {
+            let [takes_strokes, takes_image] = self.config.shared_branches(&config);
+            if takes_strokes {
                 (self.convs, self.lstms) = (convs, lstms);
                 strokes.push(weight.clone().narrow(0, 0, d_strokes));
             }
-            if !config.image_conv.is_empty() {
+            if takes_image {
                 self.image_convs = image_convs;
                 image.push(weight.narrow(0, d_strokes, config.d_embedding() - d_strokes));
             }

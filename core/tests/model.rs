@@ -285,7 +285,14 @@ fn a_network_made_of_the_branches_of_two_gives_the_mean_of_their_logits() {
     };
     assert!(refused(&both, vec![strokes.clone(), both.clone()]).contains("same branch"));
     assert!(refused(&strokes, vec![image]).contains("expected a network"));
-    assert!(refused(&strokes, vec![both]).contains("image_conv: [5, 6]"));
+    let wider = ModelConfig { num_nodes: 16, ..both.config().clone() }.init(&device).unwrap();
+    assert!(refused(&strokes, vec![wider]).contains("num_nodes: 16"));
+    // A branch that this network lacks is left out, with its rows of the last layer.
+    let [found, of_both] = [&strokes.clone().with_branches_of(vec![both.clone()], true).unwrap(), &both]
+        .map(|model| weights::tensors(model));
+    assert_eq!(found["lstms.1.input"], of_both["lstms.1.input"]);
+    let [found, of_both] = [&found, &of_both].map(|tensors| &tensors["dense.weight"].values);
+    assert_eq!(found[..], of_both[..found.len()]);
 }
 
 /// A small folder: card and weights.

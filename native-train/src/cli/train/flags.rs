@@ -54,8 +54,9 @@ pub struct Args {
     #[arg(long, requires = "out", help_heading = "Run")]
     pub resume: bool,
     /// Begin with the weights of this model folder instead of random ones; if it knows other
-    /// categories, all but its last layer. Given twice, the branch that reads strokes comes from
-    /// one and the image branch from the other. A run that is resumed has its own
+    /// categories, all but its last layer. Of a model with two branches a network with one of them
+    /// takes that one. Given twice, the branch that reads strokes comes from one and the image
+    /// branch from the other. A run that is resumed has its own
     #[arg(long, value_name = "DIR", help_heading = "Run")]
     pub init_from: Vec<PathBuf>,
     /// Where to compute: auto, cpu, cuda, cuda:N, wgpu, or several GPUs as cuda:0,1,2,3 (cpu:2
