@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 
 import { lastOutput, npm, root, run, runMain, Problem } from "./command.mjs";
+import { checkDependencies } from "./dependencies.mjs";
 import { checkNode, checkRust, installNpmDependencies, WASM_TARGET } from "./tools.mjs";
 import { findChromium } from "./chromium.mjs";
 
@@ -32,6 +33,7 @@ const steps = [
       await run(process.execPath, [".ci/import-circles.mjs"]);
     },
   },
+  { name: "dependencies", check: checkDependencies },
   { name: "lint of TypeScript and JavaScript", check: () => npm(["run", "lint"]) },
   { name: "formatting", check: () => run("cargo", ["fmt", "--all", "--check"]) },
   {

@@ -1,6 +1,8 @@
 //! What is measured and exported: figures against ones computed by hand, reports, weights, ONNX,
 //! speeds.
 
+mod python;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -773,19 +775,6 @@ fn write_onnx_case(folder: &Path, model: &Model<Flex>, labels: &[String]) {
     fs::write(folder.join("expected.json"), expected.to_string()).unwrap();
 }
 
-/// The Python to check with, if it has what that needs.
-fn python() -> Option<String> {
-    let python = std::env::var("QUICKDRAW_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    let imports = Command::new(&python).args(["-c", "import numpy, onnxruntime"]).output();
-    let found = imports.is_ok_and(|output| output.status.success());
-    if !found {
-        eprintln!(
-            "skipped: {python} with numpy and onnxruntime was not found; QUICKDRAW_PYTHON names another"
-        );
-    }
-    found.then_some(python)
-}
-
 #[test]
 fn onnxruntime_gives_the_logits_of_every_kind_of_network_and_of_the_one_that_ships() {
     let folder = tempfile::tempdir().unwrap();
@@ -803,7 +792,7 @@ fn onnxruntime_gives_the_logits_of_every_kind_of_network_and_of_the_one_that_shi
     folders.push(folder.path().join("shipped"));
     write_onnx_case(&folder.path().join("shipped"), shipped.model(), shipped.labels());
 
-    let Some(python) = python() else { return };
+    let Some(python) = python::with("numpy, onnxruntime") else { return };
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/onnx/check.py");
     let output = Command::new(python).arg(script).args(&folders).output().unwrap();
     let printed = String::from_utf8_lossy(&output.stdout);

@@ -1,5 +1,7 @@
 //! `prepare`: drawings in, shards out, and back again through the loader.
 
+mod python;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write;
@@ -156,16 +158,7 @@ fn names_and_layout_are_the_tutorials() {
 
 #[test]
 fn an_independent_reader_finds_what_was_written() {
-    let python = std::env::var_os("QUICKDRAW_PYTHON").unwrap_or_else(|| "python3".into());
-    let has_protobuf =
-        Command::new(&python).args(["-c", "import google.protobuf"]).stderr(Stdio::null()).status();
-    if !has_protobuf.is_ok_and(|status| status.success()) {
-        eprintln!(
-            "skipped: {} with protobuf was not found; QUICKDRAW_PYTHON names another",
-            python.to_string_lossy()
-        );
-        return;
-    }
+    let Some(python) = python::with("google.protobuf") else { return };
     let input = animals(40);
     let out = TempDir::new().unwrap();
     run(input.path(), out.path(), &small());

@@ -1,6 +1,8 @@
 //! Runs: the same seed gives the same weights, an interruption loses nothing, and what does not fit
 //! is refused.
 
+mod python;
+
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::AtomicBool;
@@ -691,12 +693,7 @@ fn tensorboard_reads(out: &Path) {
         from tensorboard.backend.event_processing.event_accumulator import EventAccumulator\n\
         events = EventAccumulator(sys.argv[1]).Reload()\n\
         print(json.dumps({t: [[e.step, e.value] for e in events.Scalars(t)] for t in events.Tags()['scalars']}))";
-    let python = std::env::var("QUICKDRAW_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    let has_it = Command::new(&python).args(["-c", "import tensorboard"]).output();
-    if !has_it.is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: {python} with tensorboard was not found; QUICKDRAW_PYTHON names another");
-        return;
-    }
+    let Some(python) = python::with("tensorboard") else { return };
     let output = Command::new(&python).args(["-c", READ]).arg(out).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let found: Value = serde_json::from_slice(&output.stdout).unwrap();
