@@ -10,13 +10,30 @@ import { lastOutput, npm, root, run, runMain, Problem } from "./command.mjs";
 import { checkDependencies } from "./dependencies.mjs";
 import { checkNode, checkRust, installNpmDependencies, WASM_TARGET } from "./tools.mjs";
 import { findChromium } from "./chromium.mjs";
+import { ADVICE, isInstalled } from "./engines.mjs";
 
 const native = ["quickdraw-core", "native-train", "quickdraw-bindgen"].flatMap((name) => ["-p", name]);
 // A workspace of its own; without its default features it needs no compiler of C++.
 const fuzzing = ["--manifest-path", "core/fuzz/Cargo.toml", "--target-dir", "target/fuzz", "--no-default-features"];
 const denyWarnings = ["--", "-D", "warnings"];
 
-/** @type {{ name: string, check: () => Promise<unknown> }[]} */
+/** @typedef {{ name: string, check: () => Promise<unknown>, skip?: () => string | undefined }} Step `skip`: why not */
+
+/**
+ * The tests of a workspace in an engine beside Chromium.
+ *
+ * @param {import("./engines.mjs").EngineName} engine
+ * @param {string} title
+ * @param {string} workspace
+ * @returns {Step}
+ */
+const engineStep = (engine, title, workspace) => ({
+  name: title,
+  skip: () => (isInstalled(engine) ? undefined : ADVICE[engine]),
+  check: () => npm(["run", "test:engine", "--workspace", workspace], { env: { ...process.env, ENGINE: engine } }),
+});
+
+/** @type {Step[]} */
 const steps = [
   {
     name: "documents",
@@ -87,6 +104,8 @@ const steps = [
       await npm(["run", "test:browser", "--workspace", "wasm"], { env });
     },
   },
+  engineStep("firefox", "package tests in Firefox", "wasm"),
+  engineStep("webkit", "package tests in WebKit", "wasm"),
   { name: "page types", check: () => npm(["run", "typecheck", "--workspace", "www"]) },
   { name: "page build", check: () => npm(["run", "build", "--workspace", "www"]) },
   {
@@ -97,6 +116,8 @@ const steps = [
       await npm(["test", "--workspace", "www", "--ignore-scripts"], { env });
     },
   },
+  engineStep("firefox", "page tests in Firefox", "www"),
+  engineStep("webkit", "page tests in WebKit", "www"),
 ];
 
 const words = process.argv.slice(2);
@@ -108,9 +129,16 @@ await runMain(async () => {
   }
   /** @type {string[]} */
   const summary = [];
+  /** @type {Step[]} */
   const all = [{ name: "tools and npm dependencies", check: prepare }, ...selected];
-  for (const [index, { name, check }] of all.entries()) {
+  for (const [index, { name, check, skip }] of all.entries()) {
     console.log(`\n=== ${index + 1}/${all.length} ${name}`);
+    const reason = skip?.();
+    if (reason !== undefined) {
+      console.log(`skipped: ${reason}`);
+      summary.push(`skip            ${name}: ${reason}`);
+      continue;
+    }
     const start = Date.now();
     const line = (/** @type {string} */ result) => `${result}  ${duration(Date.now() - start).padStart(8)}  ${name}`;
     try {
@@ -125,13 +153,19 @@ await runMain(async () => {
     }
     summary.push(line("ok  "));
   }
-  console.log(`\n${summary.join("\n")}\nAll ${all.length} steps passed.`);
+  console.log(`\n${summary.join("\n")}\n${passed(all.length, summary)}`);
 });
 
 async function prepare() {
   checkNode();
   await checkRust();
   await installNpmDependencies();
+}
+
+/** @param {number} nSteps @param {string[]} summary a line for each */
+function passed(nSteps, summary) {
+  const nSkipped = summary.filter((line) => line.startsWith("skip")).length;
+  return nSkipped === 0 ? `All ${nSteps} steps passed.` : `${nSteps - nSkipped} steps passed, ${nSkipped} skipped.`;
 }
 
 /** @param {number} milliseconds */

@@ -3,7 +3,6 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { cp, mkdir, readFile, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:http";
 import path from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -15,39 +14,8 @@ import * as vite from "vite";
 import webpack from "webpack";
 
 import { chromiumFlags, findChromium } from "../../.ci/chromium.mjs";
+import { html, loaders, page, serve as serveFolder, STRICT_POLICY, STROKES, unbundled } from "./app.mjs";
 import { installPacked } from "./packed.mjs";
-
-/** Nothing but the server's own files, and WebAssembly may be compiled. */
-const STRICT_POLICY = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'; worker-src 'self'";
-
-const types = {
-  ".css": "text/css",
-  ".html": "text/html; charset=utf-8",
-  ".js": "text/javascript",
-  ".json": "application/json",
-  ".mjs": "text/javascript",
-  ".wasm": "application/wasm",
-};
-
-/** What every page does: one drawing, recognised on the page and in the package's worker, and as a category of one's own. */
-const page = (options, workerOptions = options) => `
-  import { Classifier } from "quickdraw-rnn";
-  import { CustomClasses } from "quickdraw-rnn/custom-classes";
-  import { parseSvg, toSvg } from "quickdraw-rnn/formats";
-  import { createWorkerClassifier } from "quickdraw-rnn/worker";
-  const strokes = [[{ x: 0, y: 0 }, { x: 90, y: 10 }, { x: 40, y: 80 }]];
-  const run = async () => {
-    const here = await Classifier.load(${options});
-    const there = await createWorkerClassifier(${workerOptions});
-    const custom = new CustomClasses(there);
-    await custom.add("mine", strokes);
-    const [{ label }] = await custom.classify(parseSvg(toSvg(strokes)), { among: "instead" });
-    const found = { here: here.classify(strokes), there: await there.classify(strokes), label };
-    there.dispose();
-    return found;
-  };
-  run().then((found) => (window.found = found), (error) => (window.found = { error: String(error) }));
-`;
 
 let folder;
 let browser;
@@ -59,7 +27,7 @@ before(async () => {
   folder = packed.folder;
   browser = await chromium.launch({ executablePath: await findChromium(), args: chromiumFlags });
   const { Classifier } = await import(new URL(`file://${packed.installed}/dist/index.js`).href);
-  expected = (await Classifier.load()).classify([[{ x: 0, y: 0 }, { x: 90, y: 10 }, { x: 40, y: 80 }]]);
+  expected = (await Classifier.load()).classify(STROKES);
 }, { timeout: 120_000 });
 after(async () => {
   await browser?.close();
@@ -67,34 +35,11 @@ after(async () => {
   if (folder !== undefined) await rm(folder, { recursive: true });
 });
 
-/**
- * Serves a folder; gives its origin.
- *
- * @param {string} root
- * @param {string} [policy]
- * @param {Map<string, [status: number, type: string, body?: string]>} [faults] other answers, by the end of the path
- * @param {Record<string, string>} [headers] of every file
- */
-async function serve(root, policy = STRICT_POLICY, faults = new Map(), headers = {}) {
-  const server = createServer(async (request, response) => {
-    const { pathname } = new URL(request.url, "http://server");
-    const fault = [...faults].find(([end]) => pathname.endsWith(end))?.[1];
-    if (fault?.[2] !== undefined) return response.writeHead(fault[0], { "content-type": fault[1] }).end(fault[2]);
-    const file = path.join(root, pathname.endsWith("/") ? `${pathname}index.html` : pathname);
-    try {
-      const body = await readFile(file);
-      const type = fault?.[1] ?? types[path.extname(file)] ?? "application/octet-stream";
-      response.writeHead(200, { "content-type": type, "content-security-policy": policy, ...headers }).end(body);
-    } catch {
-      response.writeHead(404, { "content-type": "text/html" }).end("<!doctype html>nothing here");
-    }
-  });
-  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-  closers.push(() => {
-    server.close();
-    server.closeAllConnections();
-  });
-  return `http://127.0.0.1:${server.address().port}`;
+/** Serves a folder until the tests end; gives its origin. @param {Parameters<typeof serveFolder>} options */
+async function serve(...options) {
+  const { origin, close } = await serveFolder(...options);
+  closers.push(close);
+  return origin;
 }
 
 /**
@@ -157,14 +102,6 @@ function block(document, language, comment = "") {
   return found[2];
 }
 
-const html = (script) => `<!doctype html><meta charset="utf-8"><title>Test</title><script type="module" src="${script}"></script>`;
-
-/** A program that names the package's files instead of the package. */
-const unbundled = (program) =>
-  program
-    .replaceAll('"quickdraw-rnn"', '"/quickdraw-rnn/dist/index.js"')
-    .replaceAll(/"quickdraw-rnn\/([a-z-]+)"/g, '"/quickdraw-rnn/dist/$1.js"');
-
 async function writePlainApp(name, files) {
   const app = await writeApp(name, files);
   await cp(path.join(folder, "node_modules/quickdraw-rnn"), path.join(app, "quickdraw-rnn"), { recursive: true });
@@ -206,25 +143,6 @@ test("everything inline, through a bundler that follows no addresses", { timeout
   const policy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src blob:";
   await assertRecognises(`${await serve(path.join(app, "dist"), policy)}/`);
 });
-
-/** What an application offers its test: both ways to load, and what they tell. */
-const loaders = unbundled(`
-  import { Classifier } from "quickdraw-rnn";
-  import { createWorkerClassifier } from "quickdraw-rnn/worker";
-  const strokes = [[{ x: 0, y: 0 }, { x: 90, y: 10 }, { x: 40, y: 80 }]];
-  const loaders = { here: (options) => Classifier.load(options), there: (options) => createWorkerClassifier(options) };
-  window.load = async (place) => {
-    const seen = [];
-    try {
-      window[place] = await loaders[place]({ onProgress: (progress) => seen.push(progress) });
-    } catch ({ code, message }) {
-      return { code, message };
-    }
-    return seen.at(-1);
-  };
-  window.recognise = (place) => window[place].classify(strokes);
-  window.found = true;
-`);
 
 test("what the server answers instead of a file is named, and the next load succeeds", { timeout: 120_000 }, async () => {
   const app = await writePlainApp("faults", { "index.html": html("app.js"), "app.js": loaders });

@@ -126,7 +126,7 @@ async function compile(bytes: ArrayBuffer | Uint8Array, name: string): Promise<W
   } catch (cause) {
     const message = messageOf(cause);
     // What engines say where a policy, or Cloudflare, lets no bytes become code.
-    if (/Content.Security.Policy|unsafe-eval|disallowed by embedder/i.test(message)) {
+    if (/Content.Security.Policy|\bCSP\b|unsafe-eval|disallowed by embedder/i.test(message)) {
       throw new QuickdrawError(
         "unsupported",
         `WebAssembly may not be compiled here: allow 'wasm-unsafe-eval' in the Content-Security-Policy, or give a \
