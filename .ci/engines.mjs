@@ -30,7 +30,11 @@ import path from "node:path";
 /** @typedef {"mouse" | "touch" | "pen"} PointerType */
 /** @typedef {"down" | "up" | readonly [x: number, y: number]} PointerStep a movement is in CSS pixels of the window */
 
-/** The pointers that each driver can move: Firefox's has no pen, WebKitGTK's makes a mouse of a finger. */
+/**
+ * The pointers that each driver can move: Firefox's has no pen, WebKitGTK's makes a mouse of a finger.
+ *
+ * @type {Record<EngineName, PointerType[]>}
+ */
 export const POINTERS = { firefox: ["mouse", "touch"], webkit: ["mouse", "pen"] };
 
 /** What to install where an engine is missing. */

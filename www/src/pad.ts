@@ -221,7 +221,8 @@ export class Pad {
       else if (!this.#canvas.hasPointerCapture(this.#pointerId)) this.#endStroke();
       else return;
     }
-    event.preventDefault();
+    // No text is selected, and the focus stays. After it WebKitGTK would tell nothing more of a pen.
+    if (event.pointerType !== "pen") event.preventDefault();
     this.#pointerId = event.pointerId;
     this.#pointerType = event.pointerType;
     this.#sheet = undefined;

@@ -111,6 +111,7 @@ export const ENGLISH: Language = {
   missed: (label, best) =>
     best === undefined || best === label ? `I was not sure enough of ${englishPhrase(label)}.` : `I took it for ${englishPhrase(best)}.`,
   score(n, of) {
+    if (of === 1) return n === 1 ? "I recognised your drawing!" : "I did not recognise your drawing. That may well be my fault.";
     if (n === of) return `I recognised all ${of} of your drawings!`;
     if (n === 0) return `I recognised none of your ${of} drawings. That may well be my fault.`;
     return `I recognised ${n} of your ${of} drawings.`;

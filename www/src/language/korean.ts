@@ -78,6 +78,7 @@ export const KOREAN: Language = {
       ? `${name(label)}${endsWithConsonant(name(label)) ? "이라고" : "라고"} 확신하지 못했어요.`
       : `저는 ${name(best)}인 줄 알았어요.`,
   score(n, of) {
+    if (of === 1) return n === 1 ? "그림을 알아봤어요!" : "그림을 못 알아봤어요. 제 눈이 어두운 탓일지도 몰라요.";
     if (n === of) return `그림 ${of}장을 모두 알아봤어요!`;
     if (n === 0) return `그림 ${of}장을 하나도 못 알아봤어요. 제 눈이 어두운 탓일지도 몰라요.`;
     return `그림 ${of}장 가운데 ${n}장을 알아봤어요.`;
