@@ -379,6 +379,19 @@ test("addresses of both files travel as addresses", async () => {
   other.dispose();
 });
 
+test("without a page, as in Deno, the worker is a module", async () => {
+  globalThis.Worker = class {
+    constructor(_address, { type }) {
+      throw new Error(`of type ${type}`);
+    }
+  };
+  try {
+    await assert.rejects(createWorkerClassifier(), /of type module/);
+  } finally {
+    delete globalThis.Worker;
+  }
+});
+
 test("a program ends once its classifiers are disposed", async () => {
   const program = `
     import { createWorkerClassifier } from "quickdraw-rnn/worker";

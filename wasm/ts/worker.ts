@@ -468,7 +468,8 @@ class Thread {
  * Blob of the page is; from there a script may load scripts of any other origin. Pages from files take scripts only.
  */
 function startWorker(program: URL): { worker: Worker; remedy: string } {
-  const isOwn = program.origin === globalThis.location?.origin && program.origin !== "null";
+  // Without a page, as in Deno, there are only module workers.
+  const isOwn = globalThis.location === undefined || (program.origin === location.origin && program.origin !== "null");
   const isForeign = !isOwn && /^https?:$/.test(program.protocol);
   const blob = "the page's Content-Security-Policy must allow it (`worker-src blob:`), or serve dist/worker-thread.js from " +
     "the page's own origin and name it as option `worker`";

@@ -7,7 +7,7 @@ import { serve, type Site } from "./page.ts";
 const name = process.env["ENGINE"] as EngineName;
 if (!(name in ADVICE)) throw new Error(`ENGINE is one of ${Object.keys(ADVICE).join(", ")}`);
 
-export const test = base.extend<{ site: Site; conduct: void }, { engine: Engine }>({
+export const test = base.extend<{ site: Site; conduct: undefined }, { engine: Engine }>({
   engine: [
     async ({}, use) => {
       const engine = await startEngine(name);
@@ -24,7 +24,7 @@ export const test = base.extend<{ site: Site; conduct: void }, { engine: Engine 
   },
   conduct: [
     async ({ engine }, use) => {
-      await use();
+      await use(undefined);
       expect(await engine.errors()).toEqual([]);
     },
     { auto: true },
