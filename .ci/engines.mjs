@@ -6,6 +6,7 @@
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { createServer } from "node:net";
+import { userInfo } from "node:os";
 import path from "node:path";
 
 /** @typedef {"firefox" | "webkit"} EngineName */
@@ -70,7 +71,13 @@ function onPath(program) {
 /** @returns {Promise<Engine>} */
 async function startFirefox() {
   const { default: puppeteer } = await import("puppeteer-core");
-  const browser = await puppeteer.launch({ browser: "firefox", executablePath: findFirefox(), headless: true });
+  const browser = await puppeteer.launch({
+    browser: "firefox",
+    executablePath: findFirefox(),
+    headless: true,
+    // As root, Firefox starts only where HOME is root's own, which it is not in containers of GitHub's workflows.
+    env: { ...process.env, HOME: userInfo().homedir },
+  });
   const page = await browser.newPage();
   await page.setViewport(WINDOW);
   /** @type {string[]} */

@@ -165,7 +165,7 @@ async function prepare() {
 /** @param {number} nSteps @param {string[]} summary a line for each */
 function passed(nSteps, summary) {
   const nSkipped = summary.filter((line) => line.startsWith("skip")).length;
-  return nSkipped === 0 ? `All ${nSteps} steps passed.` : `${nSteps - nSkipped} steps passed, ${nSkipped} skipped.`;
+  return nSkipped === 0 ? `All ${nSteps} steps passed.` : `${nSteps - nSkipped} of ${nSteps} steps passed, ${nSkipped} were skipped.`;
 }
 
 /** @param {number} milliseconds */
