@@ -55,7 +55,7 @@ export async function startEngine(name) {
 }
 
 /** The size of every window, in CSS pixels. */
-const WINDOW = { width: 1280, height: 900 };
+const WINDOW = { width: 1024, height: 740 };
 
 function findFirefox() {
   const mac = "/Applications/Firefox.app/Contents/MacOS/firefox";
