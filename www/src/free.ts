@@ -5,8 +5,10 @@ import { IDEAS } from "./ideas";
 import { resultOf, today } from "./game/day";
 import type { Inside } from "./inside/inside";
 import { Keeper } from "./keep/keeper";
+import { keepSheet, keptSheet } from "./keep/kept-sheet";
 import { confidenceOf } from "./language/confidence";
 import type { Language } from "./language/language";
+import { loaded } from "./later";
 import type { Among, Look, Stroke } from "./messages";
 import { EMPTY_SHEET, type InkStroke, type Sheet } from "./pad";
 import { Replay } from "./replay";
@@ -25,7 +27,7 @@ export class FreeDrawing implements Mode {
   readonly #insidePanel = element("inside");
   readonly #keeper: Keeper;
   readonly #replay: Replay;
-  #sheet: Sheet = EMPTY_SHEET;
+  #sheet: Sheet;
   #ideaLabel = ideaBesides(undefined);
   /** The category that the drawing on the sheet brought into the book. */
   #newInBook: string | undefined;
@@ -37,6 +39,13 @@ export class FreeDrawing implements Mode {
   /** `onTeach` is called when the drawing on the sheet is to be the first of a lesson. */
   constructor(desk: Desk, onTeach: (strokes: readonly InkStroke[]) => void) {
     this.#desk = desk;
+    // A link's drawing takes the place of what was kept, which is the same one after a reload.
+    this.#sheet = location.hash.startsWith("#drawing=") ? EMPTY_SHEET : keptSheet();
+    window.addEventListener("pagehide", () => this.#keep());
+    // Phones end pages that are out of sight without another word.
+    document.addEventListener("visibilitychange", () => {
+      if (document.hidden) this.#keep();
+    });
     this.#teachButton.addEventListener("click", () => onTeach(desk.pad.strokes));
     this.#keeper = new Keeper(desk, (strokes) => this.open(strokes));
     this.#replay = new Replay(desk.pad, (strokes, isPenDown) => desk.guessOf(strokes, isPenDown));
@@ -128,6 +137,10 @@ export class FreeDrawing implements Mode {
     this.#inside?.write(this.#desk.language);
   }
 
+  #keep(): void {
+    keepSheet(this.#isHere ? this.#desk.pad.strokes : this.#sheet.strokes);
+  }
+
   /** What is recognised gets its place in the book. */
   #offerToBook(): void {
     const { predictions: [best], threshold, book, pad } = this.#desk;
@@ -168,9 +181,9 @@ export class FreeDrawing implements Mode {
   async #toggleInside(): Promise<void> {
     const opens = this.#insidePanel.hidden === true;
     if (opens && !this.#inside) {
-      const { Inside } = await import("./inside/inside");
-      this.#inside ??= new Inside(element("inside-body"));
-      if (!this.#isHere) return;
+      const inside = await loaded(() => import("./inside/inside"));
+      if (!inside || !this.#isHere) return;
+      this.#inside ??= new inside.Inside(element("inside-body"));
     }
     this.#insidePanel.hidden = !opens;
     this.#lookButton.setAttribute("aria-expanded", String(opens));

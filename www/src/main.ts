@@ -13,6 +13,7 @@ import { Summary } from "./game/summary";
 import { decodeDrawing } from "./keep/link";
 import { isKnown, KOREAN_NAMES } from "./language/korean-names";
 import { chooseLanguage, preferredLanguage, type Language } from "./language/language";
+import { loaded } from "./later";
 import { TEST_ACCURACY } from "./model-figures";
 import { Lesson } from "./teach/lesson";
 import { applyTheme, chosenTheme, chooseTheme, followSystem, type Theme } from "./theme";
@@ -45,6 +46,10 @@ const game = new Game(desk, {
   onEnd(outcomes, plan, bestScore) {
     view("summary");
     summary.show(outcomes, plan, bestScore);
+  },
+  onOthers() {
+    history.replaceState(null, "", "#play");
+    play(undefined);
   },
 });
 const summary = new Summary(desk, {
@@ -92,9 +97,13 @@ function teach(): void {
 }
 
 async function openBook(): Promise<void> {
-  const { BookView } = await import("./book/book-view");
+  const book = await loaded(() => import("./book/book-view"));
   if (location.hash !== "#book") return;
-  bookView ??= new BookView(desk.book, desk.language, (strokes) => {
+  if (!book) {
+    draw();
+    return;
+  }
+  bookView ??= new book.BookView(desk.book, desk.language, (strokes) => {
     history.pushState(null, "", "#draw");
     draw();
     free.open(strokes);
@@ -186,12 +195,12 @@ function write(): void {
 async function loadLetters(language: Language): Promise<void> {
   if (lettersOf === language) return;
   lettersOf = language;
-  const { keepLetters } = await import("./letters");
+  // Without them the page is written in the system's letters.
+  const letters = await import("./letters").catch(() => undefined);
   if (language.tag !== "ko") return;
   // Sentences that are made of parts have their letters in the source of the function that makes them.
   const texts = [...Object.values(language), ...Object.values(language.obstacles), ...Object.values(language.attribution)].map(String);
-  // Without them the page is written in the system's letters.
-  await keepLetters([...texts, ...Object.values(KOREAN_NAMES)].join("")).catch(() => undefined);
+  await letters?.keepLetters([...texts, ...Object.values(KOREAN_NAMES)].join("")).catch(() => undefined);
 }
 
 /** The text that index.html asks for by name. */

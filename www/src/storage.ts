@@ -1,4 +1,7 @@
-/** What the page remembers from visit to visit. Where storage is closed or full, it remembers as long as the page is open. */
+/**
+ * What the page remembers from visit to visit, and what a tab remembers over a reload. Where storage is closed or full, it remembers as
+ * long as the page is open.
+ */
 
 const PREFIX = "quickdraw-rnn.";
 const session = new Map<string, string>();
@@ -32,4 +35,28 @@ export function onRememberedElsewhere(what: Memory, listener: () => void): void 
     session.delete(what);
     listener();
   });
+}
+
+/** What a tab remembers until it is closed: the drawing on the sheet, and the round that is not over. */
+export type TabMemory = "sheet" | "round";
+
+/** Keeps a value for this tab; `undefined` forgets it. */
+export function keepInTab(what: TabMemory, value: unknown): void {
+  const text = JSON.stringify(value) as string | undefined;
+  session.set(what, text ?? "");
+  try {
+    if (text === undefined) sessionStorage.removeItem(PREFIX + what);
+    else sessionStorage.setItem(PREFIX + what, text);
+  } catch {
+    // The session's memory has it.
+  }
+}
+
+/** What this tab keeps, of this version of the page or of another one; undefined where that is nothing. */
+export function keptInTab(what: TabMemory): unknown {
+  try {
+    return JSON.parse(session.get(what) ?? sessionStorage.getItem(PREFIX + what) ?? "");
+  } catch {
+    return undefined;
+  }
 }

@@ -93,6 +93,50 @@ test("a drawing of the game can be looked into; free drawing keeps its own sheet
   expect(await ink(page)).toEqual(mine);
 });
 
+test("a round that one leaves goes on where it was, after a reload, too; or six others are begun", async ({ page, site }) => {
+  await page.goto(`${site.url}#play`);
+  await expect(page.getByTestId("begin")).toBeEnabled();
+  const prompts: (string | null)[] = [];
+  for (let i = 0; i < 2; i++) {
+    prompts.push(await page.getByTestId("card-task").textContent());
+    await page.getByTestId("begin").click();
+    await draw(page, hasty(FIGURES.zigzag));
+    await page.getByTestId("skip").click();
+    await expect(page.getByTestId("card")).toBeVisible();
+  }
+  await expect(page.getByTestId("round")).toContainText("Drawing 3 of 6");
+  const third = await page.getByTestId("card-task").textContent();
+  await page.getByTestId("mode-draw").click();
+  await page.getByTestId("mode-play").click();
+  await expect(page.getByTestId("round")).toContainText("Drawing 3 of 6");
+  await expect(page.getByTestId("card-task")).toHaveText(third!);
+  await page.reload();
+  await expect(page.getByTestId("begin")).toBeEnabled();
+  await expect(page.getByTestId("round")).toContainText("Drawing 3 of 6");
+  await expect(page.getByTestId("card-task")).toHaveText(third!);
+  // What was drawn before is told in the end.
+  for (let i = 2; i < 6; i++) {
+    await page.getByTestId("begin").click();
+    await page.getByTestId("skip").click();
+  }
+  await expect(slips(page)).toHaveCount(6);
+  expect(await slips(page).evaluateAll((items) => items.map((item) => item.querySelectorAll("path").length > 0))).toEqual([true, true, false, false, false, false]);
+
+  // A round that is over does not come again, and another link is another round.
+  await page.reload();
+  await expect(page.getByTestId("round")).toContainText("Drawing 1 of 6");
+  await expect(page.getByTestId("begin")).toBeEnabled();
+  await page.getByTestId("begin").click();
+  await page.getByTestId("skip").click();
+  await expect(page.getByTestId("round")).toContainText("Drawing 2 of 6");
+  await challenge(page, site, "cat", "dog");
+  await expect(page.getByTestId("round")).toContainText("Drawing 1 of 2");
+  await page.getByTestId("mode-play").click();
+  await expect(page.getByTestId("round")).toContainText("Drawing 2 of 6");
+  await page.getByTestId("card-other").click();
+  await expect(page.getByTestId("round")).toContainText("Drawing 1 of 6");
+});
+
 test("the time is up: a stroke under way still counts, and the pad takes no more ink", async ({ page, site }) => {
   await page.clock.install({ time: "2026-01-01T00:00:00" });
   await challenge(page, site, "The Eiffel Tower", "cat");

@@ -184,3 +184,41 @@ test("where the clipboard is closed, the link is in the address bar", async ({ p
   await expect(page.getByTestId("note")).toContainText("address bar");
   expect(page.url()).toContain("#drawing=1");
 });
+
+test("the drawing is still on the sheet after a reload; another tab begins with an empty one", async ({ page, site, context }) => {
+  await open(page, site);
+  await draw(page, FIGURES.house);
+  await guessed(page);
+  const [before, whole] = [await labels(page), await ink(page)];
+  await page.reload();
+  await guessed(page);
+  expect(await labels(page)).toEqual(before);
+  expect(await ink(page)).toEqual(whole);
+  // What was drawn before the reload and after it is one drawing, whose times go on.
+  await draw(page, FIGURES.line);
+  const { bytes } = await saved(page, "ndjson");
+  const times = (JSON.parse(bytes.toString()) as { drawing: number[][][] }).drawing.flatMap((stroke) => stroke[2]!);
+  expect(times).toEqual([...times].sort((a, b) => a - b));
+  // A reload in another mode keeps it, too.
+  const more = await ink(page);
+  await page.getByTestId("mode-teach").click();
+  await page.reload();
+  await page.getByTestId("mode-draw").click();
+  expect(await ink(page)).toEqual(more);
+  await page.getByTestId("clear").click();
+  await page.reload();
+  await expect(page.getByTestId("idea")).toBeVisible();
+  expect((await ink(page)).pixels).toBe(0);
+
+  const other = await context.newPage();
+  await open(other, site);
+  expect((await ink(other)).pixels).toBe(0);
+});
+
+test("what another version of the page kept of a drawing is no drawing", async ({ page, site }) => {
+  for (const kept of ["{", "null", "[1]", "[[]]", '[[{"x":1}]]', '[[{"x":1,"y":null,"width":3}]]']) {
+    await page.addInitScript((text) => sessionStorage.setItem("quickdraw-rnn.sheet", text), kept);
+    await open(page, site);
+    expect((await ink(page)).pixels, kept).toBe(0);
+  }
+});

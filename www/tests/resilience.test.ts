@@ -203,4 +203,42 @@ test.describe("without a service worker in between", () => {
     await guessed(page);
     await expect(page.getByTestId("problem")).toBeHidden();
   });
+
+  test("what the server no longer has, since the page was published anew, is told, and a reload brings it; the drawing stays", async ({ page, site, expectedErrors }) => {
+    expectedErrors.push(/404/);
+    await page.route(/assets\/(inside|confusions|reasons|book-view)-/, (route) => route.fulfill({ status: 404 }));
+    await open(page, site);
+    await draw(page, FIGURES.house);
+    await guessed(page);
+    const whole = await ink(page);
+    const renewed = page.getByTestId("renewed");
+    await page.getByTestId("look").click();
+    await expect(renewed).toContainText("newer version");
+    await page.getByTestId("reload").click();
+    await expect(renewed).toBeHidden();
+    await guessed(page);
+    expect(await ink(page)).toEqual(whole);
+
+    await page.getByTestId("mode-book").click();
+    await expect(renewed).toBeVisible();
+    await expect(page.getByTestId("pad")).toBeVisible();
+
+    await page.goto(`${site.url}#play=star,cat`);
+    await page.reload();
+    await expect(renewed).toBeHidden();
+    await page.getByTestId("begin").click();
+    await draw(page, FIGURES.star);
+    await page.getByTestId("begin").click();
+    await page.getByTestId("skip").click();
+    await page.getByTestId("slip").first().click();
+    await expect(renewed).toBeVisible();
+    await expect(page.getByTestId("slip-dialog")).toBeHidden();
+
+    await page.unroute(/assets\/(inside|confusions|reasons|book-view)-/);
+    await page.goto(`${site.url}#draw`);
+    await page.getByTestId("reload").click();
+    await page.getByTestId("look").click();
+    await expect(page.getByTestId("confusions")).not.toBeEmpty();
+    expect(await ink(page)).toEqual(whole);
+  });
 });

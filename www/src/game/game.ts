@@ -13,6 +13,7 @@ import { recall, remember } from "../storage";
 import { Clock } from "./clock";
 import { keepResult, resultOf, type Day } from "./day";
 import { Ghost } from "./ghost";
+import { forgetRound, keepRound, keptRound } from "./kept-round";
 import { choosePrompts, ROUNDS } from "./prompts";
 import type { RivalDrawing } from "./race";
 
@@ -49,6 +50,8 @@ export interface Plan {
 
 export interface GameEvents {
   onEnd(outcomes: readonly Outcome[], plan: Plan, bestScore: number): void;
+  /** The visitor wants other prompts instead of the rest of these. */
+  onOthers(): void;
 }
 
 type Stage = "card" | "drawing" | "last-guess" | "verdict" | "over";
@@ -67,6 +70,8 @@ export class Game implements Mode {
   readonly #skip = element<HTMLButtonElement>("skip");
   readonly #round = element("round");
   readonly #ghost = new Ghost();
+  /** The plan that was asked for; undefined for one by chance. */
+  #asked: Plan | undefined;
   #plan: Plan = { prompts: [] };
   #outcomes: Outcome[] = [];
   #stage: Stage = "over";
@@ -83,12 +88,21 @@ export class Game implements Mode {
     this.#skip.addEventListener("click", () => {
       if (this.#stage === "drawing") this.#finish(false);
     });
+    this.#other.addEventListener("click", (event) => {
+      if (this.#outcomes.length === 0) return;
+      event.preventDefault();
+      forgetRound(this.#asked);
+      events.onOthers();
+    });
     document.addEventListener("visibilitychange", () => this.#holdOrRun());
   }
 
-  /** What the next game asks for; chosen by chance unless a link says. */
-  prepare(plan: Plan = { prompts: choosePrompts() }): void {
-    this.#plan = plan;
+  /** What the next game asks for; chosen by chance unless a link says. A round that was left goes on. */
+  prepare(asked: Plan | undefined): void {
+    const kept = keptRound(asked);
+    this.#asked = asked;
+    this.#plan = kept?.plan ?? asked ?? { prompts: choosePrompts() };
+    this.#outcomes = [...(kept?.outcomes ?? [])];
   }
 
   get #prompts(): readonly string[] {
@@ -96,9 +110,10 @@ export class Game implements Mode {
   }
 
   enter(): void {
-    this.#outcomes = [];
     this.#round.hidden = false;
-    this.#showCard();
+    // It may have been left with the last verdict.
+    if (this.#outcomes.length === this.#prompts.length) this.#end();
+    else this.#showCard();
   }
 
   leave(): void {
@@ -137,9 +152,10 @@ export class Game implements Mode {
     const { day, rival } = this.#plan;
     const kind = day ? `${language.dayTitle(day)} ${resultOf(day) && i === 1 ? `${language.dayAgain} ` : ""}` : rival ? `${language.raceTitle} ` : "";
     element("card-round").textContent = kind + language.round(i, n);
-    // What kind of game it is, is chosen before it begins.
-    this.#other.hidden = this.#outcomes.length > 0;
-    this.#other.textContent = day ? language.orChance : language.orToday;
+    // What kind of game it is, is chosen before it begins; of six by chance one may have others at any time.
+    const hasBegun = this.#outcomes.length > 0;
+    this.#other.hidden = hasBegun && this.#asked !== undefined;
+    this.#other.textContent = hasBegun ? language.orOthers : day ? language.orChance : language.orToday;
     this.#other.setAttribute("href", day ? "#play" : "#day");
     element("card-task").textContent = language.task(this.#label);
     element("card-limit").textContent = language.limit(SECONDS);
@@ -235,6 +251,7 @@ export class Game implements Mode {
     pad.locked = true;
     const seconds = Math.min(this.#clock.elapsedMs / 1000, SECONDS);
     this.#outcomes.push({ label, beganMs: this.#beganMs, strokes: pad.strokes, recognised, seconds, predictions });
+    keepRound(this.#asked, { plan: this.#plan, outcomes: this.#outcomes });
     if (recognised) this.#desk.book.offer(label, pad.strokes, predictions[0]?.probability ?? 0);
     this.#skip.disabled = true;
     this.#desk.write();
@@ -244,6 +261,7 @@ export class Game implements Mode {
 
   #end(): void {
     this.#stage = "over";
+    forgetRound(this.#asked);
     const score = this.#outcomes.filter((outcome) => outcome.recognised).length;
     let best = Number(recall("best-score") ?? 0) || 0;
     // A shorter round is no measure.

@@ -5,6 +5,7 @@ import { GuessList } from "../guess-list";
 import { confusionsOf } from "../inside/confusions";
 import { copy } from "../keep/keeper";
 import { sketch } from "../keep/picture";
+import { loaded } from "../later";
 import { recordUntil, scoreOf, secondsOf } from "./day";
 import type { Outcome, Plan } from "./game";
 import { ROUNDS, writePrompts } from "./prompts";
@@ -205,7 +206,8 @@ export class Summary {
   async #open(outcome: Outcome): Promise<void> {
     const { language } = this.#desk;
     const [best] = outcome.predictions;
-    const similar = await this.#similar(outcome);
+    const similar = await loaded(() => this.#similar(outcome));
+    if (!similar) return;
     const title = make("h2", "", language.name(outcome.label));
     title.id = "slip-title";
     const guesses = make("ol", "guesses");
@@ -250,8 +252,10 @@ export class Summary {
   /** Shows beneath a slip what spoke for its prompt, and for what it was taken for. */
   async #explain({ strokes }: Outcome, labels: readonly string[], dialog: HTMLDialogElement): Promise<void> {
     const { guesser, language } = this.#desk;
-    const [{ reasons }, parts] = await Promise.all([import("./reasons"), guesser.reasons(strokes, labels)]);
-    if (parts.length > 0) dialog.append(reasons(strokes, parts, labels, language));
+    const [shown, parts] = await Promise.all([loaded(() => import("./reasons")), guesser.reasons(strokes, labels)]);
+    // The notice is beneath.
+    if (!shown) dialog.close();
+    else if (parts.length > 0) dialog.append(shown.reasons(strokes, parts, labels, language));
   }
 
   /** What this drawing was almost taken for, then what the category is often taken for. */

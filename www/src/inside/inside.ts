@@ -4,6 +4,7 @@ import { strokesOf } from "../keep/ndjson";
 import { boxAround, sketch } from "../keep/picture";
 import { isKnown } from "../language/korean-names";
 import type { Language } from "../language/language";
+import { loaded } from "../later";
 import type { Look, Stroke } from "../messages";
 import { chart } from "./chart";
 import { confusionsOf } from "./confusions";
@@ -126,8 +127,9 @@ export class Inside {
       this.#confusions.replaceChildren(make("p", "", language.ownConfusions));
       return;
     }
-    const { of, nDrawings } = await confusionsOf(label);
-    if (this.#shown?.look !== look || this.#language !== language) return;
+    const confusions = await loaded(() => confusionsOf(label));
+    if (!confusions || this.#shown?.look !== look || this.#language !== language) return;
+    const { of, nDrawings } = confusions;
     const text = of.length > 0 ? language.confusions(label, new Intl.NumberFormat(language.tag).format(nDrawings)) : language.noConfusions(label);
     const percent = new Intl.NumberFormat(language.tag, { style: "percent", maximumFractionDigits: 0 });
     const items = of.map((each) => make("li", "", make("span", "", language.name(each.label)), make("span", "figure", percent.format(each.share))));

@@ -60,6 +60,8 @@ export const ENGLISH: Language = {
   clear: "Clear",
   anotherIdea: "Another idea",
   tryAgain: "Try again",
+  renewed: "This part of the page could not be loaded: there may be a newer version of it. Reload it; your drawing stays.",
+  reload: "Reload",
   loading: "Sharpening the pencil…",
   invitation: "Draw, and I’ll guess.",
   speechless: "I cannot guess right now.",
@@ -123,6 +125,7 @@ export const ENGLISH: Language = {
   todaysSix: "Draw today’s six",
   orToday: "or today’s six, the same for everybody",
   orChance: "or six by chance",
+  orOthers: "or six others",
   date: (day) => new Intl.DateTimeFormat("en", { day: "numeric", month: "long" }).format(new Date(`${day}T12:00:00`)),
   dayTitle: (day) => `The six of ${ENGLISH.date(day)}.`,
   dayAgain: "You have played them: this round does not count.",
@@ -222,7 +225,7 @@ export const ENGLISH: Language = {
         ]
       : []),
     "It always answers with some of its 345 categories, also where none fits. Early in a drawing it is mostly wrong. Drawings unlike those of the game, careful sketches for example, are harder for it, and it knows some categories and some ways of drawing better than others.",
-    "Everything is computed on this device. Nothing is sent anywhere, nobody counts visits, and the only things kept in this browser are the page itself, your choice of language and appearance, your scores, your book and what you taught.",
+    "Everything is computed on this device. Nothing is sent anywhere, nobody counts visits, and the only things kept in this browser are the page itself, your choice of language and appearance, your scores, your book and what you taught; and, until you close the tab, the drawing on the sheet and an unfinished round.",
   ],
   attribution: { before: "Trained on ", link: "Quick, Draw! data", after: " by Google, CC BY 4.0." },
   obstacles: {

@@ -28,6 +28,8 @@ export const KOREAN: Language = {
   clear: "지우기",
   anotherIdea: "다른 제안",
   tryAgain: "다시 시도하기",
+  renewed: "페이지의 이 부분을 불러오지 못했어요. 새 버전이 나왔을지도 몰라요. 새로 고쳐 보세요. 그림은 그대로 남아요.",
+  reload: "새로 고침",
   loading: "연필을 깎고 있어요…",
   invitation: "그려 보세요, 제가 맞힐게요.",
   speechless: "지금은 맞힐 수 없어요.",
@@ -90,6 +92,7 @@ export const KOREAN: Language = {
   todaysSix: "오늘의 여섯 그림",
   orToday: "모두에게 똑같은 오늘의 여섯 그림 하기",
   orChance: "무작위로 여섯 판 하기",
+  orOthers: "다른 여섯 판으로 새로 시작하기",
   date: (day) => new Intl.DateTimeFormat("ko", { day: "numeric", month: "long" }).format(new Date(`${day}T12:00:00`)),
   dayTitle: (day) => `${KOREAN.date(day)}의 여섯 그림.`,
   dayAgain: "이미 한 판이라 기록에는 남지 않아요.",
@@ -184,7 +187,7 @@ export const KOREAN: Language = {
         ]
       : []),
     "맞는 것이 없어도 언제나 345가지 범주 가운데 하나로 답해요. 그림을 막 시작했을 때는 대부분 틀려요. 공들인 스케치처럼 게임의 낙서와 다른 그림은 더 어려워하고, 범주나 그리는 방식에 따라 잘 알아보는 정도가 달라요.",
-    "모든 계산은 이 기기에서 해요. 아무것도 보내지 않고 방문을 세지도 않아요. 이 브라우저에 남는 것은 페이지 자체와 고른 언어와 화면 모드, 기록과 도감, 가르쳐 주신 것뿐이에요.",
+    "모든 계산은 이 기기에서 해요. 아무것도 보내지 않고 방문을 세지도 않아요. 이 브라우저에 남는 것은 페이지 자체와 고른 언어와 화면 모드, 기록과 도감, 가르쳐 주신 것뿐이에요. 탭을 닫을 때까지는 그리던 그림과 끝내지 않은 게임도 남아 있어요.",
   ],
   attribution: { before: "Google이 CC BY 4.0으로 공개한 ", link: "Quick, Draw! 데이터", after: "로 학습했어요." },
   obstacles: {

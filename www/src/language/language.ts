@@ -22,6 +22,9 @@ export interface Language {
   readonly clear: string;
   readonly anotherIdea: string;
   readonly tryAgain: string;
+  /** A part of the page is no longer on the server. */
+  readonly renewed: string;
+  readonly reload: string;
   readonly loading: string;
   readonly invitation: string;
   /** Stands in for a guess where none can be made; an obstacle's text says why. */
@@ -84,6 +87,8 @@ export interface Language {
   /** The way from a game by chance to the six of the day, and back. */
   readonly orToday: string;
   readonly orChance: string;
+  /** The way from the middle of a round to another one. */
+  readonly orOthers: string;
   date(day: string): string;
   dayTitle(day: string): string;
   readonly dayAgain: string;
