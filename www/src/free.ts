@@ -158,16 +158,13 @@ export class FreeDrawing implements Mode {
   }
 
   #writeSentence(): void {
-    const { language, predictions, obstacle, pad, sentence, stamp, threshold } = this.#desk;
+    const { language, predictions, obstacle, pad, sentence, threshold } = this.#desk;
     const loading = this.#desk.nCategories === undefined && obstacle === undefined;
     const invites = pad.isEmpty && this.#desk.isReady;
     if (predictions.length > 0) setText(sentence, language.sentence(predictions, threshold));
     else if (obstacle !== undefined) setText(sentence, language.speechless);
     else if (loading) setText(sentence, language.loading);
     else setText(sentence, pad.isEmpty ? language.invitation : "…");
-    const [best] = predictions;
-    setHidden(stamp, !best || confidenceOf(best, threshold) !== "certain");
-    setText(stamp, best ? language.name(best.label) : "");
     setHidden(this.#idea, !invites);
     setHidden(this.#offers, !invites);
     if (invites) {

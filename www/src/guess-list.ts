@@ -6,6 +6,12 @@ import type { Prediction } from "./messages";
 /** The shortest bar, in CSS pixels: a touch of the brush. */
 const SHORTEST = 9;
 
+/** A probability as it is written: nothing is ever quite certain, and nothing impossible. */
+export function shareOf(probability: number, percent: Intl.NumberFormat): string {
+  if (probability < 0.005) return `<${percent.format(0.01)}`;
+  return probability >= 0.995 ? `>${percent.format(0.99)}` : percent.format(probability);
+}
+
 export class GuessList {
   readonly #list: HTMLElement;
 
@@ -27,8 +33,7 @@ export class GuessList {
       item.classList.toggle("own", isCustom);
       const [name, bar, figure] = item.children as unknown as [HTMLElement, HTMLElement, HTMLElement];
       setText(name, language.name(label));
-      // Nothing is ever quite certain, and nothing impossible.
-      setText(figure, probability < 0.005 ? `<${percent.format(0.01)}` : probability >= 0.995 ? `>${percent.format(0.99)}` : percent.format(probability));
+      setText(figure, shareOf(probability, percent));
       const fill = bar.firstElementChild as HTMLElement;
       // What is hardly possible gets no touch of the brush.
       const isFaint = probability < 0.005;

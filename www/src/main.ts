@@ -1,21 +1,23 @@
-/** The page: one desk, two modes, and the address that says which. */
-import "./style.css";
+/** The page: one desk, its views, and the address that says which. */
+import "./style/base.css";
+import "./style/desk.css";
 import { aboutEmbedding, aboutModel } from "./about";
 import type { BookView } from "./book/book-view";
 import { Desk } from "./desk";
 import { element } from "./element";
 import { FreeDrawing } from "./free";
 import { promptsOf, today } from "./game/day";
-import { Game, type Outcome, type Plan } from "./game/game";
+import type { Game, Outcome, Plan } from "./game/game";
 import { readPrompts } from "./game/prompts";
 import { decodeRace } from "./game/race";
-import { Summary } from "./game/summary";
+import type { Summary } from "./game/summary";
 import { decodeDrawing } from "./keep/link";
 import { isKnown, KOREAN_NAMES } from "./language/korean-names";
 import { chooseLanguage, preferredLanguage, type Language } from "./language/language";
 import { loaded } from "./later";
 import { TEST_ACCURACY } from "./model-figures";
-import { Lesson } from "./teach/lesson";
+import type { InkStroke } from "./pad";
+import type { Lesson } from "./teach/lesson";
 import { applyTheme, chosenTheme, chooseTheme, followSystem, type Theme } from "./theme";
 
 type View = "draw" | "play" | "summary" | "teach" | "book";
@@ -33,42 +35,23 @@ const modeLinks = [...document.querySelectorAll<HTMLAnchorElement>("[data-mode]"
 const voiceButton = element<HTMLButtonElement>("voice");
 
 let lettersOf: Language | undefined;
+/** All views but free drawing are loaded when they are first wanted, with their style. */
 let bookView: BookView | undefined;
+let lesson: Lesson | undefined;
+let games: { readonly game: Game; readonly summary: Summary } | undefined;
+/** How often the visitor has gone somewhere: a view that comes when they are elsewhere is not shown. */
+let nVisits = 0;
 
 const desk = new Desk(preferredLanguage(), () => write());
-const lesson = new Lesson(desk);
 const free = new FreeDrawing(desk, (strokes) => {
   history.pushState(null, "", "#teach");
-  teach();
-  lesson.bring(strokes);
-});
-const game = new Game(desk, {
-  onEnd(outcomes, plan, bestScore) {
-    view("summary");
-    summary.show(outcomes, plan, bestScore);
-  },
-  onOthers() {
-    history.replaceState(null, "", "#play");
-    play(undefined);
-  },
-});
-const summary = new Summary(desk, {
-  onAgain() {
-    history.pushState(null, "", "#play");
-    play(undefined);
-  },
-  onLookInside(outcome: Outcome) {
-    draw();
-    free.open(outcome.strokes);
-    void free.lookInside();
-    history.pushState(null, "", "#draw");
-  },
+  teach(strokes);
 });
 
 function view(name: View): void {
   document.body.dataset["view"] = name;
   deskPlace.hidden = name === "summary" || name === "book";
-  if (name !== "summary") summary.hide();
+  if (name !== "summary") games?.summary.hide();
   if (name !== "book") bookView?.hide();
   for (const link of modeLinks) {
     if (link.dataset["mode"] === (name === "summary" ? "play" : name)) link.setAttribute("aria-current", "page");
@@ -76,50 +59,90 @@ function view(name: View): void {
   }
 }
 
+/** Loads a view and shows it; where it cannot be had, there is free drawing. */
+async function visit<T>(load: () => Promise<T>, show: (loaded: T) => void): Promise<void> {
+  const n = ++nVisits;
+  const view = await loaded(load);
+  if (n !== nVisits) return;
+  if (view) show(view);
+  else draw();
+}
+
 function draw(): void {
+  nVisits += 1;
   if (document.body.dataset["view"] === "draw") return;
   view("draw");
   desk.mode = free;
 }
 
+async function loadGames(): Promise<NonNullable<typeof games>> {
+  const [{ Game }, { Summary }] = await Promise.all([import("./game/game"), import("./game/summary")]);
+  const game = new Game(desk, {
+    onEnd(outcomes, plan, bestScore) {
+      view("summary");
+      summary.show(outcomes, plan, bestScore);
+    },
+    onOthers() {
+      history.replaceState(null, "", "#play");
+      play(undefined);
+    },
+  });
+  const summary = new Summary(desk, {
+    onAgain() {
+      history.pushState(null, "", "#play");
+      play(undefined);
+    },
+    onLookInside(outcome: Outcome) {
+      draw();
+      free.open(outcome.strokes);
+      void free.lookInside();
+      history.pushState(null, "", "#draw");
+    },
+  });
+  return { game, summary };
+}
+
 function play(plan: Plan | undefined): void {
-  view("play");
-  game.prepare(plan);
-  desk.mode = game;
-  window.scrollTo(0, 0);
+  void visit(async () => (games ??= await loadGames()), ({ game }) => {
+    view("play");
+    game.prepare(plan);
+    desk.mode = game;
+    window.scrollTo(0, 0);
+  });
 }
 
-function teach(): void {
+/** Goes to the lessons; a drawing that comes along is the first of the next one. */
+function teach(brought: readonly InkStroke[] = []): void {
   if (document.body.dataset["view"] === "teach") return;
-  view("teach");
-  desk.mode = lesson;
-  window.scrollTo(0, 0);
+  const load = async () => (lesson ??= new (await import("./teach/lesson")).Lesson(desk));
+  void visit(load, (lesson) => {
+    view("teach");
+    desk.mode = lesson;
+    lesson.bring(brought);
+    window.scrollTo(0, 0);
+  });
 }
 
-async function openBook(): Promise<void> {
-  const book = await loaded(() => import("./book/book-view"));
-  if (location.hash !== "#book") return;
-  if (!book) {
-    draw();
-    return;
-  }
-  bookView ??= new book.BookView(desk.book, desk.language, (strokes) => {
+function openBook(): void {
+  const load = async () => (bookView ??= new (await import("./book/book-view")).BookView(desk.book, desk.language, (strokes) => {
     history.pushState(null, "", "#draw");
     draw();
     free.open(strokes);
+  }));
+  void visit(load, (book) => {
+    // Free drawing rests beneath the book.
+    desk.mode = free;
+    view("book");
+    book.show();
+    write();
   });
-  // Free drawing rests beneath the book.
-  desk.mode = free;
-  view("book");
-  bookView.show();
-  write();
 }
 
 /** A race against what a link holds. */
 async function race(text: string): Promise<void> {
-  const { hash } = location;
+  const n = ++nVisits;
   const rival = await decodeRace(text);
-  if (location.hash !== hash) return;
+  if (n !== nVisits) return;
   if (rival) {
     play({ prompts: rival.map(({ label }) => label), rival });
     return;
@@ -146,7 +169,7 @@ function follow(): void {
     return;
   }
   if (name === "book") {
-    void openBook();
+    openBook();
     return;
   }
   if (name === "teach") {
@@ -184,7 +207,7 @@ function write(): void {
   embedText.replaceChildren(...aboutEmbedding(language));
   problem.hidden = obstacle === undefined;
   problemText.textContent = obstacle === undefined ? "" : language.obstacles[obstacle];
-  summary.write();
+  games?.summary.write();
   bookView?.write(language);
   voiceButton.setAttribute("aria-pressed", String(desk.voice.isOn));
   desk.voice.tag = language.tag;
@@ -252,7 +275,7 @@ window.addEventListener("keydown", (event) => {
   if (withControl && key === "z") event.shiftKey ? desk.pad.redo() : desk.pad.undo();
   else if (withControl && key === "y") desk.pad.redo();
   else if (!withControl && key === "delete") desk.pad.clear();
-  else if (key === "enter" && event.target === document.body && lesson.onEnter()) {
+  else if (key === "enter" && event.target === document.body && lesson?.onEnter()) {
     // Kept.
   }
   else return;

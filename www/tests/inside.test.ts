@@ -5,7 +5,7 @@ import { draw, expect, guessed, labels, open, test } from "./page.ts";
 
 const model = JSON.parse(readFileSync(new URL("../../wasm/model/model.json", import.meta.url), "utf8")) as {
   labels: string[];
-  figures: { test: { n: number } };
+  figures: { test: { n: number; balanced_top1: number; balanced_top3: number; balanced_top5: number } };
 };
 
 test("the confusions are of this model's categories", () => {
@@ -37,7 +37,21 @@ test("a look inside: the chart, every stroke, what is read, what is mixed up, ho
   await expect(stages.last()).toContainText(best!);
   const chart = inside.getByRole("img");
   await expect(chart).toHaveAttribute("aria-label", new RegExp(`over 4 strokes; in the end ${best}`));
-  await expect(chart).toContainText(best!);
+  // Every line is named with where it ends, and no two look alike.
+  const legend = page.getByTestId("legend").locator("li");
+  await expect(legend.first()).toContainText(best!);
+  const looks = await inside.evaluate((inside) => {
+    const look = (path: Element) => `${getComputedStyle(path).stroke} ${getComputedStyle(path).strokeDasharray}`;
+    return { lines: [...inside.querySelectorAll(".chart .line")].map(look), samples: [...inside.querySelectorAll(".legend .line")].map(look) };
+  });
+  expect(looks.lines.length).toBeGreaterThan(3);
+  expect([...looks.lines].sort()).toEqual([...looks.samples].sort());
+  expect(new Set(looks.samples.map((look) => look.replace(/^.*\) /, ""))).size).toBeGreaterThanOrEqual(looks.samples.length - 1);
+  expect(new Set(looks.samples).size).toBe(looks.samples.length);
+  const boxes = await legend.evaluateAll((items) => items.map((item) => item.getBoundingClientRect().toJSON() as DOMRect));
+  for (const [i, one] of boxes.entries()) {
+    for (const other of boxes.slice(i + 1)) expect(one.bottom <= other.top || one.right <= other.left, JSON.stringify([one, other])).toBe(true);
+  }
   const sight = page.getByTestId("sight");
   const points = await sight.locator("figcaption").evaluateAll((all) => all.map((each) => Number(/(\d+) points/.exec(each.textContent ?? "")?.[1])));
   expect(points[0]).toBeGreaterThan(points[1]!);
@@ -55,12 +69,34 @@ test("a look inside: the chart, every stroke, what is read, what is mixed up, ho
   await expect(inside).toBeHidden();
 });
 
+test.describe("on a wide screen", () => {
+  test.use({ viewport: { width: 1920, height: 1080 } });
+
+  test("the reading begins with the sheet, and both columns of the look inside are filled", async ({ page, site }) => {
+    await open(page, site);
+    await draw(page, FIGURES.house);
+    await guessed(page);
+    const box = async (selector: string) => (await page.locator(selector).boundingBox())!;
+    expect((await box("#sentence")).y - (await box("#sheet")).y).toBeLessThan(80);
+    await page.getByTestId("look").click();
+    await expect(page.getByTestId("confusions")).not.toBeEmpty();
+    await expect(page.getByTestId("stages").locator("li")).toHaveCount(FIGURES.house.length);
+    const heightOf = (column: string) =>
+      page.locator(column).evaluate((each) => each.lastElementChild!.getBoundingClientRect().bottom - each.firstElementChild!.getBoundingClientRect().top);
+    const [main, side] = [await heightOf(".inside-main"), await heightOf(".inside-side")];
+    expect(Math.min(main, side) / Math.max(main, side)).toBeGreaterThan(0.6);
+  });
+});
+
 test("the page says what the model learnt from, how good it is and where it fails", async ({ page, site, context }) => {
   await open(page, site);
   const about = page.getByTestId("about");
   await about.locator("summary").click();
   await expect(about).toContainText("Quick, Draw!");
   await expect(about).toContainText(new Intl.NumberFormat("en").format(model.figures.test.n));
+  for (const share of [model.figures.test.balanced_top1, model.figures.test.balanced_top3, model.figures.test.balanced_top5]) {
+    await expect(about).toContainText(`${Number((100 * share).toFixed(1))}%`);
+  }
   await expect(about).toContainText("always answers");
   await expect(page.getByTestId("attribution")).toContainText("CC BY 4.0");
   const read = async (name: string) => {

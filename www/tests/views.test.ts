@@ -5,10 +5,13 @@
  * nothing; drawings come from links, whose lines have the same breadth on every run. `npx playwright test views --update-snapshots=all` takes
  * the pictures anew.
  */
+import { readFileSync } from "node:fs";
 import type { Page } from "@playwright/test";
 import type { Outcome } from "../src/game/game.ts";
 import { encodeRace } from "../src/game/race.ts";
 import { encodeDrawing } from "../src/keep/link.ts";
+import { ENGLISH } from "../src/language/english.ts";
+import { KOREAN } from "../src/language/korean.ts";
 import { FIGURES, type Figure, type Label } from "./figures.ts";
 import { draw, expect, guessed, open, openBook, test, type Site } from "./page.ts";
 
@@ -22,7 +25,7 @@ const SIZES = {
   phone: { width: 390, height: 844 },
 } as const;
 
-const PREDICTIONS = [["star", 0.86], ["snowflake", 0.09], ["campfire", 0.03], ["tent", 0.01], ["triangle", 0.004]];
+const PREDICTIONS: readonly (readonly [label: string, probability: number])[] = [["star", 0.86], ["snowflake", 0.09], ["campfire", 0.03], ["tent", 0.01], ["triangle", 0.004]];
 
 /** Stands in for the worker that guesses. It is sure of a drawing when it has as many points as the star, and not while it is drawn. */
 const WORKER = `
@@ -44,6 +47,24 @@ onmessage = ({ data: { kind, id, strokes } }) => {
   const simplified = strokes.map((stroke) => [stroke.map(({ x }) => x), stroke.map(({ y }) => y)]);
   postMessage({ kind: "look", id, look: { simplified, labels: predictions.map(({ label }) => label), moments } });
 };`;
+
+const { test: figures } = (JSON.parse(readFileSync(new URL("../../wasm/model/model.json", import.meta.url), "utf8")) as { figures: { test: { balanced_top1: number } } }).figures;
+
+/** A picture in which a figure is another one differs by too few pixels: what is written is asserted by itself. */
+async function checkText(page: Page, locale: View["locale"]): Promise<void> {
+  const language = locale === "ko-KR" ? KOREAN : ENGLISH;
+  await expect(page.getByTestId("model")).toHaveText(language.model("345", `${Math.round(100 * figures.balanced_top1)}%`));
+  const list = page.getByTestId("guesses");
+  const guesses = (await list.isVisible()) ? await list.locator("li").allTextContents() : [];
+  const written = PREDICTIONS.map(([label, probability]) => `${language.name(label)}${probability < 0.005 ? "<1" : Math.round(100 * probability)}%`);
+  if (guesses.length > 0) expect(guesses).toEqual(written);
+  if (await page.getByTestId("inside").isVisible()) {
+    const legend = await page.getByTestId("legend").locator(".name").allTextContents();
+    expect(legend).toEqual(PREDICTIONS.map(([label]) => language.name(label)));
+  }
+  const results = await page.getByTestId("slip").allTextContents();
+  if (results.length > 0) expect(results).toEqual([expect.stringMatching(/^starafter \d s$/), "houseI saw a star", "snowflakeI saw a star"]);
+}
 
 const points = (figure: Figure) => figure.map((stroke) => stroke.map(([x, y]) => ({ x, y })));
 
@@ -152,6 +173,7 @@ for (const { name, size, scheme, locale, show, whole = false } of VIEWS) {
       await show(page, site);
       await page.evaluate(() => document.fonts.ready.then(() => scrollTo(0, 0)));
       await page.mouse.move(1, 1);
+      await checkText(page, locale);
       // A pixel in a thousand may differ by more than one sees: another version of the browser rounds letters and lines otherwise
       // (Chromium 147 with other settings for fonts: at most 0.6 in a thousand). Another sentence is more than that.
       await expect(page).toHaveScreenshot(`${name}.png`, {

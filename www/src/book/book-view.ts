@@ -1,4 +1,5 @@
 /** The book as a page of places, filled and empty: to look through, to search, to save, and to fill. */
+import "./book.css";
 import { element, make } from "../element";
 import { save } from "../keep/keeper";
 import { sketch } from "../keep/picture";

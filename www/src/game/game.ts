@@ -4,6 +4,8 @@
  * A round goes from the card with the prompt to the drawing to the verdict. The clock runs only while the visitor can draw and the model
  * can look: not while the tab is hidden, and not while the model is missing.
  */
+import "../style/card.css";
+import "./game.css";
 import type { Desk, Mode } from "../desk";
 import { element, make } from "../element";
 import { DEFAULT_THRESHOLD } from "../language/confidence";

@@ -1,4 +1,5 @@
 /** The end of a game: all drawings on the desk, and of each what the model made of it. */
+import "./summary.css";
 import type { Desk } from "../desk";
 import { element, make } from "../element";
 import { GuessList } from "../guess-list";

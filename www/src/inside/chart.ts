@@ -1,23 +1,21 @@
 /** The chart of a look: probabilities over the points of the drawing, a tick for each stroke's end. */
-import { makeSvg } from "../element";
+import { make, makeSvg } from "../element";
+import { shareOf } from "../guess-list";
 import type { Language } from "../language/language";
 import type { Look } from "../messages";
 
-const HEIGHT = 250;
+const HEIGHT = 290;
 const TOP = 14;
 const BOTTOM = 28;
 const LEFT = 44;
-/** Room for the names at the lines' ends, and the least distance between two of them. */
-const NAMES = 118;
-const NAME_PITCH = 19;
-const LONGEST_NAME = 15;
+const RIGHT = 10;
 
 /** Draws the chart as wide as told, in CSS pixels. */
 export function chart(look: Look, width: number, language: Language): SVGElement {
   const percent = new Intl.NumberFormat(language.tag, { style: "percent", maximumFractionDigits: 0 });
   const last = look.moments.at(-1);
   const nPoints = Math.max(last?.nPoints ?? 1, 1);
-  const plotWidth = Math.max(width - LEFT - NAMES, 60);
+  const plotWidth = Math.max(width - LEFT - RIGHT, 60);
   const x = (points: number) => LEFT + (plotWidth * points) / nPoints;
   const y = (probability: number) => TOP + (HEIGHT - TOP - BOTTOM) * (1 - probability);
   const drawn: SVGElement[] = [];
@@ -36,22 +34,9 @@ export function chart(look: Look, width: number, language: Language): SVGElement
     drawn.push(text(String(moment.nStrokes), tickX, HEIGHT - 6, "number"));
   }
 
-  const names = look.labels.map((label, i) => ({ label, i, y: y(last?.probabilities[i] ?? 0) })).sort((a, b) => a.y - b.y);
-  // Names that would lie upon each other move down; the pile then moves up as far as it hangs out.
-  for (const [k, name] of names.entries()) name.y = Math.max(name.y, (names[k - 1]?.y ?? -Infinity) + NAME_PITCH);
-  const overhang = Math.max(0, (names.at(-1)?.y ?? 0) - (HEIGHT - BOTTOM + 4));
-  for (const [k, name] of names.reverse().entries()) {
-    name.y = k === 0 ? name.y - overhang : Math.min(name.y, (names[k - 1]?.y ?? Infinity) - NAME_PITCH);
-  }
   for (let i = look.labels.length - 1; i >= 0; i--) {
     const points = [`${x(0)} ${y(0)}`, ...look.moments.map((moment) => `${x(moment.nPoints)} ${y(moment.probabilities[i] ?? 0)}`)];
     drawn.push(makeSvg("path", { class: `line line-${i}`, d: `M${points.join("L")}` }));
-  }
-  for (const { label, i, y: nameY } of names) {
-    const name = language.name(label);
-    const end = y(last?.probabilities[i] ?? 0);
-    drawn.push(makeSvg("path", { class: `lead line-${i}`, d: `M${LEFT + plotWidth + 3} ${end}L${LEFT + plotWidth + 12} ${nameY}` }));
-    drawn.push(text(name.length > LONGEST_NAME ? `${name.slice(0, LONGEST_NAME - 1)}…` : name, LEFT + plotWidth + 16, nameY + 4, `name name-${i}`));
   }
   const [best = ""] = look.labels;
   return makeSvg(
@@ -66,6 +51,15 @@ export function chart(look: Look, width: number, language: Language): SVGElement
     },
     ...drawn,
   );
+}
+
+/** What each line of the chart stands for, in the order in which they end: items of a list. */
+export function legend({ labels, moments }: Look, language: Language): HTMLElement[] {
+  const percent = new Intl.NumberFormat(language.tag, { style: "percent", maximumFractionDigits: 0 });
+  return labels.map((label, i) => {
+    const sample = makeSvg("svg", { width: 34, height: 8, viewBox: "0 0 34 8", "aria-hidden": "true" }, makeSvg("path", { class: `line line-${i}`, d: "M2 4H32" }));
+    return make("li", "", sample, make("span", "name", language.name(label)), make("span", "figure", shareOf(moments.at(-1)?.probabilities[i] ?? 0, percent)));
+  });
 }
 
 function text(content: string, x: number, y: number, className: string): SVGElement {

@@ -1,12 +1,14 @@
 /** The look inside: how a guess came about, what of the drawing is read, what is mixed up with it, and how long a guess takes. */
+import "./inside.css";
 import { make, makeSvg } from "../element";
+import { shareOf } from "../guess-list";
 import { strokesOf } from "../keep/ndjson";
 import { boxAround, sketch } from "../keep/picture";
 import { isKnown } from "../language/korean-names";
 import type { Language } from "../language/language";
 import { loaded } from "../later";
 import type { Look, Stroke } from "../messages";
-import { chart } from "./chart";
+import { chart, legend } from "./chart";
 import { confusionsOf } from "./confusions";
 
 /** Of a drawing of many strokes so many stages are shown. */
@@ -20,6 +22,7 @@ interface Shown {
 export class Inside {
   readonly #body: HTMLElement;
   readonly #chart = make("div", "chart-place");
+  readonly #legend = make("ol", "legend");
   readonly #stages = make("ol", "stages");
   readonly #sight = make("div", "sight");
   readonly #confusions = make("div", "confusions");
@@ -31,6 +34,7 @@ export class Inside {
 
   constructor(body: HTMLElement) {
     this.#body = body;
+    this.#legend.dataset["testid"] = "legend";
     this.#stages.dataset["testid"] = "stages";
     this.#sight.dataset["testid"] = "sight";
     this.#confusions.dataset["testid"] = "confusions";
@@ -41,11 +45,8 @@ export class Inside {
       return make("section", `part part-${key}`, title, ...content);
     };
     body.append(
-      part("chartTitle", this.#chart),
-      part("sightTitle", this.#sight),
-      part("stepsTitle", this.#stages),
-      part("confusionsTitle", this.#confusions),
-      part("timingTitle", this.#timing),
+      make("div", "inside-main", part("chartTitle", this.#chart, this.#legend), part("stepsTitle", this.#stages)),
+      make("div", "inside-side", part("sightTitle", this.#sight), part("confusionsTitle", this.#confusions), part("timingTitle", this.#timing)),
     );
     new ResizeObserver(([entry]) => {
       const width = Math.round(entry?.contentRect.width ?? 0);
@@ -69,7 +70,7 @@ export class Inside {
   /** There is nothing to look into. */
   clear(): void {
     this.#shown = undefined;
-    for (const each of [this.#chart, this.#stages, this.#sight, this.#confusions]) each.replaceChildren();
+    for (const each of [this.#chart, this.#legend, this.#stages, this.#sight, this.#confusions]) each.replaceChildren();
   }
 
   write(language: Language): void {
@@ -86,6 +87,7 @@ export class Inside {
   #writeChart(): void {
     if (!this.#shown || !this.#language) return;
     this.#chart.replaceChildren(chart(this.#shown.look, this.#width || this.#chart.clientWidth || 320, this.#language));
+    this.#legend.replaceChildren(...legend(this.#shown.look, this.#language));
   }
 
   #writeStages({ look, strokes }: Shown, language: Language): void {
@@ -102,7 +104,7 @@ export class Inside {
           sketch(strokes.slice(0, moment.nStrokes), box, moment.nStrokes - before),
           make("span", "stage-number", language.stroke(moment.nStrokes)),
           make("span", "stage-name", language.name(moment.best.label)),
-          make("span", "stage-figure", percent.format(moment.best.probability)),
+          make("span", "stage-figure", shareOf(moment.best.probability, percent)),
         );
         before = moment.nStrokes;
         return item;

@@ -3,6 +3,8 @@
  *
  * It goes from the card with the name to the drawings and back to the card, where everything that was taught is listed.
  */
+import "../style/card.css";
+import "./teach.css";
 import type { Desk, Mode } from "../desk";
 import { element, make } from "../element";
 import { EMPTY_SHEET, type InkStroke } from "../pad";
