@@ -45,8 +45,9 @@ export function keepInTab(what: TabMemory, value: unknown): void {
   const text = JSON.stringify(value) as string | undefined;
   session.set(what, text ?? "");
   try {
-    if (text === undefined) sessionStorage.removeItem(PREFIX + what);
-    else sessionStorage.setItem(PREFIX + what, text);
+    // What does not fit must not leave an older value behind.
+    sessionStorage.removeItem(PREFIX + what);
+    if (text !== undefined) sessionStorage.setItem(PREFIX + what, text);
   } catch {
     // The session's memory has it.
   }

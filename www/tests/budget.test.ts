@@ -34,6 +34,8 @@ test.describe("a first visit", () => {
         const looks = site.sent.filter(({ path }) => !/wasm|safetensors|guess-worker|model-/.test(path));
         console.log(`${locale}: ${total(site.sent)} bytes, ${total(looks)} of them for its looks\n${site.sent.map(({ path, bytes }) => `  ${bytes} ${path}`).join("\n")}`);
         expect(total(looks)).toBeLessThan(mostLooks);
+        // Other views come with their code and their style when they are first wanted.
+        expect(site.sent.filter(({ path }) => /(game|summary|card|lesson|book-view|inside|reasons|confusions)-/.test(path))).toEqual([]);
         expect(total(site.sent)).toBeLessThan(MOST_FIRST_VISIT_BYTES + mostLooks - MOST_LOOKS_BYTES);
       });
     });

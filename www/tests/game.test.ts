@@ -227,6 +227,12 @@ test.describe("with a worker that says how probable the star is", () => {
     await page.getByTestId("begin").click();
     await draw(page, hasty(FIGURES.line));
     await expect(guesses(page)).toContainText(["89%", "<1%"]);
+    // What is hardly possible gets no touch of the brush.
+    const covered = () =>
+      guesses(page).evaluateAll((items) =>
+        items.map((item) => item.querySelector(".fill")!.getBoundingClientRect().right - item.querySelector(".bar")!.getBoundingClientRect().left),
+      );
+    await expect.poll(async () => (await covered()).map((pixels) => pixels > 0.5)).toEqual([true, false]);
     await expect(page.getByTestId("sentence")).toHaveText("I see a star…");
     await expect(page.getByTestId("stamp")).toBeHidden();
     await draw(page, hasty(FIGURES.line));

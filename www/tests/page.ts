@@ -3,7 +3,7 @@ import { expect, test as base, type Page, type Request } from "@playwright/test"
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { fileURLToPath } from "node:url";
 import { preview, type PreviewServer } from "vite";
-import { byHand, type Figure } from "./figures.ts";
+import { byHand, type Figure, type Point } from "./figures.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
@@ -106,14 +106,17 @@ export async function middleOfPad(page: Page, share = 0.7): Promise<Place> {
   return { x: pad.x + (pad.width - size) / 2, y: pad.y + (pad.height - size) / 2, size };
 }
 
-/** Draws a figure with the mouse, one real movement for each of its points. */
-export async function draw(page: Page, figure: Figure, place?: Place): Promise<void> {
+/**
+ * Draws a figure with the mouse, one real movement for each of its points, `atOnce` of them before the browser has answered: a mouse moves
+ * several times a frame, too.
+ */
+export async function draw(page: Page, figure: Figure, place?: Place, atOnce = 16): Promise<void> {
   const { x, y, size } = place ?? (await middleOfPad(page));
-  for (const stroke of byHand(figure)) {
-    for (const [i, point] of stroke.entries()) {
-      await page.mouse.move(x + (point[0] * size) / 100, y + (point[1] * size) / 100);
-      if (i === 0) await page.mouse.down();
-    }
+  const move = (point: Point) => page.mouse.move(x + (point[0] * size) / 100, y + (point[1] * size) / 100);
+  for (const [first, ...others] of byHand(figure)) {
+    await move(first!);
+    await page.mouse.down();
+    for (let i = 0; i < others.length; i += atOnce) await Promise.all(others.slice(i, i + atOnce).map(move));
     await page.mouse.up();
   }
 }

@@ -27,6 +27,16 @@ test("what is left of a stroke on both sides of a part is two strokes; a part is
 });
 
 test("the slip of a missed drawing shows what spoke for the prompt, and for what it was taken for", async ({ page, site }) => {
+  await page.addInitScript(() => {
+    const asked: string[] = [];
+    Object.assign(window, { asked });
+    const { postMessage } = Worker.prototype;
+    Worker.prototype.postMessage = function (message: { kind: string }) {
+      asked.push(message.kind);
+      postMessage.call(this, message);
+    };
+  });
+  const nReasons = () => page.evaluate(() => (window as unknown as { asked: string[] }).asked.filter((kind) => kind === "reasons").length);
   await page.goto(`${site.url}#play=violin,star`);
   await page.getByTestId("begin").click();
   await draw(page, FIGURES.umbrella);
@@ -44,6 +54,7 @@ test("the slip of a missed drawing shows what spoke for the prompt, and for what
   await page.keyboard.press("Escape");
   await page.getByTestId("slip").nth(1).click();
   await expect(page.getByTestId("slip-dialog")).toContainText("star");
-  await page.waitForTimeout(1000);
+  // They would be asked for when it opens.
+  expect(await nReasons()).toBe(1);
   await expect(reasons).toHaveCount(0);
 });

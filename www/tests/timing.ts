@@ -94,7 +94,7 @@ test("on a processor of a quarter of the speed, too, nothing blocks the pen for 
 
 /** Draws a figure of many strokes, and clears it away. */
 async function scribble(page: Page): Promise<void> {
-  await draw(page, FIGURES.clock);
+  await draw(page, FIGURES.clock, undefined, 1);
   await page.keyboard.press("Delete");
 }
 

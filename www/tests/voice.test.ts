@@ -21,9 +21,13 @@ async function listen(page: Page): Promise<() => Promise<{ spoken: string[]; sou
 
 test("nothing is heard until it is asked for; then guesses are spoken in the page's language, and the pen sounds", async ({ page, site }) => {
   const heard = await listen(page);
+  // Sentences come no faster than every few seconds: the clock need not be waited for.
+  await page.clock.install();
+  const pause = () => page.clock.runFor(3000);
   await open(page, site);
   await draw(page, FIGURES.star);
   await guessed(page);
+  await pause();
   await expect(page.getByTestId("announcement")).not.toBeEmpty();
   expect(await heard()).toEqual({ spoken: [], sounds: 0 });
   await expect(page.getByTestId("voice")).toHaveAttribute("aria-pressed", "false");
@@ -32,16 +36,21 @@ test("nothing is heard until it is asked for; then guesses are spoken in the pag
   await expect(page.getByTestId("voice")).toHaveAttribute("aria-pressed", "true");
   await page.getByTestId("clear").click();
   await draw(page, FIGURES.umbrella);
+  await guessed(page);
+  await pause();
   await expect.poll(async () => (await heard()).spoken.at(-1)).toBe("en: Oh, I know: an umbrella!");
   expect((await heard()).sounds).toBe(1);
   await page.reload();
   await page.getByTestId("language-ko").click();
+  await page.getByTestId("clear").click();
   await draw(page, FIGURES.star);
+  await guessed(page);
+  await pause();
   await expect.poll(async () => (await heard()).spoken.at(-1)).toBe("ko: 아, 별이네요!");
   await page.getByTestId("voice").click();
   const before = (await heard()).spoken.length;
   await draw(page, FIGURES.house);
   await guessed(page);
-  await page.waitForTimeout(3000);
+  await pause();
   expect((await heard()).spoken).toHaveLength(before);
 });
