@@ -282,7 +282,8 @@ export class Pad {
         drawCurves(context, stroke, wetFrom);
         drawEnd(context, stroke);
       }
-      this.#tip = this.#around(stroke, wetFrom, this.#tip);
+      // Where another picture is shown, all is painted anew.
+      this.#tip &&= this.#around(stroke, wetFrom, this.#tip);
     }
     this.#requestFrame();
     this.#events.onDrawing();

@@ -86,6 +86,17 @@ test("a replay shows the drawing again from its first line, and ends with it", a
   await page.getByTestId("replay").click();
   await draw(page, [FIGURES.line[0]!.slice(0, 4)]);
   expect((await ink(page)).pixels).toBeGreaterThan(whole.pixels);
+  // So does a touch that is over before the next frame.
+  await page.getByTestId("undo").click();
+  await page.getByTestId("replay").click();
+  await expect.poll(async () => (await ink(page)).pixels).toBeLessThan(whole.pixels / 2);
+  await page.getByTestId("pad").evaluate((pad) => {
+    const { left, top } = pad.getBoundingClientRect();
+    const event = { bubbles: true, pointerId: 9, pointerType: "mouse", button: 0, clientX: left + 30, clientY: top + 30 };
+    pad.dispatchEvent(new PointerEvent("pointerdown", { ...event, buttons: 1 }));
+    pad.dispatchEvent(new PointerEvent("pointerup", event));
+  });
+  expect((await ink(page)).pixels).toBeGreaterThan(whole.pixels);
 });
 
 test("a drawing is saved as SVG, PNG and ndjson, and the ndjson is read back", async ({ page, site }) => {

@@ -20,6 +20,7 @@ const flags = (i: number): Figure => [
 
 async function enter(page: Page, site: Site): Promise<void> {
   await page.goto(`${site.url}#teach`);
+  await expect(page.getByTestId("lesson-card")).toBeVisible();
   await expect(page.getByTestId("model")).not.toBeEmpty();
 }
 
@@ -99,6 +100,7 @@ test("two categories are taught, recognised, kept over a reload, saved, forgotte
   await expect(page.getByTestId("guesses").locator('[data-label="wobbly dumbbell"]')).toHaveCount(0);
   await page.reload();
   await page.getByTestId("mode-teach").click();
+  await expect(page.getByTestId("lesson-card")).toBeVisible();
   await expect(taught(page)).toHaveCount(0);
 
   await page.getByTestId("taught-file").setInputFiles({ name, mimeType: "application/json", buffer: Buffer.from(text) });
