@@ -17,7 +17,8 @@ pub struct InkBatch<B: Backend> {
 }
 
 impl<B: Backend> InkBatch<B> {
-    /// Puts inks of one format into a batch, padded with zeros to the longest (and to one row at least).
+    /// Puts inks of one format into a batch, padded with zeros to the longest (and to at least one
+    /// time step).
     ///
     /// # Errors
     /// When there is no ink, or the inks differ in format.
@@ -52,12 +53,12 @@ impl<B: Backend> InkBatch<B> {
         Ok(Self { images: Some(images), ..batch })
     }
 
-    /// The rows, `[B, T, C]`, zero past each ink's length.
+    /// The time steps, `[B, T, C]`, zero past each ink's length.
     pub fn rows(&self) -> Tensor<B, 3> {
         self.rows.clone()
     }
 
-    /// Number of rows of each ink.
+    /// Number of time steps of each ink.
     pub fn lengths(&self) -> &Lengths {
         &self.lengths
     }
@@ -67,8 +68,8 @@ impl<B: Backend> InkBatch<B> {
         self.format
     }
 
-    /// The images, `[B, S * S, 1]` where S is [`IMAGE_SIDE`], 0 for paper and 1 for ink; nothing if the batch was made
-    /// without.
+    /// The images, `[B, S * S, 1]` where S is [`IMAGE_SIDE`], 0 for paper and 1 for ink; `None` if
+    /// the batch was made without.
     pub fn images(&self) -> Option<Tensor<B, 3>> {
         self.images.clone()
     }

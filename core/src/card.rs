@@ -9,18 +9,17 @@ use crate::error::Error;
 /// The format of model folders that this version writes and reads.
 pub const MODEL_FORMAT: u32 = 1;
 
-/// What makes the probabilities of a network those that its guesses deserve, found on drawings that
-/// it was not trained on.
+/// Calibration of a network's probabilities, fitted on drawings that it was not trained on.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Calibration {
     /// What the logits are divided by before the softmax (Guo et al., "On Calibration of Modern
     /// Neural Networks", 2017).
     pub temperature: f32,
-    /// First guesses of at least this probability were right 95 of 100 times.
+    /// Top-1 predictions of at least this probability were correct in 95 of 100 cases.
     pub threshold: f32,
-    /// Both for a drawing whose [pen is down](Drawing::is_pen_down): a part of a drawing often
-    /// looks like a whole one of something else. Absent: as for others.
+    /// Both for a drawing whose [pen is down](Drawing::is_pen_down): an unfinished drawing often
+    /// looks like a finished one of something else. Absent: the values for whole drawings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pen_down: Option<PenCalibration>,
 }
@@ -36,14 +35,14 @@ pub struct PenCalibration {
 }
 
 impl Calibration {
-    /// Checks that temperatures are sizes and thresholds probabilities.
+    /// Checks that temperatures are positive and thresholds are probabilities.
     fn validate(&self) -> Result<(), Error> {
         let invalid = |field, message| Err(Error::InvalidConfig { field, message });
         for (is_pen_down, names) in
             [(false, ["temperature", "threshold"]), (true, ["pen_down.temperature", "pen_down.threshold"])]
         {
             let PenCalibration { temperature, threshold } = self.for_pen(is_pen_down);
-            // By a subnormal number a processor may divide as by 0.
+            // A processor may treat a subnormal divisor as 0.
             if !(temperature.is_normal() && temperature > 0.0) {
                 return invalid(
                     names[0],
@@ -74,13 +73,13 @@ pub struct ModelCard {
     pub config: ModelConfig,
     /// Name of each class, in the order of the logits.
     pub labels: Vec<String>,
-    /// How sure to be of what; without it the network's probabilities are taken as they are.
+    /// Temperature and threshold; without it the network's probabilities are used as they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration: Option<Calibration>,
     /// Facts of the training, for people: data, steps, options.
     #[serde(default)]
     pub training: Map<String, Value>,
-    /// Measured accuracy, for people: which drawings, how many, how many were right.
+    /// Measured accuracy, for people: which drawings, how many, how many correct.
     #[serde(default)]
     pub figures: Map<String, Value>,
 }
@@ -89,15 +88,15 @@ impl ModelCard {
     /// Reads `model.json`.
     ///
     /// # Errors
-    /// When it is not JSON or lacks a field, has an unknown format number, describes no network, or
-    /// its labels are not as many as the classes or not distinct.
+    /// When it is not JSON or lacks a field, has an unknown format number, describes an invalid
+    /// network, or its labels differ in number from the classes or are not distinct.
     pub fn parse(model_json: &[u8]) -> Result<Self, Error> {
         #[derive(Deserialize)]
         struct Format {
             format: u32,
         }
         let invalid = |error: serde_json::Error| Error::InvalidModelJson { message: error.to_string() };
-        // The format alone first: the rest of an unknown format may look quite different.
+        // The format first: the rest of an unknown format may look quite different.
         let Format { format } = serde_json::from_slice(model_json).map_err(invalid)?;
         if format != MODEL_FORMAT {
             return Err(Error::UnknownFormat { found: format, supported: MODEL_FORMAT });
@@ -123,14 +122,13 @@ impl ModelCard {
         self.calibration.map_or(1.0, |calibration| calibration.for_pen(is_pen_down).temperature)
     }
 
-    /// The probability from which on a top-1 prediction is correct in 95 of 100 cases; nothing
+    /// The probability from which on a top-1 prediction is correct in 95 of 100 cases; `None`
     /// without calibration.
     pub fn threshold(&self, is_pen_down: bool) -> Option<f32> {
         self.calibration.map(|calibration| calibration.for_pen(is_pen_down).threshold)
     }
 
-    /// The likeliest classes, best first, at most `max_results`; those of equal probability in the
-    /// labels' order.
+    /// The most probable classes, best first, at most `max_results`; ties in the labels' order.
     pub(crate) fn likeliest(&self, probabilities: &[f32], max_results: usize) -> Vec<Prediction> {
         let mut order: Vec<usize> = (0..probabilities.len()).collect();
         order.sort_by(|&a, &b| probabilities[b].total_cmp(&probabilities[a]));
@@ -143,7 +141,7 @@ impl ModelCard {
     }
 }
 
-/// What a drawing may be.
+/// A class and its probability.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Prediction {
     /// The category.

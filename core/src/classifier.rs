@@ -8,11 +8,12 @@ use crate::{Drawing, Error, Ink, Model, ModelBackend, ModelConfig, QuantizedMode
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
-/// Drawings that go through the network together.
+/// Batch size of [`Classifier::logits`].
 const BATCH_SIZE: usize = 64;
 
-/// A drawing is recognised by this many of its points, the first: several times more than any of the data set has once it
-/// is simplified, and few enough that a scribble of a million points is answered at once.
+/// Only the first so many points of a drawing are read: several times more than any simplified
+/// drawing of the data set has, and few enough that a scribble of a million points is answered at
+/// once.
 const MAX_POINTS: usize = 4096;
 
 /// A trained network with its labels.
@@ -34,7 +35,7 @@ impl<B: ModelBackend> Classifier<B> {
         Ok(Self { card, model, device: device.clone() })
     }
 
-    /// What `model.json` says.
+    /// The contents of `model.json`.
     pub fn card(&self) -> &ModelCard {
         &self.card
     }
@@ -52,7 +53,7 @@ impl<B: ModelBackend> Classifier<B> {
     /// Logits of drawings in the data set's simplified form: one vector of `n_classes` each.
     ///
     /// # Errors
-    /// When there is no drawing, or the network gives a number that is not finite.
+    /// When there is no drawing, or the network gives NaN or an infinity.
     pub fn logits(&self, drawings: &[Drawing]) -> Result<Vec<Vec<f32>>, Error> {
         if drawings.is_empty() {
             return Err(Error::EmptyBatch);
@@ -69,16 +70,17 @@ impl<B: ModelBackend> Classifier<B> {
     /// The probability of each class for a drawing in the data set's simplified form, calibrated if the model is.
     ///
     /// # Errors
-    /// None that a [`Drawing`] can cause, but weights that make the network give a number that is
-    /// not finite.
+    /// When the weights make the network give NaN or an infinity; no [`Drawing`] alone can cause an
+    /// error.
     pub fn probabilities(&self, drawing: &Drawing) -> Result<Vec<f32>, Error> {
         let logits = finite(values(self.forward(std::slice::from_ref(drawing))?))?;
         Ok(softmax(logits, self.card.temperature(drawing.is_pen_down())))
     }
 
-    /// The likeliest classes of a drawing in the data set's simplified form, best first, at most `max_results`.
+    /// The most probable classes of a drawing in the data set's simplified format, best first, at
+    /// most `max_results`.
     ///
-    /// Pen strokes go through [`Drawing::simplify`] first. Classes of equal probability keep the labels' order.
+    /// Pen strokes go through [`Drawing::simplify`] first. Ties keep the labels' order.
     ///
     /// # Errors
     /// As [`probabilities`](Self::probabilities).
@@ -87,8 +89,8 @@ impl<B: ModelBackend> Classifier<B> {
     }
 
     /// The vector before the last layer, of a drawing in the data set's simplified form:
-    /// [`d_embedding`](ModelConfig::d_embedding) numbers. Drawings of one kind have vectors that lie close to each other, also of
-    /// kinds that the network was not trained for.
+    /// [`d_embedding`](ModelConfig::d_embedding) numbers. Drawings of one class have similar
+    /// embeddings, also for classes that the network was not trained on.
     ///
     /// # Errors
     /// As [`probabilities`](Self::probabilities).
@@ -103,7 +105,7 @@ impl<B: ModelBackend> Classifier<B> {
     }
 }
 
-/// A trained network in 8 bits with its labels, for one drawing at a time: see [`QuantizedModel`].
+/// A trained int8 network with its labels, for one drawing at a time: see [`QuantizedModel`].
 #[derive(Debug)]
 pub struct QuantizedClassifier {
     card: ModelCard,
@@ -112,7 +114,8 @@ pub struct QuantizedClassifier {
 }
 
 impl QuantizedClassifier {
-    /// Opens a model folder, given the bytes of its two files. Weights that are not in 8 bits are rounded.
+    /// Opens a model folder, given the bytes of its two files. Weights that are not int8 are
+    /// quantized.
     ///
     /// # Errors
     /// Those of [`ModelCard::parse`] and of [`weights::load`].
@@ -122,7 +125,7 @@ impl QuantizedClassifier {
         Ok(Self { card, model, work: Workspace::default() })
     }
 
-    /// What `model.json` says.
+    /// The contents of `model.json`.
     pub fn card(&self) -> &ModelCard {
         &self.card
     }
@@ -168,7 +171,7 @@ impl QuantizedClassifier {
     }
 }
 
-/// What the network reads of a drawing.
+/// The ink that the network reads.
 fn ink(drawing: &Drawing, config: &ModelConfig) -> Ink {
     match drawing.n_points() {
         ..=MAX_POINTS => config.ink_of(drawing),
@@ -176,7 +179,7 @@ fn ink(drawing: &Drawing, config: &ModelConfig) -> Ink {
     }
 }
 
-/// The numbers, if all are finite.
+/// The values, if all are finite.
 fn finite(values: Vec<f32>) -> Result<Vec<f32>, Error> {
     match values.iter().find(|value| !value.is_finite()) {
         Some(&found) => Err(Error::NotFiniteOutput { found }),
@@ -184,7 +187,8 @@ fn finite(values: Vec<f32>) -> Result<Vec<f32>, Error> {
     }
 }
 
-/// The largest logit is subtracted first, so that of finite logits no temperature makes NaN.
+/// The largest logit is subtracted first, so that finite logits never give NaN, whatever the
+/// temperature.
 fn softmax(mut logits: Vec<f32>, temperature: f32) -> Vec<f32> {
     let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let mut sum = 0.0;

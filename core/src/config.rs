@@ -1,4 +1,4 @@
-//! The configuration of the network: its sizes, presets and what is allowed.
+//! The configuration of the network: sizes, presets and validation.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +11,8 @@ use crate::ink_format::InkFormat;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CellType {
-    /// Honours lengths: the backward direction starts at each drawing's own last row. Forget bias 1.
+    /// Respects lengths: the backward direction starts at each drawing's own last time step. Forget
+    /// bias 1.
     #[serde(alias = "block_lstm")]
     Lstm,
     /// As the tutorial's cuDNN cell: convolutions and both directions run over the padding, so a drawing's
@@ -19,7 +20,7 @@ pub enum CellType {
     CudnnLstm,
 }
 
-/// What follows a convolution.
+/// The activation after a convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Activation {
@@ -29,18 +30,18 @@ pub enum Activation {
     Relu,
 }
 
-/// How the steps of a drawing become one vector.
+/// How the time steps of a drawing are pooled into one vector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Pooling {
-    /// The sum over the drawing's steps, as in the tutorial.
+    /// The sum over the drawing's time steps, as in the tutorial.
     Sum,
-    /// The mean and the maximum over the drawing's steps, side by side.
+    /// The mean and the maximum over the drawing's time steps, concatenated.
     MeanMax,
 }
 
 impl Pooling {
-    /// Vectors that lie side by side in the result.
+    /// Vectors that are concatenated in the result.
     pub(crate) fn n_parts(self) -> usize {
         match self {
             Self::Sum => 1,
@@ -49,8 +50,8 @@ impl Pooling {
     }
 }
 
-/// The network's configuration. Names and defaults are the tutorial's; those it does not have default to what
-/// it does.
+/// The network's configuration. Names and defaults are the tutorial's; fields it lacks default to
+/// its behaviour.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelConfig {
@@ -65,13 +66,13 @@ pub struct ModelConfig {
     /// Output channels of each convolution.
     #[serde(default = "default::num_conv")]
     pub num_conv: Vec<usize>,
-    /// Rows that each convolution sees.
+    /// Kernel size of each convolution, in time steps.
     #[serde(default = "default::conv_len")]
     pub conv_len: Vec<usize>,
-    /// Rows from one window of each convolution to the next. Absent: 1 everywhere.
+    /// Stride of each convolution. Absent: 1 everywhere.
     #[serde(default)]
     pub conv_stride: Vec<usize>,
-    /// What follows each convolution.
+    /// The activation after each convolution.
     #[serde(default = "default::conv_activation")]
     pub conv_activation: Activation,
     /// The LSTM cell.
@@ -80,29 +81,31 @@ pub struct ModelConfig {
     /// Batch normalisation before each convolution.
     #[serde(default)]
     pub batch_norm: bool,
-    /// Share of values dropped before every convolution along a drawing but the first, and after every LSTM layer, in training.
+    /// Dropout rate in training: before every 1-d convolution but the first, and after every LSTM
+    /// layer.
     #[serde(default = "default::dropout")]
     pub dropout: f64,
-    /// Drop the same channels at every step of a drawing (Gal and Ghahramani, "A Theoretically Grounded Application of
-    /// Dropout in Recurrent Neural Networks", 2016) instead of choosing anew for each value.
+    /// Use one dropout mask for all time steps of a drawing (Gal and Ghahramani, "A Theoretically
+    /// Grounded Application of Dropout in Recurrent Neural Networks", 2016) instead of an
+    /// independent one for each value.
     #[serde(default)]
     pub variational_dropout: bool,
-    /// How steps become one vector.
+    /// Pooling over time.
     #[serde(default = "default::pooling")]
     pub pooling: Pooling,
-    /// The rows that the network reads.
+    /// The ink format that the network reads.
     #[serde(default = "default::ink")]
     pub ink: InkFormat,
-    /// Whether the last row's `stroke_end` tells that the [pen is down](crate::Drawing::is_pen_down). Absent: it is 1 always, as
-    /// for a network that was never told.
+    /// Whether the last `stroke_end` tells that the [pen is down](crate::Drawing::is_pen_down).
+    /// Absent: it is always 1.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub pen_state: bool,
-    /// Output channels of each convolution of the image branch, which looks at the drawing as a picture of 28 x 28 pixels
-    /// beside the LSTM: windows of 3 x 3 pixels, batch normalisation and rectification after each, then pooled over all pixels by mean and maximum. Empty:
-    /// no such branch.
+    /// Output channels of each convolution of the image branch, which reads the drawing as an image
+    /// of 28 x 28 pixels beside the LSTM: kernels of 3 x 3 pixels, batch normalisation and ReLU
+    /// after each, then mean and maximum over all pixels. Empty: no such branch.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub image_conv: Vec<usize>,
-    /// Pixels from one window to the next of each of these convolutions.
+    /// Stride of each of these convolutions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub image_stride: Vec<usize>,
 }
@@ -139,10 +142,10 @@ mod default {
     }
 }
 
-/// How the pixels of the image branch become one vector.
+/// Pooling over the pixels of the image branch.
 pub(crate) const IMAGE_POOLING: Pooling = Pooling::MeanMax;
 
-/// Larger networks than this are a mistake in a configuration, not a wish.
+/// Upper bound of a width: anything larger is taken for a mistake in the configuration.
 const MAX_WIDTH: usize = 1 << 14;
 
 impl ModelConfig {
@@ -168,10 +171,10 @@ impl ModelConfig {
         }
     }
 
-    /// The same road with a strided stem: a quarter of the recurrent steps, which are nearly all of the cost.
-    ///
-    /// Rectified convolutions can pick out corners and curves, absolute coordinates say where a stroke lies
-    /// and keep the aspect ratio, and mean with maximum makes the vector independent of the drawing's length.
+    /// The tutorial's architecture with a strided stem: a quarter of the recurrent steps, which are
+    /// nearly all of the cost. Convolutions with ReLU can pick out corners and curves, absolute
+    /// coordinates say where a stroke lies and keep the aspect ratio, and mean with maximum makes
+    /// the vector independent of the drawing's length.
     pub fn fast(n_classes: usize) -> Self {
         Self {
             num_layers: 2,
@@ -188,16 +191,16 @@ impl ModelConfig {
         }
     }
 
-    /// [`fast`](Self::fast) with half of the recurrent steps instead of a quarter: more accurate in twice the time. For a long
-    /// training on strongly varied drawings, which need less dropout.
+    /// [`fast`](Self::fast) with half of the recurrent steps instead of a quarter: more accurate in
+    /// twice the time. For long training runs with strong augmentation, which need less dropout.
     pub fn best(n_classes: usize) -> Self {
         Self { conv_stride: vec![1, 2, 1], dropout: 0.1, ..Self::fast(n_classes) }
     }
 
-    /// Checks that the fields make a network.
+    /// Validates the fields.
     ///
     /// # Errors
-    /// Names the first field that does not, with what was expected.
+    /// Names the first invalid field, with what was expected.
     pub fn validate(&self) -> Result<(), Error> {
         let check = |field: &'static str, holds: bool, message: String| {
             if holds { Ok(()) } else { Err(Error::InvalidConfig { field, message }) }
@@ -301,24 +304,24 @@ impl ModelConfig {
         inputs.zip(outputs).map(|(&d_input, (&d_output, &stride))| (d_input, d_output, stride))
     }
 
-    /// What the network reads of a drawing in the data set's simplified form.
+    /// The ink that the network reads, of a drawing in the data set's simplified format.
     pub fn ink_of(&self, drawing: &Drawing) -> Ink {
         let ink = Ink::from_drawing(drawing, self.ink);
         if self.pen_state { ink } else { ink.with_pen_up() }
     }
 
-    /// Numbers of a step that the first LSTM layer reads.
+    /// Input width of the first LSTM layer.
     pub fn d_steps(&self) -> usize {
         self.num_conv.last().copied().unwrap_or(self.ink.n_columns())
     }
 
-    /// Numbers of the vector before the last layer: those of the strokes, then those of the image.
+    /// Width of the embedding, the input of the last layer: stroke features, then image features.
     pub fn d_embedding(&self) -> usize {
         let d_image = self.image_conv.last().copied().unwrap_or(0);
         self.d_pooled() + IMAGE_POOLING.n_parts() * d_image
     }
 
-    /// Numbers of the vector that the LSTM's steps become.
+    /// Width of the pooled LSTM output.
     pub(crate) fn d_pooled(&self) -> usize {
         if self.num_layers == 0 { 0 } else { self.pooling.n_parts() * 2 * self.num_nodes }
     }

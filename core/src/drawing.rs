@@ -4,7 +4,8 @@
 
 use crate::error::Error;
 
-/// No screen or tablet has coordinates beyond this; f32 still tells whole pixels apart there.
+/// No screen or tablet has coordinates beyond this; f32 still represents whole pixels exactly
+/// there.
 const LARGEST_COORDINATE: f32 = 1e7;
 
 /// Strokes of points `[x, y]`: at least one stroke, at least one point in each, all coordinates finite and at most
@@ -23,7 +24,8 @@ impl Drawing {
     ///
     /// # Errors
     ///
-    /// [`Error::EmptyDrawing`], [`Error::EmptyStroke`] or [`Error::InvalidCoordinate`], for the first that is wrong.
+    /// [`Error::EmptyDrawing`], [`Error::EmptyStroke`] or [`Error::InvalidCoordinate`], for the
+    /// first violation.
     pub fn from_strokes(strokes: Vec<Vec<[f32; 2]>>) -> Result<Self, Error> {
         if strokes.is_empty() {
             return Err(Error::EmptyDrawing);
@@ -42,7 +44,7 @@ impl Drawing {
         Ok(Self { strokes, is_pen_down: false })
     }
 
-    /// Other strokes, known to be valid, with the pen as it is.
+    /// The same drawing with other strokes, known to be valid.
     pub(crate) fn with_checked_strokes(&self, strokes: Vec<Vec<[f32; 2]>>) -> Self {
         Self { strokes, is_pen_down: self.is_pen_down }
     }
@@ -52,7 +54,7 @@ impl Drawing {
         Self { is_pen_down, ..self }
     }
 
-    /// Whether the pen is still on the paper; false unless somebody said so.
+    /// Whether the pen is still on the paper; false unless set by `with_pen_down`.
     pub fn is_pen_down(&self) -> bool {
         self.is_pen_down
     }
@@ -62,7 +64,7 @@ impl Drawing {
         &self.strokes
     }
 
-    /// How many points all strokes have together.
+    /// Total number of points of all strokes.
     pub fn n_points(&self) -> usize {
         self.strokes.iter().map(Vec::len).sum()
     }
@@ -75,14 +77,15 @@ impl Drawing {
         self
     }
 
-    /// The drawing without what comes after `n_points` points, the pen as it is: not every reader takes drawings of any length.
+    /// The drawing truncated to its first `n_points` points, the pen state unchanged.
     pub fn limited_to(self, n_points: usize) -> Self {
         let is_pen_down = self.is_pen_down;
         self.first_points(n_points).with_pen_down(is_pen_down)
     }
 }
 
-/// Cuts strokes off after `n_points` points in all, at least one. Returns whether the last one that is left went on.
+/// Truncates strokes to `n_points` points in all, at least one. Returns whether the last remaining
+/// stroke was cut.
 pub fn keep_first_points(strokes: &mut Vec<Vec<[f32; 2]>>, n_points: usize) -> bool {
     let mut room = n_points.max(1);
     let mut went_on = false;

@@ -1,4 +1,4 @@
-//! Everything that can be wrong with a drawing, a batch or a model folder.
+//! Errors of drawings, batches and model folders.
 //!
 //! A message says what is wrong, where, and what was expected. Strokes and points are counted from 0, and the
 //! message says so. Whoever reads files adds the path and the line.
@@ -114,7 +114,7 @@ pub enum Error {
     )]
     MissingImages,
 
-    /// A field of the model's configuration has a value that makes no network.
+    /// A field of the model's configuration has an invalid value.
     #[error("configuration field `{field}`: {message}")]
     InvalidConfig {
         /// Name of the field.
@@ -176,7 +176,7 @@ pub enum Error {
         name: String,
     },
 
-    /// A tensor among the weights has no place in the network.
+    /// A tensor among the weights does not belong to the network.
     #[error("weights.safetensors: tensor `{name}` does not belong to the configured network")]
     UnexpectedTensor {
         /// Name of the tensor.
@@ -205,7 +205,7 @@ pub enum Error {
         expected: &'static str,
     },
 
-    /// A tensor of 8-bit numbers has no scales.
+    /// An int8 tensor has no scales.
     #[error(
         "weights.safetensors: tensor `{name}` has the type I8, but its scales `{name}.scale` are missing"
     )]
@@ -214,7 +214,7 @@ pub enum Error {
         name: String,
     },
 
-    /// A tensor that is not of 8-bit numbers, or is not there at all, has scales.
+    /// There are scales for a tensor that is not int8, or that does not exist.
     #[error(
         "weights.safetensors: `{name}.scale` are the scales of no tensor: expected `{name}` with the type I8"
     )]
@@ -223,7 +223,7 @@ pub enum Error {
         name: String,
     },
 
-    /// A scale of a tensor of 8-bit numbers is zero, negative or not finite.
+    /// A scale of an int8 tensor is zero, negative or not finite.
     #[error(
         "weights.safetensors: `{name}.scale` holds {found} for column {column} (counted from 0): expected a \
          finite number above 0"
@@ -249,7 +249,7 @@ pub enum Error {
     /// The network gives NaN or an infinity for a drawing.
     #[error("the network gives {found} for the drawing: its weights are damaged or too large")]
     NotFiniteOutput {
-        /// The first such number.
+        /// The first such value.
         found: f32,
     },
 

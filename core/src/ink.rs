@@ -1,4 +1,4 @@
-//! A drawing in, the rows that the network reads out: the only normalisation there is.
+//! A drawing in, the time steps that the network reads out: the only normalisation there is.
 //!
 //! Padding and lengths are left to [`InkBatch`](crate::InkBatch).
 
@@ -17,10 +17,11 @@ pub struct Ink {
 impl Ink {
     /// Turns a drawing into ink.
     ///
-    /// The `stroke_end` of a row is 1 where its point is the last of a stroke and 0 elsewhere, so that the first row
-    /// after a 1 is the jump of the lifted pen. With the [pen down](Drawing::is_pen_down) the last row has a 0 too: its stroke
-    /// goes on. In the [`Tutorial`](InkFormat::Tutorial) format a drawing of one point
-    /// gives no row, and a first stroke of one point leaves no `stroke_end`.
+    /// The `stroke_end` of a time step is 1 where its point is the last of a stroke and 0
+    /// elsewhere, so the first step after a 1 is the jump of the lifted pen. With the [pen
+    /// down](Drawing::is_pen_down) the last step has a 0 too: its stroke goes on. In the
+    /// [`Tutorial`](InkFormat::Tutorial) format a drawing of one point gives no time step, and a
+    /// first stroke of one point leaves no `stroke_end`.
     pub fn from_drawing(drawing: &Drawing, format: InkFormat) -> Self {
         let bounds = Bounds::of(drawing);
         match format {
@@ -38,17 +39,17 @@ impl Ink {
         self
     }
 
-    /// The numbers, `[n_rows, n_columns]` in row-major order.
+    /// The values, `[n_rows, n_columns]` in row-major order: a row for each time step.
     pub fn rows(&self) -> &[f32] {
         &self.rows
     }
 
-    /// How many rows there are. Zero is possible in the [`Tutorial`](InkFormat::Tutorial) format.
+    /// Number of time steps, T. It can be zero in the [`Tutorial`](InkFormat::Tutorial) format.
     pub fn n_rows(&self) -> usize {
         self.n_rows
     }
 
-    /// Which numbers a row has.
+    /// Which values a time step has.
     pub fn format(&self) -> InkFormat {
         self.format
     }
@@ -86,7 +87,7 @@ fn points(drawing: &Drawing) -> impl Iterator<Item = ([f32; 2], f32)> {
     })
 }
 
-/// A divisor that leaves a zero extent at zero.
+/// The extent as a divisor: 1 where it is zero.
 fn divisor(extent: f32) -> f32 {
     if extent == 0.0 { 1.0 } else { extent }
 }

@@ -1,28 +1,29 @@
-//! Matrices in float32 in, int8 with a scale for each column out, and back.
+//! Quantizes float32 matrices to int8 with a scale for each column, and dequantizes them.
 //!
-//! A column is what one output of a layer multiplies its inputs by, so its numbers are of one size.
-//! Rounding is symmetric: a weight is its whole number, -127 to 127, times the scale of its column.
+//! A column is what one output of a layer multiplies its inputs by, so its weights are of similar
+//! magnitude. Quantization is symmetric: a weight is an integer, -127 to 127, times the scale of
+//! its column.
 
-/// The largest whole number that is used; -128 is left out, so that a weight and its negative round
-/// alike.
-pub(crate) const LARGEST: f32 = 127.0;
+/// The largest integer used; -128 is left out, so that quantization is symmetric.
+pub(crate) const MAX_INT8: f32 = 127.0;
 
 /// Scales that are tried for a column, from the one that clips nothing down to three quarters of
 /// it.
 const N_SCALES: usize = 26;
 
-/// The least scale that is tried, as a share of the one that clips nothing.
+/// The smallest scale that is tried, as a fraction of the one that clips nothing.
 const LEAST_SHARE: f32 = 0.75;
 
-/// A matrix `[R, C]`, or several `[D, R, C]`, in 8 bits.
+/// A matrix `[R, C]`, or several `[D, R, C]`, in int8.
 pub(crate) struct Quantized {
-    /// As many as the matrix has numbers, in its order.
+    /// The matrix's values in its order.
     pub values: Vec<i8>,
     /// One for each column, `[C]` or `[D, C]`.
     pub scales: Vec<f32>,
 }
 
-/// The shape of the scales of a matrix: its own without its rows. Nothing for what is no matrix.
+/// The shape of the scales of a matrix: its own without the row dimension. `None` if it is not a
+/// matrix.
 pub(crate) fn scale_shape(shape: &[usize]) -> Option<Vec<usize>> {
     match *shape {
         [_, columns] => Some(vec![columns]),
@@ -31,10 +32,10 @@ pub(crate) fn scale_shape(shape: &[usize]) -> Option<Vec<usize>> {
     }
 }
 
-/// Rounds matrices of `n_rows` by `n_columns` that lie one after the other.
+/// Quantizes consecutive matrices of `n_rows` by `n_columns`.
 ///
-/// The scale of a column is the one among some that leaves the least mean squared error: to clip
-/// the few largest weights can pay, because all others are then rounded more finely.
+/// The scale of a column is the candidate with the lowest mean squared error: clipping the few
+/// largest weights can pay, because all others are then rounded more finely.
 pub(crate) fn quantize(values: &[f32], n_rows: usize, n_columns: usize) -> Quantized {
     let mut quantized = Quantized { values: vec![0; values.len()], scales: Vec::new() };
     let matrices = values.chunks_exact(n_rows * n_columns);
@@ -43,7 +44,7 @@ pub(crate) fn quantize(values: &[f32], n_rows: usize, n_columns: usize) -> Quant
             let column = || from[first..].iter().step_by(n_columns).copied();
             let scale = best_scale(column);
             for (to, value) in to[first..].iter_mut().step_by(n_columns).zip(column()) {
-                // The cast is exact: the number is whole and within ±127.
+                // The cast is exact: the value is an integer within ±127.
                 *to = rounded(value, scale) as i8;
             }
             quantized.scales.push(scale);
@@ -52,7 +53,7 @@ pub(crate) fn quantize(values: &[f32], n_rows: usize, n_columns: usize) -> Quant
     quantized
 }
 
-/// The weights that `quantized` stands for, in matrices of `n_rows` by `n_columns`.
+/// The float32 weights of `quantized` matrices of `n_rows` by `n_columns`.
 pub(crate) fn dequantize(quantized: &Quantized, n_rows: usize, n_columns: usize) -> Vec<f32> {
     let rows = quantized.values.chunks_exact(n_columns).enumerate();
     rows.flat_map(|(row, values)| {
@@ -63,13 +64,12 @@ pub(crate) fn dequantize(quantized: &Quantized, n_rows: usize, n_columns: usize)
 }
 
 fn rounded(value: f32, scale: f32) -> f32 {
-    (value / scale).round_ties_even().clamp(-LARGEST, LARGEST)
+    (value / scale).round_ties_even().clamp(-MAX_INT8, MAX_INT8)
 }
 
 fn best_scale<I: Iterator<Item = f32>>(column: impl Fn() -> I) -> f32 {
-    let widest = column().fold(0.0f32, |largest, value| largest.max(value.abs())) / LARGEST;
-    // A column of zeros has no size, and so small a one none that division could use: any scale
-    // gives zeros.
+    let widest = column().fold(0.0f32, |largest, value| largest.max(value.abs())) / MAX_INT8;
+    // For a column of zeros, or of values too small to divide by, any scale gives zeros.
     if widest < f32::MIN_POSITIVE {
         return 1.0;
     }
@@ -78,7 +78,7 @@ fn best_scale<I: Iterator<Item = f32>>(column: impl Fn() -> I) -> f32 {
     };
     (0..N_SCALES)
         .map(|i| widest * (1.0 - (1.0 - LEAST_SHARE) * i as f32 / (N_SCALES - 1) as f32))
-        // Of equal ones the first, which clips nothing.
+        // Ties go to the first, which clips nothing.
         .min_by(|&a, &b| squared_error(a).total_cmp(&squared_error(b)))
         .unwrap_or(widest)
 }

@@ -4,11 +4,11 @@
 //! ndjson line | pen strokes -> Drawing -> Ink [n, C] -> InkBatch [B, T, C] + lengths -> Model -> logits [B, K] -> Prediction
 //! ```
 //!
-//! In: bytes and strokes. Out: predictions. There is no input or output here, no clock and no choice of a
-//! backend: trainer, browser and tests bring their own.
+//! In: bytes and strokes. Out: predictions. There is no input or output here, no clock and no
+//! choice of a backend: trainer, browser and tests choose their own.
 
 #![deny(missing_docs)]
-// Arithmetic in bf16, which a browser does not have.
+// bf16 arithmetic, which browsers do not have.
 #![cfg_attr(target_family = "wasm", allow(unreachable_patterns, unreachable_code))]
 
 mod batch;

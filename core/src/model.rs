@@ -1,9 +1,9 @@
 //! The recurrent network of the TensorFlow tutorial "Recurrent Neural Networks for Drawing
-//! Classification" (`train_model.py`), and the refinements of it that recognise better.
+//! Classification" (`train_model.py`), and refinements of it that are more accurate.
 //!
 //! In: an [`InkBatch`]. Out: logits `[B, K]`. In shape comments B is the number of drawings, T the
-//! steps (fewer after a strided convolution), C channels, H the width of an LSTM direction, S the
-//! pixels along a side of an image, K the classes.
+//! time steps (fewer after a strided convolution), C channels, H the width of an LSTM direction, S
+//! the pixels along a side of an image, K the classes.
 
 use crate::config::IMAGE_POOLING;
 use crate::ops::{self, Dropout, IMAGE_KERNEL, Lengths, ModelBackend};
@@ -13,13 +13,12 @@ use burn::nn::{BatchNorm, BatchNormConfig};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, activation};
 
-/// How much the statistics of a batch count in those that batch normalisation keeps: TensorFlow's
-/// before the convolutions along a drawing, PyTorch's in the image branch, whose statistics are of
-/// many more values.
+/// Momentum of batch normalisation's running statistics: TensorFlow's default before the 1-d
+/// convolutions, PyTorch's in the image branch, whose batch statistics are over many more values.
 const TENSORFLOW_MOMENTUM: f64 = 0.01;
 const IMAGE_MOMENTUM: f64 = 0.1;
 
-/// What batch normalisation adds to the variance: TensorFlow's.
+/// Epsilon of batch normalisation: TensorFlow's default.
 pub const BATCH_NORM_EPSILON: f64 = 1e-3;
 
 impl ModelConfig {
@@ -34,20 +33,21 @@ impl ModelConfig {
         }
     }
 
-    /// Makes the network with fresh weights: Glorot uniform, zero bias, forget bias by
+    /// Initialises the network: Glorot uniform weights, zero biases, the forget bias by
     /// [`CellType`].
     ///
     /// # Errors
     /// Those of [`validate`](Self::validate).
     pub fn init<B: Backend>(&self, device: &B::Device) -> Result<Model<B>, Error> {
         let model = self.blank(device)?;
-        // Burn would draw them when they are first used, and for each copy of the network anew.
+        // Burn would initialise them lazily on first use, and differently for each copy of the
+        // network.
         model.visit(&mut InitParams);
         Ok(model)
     }
 
-    /// Makes the network whose weights are drawn when they are first used, which for one that is
-    /// read from a file is never.
+    /// The network with lazily initialised weights: for one whose weights are read from a file they
+    /// are never drawn.
     pub(crate) fn blank<B: Backend>(&self, device: &B::Device) -> Result<Model<B>, Error> {
         self.validate()?;
         let mut channels = self.ink.n_columns();
@@ -67,8 +67,8 @@ impl ModelConfig {
         let lstms = (0..self.num_layers)
             .map(|layer| {
                 let d_input = if layer == 0 { channels } else { 2 * h };
-                // TensorFlow draws input and recurrent weights of a direction as one kernel [I + H,
-                // 4H].
+                // TensorFlow initialises input and recurrent weights of a direction as one kernel
+                // [I + H, 4H].
                 let initializer = glorot(d_input + h, 4 * h);
                 Lstm {
                     input: initializer.init([d_input, 8 * h], device),
@@ -102,7 +102,7 @@ impl ModelConfig {
         })
     }
 
-    /// The LSTM's first bias, `[2 * 4H]`. TensorFlow adds 1 to the forget gate at use; it is kept
+    /// The LSTM's initial bias, `[2 * 4H]`. TensorFlow adds 1 to the forget gate at use; it is kept
     /// in the bias here.
     fn forget_bias<B: Backend>(&self, device: &B::Device) -> Param<Tensor<B, 1>> {
         let h = self.num_nodes;
@@ -115,7 +115,7 @@ impl ModelConfig {
     }
 }
 
-/// Makes each parameter draw its first values now.
+/// Forces each lazy parameter to be initialised now.
 struct InitParams;
 
 impl<B: Backend> ModuleVisitor<B> for InitParams {
@@ -124,27 +124,27 @@ impl<B: Backend> ModuleVisitor<B> for InitParams {
     }
 }
 
-/// Batch normalisation of so many channels; the statistics of a batch count by `momentum` in those
-/// that are kept.
+/// Batch normalisation of `channels` channels; `momentum` is the weight of a batch in the running
+/// statistics.
 fn batch_norm<B: Backend>(channels: usize, momentum: f64, device: &B::Device) -> BatchNorm<B> {
     BatchNormConfig::new(channels).with_epsilon(BATCH_NORM_EPSILON).with_momentum(momentum).init(device)
 }
 
-/// Glorot's uniform initialiser for these numbers of inputs and outputs.
+/// The Glorot uniform initialiser.
 fn glorot(fan_in: usize, fan_out: usize) -> Initializer {
     let limit = (6.0 / (fan_in + fan_out) as f64).sqrt();
     Initializer::Uniform { min: -limit, max: limit }
 }
 
 /// The uniform initialiser with a variance of a third of `1 / fan_in` (LeCun et al., "Efficient
-/// BackProp", 1998, and PyTorch's default of convolutions). What is normalised afterwards learns
-/// the faster, the smaller its weights begin.
+/// BackProp", 1998, and PyTorch's default of convolutions). Weights followed by normalisation learn
+/// faster when they start small.
 fn small(fan_in: usize) -> Initializer {
     let limit = 1.0 / (fan_in as f64).sqrt();
     Initializer::Uniform { min: -limit, max: limit }
 }
 
-/// A convolution along the drawing.
+/// A 1-d convolution over time.
 #[derive(Module, Debug)]
 struct Conv<B: Backend> {
     norm: Option<BatchNorm<B>>,
@@ -178,13 +178,13 @@ struct ImageConv<B: Backend> {
 }
 
 impl<B: ModelBackend> ImageConv<B> {
-    /// Convolution, normalisation and rectification of `x` `[B, S * S, C]`: by the statistics of
-    /// the batch, which are noted, in training, and else by those that were.
+    /// Convolution, batch normalisation and ReLU of `x` `[B, S * S, C]`: with the statistics of the
+    /// batch in training, which update the running ones, and with the running statistics otherwise.
     fn forward(&self, x: Tensor<B, 3>, is_training: bool) -> Tensor<B, 3> {
         let Self { norm, weight, bias, stride } = self;
         let (gamma, beta) = (norm.gamma.val(), norm.beta.val());
         if !is_training {
-            // Nothing but another factor for each column, and another bias.
+            // Folded into the weights: a factor for each column, and another bias.
             let factors = gamma / (norm.running_var.value() + norm.epsilon).sqrt();
             let bias = (bias.val() - norm.running_mean.value()) * factors.clone() + beta;
             let weight = weight.val() * factors.unsqueeze();
@@ -222,14 +222,14 @@ pub struct Model<B: Backend> {
 }
 
 impl<B: Backend> Model<B> {
-    /// The configuration that the network was made by.
+    /// The network's configuration.
     pub fn config(&self) -> &ModelConfig {
         &self.config
     }
 
-    /// This network with the branches of others in place of its own; what they have besides is left
-    /// out. If they know the `same_classes`, its last layer gives the mean of their logits, and zero
-    /// for a branch that none of them has; otherwise it stays.
+    /// This network with its branches replaced by those of `others`; their further branches are
+    /// ignored. If they know the `same_classes`, its last layer gives the mean of their logits, and
+    /// zero for a branch that none of them has; otherwise it stays.
     ///
     /// # Errors
     /// When another network has no branch of this one, or one with other layers (see
@@ -329,7 +329,7 @@ impl<B: ModelBackend> Model<B> {
         Ok(embedding.matmul(self.dense.weight.val()) + self.dense.bias.val().unsqueeze()) // [B, K]
     }
 
-    /// Everything before the last layer: one vector a drawing, `[B, E]`.
+    /// Everything before the last layer: one vector per drawing, `[B, E]`.
     fn embed(&self, batch: &InkBatch<B>, seed: Option<u64>) -> Result<Tensor<B, 2>, Error> {
         if self.image_convs.is_empty() {
             return self.pooled(batch, seed); // [B, 2H] or [B, 4H]
@@ -346,15 +346,14 @@ impl<B: ModelBackend> Model<B> {
         }
     }
 
-    /// The branch that reads strokes: one vector a drawing, `[B, 2H]` or with [`Pooling::MeanMax`]
-    /// `[B, 4H]`.
+    /// The stroke branch: one vector per drawing, `[B, 2H]` or with [`Pooling::MeanMax`] `[B, 4H]`.
     fn pooled(&self, batch: &InkBatch<B>, seed: Option<u64>) -> Result<Tensor<B, 2>, Error> {
         if batch.format() != self.config.ink {
             return Err(Error::WrongInkFormat { found: batch.format(), expected: self.config.ink });
         }
         let mut x = batch.rows(); // [B, T, C]
         let mut lengths = batch.lengths().clone();
-        // What the layers take for a drawing's length: for the cuDNN cell all of its padded rows.
+        // The lengths that the layers see: for the cuDNN cell all padded time steps.
         let mut seen = match self.config.cell_type {
             CellType::Lstm => lengths.clone(),
             CellType::CudnnLstm => Lengths::new(vec![x.dims()[1]; x.dims()[0]]),
@@ -381,13 +380,12 @@ impl<B: ModelBackend> Model<B> {
         Ok(ops::pool(x, self.config.pooling, &lengths)) // [B, 2H] or [B, 4H]
     }
 
-    /// Dropout of `x` `[B, T, C]` before or after a layer, in training alone: where there is a
-    /// seed.
+    /// Dropout of `x` `[B, T, C]` before or after a layer, in training only: where there is a seed.
     fn drop(&self, x: Tensor<B, 3>, seed: Option<u64>, layer: usize) -> Tensor<B, 3> {
         let config = &self.config;
         match seed {
             Some(seed) if config.dropout > 0.0 => {
-                // Each layer chooses for itself (the factor is that of SplitMix64).
+                // Each layer has its own seed (the factor is that of SplitMix64).
                 let seed = (seed ^ layer as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
                 let same_at_every_step = config.variational_dropout;
                 ops::dropout(x, Dropout { probability: config.dropout, seed, same_at_every_step })

@@ -14,7 +14,8 @@ const PIXELS_PER_UNIT: f32 = 127.5 * IMAGE_SIDE as f32 / 304.0;
 /// Half of the width of the pen, in pixels: 8 of the same 304 units.
 const PEN_RADIUS: f32 = 8.0 * IMAGE_SIDE as f32 / 304.0;
 
-/// From this distance of its centre on, in pixels, a pixel has nothing of a line; one pixel nearer it is all ink.
+/// A pixel whose centre is at least this far from a line, in pixels, is paper; one pixel nearer it
+/// is all ink.
 const REACH: f32 = PEN_RADIUS + 0.5;
 
 /// The image of an ink in [`InkFormat::Absolute`], `[IMAGE_SIDE, IMAGE_SIDE]` from the top left, 0 for paper and 1 for ink.

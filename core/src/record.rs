@@ -24,26 +24,28 @@ pub struct Record {
     pub timestamp: Option<String>,
     /// Whether the game recognised it.
     pub recognized: Option<bool>,
-    /// Probabilities by category from another classifier, where the file carries them. They need not sum to 1.
+    /// Probabilities by category from another classifier, where the file carries them. They need
+    /// not add up to 1.
     pub soft: Option<BTreeMap<String, f32>>,
 }
 
 impl Record {
-    /// Reads one ndjson line in the simplified form (`[[x...], [y...]]` a stroke) or the raw one
-    /// (`[[x...], [y...], [t...]]`).
+    /// Reads one ndjson line in the simplified format (`[[x...], [y...]]` per stroke) or the raw
+    /// one (`[[x...], [y...], [t...]]`).
     ///
     /// Coordinates may be integers or decimals. Times and unknown fields are ignored; `key_id` and `timestamp` may be
     /// text or numbers.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidJson`] with the position in the line, [`Error::EmptyWord`], [`Error::WrongChannels`],
-    /// [`Error::UnequalChannels`], [`Error::InvalidSoft`], and everything that [`Drawing::from_strokes`] refuses.
+    /// [`Error::InvalidJson`] with the position in the line, [`Error::EmptyWord`],
+    /// [`Error::WrongChannels`], [`Error::UnequalChannels`], [`Error::InvalidSoft`], and the errors
+    /// of [`Drawing::from_strokes`].
     pub fn parse(line: &str) -> Result<Self, Error> {
-        // Editors on some systems begin a file with a byte order mark, which JSON does not know.
+        // Some editors begin a file with a byte order mark, which is not valid JSON.
         let json = line.strip_prefix('\u{feff}').unwrap_or(line);
         let n_skipped = line.len() - json.trim_start().len();
-        // Checked here, because a reader of records would also take the list of their values.
+        // Checked here, because serde would also accept an array of the fields' values.
         if !line[n_skipped..].starts_with('{') {
             let message = "expected `{`, the beginning of a record".to_owned();
             return Err(Error::InvalidJson { column: n_skipped + 1, message });
@@ -83,7 +85,8 @@ impl Record {
     }
 }
 
-/// Gives the reader's message without its own "at line 1 column 5", which becomes a position in the caller's line.
+/// The parser's message without its "at line 1 column 5", which becomes a position in the caller's
+/// line.
 fn invalid_json(error: &serde_json::Error, json: &str, n_skipped: usize) -> Error {
     let text = error.to_string();
     let position = format!(" at line {} column {}", error.line(), error.column());
@@ -93,8 +96,9 @@ fn invalid_json(error: &serde_json::Error, json: &str, n_skipped: usize) -> Erro
     Error::InvalidJson { column: n_skipped + n_bytes_before + error.column(), message }
 }
 
-/// A line as it is written, with only its types checked. Numbers are read in double precision: whether one that is too large for f32
-/// becomes infinite or an error of the reader would depend on how serde_json was built.
+/// A line as it is written, with only its types checked. Numbers are read in double precision:
+/// whether one that is too large for f32 becomes infinite or a parse error would depend on
+/// serde_json's features.
 #[derive(Deserialize)]
 struct Fields {
     word: String,
@@ -230,7 +234,8 @@ impl<'de> Visitor<'de> for XChannel<'_> {
     }
 }
 
-/// Gives the points their y and returns how many y there are, which may be more or less than there are points.
+/// Sets the y of each point and returns the number of y values, which may differ from the number of
+/// points.
 struct YChannel<'a>(&'a mut [[f32; 2]]);
 
 impl<'de> DeserializeSeed<'de> for YChannel<'_> {

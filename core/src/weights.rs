@@ -1,7 +1,7 @@
-//! A network's weights as safetensors bytes, and back.
+//! Reads and writes a network's weights as safetensors bytes.
 //!
 //! Tensors are named by their path in [`Model`], `lstms.0.recurrent` for one. Written as float32,
-//! float16 or 8-bit int8 with scales, read into float32.
+//! float16, or int8 with scales; read into float32.
 
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
@@ -15,24 +15,24 @@ use safetensors::{Dtype, SafeTensorError, SafeTensors};
 use crate::int8::{self, Quantized};
 use crate::{Error, Model};
 
-/// How numbers are stored.
+/// The number type in which weights are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WeightType {
-    /// Four bytes a number, exact.
+    /// float32, exact.
     F32,
-    /// Two bytes a number, rounded to 11 significant bits.
+    /// float16, rounded to 11 significant bits.
     F16,
-    /// One byte a number of a matrix, and a float32 scale for each of its columns; biases and the
-    /// like are float32.
+    /// int8 for matrices, with a float32 scale for each column; biases and other vectors are
+    /// float32.
     Int8,
 }
 
-/// A tensor of a network in the machine's memory.
+/// A tensor of a network in host memory.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NamedTensor {
     /// Its shape.
     pub shape: Vec<usize>,
-    /// Its numbers, row-major.
+    /// Its values, row-major.
     pub values: Vec<f32>,
 }
 
@@ -46,8 +46,7 @@ pub fn tensors<B: Backend>(model: &Model<B>) -> BTreeMap<String, NamedTensor> {
 /// Writes a network's weights as safetensors.
 ///
 /// With [`WeightType::Int8`] a matrix `NAME` `[R, C]` is of type I8, and `NAME.scale` `[C]` of type
-/// F32 holds what the numbers of each column are multiplied by; matrices `[D, R, C]` have scales
-/// `[D, C]`.
+/// F32 holds the scale of each column; matrices `[D, R, C]` have scales `[D, C]`.
 ///
 /// # Errors
 /// When a weight is not finite (or not in float16).
@@ -67,7 +66,7 @@ pub fn save<B: Backend>(model: &Model<B>, weight_type: WeightType) -> Result<Vec
     safetensors::serialize(views, None).map_err(invalid)
 }
 
-/// A tensor as it lies in the file.
+/// A tensor as it is stored in the file.
 struct Stored {
     name: String,
     dtype: Dtype,
@@ -124,8 +123,8 @@ fn scale_name(name: &str) -> String {
 ///
 /// # Errors
 /// When the bytes are not safetensors or end early; when a tensor is missing, superfluous, of
-/// another shape or number type, or not finite; when a variance is negative; when the scales of
-/// 8-bit numbers are missing, not above 0, or of no such tensor.
+/// another shape or number type, or not finite; when a variance is negative; when the scales of an
+/// int8 tensor are missing or not above 0, or belong to no int8 tensor.
 pub fn load<B: Backend>(model: Model<B>, bytes: &[u8], device: &B::Device) -> Result<Model<B>, Error> {
     let reader = Reader::open(bytes)?;
     let mut loader =
@@ -137,12 +136,12 @@ pub fn load<B: Backend>(model: Model<B>, bytes: &[u8], device: &B::Device) -> Re
     }
 }
 
-/// The network with the weights that 8 bits can hold: each matrix rounded as [`WeightType::Int8`]
-/// stores it, but with the scale of a column such that nothing is clipped. What is rounded once
-/// stays as it is when it is stored so.
+/// The network with its weights fake-quantized to int8: each matrix is rounded as
+/// [`WeightType::Int8`] stores it, but with column scales that clip nothing. Weights that were
+/// rounded once are stored without further loss.
 ///
 /// The parameters keep their identities, so that the gradients of the rounded network can be
-/// applied to the one it came from ("straight-through": Bengio et al., "Estimating or Propagating
+/// applied to the original ("straight-through estimator": Bengio et al., "Estimating or Propagating
 /// Gradients Through Stochastic Neurons", 2013).
 pub fn rounded<B: Backend>(model: Model<B>) -> Model<B> {
     model.map(&mut Rounder)
@@ -159,13 +158,13 @@ impl<B: Backend> ModuleMapper<B> for Rounder {
             let requires_grad = weights.is_require_grad();
             let weights = weights.detach();
             let widest = weights.clone().abs().max_dim(D - 2);
-            let scales = (widest / int8::LARGEST).clamp_min(f32::MIN_POSITIVE);
+            let scales = (widest / int8::MAX_INT8).clamp_min(f32::MIN_POSITIVE);
             ((weights / scales.clone()).round() * scales).detach().set_require_grad(requires_grad)
         })
     }
 }
 
-/// How the numbers of a file are stored.
+/// The number type of a file's weights.
 ///
 /// # Errors
 /// When the bytes are not safetensors or end early.
@@ -179,7 +178,7 @@ pub fn weight_type(bytes: &[u8]) -> Result<WeightType, Error> {
     })
 }
 
-/// Whether the matrices of a file are in 8 bits.
+/// Whether the matrices of a file are int8.
 ///
 /// # Errors
 /// As [`weight_type`].
@@ -204,7 +203,7 @@ impl<'a> Reader<'a> {
         let view = self.take(name, shape)?;
         if !(view.dtype() == Dtype::I8 && int8::scale_shape(shape).is_some()) {
             let values = values(name, &view)?;
-            // Of which the root is taken.
+            // The square root of a variance is taken.
             let negative = values.iter().find(|&&value| value < 0.0 && name.ends_with(VARIANCE));
             return match negative {
                 Some(&found) => Err(Error::NegativeVariance { name: name.to_owned(), found }),
@@ -216,8 +215,8 @@ impl<'a> Reader<'a> {
         Ok(int8::dequantize(&quantized, n_rows, n_columns))
     }
 
-    /// The matrix (or matrices, one after the other) of that name in 8 bits, rounded where it is
-    /// not.
+    /// The matrix (or consecutive matrices) of that name in int8, quantized if it is stored as
+    /// floats.
     pub(crate) fn quantized(&mut self, name: &str, shape: &[usize]) -> Result<Quantized, Error> {
         let view = self.take(name, shape)?;
         if view.dtype() == Dtype::I8 {
@@ -247,7 +246,7 @@ impl<'a> Reader<'a> {
         Ok(view)
     }
 
-    /// 8-bit numbers with their scales.
+    /// int8 values with their scales.
     fn scaled(&mut self, name: &str, view: &TensorView<'_>, shape: &[usize]) -> Result<Quantized, Error> {
         let scale_name = scale_name(name);
         let scales = self.stored.remove(&scale_name);
@@ -264,8 +263,8 @@ impl<'a> Reader<'a> {
         if let Some(column) = scales.iter().position(|scale| !(scale.is_finite() && *scale > 0.0)) {
             return Err(Error::InvalidScale { name: name.to_owned(), column, found: scales[column] });
         }
-        // A scale near the largest float32 is finite, its products need not be.
-        if !scales.iter().all(|scale| (scale * int8::LARGEST).is_finite()) {
+        // A scale near the largest float32 is finite, but its products may not be.
+        if !scales.iter().all(|scale| (scale * int8::MAX_INT8).is_finite()) {
             return Err(Error::NotFinite { name: name.to_owned() });
         }
         let values = view.data().iter().map(|&byte| i8::from_le_bytes([byte])).collect();

@@ -162,7 +162,7 @@ fn dropout_and_its_gradient_drop_what_the_processor_drops<B: AutodiffBackend + M
     }
 }
 
-fn a_step_of_the_optimiser_agrees_with_the_processor<B: AutodiffBackend>()
+fn a_step_of_the_optimizer_agrees_with_the_processor<B: AutodiffBackend>()
 where
     B::InnerBackend: KernelBackend,
 {
@@ -261,7 +261,7 @@ macro_rules! tests_on {
                 convolution_and_its_gradients_agree_with_the_processor,
                 pooling_and_its_gradient_agree_with_the_processor,
                 dropout_and_its_gradient_drop_what_the_processor_drops,
-                a_step_of_the_optimiser_agrees_with_the_processor,
+                a_step_of_the_optimizer_agrees_with_the_processor,
                 the_loss_and_its_gradient_agree_with_the_processor,
                 networks_and_their_gradients_agree_with_the_processor,
             );

@@ -100,7 +100,7 @@ fn a_run_killed_at_random_moments_ends_with_the_weights_of_an_undisturbed_one() 
     same();
     assert_eq!(evaluations(&folder.path().join("whole")), evaluations(&out));
     assert!(!out.join("weights.safetensors.partial").exists());
-    // The optimiser's moments are those of the undisturbed run as well: so are the next steps.
+    // The optimizer's moments are those of the undisturbed run as well: so are the next steps.
     for run in ["whole", "killed"] {
         let more = flags.replace("600", "650");
         succeeds(&program(folder.path(), &format!("{more} --out {run} --resume")).output().unwrap());

@@ -128,7 +128,7 @@ fn a_run_interrupted_at_every_step_ends_as_an_undisturbed_one() {
         }
         assert!(weights(&whole) == weights(&pieces));
         assert_eq!(evaluations(&whole), evaluations(&pieces));
-        // The moments of the optimiser and the place in the data are whole as well: the next step
+        // The moments of the optimizer and the place in the data are whole as well: the next step
         // is the same.
         for out in [&whole, &pieces] {
             let mut longer = job(out, 8);
@@ -335,7 +335,7 @@ fn accumulated_batches_count_as_one_large_batch() {
 }
 
 #[test]
-fn the_optimiser_is_the_one_of_burn() {
+fn the_optimizer_is_the_one_of_burn() {
     type B = Autodiff<Flex>;
     let folder = tempfile::tempdir().unwrap();
     let Job { train, model, config, .. } = job(folder.path(), 1);
@@ -423,7 +423,7 @@ fn muon_is_the_one_of_burn_for_each_matrix() {
 }
 
 #[test]
-fn muon_learns_and_a_run_ends_with_the_optimiser_that_it_began_with() {
+fn muon_learns_and_a_run_ends_with_the_optimizer_that_it_began_with() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("run");
     let mut first = job(&out, 40);
@@ -851,7 +851,7 @@ fn a_run_that_cannot_be_resumed_says_why() {
     assert!(refusal(&resumed).contains("no checkpoint"));
     run(&job(&out, 2), false).unwrap();
     let newest = out.join("checkpoints/step-000000002");
-    // One from before there was a choice of optimisers says nothing of it, and goes on.
+    // One from before there was a choice of optimizers says nothing of it, and goes on.
     let mut state: Value =
         serde_json::from_slice(&std::fs::read(newest.join("state.json")).unwrap()).unwrap();
     let options = state["train"].as_object_mut().unwrap();

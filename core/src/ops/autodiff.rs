@@ -15,7 +15,7 @@ use super::{
     Normalized,
 };
 
-/// The backward step of an LSTM layer; parents: x, input weights, recurrent weights, bias.
+/// The backward pass of an LSTM layer; parents: x, input weights, recurrent weights, bias.
 #[derive(Debug)]
 struct LstmStep;
 
@@ -39,7 +39,7 @@ impl<B: KernelBackend> Backward<B, 4> for LstmStep {
     }
 }
 
-/// The backward step of a convolution; parents: x, weight, bias.
+/// The backward pass of a convolution; parents: x, weight, bias.
 #[derive(Debug)]
 struct ConvStep;
 
@@ -57,7 +57,7 @@ impl<B: KernelBackend> Backward<B, 3> for ConvStep {
     fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
         let d_output = grads.consume::<B>(&ops.node);
         let ConvState { x, weights, stride, lengths } = ops.state;
-        // The rows of a drawing, which the first convolution reads, have no use for a gradient.
+        // The input of the first convolution needs no gradient.
         let wants_d_x = ops.parents[0].is_some();
         let (d_x, d_weights) = B::conv_backward(d_output, x, weights, stride, &lengths, wants_d_x);
         register::<B, 3>(
@@ -68,7 +68,7 @@ impl<B: KernelBackend> Backward<B, 3> for ConvStep {
     }
 }
 
-/// Hands each parent that wants one its gradient.
+/// Registers the gradient of each parent that requires one.
 fn register<B: Backend, const N: usize>(
     parents: [Option<NodeId>; N],
     gradients: [Option<Float<B>>; N],
@@ -81,7 +81,7 @@ fn register<B: Backend, const N: usize>(
     }
 }
 
-/// The backward step of a convolution of images; parents: x, weight, bias.
+/// The backward pass of a 2-d convolution; parents: x, weight, bias.
 #[derive(Debug)]
 struct ImageConvStep;
 
@@ -98,7 +98,7 @@ impl<B: KernelBackend> Backward<B, 3> for ImageConvStep {
     fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
         let d_output = grads.consume::<B>(&ops.node);
         let ImageConvState { x, weights, stride } = ops.state;
-        // The pixels of a drawing have no use for a gradient.
+        // The input image needs no gradient.
         let wants_d_x = ops.parents[0].is_some();
         let (d_x, d_weights) = B::image_conv_backward(d_output, x, weights, stride, wants_d_x);
         register::<B, 3>(
@@ -109,7 +109,7 @@ impl<B: KernelBackend> Backward<B, 3> for ImageConvStep {
     }
 }
 
-/// The backward step of batch normalisation and rectification; parents: x, gamma, beta.
+/// The backward pass of batch normalisation and ReLU; parents: x, gamma, beta.
 #[derive(Debug)]
 struct NormStep;
 
@@ -133,7 +133,7 @@ impl<B: KernelBackend> Backward<B, 3> for NormStep {
     }
 }
 
-/// The backward step of pooling; parent: x.
+/// The backward pass of pooling; parent: x.
 #[derive(Debug)]
 struct PoolStep;
 
@@ -156,7 +156,7 @@ impl<B: KernelBackend> Backward<B, 1> for PoolStep {
     }
 }
 
-/// The backward step of dropout.
+/// The backward pass of dropout.
 #[derive(Debug)]
 struct DropoutStep;
 
@@ -171,7 +171,7 @@ impl<B: KernelBackend> Backward<B, 1> for DropoutStep {
     }
 }
 
-/// The backward step of the loss; parent: logits. Its state is their gradient.
+/// The backward pass of the loss; parent: logits. Its state is their gradient.
 #[derive(Debug)]
 struct LossStep;
 

@@ -1,4 +1,4 @@
-//! Which backend uses which form of the operations.
+//! Which backend uses which implementation of the operations.
 //!
 //! The backends are named here and nowhere else in this crate: Rust lets a trait of ours be
 //! implemented for them only here. The backends of burn-cubecl (burn-cuda, burn-wgpu) have one
@@ -18,9 +18,9 @@ mod on_host {
         Normalized,
     };
 
-    /// A backend whose tensors lie in the machine's memory.
+    /// A backend whose tensors are in host memory.
     pub(super) trait HostBackend: Backend {
-        /// The values of a tensor, row-major; copies only what is not stored so already.
+        /// The values of a tensor, row-major; copies only if they are not contiguous.
         fn values(tensor: &Float<Self>) -> Cow<'_, [f32]>;
 
         /// A tensor of these values.
@@ -310,7 +310,7 @@ mod on_host {
 
         fn scale_on_host(x: Float<Self>, factor: Float<Self>) -> Float<Self> {
             let factor = Self::values(&factor)[0];
-            // Without clipping it is 1, and nothing is to be done.
+            // Without clipping the factor is 1, and there is nothing to do.
             if factor == 1.0 { x } else { Self::float_mul_scalar(x, factor.into()) }
         }
 

@@ -1,10 +1,10 @@
 //! The network's operations over batches of drawings of different lengths: the 1-d convolution, the
-//! bidirectional LSTM layer, the convolution of images, pooling, dropout and the loss, each ONE
-//! operation with its own gradient; and the optimiser's arithmetic.
+//! bidirectional LSTM layer, the convolution of images, pooling, dropout and the loss, each one
+//! operation with its own backward pass; and the optimizer step.
 //!
 //! In: padded batches `[B, T, C]` with [`Lengths`]. Out: padded batches, zero past each drawing's
-//! length. [`KernelBackend`] is what a backend gives: its defaults are the plain form in tensor
-//! operations ([`plain`]), which every backend has; backends whose tensors lie in the machine's
+//! length. [`KernelBackend`] is what a backend provides: its defaults are the reference
+//! implementation in tensor operations ([`plain`]), which works on every backend; backends in host
 //! memory use [`host`]. [`ModelBackend`] is what the model asks for: a kernel backend, or
 //! `Autodiff` of one.
 
@@ -28,10 +28,10 @@ pub use precision::{Precision, PrecisionAlreadySet};
 /// A backend's float tensor of any rank.
 pub type Float<B> = burn::tensor::ops::FloatTensor<B>;
 
-/// Number of rows of each drawing in a batch.
+/// Number of time steps of each drawing in a batch.
 ///
-/// They live with the program, not on the device, because every form needs them to plan its work; a
-/// device kernel uploads these few integers.
+/// They are kept in host memory, because every implementation needs them to plan its work; a device
+/// kernel uploads these few integers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lengths(Arc<[usize]>);
 
@@ -51,7 +51,7 @@ impl Lengths {
         Self(self.0.iter().map(|length| length.div_ceil(stride)).collect())
     }
 
-    /// One everywhere a drawing has a row, zero in the padding: `[B, T, 1]`.
+    /// The mask: one for valid time steps, zero in the padding: `[B, T, 1]`.
     pub fn mask<B: Backend>(&self, n_steps: usize, device: &B::Device) -> Tensor<B, 3> {
         let mut mask = vec![0.0f32; self.0.len() * n_steps];
         for (row, &length) in mask.chunks_exact_mut(n_steps.max(1)).zip(self.0.iter()) {
@@ -61,9 +61,8 @@ impl Lengths {
     }
 }
 
-/// A tensor of these values, row-major, brought to the device in one piece: a GPU's memory has the
-/// rows of a matrix at a distance from each other, and a copy for each row of a batch takes longer
-/// than a step of training.
+/// A tensor of these values, row-major, transferred to the device in one piece: GPU memory pads the
+/// rows of a matrix, and a copy for each row of a batch takes longer than a training step.
 ///
 /// # Panics
 /// Unless there are as many values as the shape has.
@@ -82,15 +81,15 @@ pub fn from_values<B: Backend, const D: usize>(
 /// The gates are ordered input, forget, candidate, output; direction 0 runs forward.
 #[derive(Clone, Debug)]
 pub struct LstmWeights<T> {
-    /// From an input row to the gates of every direction: `[I, D * 4H]`.
+    /// From an input time step to the gates of every direction: `[I, D * 4H]`.
     pub input: T,
-    /// From a direction's output before to its gates: `[D, H, 4H]`.
+    /// From a direction's previous output to its gates: `[D, H, 4H]`.
     pub recurrent: T,
     /// Added to the gates: `[D * 4H]`.
     pub bias: T,
 }
 
-/// What a forward pass keeps for its backward pass. The shapes are the backend's own affair.
+/// What a forward pass saves for its backward pass. The shapes are up to the backend.
 #[derive(Clone, Debug)]
 pub struct LstmSaved<T> {
     /// `[B, T, D * H]`.
@@ -110,7 +109,7 @@ pub struct ConvWeights<T> {
     pub bias: T,
 }
 
-/// What batch normalisation gives.
+/// The result of batch normalisation.
 #[derive(Clone, Debug)]
 pub struct Normalized<T> {
     /// In the shape of its input.
@@ -121,30 +120,28 @@ pub struct Normalized<T> {
     pub variance: T,
 }
 
-/// Pixels along a side of the windows of an image convolution.
+/// Kernel size of the 2-d convolution.
 pub const IMAGE_KERNEL: usize = 3;
 
-/// The mean cross-entropy of a batch and what else its rows tell.
+/// The mean cross-entropy of a batch, its gradient and the number of correct predictions.
 #[derive(Clone, Debug)]
 pub struct CrossEntropy<T> {
     /// Mean over the drawings, `[1]`.
     pub loss: T,
     /// Its gradient, `[B, K]`.
     pub d_logits: T,
-    /// Drawings whose likeliest class was the right one, `[1]`.
+    /// Number of correct top-1 predictions, `[1]`.
     pub n_correct: T,
 }
 
-/// Which values dropout sets to zero. The same choice gives the same values, in the forward and in
-/// the backward pass.
+/// Which elements dropout sets to zero: the same in the forward and in the backward pass.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Dropout {
-    /// Share of the values that are dropped, 0 or more and less than 1; the others are scaled up to
-    /// make up for them.
+    /// The dropout rate, 0 or more and less than 1; the kept values are scaled up to compensate.
     pub probability: f64,
-    /// The choice follows from it.
+    /// Determines which elements are dropped.
     pub seed: u64,
-    /// Drop a channel of a drawing at every step or at none (Gal and Ghahramani, 2016).
+    /// Use one mask for all time steps of a drawing (Gal and Ghahramani, 2016).
     pub same_at_every_step: bool,
 }
 
@@ -159,12 +156,12 @@ impl Dropout {
         (1.0 / (1.0 - self.probability)) as f32
     }
 
-    /// The choice for a place: that of the value in `[B, T, C]`, or with `same_at_every_step` in
-    /// `[B, C]`. Every bit depends on every bit of the place and the seed (the constants are those
-    /// of Wellons' lowbias32).
+    /// The hash of an element index: in `[B, T, C]`, or with `same_at_every_step` in `[B, C]`.
+    /// Every bit depends on every bit of the index and the seed (the constants are those of
+    /// Wellons' lowbias32).
     #[inline(always)]
-    pub(crate) fn hash(self, place: u32) -> u32 {
-        let mut x = place ^ self.seed as u32;
+    pub(crate) fn hash(self, index: u32) -> u32 {
+        let mut x = index ^ self.seed as u32;
         x = (x ^ (x >> 16)).wrapping_mul(0x7feb_352d);
         x = (x ^ (x >> 15)).wrapping_add((self.seed >> 32) as u32).wrapping_mul(0x846c_a68b);
         x ^ (x >> 16)
@@ -177,37 +174,37 @@ impl Dropout {
 pub struct AdamStep {
     /// The learning rate.
     pub learning_rate: f64,
-    /// Weight of the past in the mean of the gradients.
+    /// Decay of the first moment.
     pub beta_1: f32,
-    /// Weight of the past in the mean of their squares.
+    /// Decay of the second moment.
     pub beta_2: f32,
-    /// Added to the root, so that nothing is divided by zero.
+    /// Added to the square root, against division by zero.
     pub epsilon: f32,
-    /// Share of a parameter that is taken off in a step, times the learning rate.
+    /// Decoupled weight decay, scaled by the learning rate.
     pub weight_decay: f32,
-    /// Number of the step, the first of which is 1.
+    /// Number of the step, starting at 1.
     pub time: i32,
 }
 
 impl AdamStep {
-    /// What a parameter is multiplied by: weight decay takes the rest.
+    /// The factor of a parameter under weight decay.
     pub(crate) fn kept(&self) -> f32 {
         (1.0 - self.learning_rate * f64::from(self.weight_decay)) as f32
     }
 
-    /// The learning rate with the correction of the mean of the gradients, which began at zero.
+    /// The learning rate with the bias correction of the first moment.
     pub(crate) fn rate(&self) -> f32 {
         self.learning_rate as f32 / (1.0 - self.beta_1.powi(self.time))
     }
 
-    /// The correction of the mean of their squares.
+    /// The bias correction of the second moment.
     pub(crate) fn correction(&self) -> f32 {
         1.0 / (1.0 - self.beta_2.powi(self.time))
     }
 }
 
-/// What a backend gives: forward and backward of the operations and the optimiser's step, without a
-/// gradient graph.
+/// What a backend provides: forward and backward passes of the operations and the optimizer step,
+/// without autodiff.
 ///
 /// The defaults are built of tensor operations and fit any backend; a backend with kernels of its
 /// own overrides them.
@@ -233,10 +230,9 @@ pub trait KernelBackend: Backend {
         plain::lstm_backward::<Self>(d_output, x, weights, lengths, saved)
     }
 
-    /// Convolves `x` `[B, T, C]`: row `t` of the output `[B, ceil(T / stride), N]` sees the K rows
-    /// around row
-    /// `t * stride`, of which `(K - 1) / 2` lie before it; rows outside a drawing count as zero, whatever they
-    /// hold, and the output past its length is zero.
+    /// Convolves `x` `[B, T, C]`: step `t` of the output `[B, ceil(T / stride), N]` sees the K time
+    /// steps around step `t * stride`, of which `(K - 1) / 2` come before it; steps outside a
+    /// drawing count as zero, whatever they hold, and the output past its length is zero.
     fn conv_forward(
         x: Float<Self>,
         weights: ConvWeights<Float<Self>>,
@@ -278,8 +274,7 @@ pub trait KernelBackend: Backend {
     }
 
     /// Normalises each channel of `x` `[B, P, C]` by its mean and variance over the batch, scales
-    /// and shifts it by `gamma` and `beta`
-    /// `[C]`, and sets what is below zero to zero.
+    /// and shifts it by `gamma` and `beta` `[C]`, and applies ReLU.
     fn norm_relu_forward(
         x: Float<Self>,
         gamma: Float<Self>,
@@ -302,8 +297,8 @@ pub trait KernelBackend: Backend {
         plain::norm_relu_backward::<Self>(d_output, x, gamma, beta, statistics, epsilon)
     }
 
-    /// Pools `x` `[B, T, C]` over the steps that exist: `[B, C]`, or with [`Pooling::MeanMax`] `[B,
-    /// 2C]`.
+    /// Pools `x` `[B, T, C]` over valid time steps: `[B, C]`, or with [`Pooling::MeanMax`]
+    /// `[B, 2C]`.
     fn pool_forward(x: Float<Self>, pooling: Pooling, lengths: &Lengths) -> Float<Self> {
         plain::pool_forward::<Self>(x, pooling, lengths)
     }
@@ -318,13 +313,12 @@ pub trait KernelBackend: Backend {
         plain::pool_backward::<Self>(d_output, x, pooling, lengths)
     }
 
-    /// Drops values of `x` `[B, T, C]`. It is linear, so the gradient goes through the same
-    /// function.
+    /// Dropout of `x` `[B, T, C]`. It is linear, so the backward pass is the same function.
     fn dropout(x: Float<Self>, dropout: Dropout) -> Float<Self> {
         plain::dropout::<Self>(x, dropout)
     }
 
-    /// A step of Adam: the parameter and its moments after it. All have one shape, whichever.
+    /// A step of Adam: the parameter and its moments after it. All have the same shape.
     fn adam(
         parameter: Float<Self>,
         gradient: Float<Self>,
@@ -334,8 +328,8 @@ pub trait KernelBackend: Backend {
         plain::adam::<Self>(parameter, gradient, moments, step)
     }
 
-    /// The mean cross-entropy of the softmax of `logits` `[B, K]` and `targets` `[B, K]`, and how
-    /// often the likeliest class is the drawing's own.
+    /// The mean cross-entropy of the softmax of `logits` `[B, K]` and `targets` `[B, K]`, and the
+    /// number of correct top-1 predictions.
     ///
     /// # Panics
     /// Unless targets have the shape of logits, and there are as many labels as rows.
@@ -347,7 +341,7 @@ pub trait KernelBackend: Backend {
         plain::cross_entropy::<Self>(logits, targets, labels)
     }
 
-    /// The sum of the squares of all values of some tensors of whichever shapes, `[1]`.
+    /// The sum of squares of all values of some tensors of any shapes, `[1]`.
     ///
     /// # Panics
     /// Without any tensor.
@@ -355,13 +349,13 @@ pub trait KernelBackend: Backend {
         plain::sum_of_squares::<Self>(tensors)
     }
 
-    /// All values times a factor `[1]`, which need not leave the device.
+    /// All values times a factor `[1]`, which stays on the device.
     fn scale(x: Float<Self>, factor: Float<Self>) -> Float<Self> {
         plain::scale::<Self>(x, factor)
     }
 }
 
-/// What the model and its training ask for, differentiable where the backend is `Autodiff`.
+/// The operations of the model and its training, differentiable where the backend is `Autodiff`.
 pub trait ModelBackend: Backend {
     /// See [`KernelBackend::lstm_forward`].
     fn lstm(x: Float<Self>, weights: LstmWeights<Float<Self>>, lengths: &Lengths) -> Float<Self>;
@@ -391,8 +385,8 @@ pub trait ModelBackend: Backend {
     /// See [`KernelBackend::dropout`].
     fn drop_values(x: Float<Self>, dropout: Dropout) -> Float<Self>;
 
-    /// See [`KernelBackend::cross_entropy`]; gives the loss, and the number of drawings that are
-    /// recognised.
+    /// See [`KernelBackend::cross_entropy`]; gives the loss and the number of correct top-1
+    /// predictions.
     fn loss(logits: Float<Self>, targets: Float<Self>, labels: &[usize]) -> [Float<Self>; 2];
 }
 
@@ -466,7 +460,7 @@ pub fn image_conv<B: ModelBackend>(
     tensor(B::image_conv(float(x), weights, stride))
 }
 
-/// Batch normalisation of `x` `[B, P, C]` with scale `gamma` and shift `beta` `[C]`, rectified: the
+/// Batch normalisation of `x` `[B, P, C]` with scale `gamma` and shift `beta` `[C]`, then ReLU: the
 /// output, and the mean and the variance of each channel over the batch, which have no gradient.
 pub fn norm_relu<B: ModelBackend>(
     x: Tensor<B, 3>,
@@ -478,8 +472,7 @@ pub fn norm_relu<B: ModelBackend>(
     (tensor(output), [tensor(mean), tensor(variance)])
 }
 
-/// Pools `x` `[B, T, C]` over the steps that exist: `[B, C]`, or with [`Pooling::MeanMax`] `[B,
-/// 2C]`.
+/// Pools `x` `[B, T, C]` over valid time steps: `[B, C]`, or with [`Pooling::MeanMax`] `[B, 2C]`.
 pub fn pool<B: ModelBackend>(x: Tensor<B, 3>, pooling: Pooling, lengths: &Lengths) -> Tensor<B, 2> {
     tensor(B::pool(float(x), pooling, lengths))
 }
@@ -490,7 +483,7 @@ pub fn dropout<B: ModelBackend>(x: Tensor<B, 3>, dropout: Dropout) -> Tensor<B, 
 }
 
 /// The mean cross-entropy of the softmax of `logits` `[B, K]` and `targets` `[B, K]`, `[1]`, and
-/// the number of drawings whose likeliest class is that of `labels`, `[1]`.
+/// the number of correct top-1 predictions, `[1]`.
 ///
 /// Targets get no gradient.
 ///
@@ -523,7 +516,7 @@ pub fn sum_of_squares<B: KernelBackend>(tensors: Vec<Float<B>>) -> Tensor<B, 1> 
     tensor(B::sum_of_squares(tensors))
 }
 
-/// All values times a factor `[1]`, which need not leave the device.
+/// All values times a factor `[1]`, which stays on the device.
 pub fn scale<B: KernelBackend, const D: usize>(x: Tensor<B, D>, factor: Tensor<B, 1>) -> Tensor<B, D> {
     tensor(B::scale(float(x), float(factor)))
 }

@@ -1,6 +1,8 @@
-//! The operations in plain tensor operations: for any backend, and the yardstick of the others.
+//! The reference implementation in tensor operations: for any backend, and what the others are
+//! tested against.
 //!
-//! One small product a step makes the LSTM slow here; a backend that matters has its own kernels.
+//! One small matrix product per time step makes the LSTM slow here; the backends that matter have
+//! their own kernels.
 
 use burn::tensor::backend::Backend;
 use burn::tensor::ops::ConvOptions;
@@ -13,13 +15,14 @@ use super::{
     Normalized, float, tensor,
 };
 
-/// `x` `[B, T, C]` with zeros in the padding, whatever lay there: a product with the mask would leave what is no number.
+/// `x` `[B, T, C]` with zeros in the padding, whatever it held: a product with the mask would keep
+/// NaN.
 fn without_padding<B: Backend>(x: Tensor<B, 3>, lengths: &Lengths) -> Tensor<B, 3> {
     let missing = lengths.mask::<B>(x.dims()[1], &x.device()).equal_elem(0.0).expand(x.dims());
     x.mask_fill(missing, 0.0)
 }
 
-/// An LSTM layer over `x` `[B, T, I]`, differentiable by the backend's own means.
+/// An LSTM layer over `x` `[B, T, I]`, differentiable by autodiff.
 ///
 /// Gives output `[B, T, D * H]`, activated gates `[B, T, D * 4H]` and cells `[B, T, D * H]`.
 pub fn lstm<B: Backend>(
@@ -164,13 +167,13 @@ pub fn lstm_backward<B: Backend>(
     (float(d_x), weights)
 }
 
-/// The windows of a convolution, `[B, T', K * C]`: for each output row the K rows it sees.
+/// The windows of a convolution (im2col), `[B, T', K * C]`: for each output step the K input steps.
 fn windows<B: Backend>(x: Tensor<B, 3>, kernel_len: usize, stride: usize, lengths: &Lengths) -> Tensor<B, 3> {
     let [n_drawings, n_steps, c] = x.dims();
     let device = x.device();
     let n_output = n_steps.div_ceil(stride);
     let left = (kernel_len - 1) / 2;
-    // Long enough that every tap is a contiguous part of whole strides.
+    // Long enough that every tap is a contiguous slice of whole strides.
     let right = n_output * stride + kernel_len - 1 - left - n_steps;
     let zeros = |n: usize| Tensor::<B, 3>::zeros([n_drawings, n, c], &device);
     let x = Tensor::cat(vec![zeros(left), without_padding(x, lengths), zeros(right)], 1);
@@ -184,8 +187,7 @@ fn windows<B: Backend>(x: Tensor<B, 3>, kernel_len: usize, stride: usize, length
     Tensor::cat(taps, 2)
 }
 
-/// A convolution over `x` `[B, T, C]` with `weight` `[K * C, N]`, differentiable by the backend's
-/// own means.
+/// A convolution over `x` `[B, T, C]` with `weight` `[K * C, N]`, differentiable by autodiff.
 pub fn conv<B: Backend>(
     x: Tensor<B, 3>,
     weight: Tensor<B, 2>,
@@ -237,7 +239,7 @@ pub fn conv_backward<B: Backend>(
         return (None, d_weights);
     }
 
-    // Each tap's gradient goes back to the rows that the tap read.
+    // Each tap's gradient goes back to the time steps that the tap read.
     let d_windows: Tensor<B, 3> = d_rows.matmul(weight.transpose().unsqueeze());
     let padded = n_output * stride + kernel_len - 1;
     let mut d_x = Tensor::<B, 3>::zeros([n_drawings, padded, c], &device);
@@ -255,14 +257,14 @@ pub fn conv_backward<B: Backend>(
     (Some(float(d_x)), d_weights)
 }
 
-/// The kernel of an image convolution as the backend wants it: `[9 * C, N]` -> `[N, C, 3, 3]`.
+/// The kernel of a 2-d convolution in the backend's layout: `[9 * C, N]` -> `[N, C, 3, 3]`.
 fn image_kernel<B: Backend>(weight: Tensor<B, 2>) -> Tensor<B, 4> {
     let [d_window, n] = weight.dims();
     let c = d_window / (IMAGE_KERNEL * IMAGE_KERNEL);
     weight.reshape([IMAGE_KERNEL, IMAGE_KERNEL, c, n]).permute([3, 2, 0, 1])
 }
 
-/// Images as the backend wants them: `[B, S * S, C]` -> `[B, C, S, S]`.
+/// Images in the backend's layout: `[B, S * S, C]` -> `[B, C, S, S]`.
 fn channels_first<B: Backend>(x: Tensor<B, 3>) -> Tensor<B, 4> {
     let [n_images, n_pixels, c] = x.dims();
     let side = n_pixels.isqrt();
@@ -275,7 +277,7 @@ fn channels_last<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 3> {
     x.permute([0, 2, 3, 1]).reshape([n_images, side * side, c])
 }
 
-/// One pixel around the image, so that there is a window around every `stride`-th pixel.
+/// Padding of one pixel, so that there is a window around every `stride`-th pixel.
 fn image_options(stride: usize) -> ConvOptions<2> {
     ConvOptions::new([stride; 2], [1; 2], [1; 2], 1)
 }
@@ -406,21 +408,21 @@ pub fn pool_backward<B: Backend>(
     float(d_x)
 }
 
-/// The number of steps of each drawing, at least 1: `[B, 1, 1]`.
+/// The length of each drawing, at least 1: `[B, 1, 1]`.
 fn counts<B: Backend>(mask: &Tensor<B, 3>) -> Tensor<B, 3> {
     mask.clone().sum_dim(1).clamp_min(1.0)
 }
 
-/// The maximum over the steps that exist and the first step that has it, `[B, 1, C]` each; zero for
-/// a drawing without steps.
+/// The maximum over valid time steps and its argmax (the first), `[B, 1, C]` each; zero for an
+/// empty drawing.
 fn maxima<B: Backend>(x: Tensor<B, 3>, mask: Tensor<B, 3>) -> (Tensor<B, 3>, Tensor<B, 3, Int>) {
     let missing = mask.clone().equal_elem(0.0).expand(x.dims());
     let (max, places) = x.mask_fill(missing, f32::MIN).max_dim_with_indices(1);
     (max * mask.narrow(1, 0, 1), places)
 }
 
-/// See [`KernelBackend::dropout`](super::KernelBackend::dropout). The backend's own random numbers,
-/// begun anew at the seed.
+/// See [`KernelBackend::dropout`](super::KernelBackend::dropout). The backend's random numbers,
+/// reseeded.
 pub fn dropout<B: Backend>(x: Float<B>, dropout: Dropout) -> Float<B> {
     let x: Tensor<B, 3> = tensor(x);
     let [n_drawings, n_steps, c] = x.dims();
@@ -484,7 +486,7 @@ pub fn scale<B: Backend>(x: Float<B>, factor: Float<B>) -> Float<B> {
     B::float_reshape(float(flat::<B>(x) * tensor::<B, 1>(factor)), shape)
 }
 
-/// All values in one row.
+/// All values as one dimension.
 fn flat<B: Backend>(x: Float<B>) -> Tensor<B, 1> {
     let n = x.shape().num_elements();
     tensor(B::float_reshape(x, [n].into()))

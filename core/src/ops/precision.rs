@@ -1,20 +1,20 @@
-//! In which numbers matrix products are computed: set once for each kind of device, for the whole program.
+//! The precision of matrix products: set once for each kind of device, for the whole program.
 
 use std::sync::OnceLock;
 
-/// In which numbers the factors of matrix products are; sums and everything else are f32.
+/// The precision of the factors of matrix products; sums and everything else are f32.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Precision {
-    /// Four bytes. Where a GPU multiplies matrices of f32 on tensor cores, those keep 11 bits of each factor's mantissa
-    /// (TF32).
+    /// float32. On tensor cores of a GPU the factors keep 11 significant bits (TF32).
     #[default]
     F32,
-    /// Two bytes with the range of f32 and 8 bits of mantissa: the factors of products are rounded to them, the weights
-    /// that training changes stay f32.
+    /// bfloat16, with the range of f32 and 8 significant bits: the factors of products are rounded
+    /// to it; the master weights stay f32.
     Bf16,
 }
 
-/// The precision is set once, before anything was computed, so that a backward pass has that of its forward pass.
+/// The precision is set once, before anything is computed, so that a backward pass has that of its
+/// forward pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the precision is already {0:?}: it is set once, before anything is computed")]
 pub struct PrecisionAlreadySet(pub Precision);
@@ -27,7 +27,8 @@ impl Setting {
         Self(OnceLock::new())
     }
 
-    /// Sets it, unless it is another already, be it that something was computed in f32.
+    /// Sets it, unless it is fixed to another already, by an earlier call or because something was
+    /// computed in f32.
     pub(super) fn set(&self, precision: Precision) -> Result<(), PrecisionAlreadySet> {
         match *self.0.get_or_init(|| precision) {
             set if set == precision => Ok(()),
@@ -35,7 +36,7 @@ impl Setting {
         }
     }
 
-    /// What was set, else f32.
+    /// The one that was set, or f32.
     pub(super) fn get(&self) -> Precision {
         *self.0.get_or_init(Precision::default)
     }

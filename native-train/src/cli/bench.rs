@@ -202,7 +202,7 @@ pub struct Speed {
     pub n_repetitions: usize,
 }
 
-/// Times whole steps of training: forward, loss, backward, clipping, optimiser.
+/// Times whole steps of training: forward, loss, backward, clipping, optimizer.
 ///
 /// # Errors
 /// When the options make no network or no batch.

@@ -114,7 +114,7 @@ impl Checkpoint {
         Ok(Some(model.load_record(self.read::<B, M::Record>(AVERAGE, device)?)))
     }
 
-    /// The stored record of the optimiser.
+    /// The stored record of the optimizer.
     ///
     /// # Errors
     /// When the file cannot be read or is not such a record.
@@ -157,7 +157,7 @@ pub struct Contents {
     pub model: Vec<u8>,
     /// The moving average of its weights.
     pub average: Option<Vec<u8>>,
-    /// The optimiser.
+    /// The optimizer.
     pub optimizer: Vec<u8>,
 }
 

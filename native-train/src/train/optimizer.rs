@@ -1,4 +1,4 @@
-//! The optimisers: gradients in, moved weights out.
+//! The optimizers: gradients in, moved weights out.
 
 use burn::optim::SimpleOptimizer;
 use burn::optim::adaptor::OptimizerAdaptor;
@@ -22,7 +22,7 @@ const POLYNOMIAL: [f32; 3] = [3.4445, -4.775, 2.0315];
 /// (Liu et al., "Muon is Scalable for LLM Training", 2025).
 const MUON_RMS: f64 = 0.2;
 
-/// Both optimisers; which one moves a parameter is seen by its shape.
+/// Both optimizers; which one moves a parameter is seen by its shape.
 #[derive(Clone, Debug)]
 pub struct WeightOptimizer {
     kind: OptimizerKind,
@@ -31,7 +31,7 @@ pub struct WeightOptimizer {
     model: ModelConfig,
 }
 
-/// What an optimiser knows of a parameter. Muon has one moment; its second is a single zero.
+/// What an optimizer knows of a parameter. Muon has one moment; its second is a single zero.
 #[derive(Record, Clone, Debug)]
 pub struct OptimizerState<B: Backend, const D: usize> {
     time: usize,
@@ -49,7 +49,7 @@ struct Blocks {
 }
 
 impl WeightOptimizer {
-    /// The optimiser of a run for a network of this configuration.
+    /// The optimizer of a run for a network of this configuration.
     pub fn new(config: &TrainConfig, model: &ModelConfig) -> Self {
         Self { kind: config.optimizer, weight_decay: config.weight_decay, model: model.clone() }
     }

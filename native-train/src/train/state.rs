@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::config::{TrainConfig, differences};
 use crate::data::{DataSet, Mixture};
 
-/// The state of a run, besides the network and the optimiser.
+/// The state of a run, besides the network and the optimizer.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RunState {
     /// Steps done.

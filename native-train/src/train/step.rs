@@ -1,9 +1,9 @@
 //! One step of training: batches in, a better network out.
 //!
 //! Forward, cross-entropy and backward for each batch; the average of the gradients; clipping by
-//! the global norm; the optimiser. With several devices the batches of a step are computed side by
+//! the global norm; the optimizer. With several devices the batches of a step are computed side by
 //! side: each has a thread with a copy of the network, and the gradients are moved to the first
-//! device, where the one optimiser is. They are added in the order of the batches, so that the
+//! device, where the one optimizer is. They are added in the order of the batches, so that the
 //! result does not depend on how many devices there are.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -62,7 +62,7 @@ pub struct Step<B: AutodiffBackend> {
     pub norm: Tensor<B::InnerBackend, 1>,
 }
 
-/// The devices of a run. The first holds the network and the optimiser and computes on the calling
+/// The devices of a run. The first holds the network and the optimizer and computes on the calling
 /// thread; each further one has a thread.
 #[derive(Debug)]
 pub struct Devices<B: AutodiffBackend> {

@@ -1,5 +1,5 @@
-//! The optimiser's step, each value read and written once in one launch for a parameter, and the norm of all gradients and
-//! their scaling before it.
+//! The optimizer step, which reads and writes each value once in one launch per parameter; before
+//! it the global gradient norm and the scaling by it.
 
 use burn::tensor::TensorMetadata;
 use burn_cubecl::CubeRuntime;
@@ -27,7 +27,7 @@ pub(super) fn step<R: CubeRuntime>(
     let client = parameter.client.clone();
     let (count, dim) = flat_cubes(&client, n_values);
     let [first, second] = moments;
-    // SAFETY: all tensors have so many values.
+    // SAFETY: all tensors have that many values.
     unsafe {
         adam_kernel::launch_unchecked::<R>(
             &client,
@@ -91,7 +91,7 @@ pub(super) fn scale<R: CubeRuntime>(x: CubeTensor<R>, factor: CubeTensor<R>) -> 
     let scaled = empty(&x, x.shape());
     let client = x.client.clone();
     let (count, dim) = flat_cubes(&client, n_values);
-    // SAFETY: both tensors have so many values.
+    // SAFETY: both tensors have that many values.
     unsafe {
         scale_kernel::launch_unchecked::<R>(
             &client,
@@ -116,11 +116,12 @@ fn scale_kernel(x: &Array<f32>, factor: &Array<f32>, scaled: &mut Array<f32>, n_
     }
 }
 
-/// Values of a tensor for which there is a cube of [`squares_kernel`], and cubes at most.
+/// Values per block of [`squares_kernel`], and the maximum number of blocks.
 const VALUES_OF_CUBE: usize = 4096;
 const MAX_CUBES: usize = 64;
 
-/// See [`KernelBackend::sum_of_squares`](crate::ops::KernelBackend::sum_of_squares). The order of the sums is always the same.
+/// See [`KernelBackend::sum_of_squares`](crate::ops::KernelBackend::sum_of_squares). The summation
+/// order is fixed.
 pub(super) fn sum_of_squares<R: CubeRuntime>(tensors: Vec<CubeTensor<R>>) -> CubeTensor<R> {
     let n_cubes = |x: &CubeTensor<R>| x.shape().num_elements().div_ceil(VALUES_OF_CUBE).clamp(1, MAX_CUBES);
     let like = tensors.first().expect("at least one tensor");
@@ -128,7 +129,7 @@ pub(super) fn sum_of_squares<R: CubeRuntime>(tensors: Vec<CubeTensor<R>>) -> Cub
     let n_parts = tensors.iter().map(n_cubes).sum::<usize>();
     let (parts, sum) = (empty(like, [n_parts]), empty(like, [1]));
     let launch = |x: ArrayArg<R>, n_values, squares, first, n_cubes, sums: &CubeTensor<R>| {
-        // SAFETY: each cube writes one sum, of which there is room for so many from `first` on.
+        // SAFETY: each block writes one sum, and there is room for that many from `first` on.
         unsafe {
             squares_kernel::launch_unchecked::<R>(
                 &client,
@@ -152,7 +153,7 @@ pub(super) fn sum_of_squares<R: CubeRuntime>(tensors: Vec<CubeTensor<R>>) -> Cub
     sum
 }
 
-/// The sum of all values, or of their squares: cube i's part into `sums[first + i]`.
+/// The sum of all values, or of their squares: block i's partial sum into `sums[first + i]`.
 #[cube(launch_unchecked)]
 fn squares_kernel(
     x: &Array<f32>,

@@ -1,7 +1,8 @@
-//! The convolution: the windows of all rows that exist, gathered by a kernel, and one matrix product.
+//! The convolution: the windows of all valid time steps, gathered by a kernel (im2col), and one
+//! matrix product.
 //!
-//! The gradient of the input is gathered as well, each value from the windows that saw it, so that no two units of the
-//! device ever add to the same value.
+//! The gradient of the input is gathered as well, each value from the windows that contain it, so
+//! that nothing is added atomically.
 
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
@@ -9,7 +10,7 @@ use burn_cubecl::CubeRuntime;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-use super::rows::{PLACE_SIZE, Places, clear, pack, sum_rows, unpack};
+use super::rows::{Packing, SLOT_SIZE, clear, pack, sum_rows, unpack};
 use super::{array, dims, empty, product, product_over_rows, zeros};
 use crate::ops::{ConvWeights, Lengths, float, tensor};
 
@@ -35,7 +36,7 @@ impl Sizes {
         self.n_steps.div_ceil(self.stride)
     }
 
-    /// Rows of a window that lie before the row it is for.
+    /// Time steps of a window before its centre.
     fn left(self) -> usize {
         (self.d_window / self.d_input - 1) / 2
     }
@@ -49,12 +50,12 @@ pub(super) fn forward<R: CubeRuntime>(
     lengths: &Lengths,
 ) -> CubeTensor<R> {
     let sizes = Sizes::of(&x, &weights.weight, stride);
-    let places = Places::new(lengths, stride, 1, &x);
-    if places.n_used == 0 {
+    let packing = Packing::new(lengths, stride, 1, &x);
+    if packing.n_used == 0 {
         return zeros(&x, [sizes.n_drawings, sizes.n_output_steps(), sizes.d_output]);
     }
-    let rows = product(windows(x, sizes, &places), weights.weight);
-    unpack(rows, Some(weights.bias), sizes.n_output_steps(), &places)
+    let rows = product(windows(x, sizes, &packing), weights.weight);
+    unpack(rows, Some(weights.bias), sizes.n_output_steps(), &packing)
 }
 
 /// See [`KernelBackend::conv_backward`](crate::ops::KernelBackend::conv_backward).
@@ -71,40 +72,40 @@ where
 {
     let sizes = Sizes::of(&x, &weights.weight, stride);
     let Sizes { n_drawings, n_steps, d_input, d_window, d_output: width, .. } = sizes;
-    let places = Places::new(lengths, stride, 1, &x);
-    if places.n_used == 0 {
+    let packing = Packing::new(lengths, stride, 1, &x);
+    if packing.n_used == 0 {
         let d_x = wants_d_x.then(|| zeros(&x, [n_drawings, n_steps, d_input]));
         let (weight, bias) = (zeros(&x, [d_window, width]), zeros(&x, [width]));
         return (d_x, ConvWeights { weight, bias });
     }
-    let windows = windows(x, sizes, &places);
-    let d_rows = pack(d_output, &places);
+    let windows = windows(x, sizes, &packing);
+    let d_rows = pack(d_output, &packing);
     let d_x = wants_d_x.then(|| {
         let weight = float(tensor::<B, 2>(weights.weight).transpose());
-        sum_of_windows(product(d_rows.clone(), weight), sizes, &places)
+        sum_of_windows(product(d_rows.clone(), weight), sizes, &packing)
     });
     let d_bias: Tensor<B, 1> = tensor::<B, 2>(sum_rows(d_rows.clone())).reshape([width]);
-    let d_weight = product_over_rows::<B, R>(windows, d_rows, &places);
+    let d_weight = product_over_rows::<B, R>(windows, d_rows, &packing);
     (d_x, ConvWeights { weight: d_weight, bias: float(d_bias) })
 }
 
-/// The windows of all rows that exist, `[N, K * C]`, zero outside the drawing.
-fn windows<R: CubeRuntime>(x: CubeTensor<R>, sizes: Sizes, places: &Places<R>) -> CubeTensor<R> {
-    let windows = empty(&x, [places.n_rows, sizes.d_window]);
+/// The windows of all valid time steps, `[N, K * C]`, zero outside the drawing.
+fn windows<R: CubeRuntime>(x: CubeTensor<R>, sizes: Sizes, packing: &Packing<R>) -> CubeTensor<R> {
+    let windows = empty(&x, [packing.n_rows, sizes.d_window]);
     let client = x.client.clone();
-    let (count, dim) = places.cubes(sizes.n_output_steps() * sizes.d_window);
-    // SAFETY: a place's windows lie in the result, and rows of the input are read within a drawing's length alone.
+    let (count, dim) = packing.cubes(sizes.n_output_steps() * sizes.d_window);
+    // SAFETY: a slot's windows lie in the result, and rows of the input are read within a drawing's length alone.
     unsafe {
         windows_kernel::launch_unchecked::<R>(
             &client,
             count,
             dim,
             array(x),
-            places.table(),
+            packing.table(),
             windows.clone().into_array_arg(),
             sizes.n_drawings as u32,
-            places.n_used as u32,
-            places.n_rows as u32,
+            packing.n_used as u32,
+            packing.n_rows as u32,
             sizes.n_steps as u32,
             sizes.d_input as u32,
             sizes.d_window as u32,
@@ -119,7 +120,7 @@ fn windows<R: CubeRuntime>(x: CubeTensor<R>, sizes: Sizes, places: &Places<R>) -
 #[allow(clippy::too_many_arguments)]
 fn windows_kernel(
     x: &Array<f32>,
-    places: &Array<u32>,
+    packing: &Array<u32>,
     windows: &mut Array<f32>,
     n_drawings: u32,
     n_used: u32,
@@ -133,11 +134,11 @@ fn windows_kernel(
     if CUBE_POS_Y == 0 {
         clear(windows, n_used * d_window, n_rows * d_window);
     }
-    let mut place = CUBE_POS_Y;
-    while place < n_drawings {
-        let entry = place as usize * PLACE_SIZE;
-        let (drawing, n_windows) = (places[entry], places[entry + 1]);
-        let (first_row, length) = (places[entry + 2], places[entry + 3]);
+    let mut slot = CUBE_POS_Y;
+    while slot < n_drawings {
+        let entry = slot as usize * SLOT_SIZE;
+        let (drawing, n_windows) = (packing[entry], packing[entry + 1]);
+        let (first_row, length) = (packing[entry + 2], packing[entry + 3]);
         let mut i = ABSOLUTE_POS_X;
         while i < n_windows * d_window {
             let column = i % d_window;
@@ -151,27 +152,28 @@ fn windows_kernel(
             windows[(first_row * d_window + i) as usize] = value;
             i += CUBE_COUNT_X * CUBE_DIM_X;
         }
-        place += CUBE_COUNT_Y;
+        slot += CUBE_COUNT_Y;
     }
 }
 
-/// `d_windows` `[N, K * C]` back to the rows that the windows saw, `[B, T, C]`, zero in the padding.
+/// `d_windows` `[N, K * C]` scattered back to the time steps of the windows, `[B, T, C]`, zero in
+/// the padding.
 fn sum_of_windows<R: CubeRuntime>(
     d_windows: CubeTensor<R>,
     sizes: Sizes,
-    places: &Places<R>,
+    packing: &Packing<R>,
 ) -> CubeTensor<R> {
     let d_x = empty(&d_windows, [sizes.n_drawings, sizes.n_steps, sizes.d_input]);
     let client = d_x.client.clone();
-    let (count, dim) = places.cubes(sizes.n_steps * sizes.d_input);
-    // SAFETY: every value of the result is written once; windows are read within a place's rows alone.
+    let (count, dim) = packing.cubes(sizes.n_steps * sizes.d_input);
+    // SAFETY: every value of the result is written once; windows are read within a slot's rows alone.
     unsafe {
         sum_of_windows_kernel::launch_unchecked::<R>(
             &client,
             count,
             dim,
             array(d_windows),
-            places.table(),
+            packing.table(),
             d_x.clone().into_array_arg(),
             sizes.n_drawings as u32,
             sizes.n_steps as u32,
@@ -188,7 +190,7 @@ fn sum_of_windows<R: CubeRuntime>(
 #[allow(clippy::too_many_arguments)]
 fn sum_of_windows_kernel(
     d_windows: &Array<f32>,
-    places: &Array<u32>,
+    packing: &Array<u32>,
     d_x: &mut Array<f32>,
     n_drawings: u32,
     n_steps: u32,
@@ -197,11 +199,11 @@ fn sum_of_windows_kernel(
     left: u32,
     stride: u32,
 ) {
-    let mut place = CUBE_POS_Y;
-    while place < n_drawings {
-        let entry = place as usize * PLACE_SIZE;
-        let (drawing, n_rows) = (places[entry], places[entry + 1]);
-        let (first_row, length) = (places[entry + 2], places[entry + 3]);
+    let mut slot = CUBE_POS_Y;
+    while slot < n_drawings {
+        let entry = slot as usize * SLOT_SIZE;
+        let (drawing, n_rows) = (packing[entry], packing[entry + 1]);
+        let (first_row, length) = (packing[entry + 2], packing[entry + 3]);
         let mut i = ABSOLUTE_POS_X;
         while i < n_steps * d_input {
             let (row, column) = (i / d_input, i % d_input);
@@ -223,6 +225,6 @@ fn sum_of_windows_kernel(
             d_x[(drawing * n_steps * d_input + i) as usize] = sum;
             i += CUBE_COUNT_X * CUBE_DIM_X;
         }
-        place += CUBE_COUNT_Y;
+        slot += CUBE_COUNT_Y;
     }
 }

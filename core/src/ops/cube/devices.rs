@@ -1,14 +1,14 @@
-//! Which devices there are, asked without the panic with which the backends answer where there is none.
+//! Finds devices without the panic of the backends where there is none.
 
 /// Number of CUDA devices; 0 without NVIDIA's driver.
 ///
 /// # Errors
-/// What the driver answers when it is there and fails.
+/// The driver's error when it is there and fails.
 #[cfg(feature = "cuda")]
 pub fn n_cuda_devices() -> Result<usize, String> {
     use cudarc::driver::sys::CUresult::{CUDA_ERROR_NO_DEVICE, CUDA_ERROR_STUB_LIBRARY};
 
-    // SAFETY: it only tries to open the driver's library.
+    // SAFETY: this only tries to open the driver's library.
     if !unsafe { cudarc::driver::sys::is_culib_present() } {
         return Ok(0);
     }
@@ -25,7 +25,7 @@ pub fn n_cuda_devices() -> Result<usize, String> {
 pub fn wgpu_adapter() -> Option<String> {
     use burn_wgpu::graphics::{AutoGraphicsApi, GraphicsApi};
 
-    // The question is burn-wgpu's own, so the answer is as well.
+    // The same query as burn-wgpu's, so the result is the same.
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
         backends: AutoGraphicsApi::backend().into(),
         ..wgpu::InstanceDescriptor::new_without_display_handle()

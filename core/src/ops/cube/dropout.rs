@@ -1,4 +1,5 @@
-//! Dropout in one pass and without a mask in memory. The choice is that of the form for processors, value by value.
+//! Dropout in one pass and without a mask in memory. It drops the same elements as the CPU
+//! implementation.
 
 use burn_cubecl::CubeRuntime;
 use burn_cubecl::tensor::CubeTensor;
@@ -14,7 +15,7 @@ pub(super) fn dropout<R: CubeRuntime>(x: CubeTensor<R>, dropout: Dropout) -> Cub
     let output = empty(&x, [n_drawings, n_steps, d_input]);
     let client = output.client.clone();
     let (count, dim) = flat_cubes(&client, n_values);
-    // SAFETY: both tensors have so many values.
+    // SAFETY: both tensors have that many values.
     unsafe {
         dropout_kernel::launch_unchecked::<R>(
             &client,
@@ -51,12 +52,12 @@ fn dropout_kernel(
 ) {
     let mut i = ABSOLUTE_POS_X;
     while i < n_values {
-        let mut place = i;
+        let mut index = i;
         if comptime!(same_at_every_step) {
-            place = i / drawing_len * d_input + i % d_input;
+            index = i / drawing_len * d_input + i % d_input;
         }
         // `Dropout::hash`.
-        let mut hash = place ^ seed_low;
+        let mut hash = index ^ seed_low;
         hash = (hash ^ (hash >> 16)) * 0x7feb_352du32;
         hash = ((hash ^ (hash >> 15)) + seed_high) * 0x846c_a68bu32;
         hash = hash ^ (hash >> 16);

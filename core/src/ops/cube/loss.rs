@@ -1,4 +1,4 @@
-//! The softmax and its cross-entropy: a cube of the device has a row.
+//! Softmax and cross-entropy: one block per row.
 
 use burn_cubecl::CubeRuntime;
 use burn_cubecl::ops::reshape;
@@ -9,7 +9,7 @@ use super::rows::sum_rows;
 use super::{array, dims, empty, indices};
 use crate::ops::CrossEntropy;
 
-/// Units of a cube: a row has some hundred classes.
+/// Threads per block: a row has some hundred classes.
 const N_UNITS: u32 = 64;
 
 /// See [`KernelBackend::cross_entropy`](crate::ops::KernelBackend::cross_entropy).
@@ -46,7 +46,7 @@ pub(super) fn cross_entropy<R: CubeRuntime>(
     CrossEntropy { loss: sum(losses), d_logits, n_correct: sum(right) }
 }
 
-/// `losses` `[B]` are written with their `share` in the mean, `right` `[B]` are 1 or 0.
+/// `losses` `[B]` are written times their `share` in the mean, `right` `[B]` are 1 or 0.
 #[cube(launch_unchecked)]
 #[allow(clippy::too_many_arguments)]
 fn cross_entropy_kernel(
@@ -62,37 +62,37 @@ fn cross_entropy_kernel(
 ) {
     let unit = UNIT_POS_X as usize;
     let n_units = comptime!(N_UNITS as usize);
-    // What each unit has found in its classes.
+    // Each thread's maximum over its classes.
     let mut maxima = SharedMemory::<f32>::new(n_units);
-    let mut places = SharedMemory::<u32>::new(n_units);
+    let mut argmaxes = SharedMemory::<u32>::new(n_units);
     let mut sums = SharedMemory::<f32>::new(n_units);
     let mut target_sums = SharedMemory::<f32>::new(n_units);
     let mut products = SharedMemory::<f32>::new(n_units);
     let mut drawing = CUBE_POS_X;
     while drawing < n_drawings {
         let first = drawing * n_classes;
-        // A unit without a class repeats the first.
+        // A thread without a class repeats the first.
         let mut max = logits[first as usize];
-        let mut place = 0u32;
+        let mut argmax = 0u32;
         let mut class = UNIT_POS_X;
         while class < n_classes {
             let logit = logits[(first + class) as usize];
             if logit > max {
                 max = logit;
-                place = class;
+                argmax = class;
             }
             class += N_UNITS;
         }
         maxima[unit] = max;
-        places[unit] = place;
+        argmaxes[unit] = argmax;
         sync_cube();
         max = maxima[0];
-        place = places[0];
+        argmax = argmaxes[0];
         for i in 1..n_units {
-            let (other, other_place) = (maxima[i], places[i]);
-            if other > max || (other == max && other_place < place) {
+            let (other, other_argmax) = (maxima[i], argmaxes[i]);
+            if other > max || (other == max && other_argmax < argmax) {
                 max = other;
-                place = other_place;
+                argmax = other_argmax;
             }
         }
 
@@ -131,12 +131,13 @@ fn cross_entropy_kernel(
         if UNIT_POS_X == 0 {
             losses[drawing as usize] = (sum.ln() * target_sum - product) * share;
             let mut is_right = 0.0f32;
-            if place == labels[drawing as usize] {
+            if argmax == labels[drawing as usize] {
                 is_right = 1.0f32;
             }
             right[drawing as usize] = is_right;
         }
         drawing += CUBE_COUNT_X;
-        // The next row's maxima are written over what all units have read before the second wait.
+        // The next row's maxima overwrite values that all threads have read before the second
+        // barrier.
     }
 }

@@ -1,9 +1,9 @@
 //! The operations as kernels for GPUs, in the language of CubeCL, for every backend of burn-cubecl.
 //!
-//! In and out: the tensors of [`KernelBackend`]. Matrix products are the backend's own; the kernels here are what it
-//! lacks: the walk through an LSTM's steps in one launch ([`lstm`]), the windows of a convolution ([`conv`]), the way
-//! from padded batches to the rows that exist and back ([`rows`]), and what would be many launches of few operations each
-//! ([`pool`], [`mod@dropout`], [`loss`], [`adam`]).
+//! In and out: the tensors of [`KernelBackend`]. Matrix products are the backend's own; the kernels
+//! here are what it lacks: the recurrence of an LSTM in one launch ([`lstm`]), the windows of a
+//! convolution ([`conv`]), packing and unpacking of padded batches ([`rows`]), and fused
+//! element-wise operations ([`pool`], [`mod@dropout`], [`loss`], [`adam`]).
 
 mod adam;
 mod conv;
@@ -126,18 +126,18 @@ impl<R: CubeRuntime, Bool: BoolElement> KernelBackend for CubeBackend<R, f32, i3
     }
 }
 
-/// Units in a cube of the kernels that are not laid out for a layer.
+/// Threads per block of the kernels without a launch plan of their own.
 const N_UNITS: u32 = 256;
 
-/// Cubes for a kernel that walks over so many values.
+/// Blocks for a kernel over that many values.
 fn flat_cubes<R: CubeRuntime>(client: &ComputeClient<R>, n_values: usize) -> (CubeCount, CubeDim) {
     let max_cubes = client.properties().hardware.max_cube_count.0 as usize;
     let n_cubes = n_values.div_ceil(N_UNITS as usize).clamp(1, max_cubes);
     (CubeCount::Static(n_cubes as u32, 1, 1), CubeDim::new_1d(N_UNITS))
 }
 
-/// Values of a tensor that the kernels read or write, at most: they number them in 32 bits, and a loop steps once past the
-/// end.
+/// Maximum values of a tensor in a kernel: element indices have 32 bits, and a loop steps once past
+/// the end.
 const MAX_VALUES: usize = 1 << 31;
 
 fn assert_numbered(shape: &Shape) {
@@ -145,7 +145,7 @@ fn assert_numbered(shape: &Shape) {
     assert!(n_values <= MAX_VALUES, "{n_values} values are too many for one operation; use a smaller batch");
 }
 
-/// A contiguous f32 tensor on the device of `like`, whose values are still to be written.
+/// An uninitialised contiguous f32 tensor on the device of `like`.
 fn empty<R: CubeRuntime>(like: &CubeTensor<R>, shape: impl Into<Shape>) -> CubeTensor<R> {
     let shape = shape.into();
     assert_numbered(&shape);
@@ -158,8 +158,8 @@ fn zeros<R: CubeRuntime>(like: &CubeTensor<R>, shape: impl Into<Shape>) -> CubeT
     numeric::zeros_client(like.client.clone(), like.device.clone(), shape.into(), DType::F32)
 }
 
-/// The product of two matrices, or of two batches of them, by the backend's own kernels in the [`precision`] that was set.
-/// The result is contiguous and f32.
+/// The product of two matrices, or of two batches of them, by the backend's own kernels in the
+/// configured [`precision`]. The result is contiguous and f32.
 fn product<R: CubeRuntime>(a: CubeTensor<R>, b: CubeTensor<R>) -> CubeTensor<R> {
     let mut shape = a.shape();
     let last = shape.num_dims() - 1;
@@ -171,21 +171,21 @@ fn product<R: CubeRuntime>(a: CubeTensor<R>, b: CubeTensor<R>) -> CubeTensor<R> 
         .unwrap_or_else(|error| panic!("the device has no kernel for this matrix product: {error:?}"))
 }
 
-/// The product `[N, C]`ᵀ `[N, M]`, `[C, M]`, in the [`precision`] that was set. A batch has up to a million rows and few
-/// columns: as one product it would keep a few of a device's processors busy, so the rows are cut into parts
-/// ([`rows::Places`]) whose products are summed up.
+/// The product `[N, C]`ᵀ `[N, M]`, `[C, M]`, in the configured [`precision`]. A batch has up to a
+/// million rows and few columns: as one product it would keep only a few multiprocessors busy, so
+/// the rows are split into parts ([`rows::Packing`]) whose products are summed.
 fn product_over_rows<B, R: CubeRuntime>(
     a: CubeTensor<R>,
     b: CubeTensor<R>,
-    places: &rows::Places<R>,
+    packing: &rows::Packing<R>,
 ) -> CubeTensor<R>
 where
     B: Backend<FloatTensorPrimitive = CubeTensor<R>>,
 {
     let ([_, c], [_, m]) = (dims(&a), dims(&b));
-    let n_parts = places.n_parts;
+    let n_parts = packing.n_parts;
     let cut = |matrix: CubeTensor<R>, width: usize| -> Tensor<B, 3> {
-        tensor::<B, 2>(matrix).reshape([n_parts, places.n_rows / n_parts, width])
+        tensor::<B, 2>(matrix).reshape([n_parts, packing.n_rows / n_parts, width])
     };
     let products = product(float(cut(a, c).transpose()), float(cut(b, m))); // [parts, C, M]
     let products: Tensor<B, 2> = tensor::<B, 3>(products).reshape([n_parts, c * m]);
@@ -197,11 +197,11 @@ where
 fn indices<R: CubeRuntime>(client: &ComputeClient<R>, numbers: &[usize]) -> ArrayArg<R> {
     let numbers: Vec<u32> = numbers.iter().map(|&number| number as u32).collect();
     let handle = client.create_from_slice(u32::as_bytes(&numbers));
-    // SAFETY: this is the number of values that the buffer was made of.
+    // SAFETY: this is the number of values in the buffer.
     unsafe { ArrayArg::from_raw_parts(handle, numbers.len()) }
 }
 
-/// The tensor as a kernel's array: its values in order.
+/// The tensor as a kernel's array, its values in memory order.
 fn array<R: CubeRuntime>(tensor: CubeTensor<R>) -> ArrayArg<R> {
     assert_numbered(&tensor.shape());
     into_contiguous(tensor).into_array_arg()

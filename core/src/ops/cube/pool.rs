@@ -1,4 +1,4 @@
-//! Pooling over the steps that exist: a unit of the device has a channel of a drawing.
+//! Pooling over valid time steps: a thread handles one channel of one drawing.
 
 use burn_cubecl::CubeRuntime;
 use burn_cubecl::tensor::CubeTensor;
@@ -18,7 +18,8 @@ pub(super) fn forward<R: CubeRuntime>(
     let output = empty(&x, [n_drawings, pooling.n_parts() * c]);
     let client = output.client.clone();
     let (count, dim) = flat_cubes(&client, n_drawings * c);
-    // SAFETY: rows are read within a drawing's length, which is at most T; every value of the result is written once.
+    // SAFETY: time steps are read within a drawing's length, which is at most T; every value of the
+    // result is written once.
     unsafe {
         pool_kernel::launch_unchecked::<R>(
             &client,
@@ -101,7 +102,7 @@ fn pool_kernel(
     }
 }
 
-/// A maximum's gradient goes to the first step that has it.
+/// The gradient of a maximum goes to the first step that attains it.
 #[cube(launch_unchecked)]
 #[allow(clippy::too_many_arguments)]
 fn unpool_kernel(
@@ -122,7 +123,7 @@ fn unpool_kernel(
         let n_parts = comptime!(if mean_max { 2u32 } else { 1u32 });
         let mut share = d_output[(drawing * n_parts * c + channel) as usize];
         let mut d_max = 0.0f32;
-        let mut place = 0u32;
+        let mut argmax = 0u32;
         if comptime!(mean_max) {
             share /= f32::cast_from(clamp_min(length, 1u32));
             d_max = d_output[((drawing * 2 + 1) * c + channel) as usize];
@@ -131,7 +132,7 @@ fn unpool_kernel(
                 let value = x[(first + step * c) as usize];
                 if step == 0 || value > max {
                     max = value;
-                    place = step;
+                    argmax = step;
                 }
             }
         }
@@ -139,7 +140,7 @@ fn unpool_kernel(
             let mut value = 0.0f32;
             if step < length {
                 value = share;
-                if step == place {
+                if step == argmax {
                     value += d_max;
                 }
             }

@@ -1,4 +1,4 @@
-//! In which numbers the matrix products of the GPU kernels compute.
+//! The precision of the GPU kernels' matrix products.
 
 use burn::tensor::DType;
 
@@ -16,7 +16,7 @@ impl Precision {
 
 static PRECISION: Setting = Setting::new();
 
-/// Sets the precision of the GPU kernels for the whole program. The device must know the numbers.
+/// Sets the precision of the GPU kernels for the whole program. The device must support it.
 ///
 /// # Errors
 /// When another precision was set before, or something was already computed in f32.
@@ -24,7 +24,7 @@ pub fn set_precision(precision: Precision) -> Result<(), PrecisionAlreadySet> {
     PRECISION.set(precision)
 }
 
-/// The precision of the GPU kernels: what was set, else f32.
+/// The precision of the GPU kernels: the one that was set, or f32.
 pub fn precision() -> Precision {
     PRECISION.get()
 }

@@ -1,8 +1,8 @@
-//! From padded batches `[B, T, C]` to the rows that exist, "packed" `[N, C]`, and back.
+//! Packs padded batches `[B, T, C]` into the valid time steps `[N, C]`, and unpacks them.
 //!
-//! A drawing's packed rows lie one after the other, those of the last drawing followed by rows of zeros up to a number that
-//! can be cut into equal parts. Matrix products see packed rows alone: padding costs no arithmetic, and what lies in it
-//! (which may be anything, even no number) reaches nothing.
+//! A drawing's packed rows are contiguous; after the last drawing zero rows follow up to a number
+//! that can be split into equal parts. Matrix products run over packed rows only: padding costs no
+//! arithmetic, and its contents (which may be anything, even NaN) affect nothing.
 
 use burn_cubecl::CubeRuntime;
 use burn_cubecl::tensor::CubeTensor;
@@ -12,46 +12,47 @@ use cubecl::server::Handle;
 use super::{N_UNITS, array, dims, empty, flat_cubes};
 use crate::ops::Lengths;
 
-/// Numbers that a place has in the table on the device: drawing, packed rows, the first of them, and the drawing's length
-/// before the stride.
-pub(super) const PLACE_SIZE: usize = 4;
+/// Values of a slot in the table on the device: drawing, number of packed rows, the first of them,
+/// and the drawing's length before the stride.
+pub(super) const SLOT_SIZE: usize = 4;
 
-/// Parts into which the rows of a product over rows are cut, at most; rows of a part, at least; and what their number is a
-/// multiple of, so that the products can read several values at once.
+/// For a product that sums over rows: the maximum number of parts, the minimum number of rows of a
+/// part, and what that number is a multiple of, so that the products can use vector loads.
 const MAX_PARTS: usize = 64;
 const MIN_ROWS_OF_PART: usize = 512;
 const PART_ALIGNMENT: usize = 8;
 
-/// The drawings of a batch in the order in which kernels work on them, longest first, so that neighbours end alike.
-pub(super) struct Places<R: CubeRuntime> {
+/// The drawings of a batch in the order in which kernels process them, longest first, so that
+/// neighbours have similar lengths.
+pub(super) struct Packing<R: CubeRuntime> {
     table: Handle,
     n_entries: usize,
     client: ComputeClient<R>,
     /// Drawings, B.
     pub n_drawings: usize,
-    /// Packed rows that drawings have.
+    /// Packed rows in use.
     pub n_used: usize,
-    /// Packed rows, N: with those of zeros at the end, a multiple of the parts.
+    /// Packed rows with the zero rows at the end, N: a multiple of the parts.
     pub n_rows: usize,
-    /// Equal parts into which a product over rows cuts them.
+    /// Equal parts into which a product over rows splits them.
     pub n_parts: usize,
 }
 
-impl<R: CubeRuntime> Places<R> {
-    /// The drawings of a batch, every `stride`th row of each packed, on the device of `like`; with empty places up to a
+impl<R: CubeRuntime> Packing<R> {
+    /// The drawings of a batch, every `stride`th row of each packed, on the device of `like`; with empty slots up to a
     /// multiple of `tile`.
     pub(super) fn new(lengths: &Lengths, stride: usize, tile: usize, like: &CubeTensor<R>) -> Self {
         let lengths = lengths.as_slice();
         let mut n_used = 0;
-        let mut places: Vec<[u32; PLACE_SIZE]> = Vec::with_capacity(lengths.len().next_multiple_of(tile));
+        let mut packing: Vec<[u32; SLOT_SIZE]> = Vec::with_capacity(lengths.len().next_multiple_of(tile));
         for (drawing, &length) in lengths.iter().enumerate() {
             let n = length.div_ceil(stride);
-            places.push([drawing, n, n_used, length].map(|number| number as u32));
+            packing.push([drawing, n, n_used, length].map(|number| number as u32));
             n_used += n;
         }
-        places.sort_by_key(|&[_, n, ..]| std::cmp::Reverse(n));
-        places.resize(lengths.len().next_multiple_of(tile), [0; PLACE_SIZE]);
-        let table = places.as_flattened();
+        packing.sort_by_key(|&[_, n, ..]| std::cmp::Reverse(n));
+        packing.resize(lengths.len().next_multiple_of(tile), [0; SLOT_SIZE]);
+        let table = packing.as_flattened();
         let n_parts = (n_used / MIN_ROWS_OF_PART).clamp(1, MAX_PARTS);
         Self {
             table: like.client.create_from_slice(u32::as_bytes(table)),
@@ -70,7 +71,7 @@ impl<R: CubeRuntime> Places<R> {
         unsafe { ArrayArg::from_raw_parts(self.table.clone(), self.n_entries) }
     }
 
-    /// Cubes for a kernel that walks, for each drawing, up to `n_values` values.
+    /// Blocks for a kernel over up to `n_values` values of each drawing.
     pub(super) fn cubes(&self, n_values: usize) -> (CubeCount, CubeDim) {
         let (max_x, max_y, _) = self.client.properties().hardware.max_cube_count;
         let x = n_values.div_ceil(N_UNITS as usize).clamp(1, max_x as usize) as u32;
@@ -79,7 +80,7 @@ impl<R: CubeRuntime> Places<R> {
     }
 }
 
-/// Sets the values from `first` to `end` to zero; to be called by all units of a row of cubes.
+/// Sets the values from `first` to `end` to zero; to be called by all threads of a row of blocks.
 #[cube]
 pub(super) fn clear(values: &mut Array<f32>, first: u32, end: u32) {
     let mut i = first + ABSOLUTE_POS_X;
@@ -90,23 +91,23 @@ pub(super) fn clear(values: &mut Array<f32>, first: u32, end: u32) {
 }
 
 /// `[B, T, C]` -> `[N, C]`.
-pub(super) fn pack<R: CubeRuntime>(padded: CubeTensor<R>, places: &Places<R>) -> CubeTensor<R> {
+pub(super) fn pack<R: CubeRuntime>(padded: CubeTensor<R>, packing: &Packing<R>) -> CubeTensor<R> {
     let [_, n_steps, width] = dims(&padded);
-    let packed = empty(&padded, [places.n_rows, width]);
+    let packed = empty(&padded, [packing.n_rows, width]);
     let client = packed.client.clone();
-    let (count, dim) = places.cubes(n_steps * width);
-    // SAFETY: a place's rows lie in both tensors, as the lengths are at most T.
+    let (count, dim) = packing.cubes(n_steps * width);
+    // SAFETY: a slot's rows lie in both tensors, as the lengths are at most T.
     unsafe {
         pack_kernel::launch_unchecked::<R>(
             &client,
             count,
             dim,
             array(padded),
-            places.table(),
+            packing.table(),
             packed.clone().into_array_arg(),
-            places.n_drawings as u32,
-            places.n_used as u32,
-            places.n_rows as u32,
+            packing.n_drawings as u32,
+            packing.n_used as u32,
+            packing.n_rows as u32,
             n_steps as u32,
             width as u32,
         );
@@ -118,7 +119,7 @@ pub(super) fn pack<R: CubeRuntime>(padded: CubeTensor<R>, places: &Places<R>) ->
 #[allow(clippy::too_many_arguments)]
 fn pack_kernel(
     padded: &Array<f32>,
-    places: &Array<u32>,
+    packing: &Array<u32>,
     packed: &mut Array<f32>,
     n_drawings: u32,
     n_used: u32,
@@ -129,10 +130,10 @@ fn pack_kernel(
     if CUBE_POS_Y == 0 {
         clear(packed, n_used * width, n_rows * width);
     }
-    let mut place = CUBE_POS_Y;
-    while place < n_drawings {
-        let entry = place as usize * PLACE_SIZE;
-        let (drawing, length, first_row) = (places[entry], places[entry + 1], places[entry + 2]);
+    let mut slot = CUBE_POS_Y;
+    while slot < n_drawings {
+        let entry = slot as usize * SLOT_SIZE;
+        let (drawing, length, first_row) = (packing[entry], packing[entry + 1], packing[entry + 2]);
         let from = (drawing * n_steps * width) as usize;
         let to = (first_row * width) as usize;
         let n_values = (length * width) as usize;
@@ -141,25 +142,25 @@ fn pack_kernel(
             packed[to + i] = padded[from + i];
             i += (CUBE_COUNT_X * CUBE_DIM_X) as usize;
         }
-        place += CUBE_COUNT_Y;
+        slot += CUBE_COUNT_Y;
     }
 }
 
-/// `[N, C]` -> `[B, T, C]`, zero in the padding; with a bias `[C]`, added to every row that exists.
+/// `[N, C]` -> `[B, T, C]`, zero in the padding; a bias `[C]`, if any, is added to every valid row.
 pub(super) fn unpack<R: CubeRuntime>(
     packed: CubeTensor<R>,
     bias: Option<CubeTensor<R>>,
     n_steps: usize,
-    places: &Places<R>,
+    packing: &Packing<R>,
 ) -> CubeTensor<R> {
     let [_, width] = dims(&packed);
-    let padded = empty(&packed, [places.n_drawings, n_steps, width]);
+    let padded = empty(&packed, [packing.n_drawings, n_steps, width]);
     let client = padded.client.clone();
-    let (count, dim) = places.cubes(n_steps * width);
+    let (count, dim) = packing.cubes(n_steps * width);
     let has_bias = bias.is_some();
-    // A kernel has all its arguments; without a bias it does not look at this one.
+    // A kernel's arguments are not optional; without a bias it ignores this one.
     let bias = bias.unwrap_or_else(|| packed.clone());
-    // SAFETY: every value of the padded tensor is written once; a place's rows lie in the packed one.
+    // SAFETY: every value of the padded tensor is written once; a slot's rows lie in the packed one.
     unsafe {
         unpack_kernel::launch_unchecked::<R>(
             &client,
@@ -167,9 +168,9 @@ pub(super) fn unpack<R: CubeRuntime>(
             dim,
             array(packed),
             array(bias),
-            places.table(),
+            packing.table(),
             padded.clone().into_array_arg(),
-            places.n_drawings as u32,
+            packing.n_drawings as u32,
             n_steps as u32,
             width as u32,
             has_bias,
@@ -183,17 +184,17 @@ pub(super) fn unpack<R: CubeRuntime>(
 fn unpack_kernel(
     packed: &Array<f32>,
     bias: &Array<f32>,
-    places: &Array<u32>,
+    packing: &Array<u32>,
     padded: &mut Array<f32>,
     n_drawings: u32,
     n_steps: u32,
     width: u32,
     #[comptime] has_bias: bool,
 ) {
-    let mut place = CUBE_POS_Y;
-    while place < n_drawings {
-        let entry = place as usize * PLACE_SIZE;
-        let (drawing, length, first_row) = (places[entry], places[entry + 1], places[entry + 2]);
+    let mut slot = CUBE_POS_Y;
+    while slot < n_drawings {
+        let entry = slot as usize * SLOT_SIZE;
+        let (drawing, length, first_row) = (packing[entry], packing[entry + 1], packing[entry + 2]);
         let from = (first_row * width) as usize;
         let to = (drawing * n_steps * width) as usize;
         let n_values = (length * width) as usize;
@@ -210,15 +211,15 @@ fn unpack_kernel(
             padded[to + i] = value;
             i += (CUBE_COUNT_X * CUBE_DIM_X) as usize;
         }
-        place += CUBE_COUNT_Y;
+        slot += CUBE_COUNT_Y;
     }
 }
 
-/// Rows that a unit of the device sums up, one after the other.
+/// Rows that a thread sums.
 const N_ROWS_SUMMED: usize = 256;
 
-/// The sum over the rows of `[N, C]`, `[1, C]`, by stages: a batch has up to a million rows, and a unit for each column
-/// alone would leave a device idle.
+/// The sum over the rows of `[N, C]`, `[1, C]`, in stages: a batch has up to a million rows, and
+/// one thread per column would leave the device idle.
 pub(super) fn sum_rows<R: CubeRuntime>(mut rows: CubeTensor<R>) -> CubeTensor<R> {
     let client = rows.client.clone();
     let [mut n_rows, width] = dims(&rows);

@@ -1,4 +1,4 @@
-//! The optimiser's step on slices: each value is read and written once.
+//! The optimizer step on slices: each value is read and written once.
 
 use pulp::{Arch, Simd, WithSimd};
 
@@ -73,7 +73,7 @@ impl WithSimd for Squares<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) -> f64 {
-        /// Sums side by side, so that none waits for another.
+        /// Independent partial sums, against the latency of additions.
         const N_SUMS: usize = 64;
         let mut sums = [0.0f32; N_SUMS];
         let chunks = self.0.chunks_exact(N_SUMS);

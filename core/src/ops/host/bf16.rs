@@ -1,10 +1,13 @@
-//! Matrix products of factors in bf16 (the upper half of an f32) with sums in f32, by the instructions that processors have for
-//! them: tiles of AMX (Intel Xeons from 2023 on), or vectors of AVX512-BF16 (AMD from Zen 4 on, Intel Xeons from 2021 on).
+//! Matrix products of bf16 factors (the upper half of an f32) with sums in f32, by dedicated
+//! instructions: tiles of AMX (Intel Xeons from 2023 on), or vectors of AVX512-BF16 (AMD from Zen 4
+//! on, Intel Xeons from 2021 on).
 //!
-//! In: f32 values in rows, rounded here into tiles, to nearest even. Out: blocks of sums. All code for particular instructions, and
-//! with it all unsafe code of these products, is in this file; [`tiles`](super::tiles) makes products of any size of it.
+//! In: f32 values in rows, rounded here into tiles, to nearest even. Out: blocks of sums. All
+//! target-specific code, and with it all unsafe code of these products, is in this file;
+//! [`tiles`](super::tiles) makes products of any size of it.
 
-// A browser has no such instructions: there no value of Instructions can be, and what takes one is left out of the program.
+// Browsers have no such instructions: there Instructions has no value, and code that takes one is
+// compiled out.
 #![cfg_attr(target_family = "wasm", allow(dead_code, unused_variables))]
 
 use std::marker::PhantomData;
@@ -23,7 +26,7 @@ pub(super) const DEPTH: usize = 2 * SIDE;
 pub(crate) struct Tile([[u32; SIDE]; SIDE]);
 
 impl Tile {
-    /// Only zeros.
+    /// All zeros.
     pub(super) const ZERO: Self = Self([[0; SIDE]; SIDE]);
 }
 
@@ -75,17 +78,17 @@ enum Kind {
 }
 
 impl Instructions {
-    /// The same arithmetic as that of AMX by no particular instructions: slow, for tests on any machine.
+    /// The arithmetic of AMX in portable code: slow, for tests on any machine.
     #[cfg(not(target_family = "wasm"))]
     pub const PORTABLE: Self = Self(Kind::Portable);
 
-    /// The fastest that this machine has, if it has any for bf16.
+    /// The fastest that this machine supports, if any.
     #[cfg(not(target_family = "wasm"))]
     pub fn fastest() -> Option<Self> {
         Self::all().into_iter().find(|&instructions| instructions != Self::PORTABLE)
     }
 
-    /// All that this machine can run, the fastest first.
+    /// All that this machine supports, fastest first.
     #[cfg(not(target_family = "wasm"))]
     pub fn all() -> Vec<Self> {
         let mut all = Vec::new();
@@ -159,7 +162,8 @@ fn tile(at: impl Fn(usize, usize) -> u32) -> Tile {
     Tile(std::array::from_fn(|r| std::array::from_fn(|p| at(r, p))))
 }
 
-/// The bits of a value rounded to bf16, to nearest even; as the instructions do, numbers too small for a full mantissa become 0.
+/// The bits of a value rounded to bf16, to nearest even; subnormals become 0, as with the
+/// instructions.
 #[cfg(not(target_family = "wasm"))]
 fn bf16_bits(value: f32) -> u32 {
     let bits = value.to_bits();
@@ -172,7 +176,7 @@ fn bf16_bits(value: f32) -> u32 {
     (bits + 0x7fff + (bits >> 16 & 1)) >> 16
 }
 
-/// A thread that is ready for products, until this is dropped. There must be one at a time on a thread.
+/// Keeps a thread's tiles configured until it is dropped. One at a time per thread.
 pub(super) struct Kernel {
     kind: Kind,
     /// The configuration of tiles is the thread's.
@@ -251,7 +255,7 @@ mod x86 {
 
     use super::{DEPTH, Rows, SIDE, Sums, Tile};
 
-    /// Whether there is all that the functions here need.
+    /// Whether the processor has all features that the functions here need.
     pub(super) fn has_avx512() -> bool {
         static FOUND: OnceLock<bool> = OnceLock::new();
         *FOUND.get_or_init(|| {
@@ -279,18 +283,18 @@ mod x86 {
         unsafe { _mm512_maskz_loadu_ps(first(n), values.as_ptr()) }
     }
 
-    /// Both rounded to bf16, `low` in front.
+    /// Both rounded to bf16, `low` first.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bf16")]
     fn round(low: __m512, high: __m512) -> __m512i {
-        // SAFETY: both types are 64 bytes without a meaning of their own.
+        // SAFETY: both types are 64 bytes of plain data.
         unsafe { std::mem::transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(high, low)) }
     }
 
     #[inline]
     #[target_feature(enable = "avx512f")]
     fn row(values: __m512i) -> [u32; SIDE] {
-        // SAFETY: both are 64 bytes, and every pattern of bits is a u32.
+        // SAFETY: both are 64 bytes, and every bit pattern is a valid u32.
         unsafe { std::mem::transmute::<__m512i, [u32; SIDE]>(values) }
     }
 
@@ -346,7 +350,7 @@ mod x86 {
             out[8 + j] = _mm512_shuffle_i32x4::<0b11_01_11_01>(ab_even, cd_even);
             out[12 + j] = _mm512_shuffle_i32x4::<0b11_01_11_01>(ab_odd, cd_odd);
         }
-        // SAFETY: both are 1024 bytes, and every pattern of bits is a u32.
+        // SAFETY: both are 1024 bytes, and every bit pattern is a valid u32.
         *to = unsafe { std::mem::transmute::<[__m512i; SIDE], Tile>(out) };
     }
 
@@ -354,7 +358,7 @@ mod x86 {
     #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
     pub(super) fn multiply<const C: usize>(left: &[Tile], right: &[Tile], depth: usize, sums: &mut Sums) {
         const ROWS: usize = 8;
-        // SAFETY: all are 64 bytes without a meaning of their own.
+        // SAFETY: all are 64 bytes of plain data.
         let pairs = |row: &[u32; SIDE]| unsafe { std::mem::transmute::<[u32; SIDE], __m512bh>(*row) };
         for (i, left) in left.chunks_exact(depth).enumerate() {
             for first in (0..SIDE).step_by(ROWS) {
@@ -390,7 +394,8 @@ mod amx {
 
     use super::{SIDE, Sums, Tile};
 
-    /// Whether the processor has tiles of bf16 and the system lets this process use them, which is asked for once.
+    /// Whether the processor has AMX-BF16 and the kernel permits this process to use it, requested
+    /// once.
     pub(super) fn is_permitted() -> bool {
         static PERMITTED: OnceLock<bool> = OnceLock::new();
         *PERMITTED.get_or_init(|| {
@@ -446,7 +451,7 @@ mod amx {
         }
     }
 
-    /// Gives the tiles up, so that the system need not keep them.
+    /// Releases the tiles, so that the kernel need not save them.
     pub(super) fn release() {
         // SAFETY: as above; nothing keeps values in tiles.
         unsafe { asm!("tilerelease", options(nostack, nomem, preserves_flags)) }

@@ -1,11 +1,11 @@
-//! The 1-d convolution over rows that exist, as one matrix product over gathered windows.
+//! The 1-d convolution over valid time steps, as one matrix product over gathered windows (im2col).
 
 use super::{
     Arithmetic, Matrix, Packed, Scratch, add, for_each, product, sum_rows, transposed_products, unwritten,
 };
 
-/// Drawings that one thread takes at a time. The results do not depend on the number of threads, because this number does
-/// not.
+/// Drawings that one thread takes at a time. It is constant, so that results do not depend on the
+/// number of threads.
 const CHUNK_DRAWINGS: usize = 16;
 
 /// Sizes of a convolution.
@@ -13,20 +13,20 @@ const CHUNK_DRAWINGS: usize = 16;
 pub struct Shape {
     /// Drawings in the batch, B.
     pub n_drawings: usize,
-    /// Rows that the batch is padded to, T.
+    /// Time steps that the batch is padded to, T.
     pub n_steps: usize,
     /// Input channels, C.
     pub d_input: usize,
     /// Output channels, N.
     pub d_output: usize,
-    /// Rows in a window, K.
+    /// Kernel size, K.
     pub kernel_len: usize,
-    /// Rows from one window to the next.
+    /// Stride.
     pub stride: usize,
 }
 
 impl Shape {
-    /// Rows that the output is padded to.
+    /// Time steps that the output is padded to.
     pub fn n_output_steps(&self) -> usize {
         self.n_steps.div_ceil(self.stride)
     }
@@ -47,7 +47,7 @@ impl Shape {
         (first_row, first_tap..first_tap + n_taps)
     }
 
-    /// Every output row that exists: its drawing, its place there, and that drawing's length.
+    /// Every valid output step: its drawing, its index there, and that drawing's length.
     fn rows<'a>(&self, lengths: &'a [usize]) -> impl Iterator<Item = (usize, usize, usize)> + 'a {
         let stride = self.stride;
         lengths
@@ -56,7 +56,7 @@ impl Shape {
             .flat_map(move |(b, &length)| (0..length.div_ceil(stride)).map(move |t| (b, t, length)))
     }
 
-    /// The windows of all output rows that exist, `[N, K * C]`, zero outside the drawing.
+    /// The windows of all valid output steps, `[N, K * C]`, zero outside the drawing.
     fn windows(&self, x: &[f32], lengths: &[usize]) -> Scratch {
         let n: usize = lengths.iter().map(|length| length.div_ceil(self.stride)).sum();
         let mut windows = Scratch::any(n * self.d_window());
@@ -144,8 +144,8 @@ pub fn forward(
     output
 }
 
-/// Takes the gradient of the output, `[B, ceil(T / stride), N]`, back to the parameters and, where it `wants_d_x`, to the
-/// input.
+/// The backward pass: from the gradient of the output, `[B, ceil(T / stride), N]`, to those of the
+/// parameters and, if `wants_d_x`, the input.
 pub fn backward(
     d_output: &[f32],
     x: &[f32],
@@ -158,7 +158,7 @@ pub fn backward(
     let (width, c, d_window) = (shape.d_output, shape.d_input, shape.d_window());
     let n_steps = shape.n_output_steps();
     let weight = Packed::new(arithmetic, Matrix::new(weight, d_window, width).transposed());
-    // Without a gradient of the input each piece of it is empty.
+    // Without a gradient of the input its pieces are empty.
     let d_x_len = if wants_d_x { shape.n_steps * c } else { 0 };
     let mut d_x = vec![0.0; shape.n_drawings * d_x_len];
     let d_outputs = d_output.chunks((CHUNK_DRAWINGS * n_steps * width).max(1));

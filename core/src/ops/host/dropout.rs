@@ -1,4 +1,5 @@
-//! Dropout on slices, in one pass and without a mask in memory: which values stay follows from their place and a seed.
+//! Dropout on slices, in one pass and without a mask in memory: which elements stay follows from
+//! their index and a seed.
 
 use pulp::{Arch, Simd, WithSimd};
 
@@ -25,7 +26,7 @@ pub fn dropout(x: &[f32], drawing_len: usize, d_input: usize, dropout: Dropout) 
 struct Drop<'a> {
     x: &'a [f32],
     output: &'a mut [f32],
-    /// Place of the first value in the batch, the beginning of a drawing.
+    /// Element index of the first value in the batch, the start of a drawing.
     first: usize,
     drawing_len: usize,
     d_input: usize,
@@ -39,12 +40,12 @@ impl WithSimd for Drop<'_> {
     fn with_simd<S: Simd>(self, _: S) {
         let Self { x, output, first, drawing_len, d_input, dropout } = self;
         let (threshold, scale) = (dropout.threshold(), dropout.scale());
-        let keep = |place: usize| if dropout.hash(place as u32) < threshold { 0.0 } else { scale };
+        let keep = |index: usize| if dropout.hash(index as u32) < threshold { 0.0 } else { scale };
         if dropout.same_at_every_step {
             let drawings = x.chunks_exact(drawing_len).zip(output.chunks_exact_mut(drawing_len));
             for (b, (x, output)) in drawings.enumerate() {
-                let place = (first / drawing_len + b) * d_input;
-                let factors: Vec<f32> = (0..d_input).map(|c| keep(place + c)).collect();
+                let index = (first / drawing_len + b) * d_input;
+                let factors: Vec<f32> = (0..d_input).map(|c| keep(index + c)).collect();
                 for (x, output) in x.chunks_exact(d_input).zip(output.chunks_exact_mut(d_input)) {
                     for ((output, x), factor) in output.iter_mut().zip(x).zip(&factors) {
                         *output = x * factor;

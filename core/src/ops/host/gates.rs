@@ -1,4 +1,4 @@
-//! The element-wise half of an LSTM step, in vectors of whatever width the machine has.
+//! The element-wise half of an LSTM step, in SIMD vectors of any width.
 //!
 //! In: the pre-activations of the gates, cells, and gradients of outputs. Out: activations, cells, outputs, and
 //! gradients of the pre-activations. The products are in [`recurrent`](super::recurrent).
@@ -45,7 +45,7 @@ fn one_plus_exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
 fn clamp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     #[cfg(target_arch = "wasm32")]
     {
-        // The minimum that pulp takes gives NaN where either operand is, for which machines need several instructions.
+        // pulp's minimum propagates NaN of either operand, which takes several instructions.
         use std::arch::wasm32::{f32x4_pmax, f32x4_pmin, f32x4_splat, v128};
         assert_eq!(size_of::<S::f32s>(), size_of::<v128>());
         // SAFETY: both are four f32.
@@ -58,7 +58,7 @@ fn clamp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     }
     #[cfg(not(target_arch = "wasm32"))]
     {
-        // The instructions give their second operand where one is NaN.
+        // The instructions return their second operand where one is NaN.
         let x = simd.min_f32s(simd.splat_f32s(LARGEST_EXPONENT), x);
         simd.max_f32s(simd.splat_f32s(-LARGEST_EXPONENT), x)
     }
@@ -71,8 +71,9 @@ pub(crate) fn tanh<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     simd.sub_f32s(simd.splat_f32s(1.0), simd.div_f32s(simd.splat_f32s(2.0), denominator))
 }
 
-/// Activates input, forget, candidate and output gate: the logistic function and, for the candidate, the hyperbolic
-/// tangent, with an absolute error below 5e-7. One division serves all four, because divisions are what takes longest here.
+/// Activates input, forget, candidate and output gate: the logistic function and, for the
+/// candidate, the hyperbolic tangent, with an absolute error below 5e-7. One division serves all
+/// four, because divisions dominate the time.
 #[inline(always)]
 pub(crate) fn activate<S: Simd>(simd: S, z: [S::f32s; 4]) -> [S::f32s; 4] {
     let mul = |a, b| simd.mul_f32s(a, b);
@@ -95,7 +96,7 @@ pub(crate) fn activate<S: Simd>(simd: S, z: [S::f32s; 4]) -> [S::f32s; 4] {
     ]
 }
 
-/// At most a vector of values; what is missing is zero.
+/// Loads at most a vector of values; missing ones are zero.
 #[inline(always)]
 pub(crate) fn load<S: Simd>(simd: S, values: &[f32]) -> S::f32s {
     match S::as_simd_f32s(values).0 {
@@ -125,7 +126,8 @@ pub(super) struct StepBackward<'a> {
     pub cells: &'a [f32],
     /// `[n, H]`, the gradient of the outputs.
     pub d_outputs: &'a [f32],
-    /// `[n, H]`: the gradient that arrives at the cells from the step after, and leaves as that of the cells before.
+    /// `[n, H]`: the gradient of the cells from the following step, replaced by that of the
+    /// previous cells.
     pub d_cells: &'a mut [f32],
     /// H.
     pub d_hidden: usize,
@@ -164,8 +166,8 @@ impl WithSimd for StepBackward<'_> {
     }
 }
 
-/// Gradients of the four pre-activations and of the cell before, from gates, cells before and after, and the gradients
-/// of output and cell.
+/// Gradients of the four pre-activations and of the previous cell, from gates, previous and current
+/// cells, and the gradients of output and cell.
 #[inline(always)]
 fn step_gradient<S: Simd>(
     simd: S,
@@ -193,7 +195,8 @@ fn step_gradient<S: Simd>(
 mod tests {
     use super::*;
 
-    /// Activates one value in every gate's place; gives input, forget, candidate and output gate, and `tanh`.
+    /// Activates the same value as every gate; gives input, forget, candidate and output gate, and
+    /// `tanh`.
     struct Activate(f32);
 
     impl WithSimd for Activate {

@@ -6,7 +6,8 @@ use super::{
 };
 use crate::ops::IMAGE_KERNEL as KERNEL;
 
-/// Images that one thread takes at a time. The results do not depend on the number of threads, because this number does not.
+/// Images that one thread takes at a time. It is constant, so that results do not depend on the
+/// number of threads.
 const CHUNK_IMAGES: usize = 16;
 
 /// Values of the windows that are gathered at a time, which stay in the cache for their product.
@@ -23,7 +24,7 @@ pub struct Shape {
     pub d_input: usize,
     /// Output channels, N.
     pub d_output: usize,
-    /// Pixels from one window to the next, along both axes.
+    /// Stride along both axes.
     pub stride: usize,
 }
 
@@ -56,8 +57,9 @@ impl Shape {
         (first_pixel, first_tap..KERNEL.min(self.side + 1 - start))
     }
 
-    /// Calls `run` with each run of neighbouring values that a window of an image shares with it: where it begins in the window and
-    /// in the image, and its length. What a window has besides lies outside of the image.
+    /// Calls `run` with each run of neighbouring values that a window of an image shares with it:
+    /// where it begins in the window and in the image, and its length. The rest of the window is
+    /// padding.
     fn for_each_run(&self, mut run: impl FnMut(usize, usize, usize)) {
         let (c, side) = (self.d_input, self.output_side());
         for y in 0..side {
@@ -109,7 +111,8 @@ pub fn forward(x: &[f32], weight: &[f32], bias: &[f32], shape: Shape, arithmetic
     output
 }
 
-/// Takes the gradient of the output, `[B, S' * S', N]`, back to the parameters and, where it `wants_d_x`, to the input.
+/// The backward pass: from the gradient of the output, `[B, S' * S', N]`, to those of the
+/// parameters and, if `wants_d_x`, the input.
 pub fn backward(
     d_output: &[f32],
     x: &[f32],
@@ -121,7 +124,7 @@ pub fn backward(
     let (width, d_window) = (shape.d_output, shape.d_window());
     let (image_len, output_len) = (shape.side * shape.side * shape.d_input, shape.n_windows() * width);
     let weight = Packed::new(arithmetic, Matrix::new(weight, d_window, width).transposed());
-    // Without a gradient of the input each piece of it is empty.
+    // Without a gradient of the input its pieces are empty.
     let d_x_len = if wants_d_x { image_len } else { 0 };
     let mut d_x = vec![0.0; shape.n_images * d_x_len];
     let mut d_x_chunks = d_x.chunks_mut((CHUNK_IMAGES * d_x_len).max(1));

@@ -11,7 +11,7 @@ pub struct CrossEntropy {
     pub loss: f32,
     /// Its gradient, `[B, K]`.
     pub d_logits: Vec<f32>,
-    /// Rows whose first largest logit is that of their label.
+    /// Number of correct top-1 predictions (the first maximum counts).
     pub n_correct: usize,
 }
 

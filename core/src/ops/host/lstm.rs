@@ -1,9 +1,10 @@
 //! The bidirectional LSTM layer on packed rows.
 //!
-//! Drawings are ordered by length, longest first, and cut into shards, which are worked on at the same time. The rows of
-//! a shard are stored step by step: at step `t` the drawings that still run are a prefix of the order. So each step is
-//! one product over exactly the rows that exist, the state before is a prefix of the rows of the neighbouring step, and the
-//! backward direction starts at each drawing's own last row without any reversal.
+//! Drawings are ordered by length, longest first, and cut into shards, which are processed in
+//! parallel. The time steps of a shard are stored step-major: at step `t` the drawings that still
+//! run are a prefix of the order. So each step is one product over exactly the valid rows, the
+//! previous state is a prefix of the rows of the neighbouring step, and the backward direction
+//! starts at each drawing's own last row without any reversal.
 
 use std::ops::Range;
 
@@ -14,16 +15,16 @@ use super::{
     transposed_products, unwritten,
 };
 
-/// Drawings of a shard. The results do not depend on the number of threads, because this number does not.
+/// Drawings of a shard. It is constant, so that results do not depend on the number of threads.
 const SHARD_DRAWINGS: usize = 32;
 
-/// Rows whose inputs are projected together: enough for an efficient product, few enough that they stay in the cache until
-/// the recurrent steps use them.
+/// Rows whose inputs are projected together: enough for an efficient product, few enough to stay in
+/// the cache until the recurrence uses them.
 const CHUNK_ROWS: usize = 256;
 
-/// Where the rows of some drawings lie once packed step by step.
+/// The step-major layout of packed drawings.
 struct Packing {
-    /// Drawing at each place, longest first.
+    /// The drawings' indices, longest first.
     order: Vec<usize>,
     /// The length of each, in that order.
     lengths: Vec<usize>,
@@ -134,13 +135,13 @@ pub struct Shape {
 pub struct Weights<'a> {
     /// From an input row to the gates of every direction.
     pub input: &'a [f32],
-    /// From a direction's output before to its gates.
+    /// From a direction's previous output to its gates.
     pub recurrent: &'a [f32],
     /// Added to the gates.
     pub bias: &'a [f32],
 }
 
-/// What [`forward`] gives.
+/// The result of [`forward`].
 pub struct Forward {
     /// `[B, T, D * H]`, zero past each drawing's length.
     pub output: Vec<f32>,
@@ -267,7 +268,7 @@ fn pack_weights(
     })
 }
 
-/// The steps in the order in which a direction walks them, each with the step before it on that walk.
+/// The time steps in a direction's order, each with its predecessor.
 fn walk(longest: usize, backward: bool) -> impl DoubleEndedIterator<Item = (usize, Option<usize>)> {
     (0..longest).map(move |k| {
         let step_at = |k: usize| if backward { longest - 1 - k } else { k };
@@ -275,7 +276,7 @@ fn walk(longest: usize, backward: bool) -> impl DoubleEndedIterator<Item = (usiz
     })
 }
 
-/// Rows of two neighbouring steps: the step's own, and those of the step before that it continues.
+/// Rows of two consecutive steps: the step's own, and those of the previous step that it continues.
 fn step_rows(packing: &Packing, t: usize, before: Option<usize>) -> (Range<usize>, Range<usize>) {
     let rows = packing.step(t);
     let before = before.map_or(0..0, |before| {
@@ -285,7 +286,8 @@ fn step_rows(packing: &Packing, t: usize, before: Option<usize>) -> (Range<usize
     (rows, before)
 }
 
-/// Splits the rows of a buffer into those of the step before, to read, and those of this step, to write.
+/// Splits the rows of a buffer into those of the previous step, to read, and those of this step, to
+/// write.
 fn disjoint(
     buffer: &mut [f32],
     read: Range<usize>,
@@ -317,7 +319,8 @@ impl Direction<'_> {
     fn forward(&self, x: &[f32], gates: &mut [f32], cells: &mut [f32], outputs: &mut [f32]) {
         let Shape { d_input, d_hidden: h, .. } = self.shape;
         let n = self.shard.n_rows();
-        // Rows whose input is projected: from `projected` to the end that the walk began at.
+        // Rows whose input is projected: from `projected` to the end at which the direction
+        // started.
         let backward = self.d == 1;
         let mut projected = if backward { n } else { 0 };
         for (t, before) in walk(self.shard.longest(), backward) {
@@ -349,7 +352,8 @@ impl Direction<'_> {
         }
     }
 
-    /// Rows of step `t` and of the steps that follow on the walk, up to [`CHUNK_ROWS`] or one step.
+    /// Rows of step `t` and of the following ones in the direction's order, up to [`CHUNK_ROWS`] or
+    /// one step.
     fn chunk(&self, t: usize) -> Range<usize> {
         let rows = self.shard.step(t);
         let starts = &self.shard.starts;
@@ -362,7 +366,8 @@ impl Direction<'_> {
         }
     }
 
-    /// Takes the gradient of the outputs, `[N, H]`, back to input and weights.
+    /// The backward pass: from the gradient of the outputs, `[N, H]`, to those of input and
+    /// weights.
     ///
     /// `gates` `[N, 4H]`, `cells` and `outputs` `[N, H]` are those of the forward pass.
     fn backward(
@@ -382,7 +387,8 @@ impl Direction<'_> {
             }
             DirectionPacked::Bf16Forward(_) => unreachable!("weights packed for a backward pass"),
         };
-        // The output before each row, zero where a drawing begins: one product instead of one a step.
+        // The previous output of each row, zero where a drawing begins: one product instead of one
+        // per step.
         let mut states = Scratch::any(n * h);
         let mut d_cells = Scratch::zeros(self.shard.order.len() * h);
         let mut d_gates = Scratch::any(n * 4 * h);
@@ -487,7 +493,7 @@ struct DirectionGradients {
     bias: Vec<f32>,
 }
 
-/// As [`disjoint`], both to write.
+/// As [`disjoint`], both mutable.
 fn disjoint_mut(
     buffer: &mut [f32],
     before: Range<usize>,
@@ -518,7 +524,8 @@ fn by_direction(rows: &mut [f32], n_directions: usize, width: usize) -> Vec<Vec<
     directions
 }
 
-/// Takes the gradient of the output, `[B, T, D * H]`, back to the input and the parameters.
+/// The backward pass: from the gradient of the output, `[B, T, D * H]`, to those of the input and
+/// the parameters.
 ///
 /// `output`, `gates` and `cells` are those that [`forward`] gave for the same `x` and `weights`.
 #[allow(clippy::too_many_arguments)]

@@ -1,6 +1,6 @@
 //! Matrices on slices.
 
-/// A matrix in a slice, at the places that its strides say.
+/// A strided matrix in a slice.
 #[derive(Clone, Copy)]
 pub(crate) struct Matrix<'a> {
     pub(super) data: &'a [f32],
@@ -23,7 +23,7 @@ impl<'a> Matrix<'a> {
         Self { data, rows, columns, row_stride, column_stride: 1 }
     }
 
-    /// The same values with rows and columns exchanged.
+    /// The transpose.
     pub(crate) fn transposed(self) -> Self {
         Self {
             rows: self.columns,

@@ -1,8 +1,8 @@
-//! The operations on plain slices of `f32`, for backends whose tensors lie in the machine's memory.
+//! The operations on plain slices of `f32`, for backends in host memory.
 //!
 //! In: row-major slices and lengths. Out: vectors. Nothing here knows of tensors or backends.
-//! Rows past a drawing's length are never computed: the operations gather the rows that exist
-//! ("packed", as in PyTorch's `pack_padded_sequence`), so padding costs a copy of zeros and no arithmetic.
+//! Padding is never computed: the operations gather the valid time steps ("packed", as in PyTorch's
+//! `pack_padded_sequence`), so padding costs a copy of zeros and no arithmetic.
 
 pub mod adam;
 mod bf16;
@@ -28,12 +28,13 @@ pub use precision::{Arithmetic, arithmetic, set_precision};
 pub(crate) use product::{Packed, product, transposed_products};
 pub(crate) use scratch::Scratch;
 
-/// Room for `n` values, all of which the caller writes before it reads them: setting it to zero first would cost a pass over
-/// memory, which for the gates of a batch takes as long as activating them.
+/// A vector of `n` values, all of which the caller writes before it reads them: zeroing it first
+/// would cost a pass over memory, which for the gates of a batch takes as long as activating them.
 #[allow(clippy::uninit_vec)]
 pub(crate) fn unwritten(n: usize) -> Vec<f32> {
     let mut values = Vec::with_capacity(n);
-    // SAFETY: there is room for n values, every pattern of bits is an f32, and none is read before it is written.
+    // SAFETY: there is room for n values, every bit pattern is a valid f32, and none is read before
+    // it is written.
     unsafe { values.set_len(n) };
     values
 }

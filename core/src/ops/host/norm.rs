@@ -1,10 +1,12 @@
-//! Batch normalisation and rectification of rows of channels, in as few passes over memory as there can be: two each way.
+//! Batch normalisation and ReLU of rows of channels, in as few passes over memory as possible: two
+//! per direction.
 
 use pulp::Arch;
 
 use super::{for_each, unwritten};
 
-/// Rows that one thread takes at a time. The results do not depend on the number of threads, because this number does not.
+/// Rows that one thread takes at a time. It is constant, so that results do not depend on the
+/// number of threads.
 const CHUNK_ROWS: usize = 1024;
 
 /// What [`forward`] finds.
@@ -17,8 +19,8 @@ pub struct Normalized {
     pub variance: Vec<f32>,
 }
 
-/// Normalises each channel of `x` `[N, C]` by its mean and variance over all rows, scales and shifts it by `gamma` and `beta` `[C]`,
-/// and sets what is below zero to zero.
+/// Normalises each channel of `x` `[N, C]` by its mean and variance over all rows, scales and
+/// shifts it by `gamma` and `beta` `[C]`, and applies ReLU.
 pub fn forward(x: &[f32], gamma: &[f32], beta: &[f32], epsilon: f32) -> Normalized {
     let c = gamma.len();
     let chunks = x.chunks(CHUNK_ROWS * c).collect();
@@ -115,7 +117,7 @@ pub fn backward(
     [d_x, d_gamma, sum.iter().map(|sum| *sum as f32).collect()]
 }
 
-/// What a channel is multiplied by, and what is added to it then.
+/// Scale and shift of a channel.
 fn affine(gamma: &[f32], beta: &[f32], mean: &[f32], variance: &[f32], epsilon: f32) -> [Vec<f32>; 2] {
     let scale: Vec<f32> =
         gamma.iter().zip(variance).map(|(gamma, variance)| gamma / (variance + epsilon).sqrt()).collect();

@@ -1,10 +1,10 @@
-//! From the steps of a drawing to one vector, on slices.
+//! Pooling over the time steps of a drawing, on slices.
 
 use super::{add, for_each, unwritten};
 use crate::Pooling;
 
-/// Pools `x` `[B, T, C]` over the steps that exist: `[B, C]`, or with [`Pooling::MeanMax`] `[B, 2C]`. A drawing without
-/// steps gives zeros.
+/// Pools `x` `[B, T, C]` over valid time steps: `[B, C]`, or with [`Pooling::MeanMax`] `[B, 2C]`.
+/// An empty drawing gives zeros.
 pub fn forward(x: &[f32], lengths: &[usize], n_steps: usize, channels: usize, pooling: Pooling) -> Vec<f32> {
     let c = channels;
     let width = pooling.n_parts() * c;
@@ -30,7 +30,8 @@ pub fn forward(x: &[f32], lengths: &[usize], n_steps: usize, channels: usize, po
     output
 }
 
-/// Takes the gradient of the output back to `x`. A maximum's goes to the first step that has it.
+/// The backward pass: the gradient of `x`. That of a maximum goes to the first step that attains
+/// it.
 pub fn backward(
     d_output: &[f32],
     x: &[f32],
@@ -60,16 +61,16 @@ pub fn backward(
                     d_step.iter_mut().zip(d_mean).for_each(|(d, d_mean)| *d = d_mean * share);
                 }
                 let mut max = x[..c].to_vec();
-                let mut places = vec![0; c];
+                let mut argmax = vec![0; c];
                 for (t, step) in x[..length * c].chunks_exact(c).enumerate().skip(1) {
-                    for ((max, place), &value) in max.iter_mut().zip(&mut places).zip(step) {
+                    for ((max, step_of_max), &value) in max.iter_mut().zip(&mut argmax).zip(step) {
                         if value > *max {
-                            (*max, *place) = (value, t);
+                            (*max, *step_of_max) = (value, t);
                         }
                     }
                 }
-                for ((k, place), d_max) in places.into_iter().enumerate().zip(d_max) {
-                    d_x[place * c + k] += d_max;
+                for ((k, step_of_max), d_max) in argmax.into_iter().enumerate().zip(d_max) {
+                    d_x[step_of_max * c + k] += d_max;
                 }
             }
             Pooling::MeanMax => {}

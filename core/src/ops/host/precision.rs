@@ -1,9 +1,9 @@
-//! In which numbers the matrix products of the processor compute.
+//! The precision of the processor's matrix products.
 
 use super::bf16::Instructions;
 use crate::ops::precision::{Precision, PrecisionAlreadySet, Setting};
 
-/// How matrix products are computed. What is computed forward in one must be taken back in the same.
+/// How matrix products are computed. A backward pass must use that of its forward pass.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Arithmetic {
     /// Factors and sums in f32.
@@ -17,7 +17,8 @@ static PRECISION: Setting = Setting::new();
 
 /// Sets the precision of the processor's kernels for the whole program.
 ///
-/// Without instructions for bf16 ([`Instructions::fastest`]) products in bf16 are the same and much slower than those in f32.
+/// Without instructions for bf16 ([`Instructions::fastest`]) products in bf16 give the same results
+/// but are much slower than those in f32.
 ///
 /// # Errors
 /// When another precision was set before, or something was already computed in f32.
@@ -25,7 +26,7 @@ pub fn set_precision(precision: Precision) -> Result<(), PrecisionAlreadySet> {
     PRECISION.set(precision)
 }
 
-/// The arithmetic of the precision that was set, else of f32, which is all that WebAssembly has.
+/// The arithmetic of the precision that was set, or f32, the only one in WebAssembly.
 pub fn arithmetic() -> Arithmetic {
     match PRECISION.get() {
         Precision::F32 => Arithmetic::F32,

@@ -1,8 +1,8 @@
 //! Matrix products on slices, in blocks of rows and columns whose sums fill the registers.
 //!
-//! The right-hand side is packed first: block after block of columns, each `[K, width]` without gaps, so that the inner
-//! loop reads it from one place in order. The left-hand side is read where it lies, by rows; of one that is transposed, the
-//! columns that a block needs are put side by side.
+//! The right-hand side is packed first: block after block of columns, each `[K, width]` without
+//! gaps, so that the inner loop reads it sequentially. The left-hand side is read in place, by
+//! rows; of a transposed one, the columns that a block needs are copied side by side.
 
 use pulp::{Arch, Simd, WithSimd};
 
@@ -19,7 +19,7 @@ const DEPTH_BLOCK: usize = 256;
 
 /// Rows of a block: what the registers can hold with [`MAX_VECTORS`] vectors of sums each.
 pub(super) const fn block_rows<S: Simd>() -> usize {
-    // WebAssembly's registers are those of the machine below, usually sixteen.
+    // WebAssembly's vectors are in registers of the host machine, usually sixteen.
     if S::REGISTER_COUNT >= 32 && cfg!(not(target_family = "wasm")) { 6 } else { 2 }
 }
 
@@ -136,7 +136,7 @@ impl Panels {
         packed
     }
 
-    /// Packs another matrix of as many columns in place of what there is.
+    /// Replaces the contents with another matrix of as many columns.
     fn fill(&mut self, matrix: Matrix<'_>) {
         debug_assert_eq!(matrix.columns, self.columns);
         let width = self.width();
@@ -262,7 +262,7 @@ fn rows<S: Simd, const R: usize>(
     block: usize,
 ) {
     let panel = b.panel(block);
-    // Written where they are computed: sums that come from several places would go through memory.
+    // Written where they are computed: otherwise the compiler would spill the sums.
     macro_rules! of_vectors {
         ($C:expr) => {{
             let sums = block_product::<S, R, $C>(simd, a, row_stride, k_stride, panel);
@@ -332,14 +332,14 @@ pub(super) fn block_product<S: Simd, const R: usize, const C: usize>(
     let (vectors, rest) = S::as_simd_f32s(panel);
     debug_assert!(rest.is_empty());
     let depth = vectors.len() / C;
-    // Returned, not added to a place of the caller's: so they stay in registers.
+    // Returned, not added in the caller's memory, so that they stay in registers.
     let mut sums = [[simd.splat_f32s(0.0); C]; R];
     if depth > 0 {
         assert!(a.len() > (R - 1) * row_stride + (depth - 1) * k_stride);
     }
     for (k, weights) in vectors.chunks_exact(C).enumerate() {
         for r in 0..R {
-            // SAFETY: r < R and k < depth, so the place is at most the one that the assertion compares with.
+            // SAFETY: r < R and k < depth, so the index is at most the asserted one.
             let value = simd.splat_f32s(unsafe { *a.get_unchecked(r * row_stride + k * k_stride) });
             for c in 0..C {
                 sums[r][c] = simd.mul_add_e_f32s(value, weights[c], sums[r][c]);
@@ -384,7 +384,7 @@ impl Aligned {
         aligned
     }
 
-    /// Makes room for `n` values, whatever they are.
+    /// Makes room for `n` values, uninitialised.
     fn resize(&mut self, n: usize) {
         const LINE_VALUES: usize = 64 / size_of::<f32>();
         if self.values.len() < n + LINE_VALUES {

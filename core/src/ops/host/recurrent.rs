@@ -1,8 +1,9 @@
-//! The recurrent half of an LSTM step: the product of the outputs before with the recurrent weights, in which the gates
-//! are activated before a value leaves its register.
+//! The recurrent half of an LSTM step: the product of the previous outputs with the recurrent
+//! weights, fused with the activation of the gates.
 //!
-//! In: rows that hold the projected input, and the outputs and cells of the step before. Out: activated gates, cells,
-//! outputs; for the backward pass the gradient of the outputs before. The weights are packed once for all steps.
+//! In: rows that hold the projected input, and the outputs and cells of the previous step. Out:
+//! activated gates, cells, outputs; for the backward pass the gradient of the previous outputs. The
+//! weights are packed once for all steps.
 
 use std::ops::Range;
 
@@ -44,12 +45,12 @@ impl PackedWeights {
         Self { arch, forward, backward, d_hidden }
     }
 
-    /// One step of `n` rows: adds the product of the states before to the pre-activations, activates the gates in place, and
-    /// writes cells and outputs.
+    /// One step of `n` rows: adds the product of the previous states to the pre-activations,
+    /// activates the gates in place, and writes cells and outputs.
     ///
-    /// `gates` is `[n, 4H]` in the order input, forget, candidate, output; `bias` `[4H]` is added to it. `before` holds
-    /// the outputs and cells of the step before, `[m, H]` each with `m <= n`: rows from `m` on start from zero.
-    /// `cells` and `outputs` are `[n, H]`.
+    /// `gates` is `[n, 4H]` in the order input, forget, candidate, output; `bias` `[4H]` is added
+    /// to it. `before` holds the outputs and cells of the previous step, `[m, H]` each with
+    /// `m <= n`: rows from `m` on start from zero. `cells` and `outputs` are `[n, H]`.
     pub(super) fn step_forward(
         &self,
         bias: &[f32],

@@ -1,5 +1,5 @@
-//! Buffers for the time of an operation, used again by the next one on the same thread: asking the system for fresh
-//! memory at every step would cost as much as a good part of the arithmetic.
+//! Temporary buffers that each thread reuses: allocating fresh memory at every step would cost a
+//! good part of the time of the arithmetic.
 
 use std::cell::RefCell;
 use std::ops::{Deref, DerefMut};
@@ -43,7 +43,7 @@ const MAX_FREE: usize = 16;
 pub(crate) struct Scratch<T: Value = f32>(Vec<T>);
 
 impl<T: Value> Scratch<T> {
-    /// `n` values, whatever they are: the caller overwrites them all.
+    /// `n` uninitialised values: the caller overwrites them all.
     pub(crate) fn any(n: usize) -> Self {
         let mut values = take(n);
         values.resize(n, T::ZERO);
@@ -79,7 +79,7 @@ fn take<T: Value>(n: usize) -> Vec<T> {
 impl<T: Value> Drop for Scratch<T> {
     fn drop(&mut self) {
         let values = std::mem::take(&mut self.0);
-        // A thread that is just ending has no place left to keep it.
+        // A thread that is ending has no pool left.
         let _ = T::free().try_with(|free| {
             let mut free = free.borrow_mut();
             if free.len() < MAX_FREE {

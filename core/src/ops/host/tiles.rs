@@ -1,4 +1,5 @@
-//! Matrix products of factors in bf16: matrices as tiles, and what of the products is the same for all instructions.
+//! Matrix products of bf16 factors: tiled matrices, and the part of the products that all
+//! instructions share.
 //!
 //! The counterpart of [`product`](super::product), which calls this where products are in bf16.
 

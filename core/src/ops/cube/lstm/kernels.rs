@@ -1,19 +1,18 @@
-//! What runs on the device.
+//! The LSTM kernels. A block of threads (CubeCL: a cube of units) has one direction of a tile of
+//! drawings of similar lengths. Its threads hold the cells in registers; its shared memory holds
+//! the state of the previous step and as many rows of the recurrent weights as fit (the others are
+//! read from global memory); there are two barriers per step. A thread computes the four gates of
+//! one unit of the layer for four drawings: each weight and each state that it reads feeds four
+//! products, and gates never leave the registers. Threads are laid out along the layer's units, so
+//! that accesses are coalesced, and across groups of four drawings.
 //!
-//! A cube has one direction of a tile of drawings of like lengths. Its units hold the cells in registers, its shared
-//! memory holds what all units read of the step before and as many rows of the recurrent weights as fit (the others come
-//! from the device's memory), and all units wait for each other twice a step. A unit of the device computes the four gates
-//! of a unit of the layer for four drawings at once: a weight that was read feeds four products, so does a state, and
-//! gates meet nowhere but in registers. The units of a cube lie along the layer's units, so that neighbours read and write
-//! neighbouring values, and groups of four drawings across them.
-//!
-//! Sigmoid and tanh are made of the device's own `exp` and `tanh`: within 1e-6 of the exact ones.
+//! Sigmoid and tanh use the device's `exp` and `tanh`: within 1e-6 of the exact values.
 
 use cubecl::prelude::*;
 
 use super::layer::{N_GATES, N_LANES};
 use super::plan::Plan;
-use crate::ops::cube::rows::{PLACE_SIZE, clear};
+use crate::ops::cube::rows::{SLOT_SIZE, clear};
 
 /// The gates of a unit for one drawing, or its weights.
 type Gates<T> = Vector<T, Const<N_GATES>>;
@@ -21,13 +20,15 @@ type Gates<T> = Vector<T, Const<N_GATES>>;
 /// A value of a unit for each drawing of a group.
 type Lanes = Vector<f32, Const<N_LANES>>;
 
-/// The sigmoid; bounded so that `exp` stays finite, beyond which not every shading language says what happens.
+/// The sigmoid, clamped so that `exp` stays finite: not every shading language defines what happens
+/// beyond.
 #[cube]
 fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + clamp_max(-x, 80.0).exp())
 }
 
-/// The row of a drawing at a step of a direction's walk: direction 1 begins at the drawing's own last row.
+/// The time step of a drawing at a step of the recurrence: direction 1 begins at the drawing's own
+/// last time step.
 #[cube]
 fn row_at(step: u32, length: u32, direction: usize) -> u32 {
     let mut row = step;
@@ -37,13 +38,13 @@ fn row_at(step: u32, length: u32, direction: usize) -> u32 {
     row
 }
 
-/// The unit of the layer that this unit of the cube works on in a pass.
+/// The unit of the layer that this thread computes in a pass.
 #[cube]
 fn unit_of(pass: usize, #[comptime] plan: Plan) -> usize {
     pass * plan.n_units + UNIT_POS_X as usize
 }
 
-/// The first rows of a direction's recurrent weights, as many as have room, brought into shared memory.
+/// Loads the first rows of a direction's recurrent weights into shared memory, as many as fit.
 #[cube]
 fn weights_on_chip<W: Float>(
     recurrent: &Array<Gates<W>>,
@@ -71,15 +72,16 @@ fn add_product<W: Float>(weights: Gates<W>, state: Lanes, sums: &mut Array<Lanes
     }
 }
 
-/// The walk forward. `projected` `[N, D, H]` has gates without their bias `[D, H]`, `recurrent` `[D, H, H]` those of
-/// (state, unit); `output` `[B, T, D * H]`, `gates` `[N, D, H]` and `cells` `[N, D, H]` are written.
+/// The forward pass. `projected` `[N, D, H]` has gates without their bias `[D, H]`, `recurrent`
+/// `[D, H, H]` those of (state, unit); `output` `[B, T, D * H]`, `gates` `[N, D, H]` and `cells`
+/// `[N, D, H]` are written.
 #[cube(launch_unchecked)]
 #[allow(clippy::too_many_arguments)]
 pub(super) fn forward_kernel<W: Float>(
     projected: &Array<Gates<f32>>,
     recurrent: &Array<Gates<W>>,
     bias: &Array<Gates<f32>>,
-    places: &Array<u32>,
+    packing: &Array<u32>,
     output: &mut Array<f32>,
     gates: &mut Array<Gates<f32>>,
     cells: &mut Array<f32>,
@@ -95,10 +97,10 @@ pub(super) fn forward_kernel<W: Float>(
     let direction = CUBE_POS_Y as usize;
     let first_of_tile = CUBE_POS_X as usize * n_groups * N_LANES;
     let first_place = first_of_tile + group * N_LANES;
-    let longest = places[first_of_tile * PLACE_SIZE + 1];
+    let longest = packing[first_of_tile * SLOT_SIZE + 1];
 
     let weights = weights_on_chip::<W>(recurrent, direction, plan);
-    // The outputs of the step before: [H, groups].
+    // The outputs of the previous step: [H, groups].
     let mut states = SharedMemory::<Lanes>::new(comptime!(plan.d_hidden * plan.n_groups));
     let mut lane_cells = Array::<f32>::new(comptime!(plan.n_passes * N_LANES));
     #[unroll]
@@ -115,7 +117,7 @@ pub(super) fn forward_kernel<W: Float>(
     sync_cube();
 
     for step in 0..longest {
-        // What comes from the device's memory is asked for before the products, which hide how long it takes.
+        // Global memory is requested before the products, which hide its latency.
         let mut inputs = Array::<Gates<f32>>::new(comptime!(plan.n_passes * N_LANES));
         let mut sums = Array::<Lanes>::new(comptime!(plan.n_passes * N_GATES));
         #[unroll]
@@ -128,11 +130,11 @@ pub(super) fn forward_kernel<W: Float>(
             if unit < h {
                 #[unroll]
                 for lane in 0..N_LANES {
-                    let entry = (first_place + lane) * PLACE_SIZE;
-                    let length = places[entry + 1];
+                    let entry = (first_place + lane) * SLOT_SIZE;
+                    let length = packing[entry + 1];
                     inputs[pass * N_LANES + lane] = Gates::new(0.0);
                     if step < length {
-                        let row = (places[entry + 2] + row_at(step, length, direction)) as usize;
+                        let row = (packing[entry + 2] + row_at(step, length, direction)) as usize;
                         inputs[pass * N_LANES + lane] =
                             projected[(row * n_directions + direction) * h + unit];
                     }
@@ -150,7 +152,7 @@ pub(super) fn forward_kernel<W: Float>(
                 }
             }
         }
-        // Every unit has read the states of the step before.
+        // All threads have read the previous states.
         sync_cube();
 
         #[unroll]
@@ -163,11 +165,11 @@ pub(super) fn forward_kernel<W: Float>(
                 let mut state = Lanes::new(0.0);
                 #[unroll]
                 for lane in 0..N_LANES {
-                    let entry = (first_place + lane) * PLACE_SIZE;
-                    let (drawing, length) = (places[entry], places[entry + 1]);
+                    let entry = (first_place + lane) * SLOT_SIZE;
+                    let (drawing, length) = (packing[entry], packing[entry + 1]);
                     if step < length {
                         let row = row_at(step, length, direction);
-                        let packed = (places[entry + 2] + row) as usize;
+                        let packed = (packing[entry + 2] + row) as usize;
                         let at = (packed * n_directions + direction) * h + unit;
                         let z = inputs[pass * N_LANES + lane] + bias;
                         let i = sigmoid(z[0] + sum_i[lane]);
@@ -200,10 +202,10 @@ pub(super) fn forward_kernel<W: Float>(
         let unit = unit_of(pass, plan);
         #[unroll]
         for lane in 0..N_LANES {
-            let place = first_place + lane;
-            if unit < h && place < n_drawings as usize {
-                let first = places[place * PLACE_SIZE] * n_steps;
-                for row in places[place * PLACE_SIZE + 1]..n_steps {
+            let slot = first_place + lane;
+            if unit < h && slot < n_drawings as usize {
+                let first = packing[slot * SLOT_SIZE] * n_steps;
+                for row in packing[slot * SLOT_SIZE + 1]..n_steps {
                     output[((first + row) as usize * n_directions + direction) * h + unit] = 0.0;
                 }
             }
@@ -211,9 +213,10 @@ pub(super) fn forward_kernel<W: Float>(
     }
 }
 
-/// The walk back. `d_output` is `[B, T, D * H]`, `recurrent` `[D, H, H]` has the gates of (unit, state), `gates` and `cells`
-/// are those of the walk forward; `d_gates` `[N, D, H]`, the gradient before the activation, is written, and zero from row
-/// `n_used` on, as those rows belong to no drawing.
+/// The backward pass. `d_output` is `[B, T, D * H]`, `recurrent` `[D, H, H]` has the gates of
+/// (unit, state), `gates` and `cells` are those of the forward pass; `d_gates` `[N, D, H]`, the
+/// gradient of the pre-activations, is written, and is zero from row `n_used` on: alignment
+/// padding.
 #[cube(launch_unchecked)]
 #[allow(clippy::too_many_arguments)]
 pub(super) fn backward_kernel<W: Float>(
@@ -221,7 +224,7 @@ pub(super) fn backward_kernel<W: Float>(
     recurrent: &Array<Gates<W>>,
     gates: &Array<Gates<f32>>,
     cells: &Array<f32>,
-    places: &Array<u32>,
+    packing: &Array<u32>,
     d_gates: &mut Array<Gates<f32>>,
     n_steps: u32,
     n_used: u32,
@@ -236,10 +239,10 @@ pub(super) fn backward_kernel<W: Float>(
     let direction = CUBE_POS_Y as usize;
     let first_of_tile = CUBE_POS_X as usize * n_groups * N_LANES;
     let first_place = first_of_tile + group * N_LANES;
-    let longest = places[first_of_tile * PLACE_SIZE + 1];
+    let longest = packing[first_of_tile * SLOT_SIZE + 1];
 
     let weights = weights_on_chip::<W>(recurrent, direction, plan);
-    // The gradients of the gates at the step after: [gates, H, groups].
+    // The gradients of the gates at the following step: [gates, H, groups].
     let mut d_after = SharedMemory::<Lanes>::new(comptime!(plan.d_hidden * N_GATES * plan.n_groups));
     let mut d_cells = Array::<f32>::new(comptime!(plan.n_passes * N_LANES));
     #[unroll]
@@ -260,12 +263,12 @@ pub(super) fn backward_kernel<W: Float>(
 
     for done in 0..longest {
         let step = longest - 1 - done;
-        // As forward, memory is asked before the products.
+        // As in the forward pass, memory is requested before the products.
         let mut lane_gates = Array::<Gates<f32>>::new(comptime!(plan.n_passes * N_LANES));
         let mut lane_cells = Array::<f32>::new(comptime!(plan.n_passes * N_LANES));
         let mut cells_before = Array::<f32>::new(comptime!(plan.n_passes * N_LANES));
         let mut d_outputs = Array::<f32>::new(comptime!(plan.n_passes * N_LANES));
-        // What the step after adds to the gradients of the outputs.
+        // The following step's contribution to the gradients of the outputs.
         let mut sums = Array::<Lanes>::new(plan.n_passes);
         #[unroll]
         for pass in 0..plan.n_passes {
@@ -275,17 +278,17 @@ pub(super) fn backward_kernel<W: Float>(
                 #[unroll]
                 for lane in 0..N_LANES {
                     let i = pass * N_LANES + lane;
-                    let entry = (first_place + lane) * PLACE_SIZE;
-                    let (drawing, length) = (places[entry], places[entry + 1]);
+                    let entry = (first_place + lane) * SLOT_SIZE;
+                    let (drawing, length) = (packing[entry], packing[entry + 1]);
                     if step < length {
                         let row = row_at(step, length, direction);
-                        let at = ((places[entry + 2] + row) as usize * n_directions + direction) * h + unit;
+                        let at = ((packing[entry + 2] + row) as usize * n_directions + direction) * h + unit;
                         lane_gates[i] = gates[at];
                         lane_cells[i] = cells[at];
                         cells_before[i] = 0.0;
                         if step > 0 {
                             let row = row_at(step - 1, length, direction);
-                            let packed = (places[entry + 2] + row) as usize;
+                            let packed = (packing[entry + 2] + row) as usize;
                             cells_before[i] = cells[(packed * n_directions + direction) * h + unit];
                         }
                         let padded = (drawing * n_steps + row) as usize;
@@ -312,7 +315,7 @@ pub(super) fn backward_kernel<W: Float>(
                 sums[pass] = sum;
             }
         }
-        // Every unit has read the gradients of the step after.
+        // All threads have read the gradients of the following step.
         sync_cube();
 
         #[unroll]
@@ -327,8 +330,8 @@ pub(super) fn backward_kernel<W: Float>(
                 #[unroll]
                 for lane in 0..N_LANES {
                     let at = pass * N_LANES + lane;
-                    let entry = (first_place + lane) * PLACE_SIZE;
-                    let length = places[entry + 1];
+                    let entry = (first_place + lane) * SLOT_SIZE;
+                    let length = packing[entry + 1];
                     if step < length {
                         let gate = lane_gates[at];
                         let (i, f, g, o) = (gate[0], gate[1], gate[2], gate[3]);
@@ -345,7 +348,7 @@ pub(super) fn backward_kernel<W: Float>(
                         d_f[lane] = d_gate[1];
                         d_g[lane] = d_gate[2];
                         d_o[lane] = d_gate[3];
-                        let row = (places[entry + 2] + row_at(step, length, direction)) as usize;
+                        let row = (packing[entry + 2] + row_at(step, length, direction)) as usize;
                         d_gates[(row * n_directions + direction) * h + unit] = d_gate;
                     }
                 }
@@ -360,7 +363,7 @@ pub(super) fn backward_kernel<W: Float>(
         sync_cube();
     }
 
-    // The rows that belong to no drawing.
+    // The alignment padding.
     if CUBE_POS_X == 0 {
         let mut row = n_used + UNIT_POS_Y;
         while row < n_rows {
@@ -376,13 +379,13 @@ pub(super) fn backward_kernel<W: Float>(
     }
 }
 
-/// `output` `[B, T, D * H]` -> the output before each packed row on its direction's walk, zero where a drawing begins:
-/// `states` `[D, N, H]`, zero from row `n_used` on.
+/// `output` `[B, T, D * H]` -> the previous output of each packed row in its direction, zero where
+/// a drawing begins: `states` `[D, N, H]`, zero from row `n_used` on.
 #[cube(launch_unchecked)]
 #[allow(clippy::too_many_arguments)]
 pub(super) fn states_before_kernel(
     output: &Array<f32>,
-    places: &Array<u32>,
+    packing: &Array<u32>,
     states: &mut Array<f32>,
     n_drawings: u32,
     n_steps: u32,
@@ -398,10 +401,10 @@ pub(super) fn states_before_kernel(
         }
     }
     let width = n_directions * d_hidden;
-    let mut place = CUBE_POS_Y;
-    while place < n_drawings {
-        let entry = place as usize * PLACE_SIZE;
-        let (drawing, length, first_row) = (places[entry], places[entry + 1], places[entry + 2]);
+    let mut slot = CUBE_POS_Y;
+    while slot < n_drawings {
+        let entry = slot as usize * SLOT_SIZE;
+        let (drawing, length, first_row) = (packing[entry], packing[entry + 1], packing[entry + 2]);
         let mut i = ABSOLUTE_POS_X;
         while i < length * width {
             let (row, column) = (i / width, i % width);
@@ -418,6 +421,6 @@ pub(super) fn states_before_kernel(
             states[(packed * d_hidden + column % d_hidden) as usize] = state;
             i += CUBE_COUNT_X * CUBE_DIM_X;
         }
-        place += CUBE_COUNT_Y;
+        slot += CUBE_COUNT_Y;
     }
 }

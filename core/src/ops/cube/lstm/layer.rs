@@ -1,9 +1,9 @@
-//! Sizes that both sides know: the host that plans and launches, and the kernels.
+//! Sizes shared by the host, which plans and launches, and the kernels.
 
 /// Gates of a unit: input, forget, candidate, output.
 pub(super) const N_GATES: usize = 4;
 
-/// Drawings that a unit of the device works on.
+/// Drawings that a thread works on.
 pub(super) const N_LANES: usize = 4;
 
 /// Sizes of a layer and its batch.

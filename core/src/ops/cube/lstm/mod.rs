@@ -1,10 +1,12 @@
-//! The bidirectional LSTM layer: all steps of all drawings in both directions in one launch each way.
+//! The bidirectional LSTM layer: all time steps of all drawings in both directions in one launch
+//! per pass.
 //!
-//! The input projection of all rows is one matrix product, as are the gradients of the input and of the weights. Between
-//! them a kernel ([`kernels`]) walks through the steps.
+//! The input projection of all time steps is one matrix product, as are the gradients of the input
+//! and of the weights. The recurrence between them is a kernel ([`kernels`]).
 //!
-//! Gates are stored unit by unit, `[.., H, 4]`, so that the four of a unit are one load; in the parameters they lie gate
-//! by gate, `[.., 4, H]`. The order is changed in the weights, which are small, on the way in and on the way out.
+//! Gates are interleaved per unit, `[.., H, 4]`, so that the four of a unit are one load; in the
+//! parameters they are stored gate by gate, `[.., 4, H]`. The weights, which are small, are
+//! reordered before and after the kernels.
 
 mod kernels;
 mod layer;
@@ -17,7 +19,7 @@ use burn_cubecl::kernel::cast;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::ir::DeviceProperties;
 
-use super::rows::{Places, pack, sum_rows, unpack};
+use super::rows::{Packing, pack, sum_rows, unpack};
 use super::{Precision, array, dims, empty, precision, product, product_over_rows, zeros};
 use crate::ops::{Lengths, LstmSaved, LstmWeights, float, tensor};
 use kernels::{backward_kernel, forward_kernel, states_before_kernel};
@@ -52,8 +54,9 @@ impl Layer {
         self.n_directions * N_GATES * self.d_hidden
     }
 
-    /// See [`KernelBackend::lstm_forward`](crate::ops::KernelBackend::lstm_forward). Saves gates `[N, D, H, 4]` and cells
-    /// `[N, D, H]` of the packed rows; those of the rows that belong to no drawing are not written, and nothing may read them.
+    /// See [`KernelBackend::lstm_forward`](crate::ops::KernelBackend::lstm_forward). Saves gates
+    /// `[N, D, H, 4]` and cells `[N, D, H]` of the packed rows; rows of alignment padding are not
+    /// written, and nothing may read them.
     pub(super) fn forward<B, R: CubeRuntime>(
         self,
         x: CubeTensor<R>,
@@ -65,9 +68,9 @@ impl Layer {
     {
         let Self { n_drawings, n_steps, d_input, d_hidden: h, n_directions } = self;
         let plan = self.forward_plan(x.client.properties()).expect("a layer that fits");
-        let places = Places::new(lengths, 1, plan.tile(), &x);
-        let n_rows = places.n_rows;
-        if places.n_used == 0 {
+        let packing = Packing::new(lengths, 1, plan.tile(), &x);
+        let n_rows = packing.n_rows;
+        if packing.n_used == 0 {
             return LstmSaved {
                 output: zeros(&x, [n_drawings, n_steps, n_directions * h]),
                 gates: zeros(&x, [1]),
@@ -80,10 +83,10 @@ impl Layer {
         let output = empty(&x, [n_drawings, n_steps, n_directions * h]);
         let gates = empty(&x, [n_rows, n_directions, h, N_GATES]);
         let cells = empty(&x, [n_rows, n_directions, h]);
-        let projected = product(pack(x, &places), input); // [N, D * H * 4]
+        let projected = product(pack(x, &packing), input); // [N, D * H * 4]
 
         let client = output.client.clone();
-        let (count, dim) = plan.cubes(&places);
+        let (count, dim) = plan.cubes(&packing);
         let launch = match precision() {
             Precision::F32 => forward_kernel::launch_unchecked::<f32, R>,
             Precision::Bf16 => forward_kernel::launch_unchecked::<bf16, R>,
@@ -98,7 +101,7 @@ impl Layer {
                 array(projected),
                 array(cast(recurrent, precision().dtype())),
                 array(bias),
-                places.table(),
+                packing.table(),
                 output.clone().into_array_arg(),
                 gates.clone().into_array_arg(),
                 cells.clone().into_array_arg(),
@@ -124,8 +127,8 @@ impl Layer {
     {
         let Self { n_drawings, n_steps, d_input, d_hidden: h, n_directions } = self;
         let plan = self.backward_plan(x.client.properties()).expect("a layer that fits");
-        let places = Places::new(lengths, 1, plan.tile(), &x);
-        if places.n_used == 0 {
+        let packing = Packing::new(lengths, 1, plan.tile(), &x);
+        if packing.n_used == 0 {
             let d_weights = LstmWeights {
                 input: zeros(&x, [d_input, self.width()]),
                 recurrent: zeros(&x, [n_directions, h, N_GATES * h]),
@@ -133,14 +136,14 @@ impl Layer {
             };
             return (zeros(&x, [n_drawings, n_steps, d_input]), d_weights);
         }
-        let states = self.states_before(saved.output, &places); // [D, N, H]
+        let states = self.states_before(saved.output, &packing); // [D, N, H]
         let d_gates =
-            self.d_gates::<B, R>(plan, d_output, weights.recurrent, saved.gates, saved.cells, &places);
+            self.d_gates::<B, R>(plan, d_output, weights.recurrent, saved.gates, saved.cells, &packing);
 
         let input = self.by_unit::<B>(weights.input, d_input);
         let d_x = product(d_gates.clone(), float(input.transpose()));
-        let d_x = unpack(d_x, None, n_steps, &places);
-        let d_input = product_over_rows::<B, R>(pack(x, &places), d_gates.clone(), &places);
+        let d_x = unpack(d_x, None, n_steps, &packing);
+        let d_input = product_over_rows::<B, R>(pack(x, &packing), d_gates.clone(), &packing);
         let d_bias = tensor::<B, 2>(sum_rows(d_gates.clone()));
         let d_gates: Tensor<B, 2> = tensor(d_gates);
         let states: Tensor<B, 3> = tensor(states);
@@ -148,7 +151,7 @@ impl Layer {
             .map(|d| {
                 let states: Tensor<B, 2> = states.clone().narrow(0, d, 1).squeeze_dim(0);
                 let d_gates = d_gates.clone().narrow(1, d * N_GATES * h, N_GATES * h);
-                tensor::<B, 2>(product_over_rows::<B, R>(float(states), float(d_gates), &places))
+                tensor::<B, 2>(product_over_rows::<B, R>(float(states), float(d_gates), &packing))
                     .reshape([1, h, h, N_GATES])
                     .permute([0, 1, 3, 2])
                     .reshape([1, h, N_GATES * h])
@@ -162,7 +165,7 @@ impl Layer {
         (d_x, d_weights)
     }
 
-    /// Weights `[rows, D * 4H]` with the gates of a unit side by side: `[rows, D * H * 4]`.
+    /// Weights `[rows, D * 4H]` with the gates interleaved per unit: `[rows, D * H * 4]`.
     fn by_unit<B: Backend>(self, weights: B::FloatTensorPrimitive, rows: usize) -> Tensor<B, 2> {
         tensor::<B, 2>(weights)
             .reshape([rows, self.n_directions, N_GATES, self.d_hidden])
@@ -179,7 +182,7 @@ impl Layer {
             .reshape([rows, width])
     }
 
-    /// Recurrent weights `[D, H, 4, H]` (state, gate, unit) in another order.
+    /// Recurrent weights `[D, H, 4, H]` (state, gate, unit) permuted.
     fn recurrent_by_unit<B: Backend>(
         self,
         recurrent: B::FloatTensorPrimitive,
@@ -189,12 +192,13 @@ impl Layer {
         float(tensor::<B, 3>(recurrent).reshape([n_directions, h, N_GATES, h]).permute(order))
     }
 
-    /// The output before each packed row on its direction's walk, zero where a drawing begins: `[D, N, H]`.
-    fn states_before<R: CubeRuntime>(self, output: CubeTensor<R>, places: &Places<R>) -> CubeTensor<R> {
+    /// The previous output of each packed row in its direction, zero where a drawing begins:
+    /// `[D, N, H]`.
+    fn states_before<R: CubeRuntime>(self, output: CubeTensor<R>, packing: &Packing<R>) -> CubeTensor<R> {
         let Self { n_drawings, n_steps, d_hidden, n_directions, .. } = self;
-        let states = empty(&output, [n_directions, places.n_rows, d_hidden]);
+        let states = empty(&output, [n_directions, packing.n_rows, d_hidden]);
         let client = states.client.clone();
-        let (count, dim) = places.cubes(n_steps * n_directions * d_hidden);
+        let (count, dim) = packing.cubes(n_steps * n_directions * d_hidden);
         // SAFETY: every packed row is written once; the output is read within a drawing's length alone.
         unsafe {
             states_before_kernel::launch_unchecked::<R>(
@@ -202,12 +206,12 @@ impl Layer {
                 count,
                 dim,
                 array(output),
-                places.table(),
+                packing.table(),
                 states.clone().into_array_arg(),
                 n_drawings as u32,
                 n_steps as u32,
-                places.n_used as u32,
-                places.n_rows as u32,
+                packing.n_used as u32,
+                packing.n_rows as u32,
                 n_directions as u32,
                 d_hidden as u32,
             );
@@ -215,7 +219,7 @@ impl Layer {
         states
     }
 
-    /// The gradient of the gates before their activation, packed: `[N, D * H * 4]`.
+    /// The gradient of the gates' pre-activations, packed: `[N, D * H * 4]`.
     fn d_gates<B, R: CubeRuntime>(
         self,
         plan: Plan,
@@ -223,16 +227,16 @@ impl Layer {
         recurrent: CubeTensor<R>,
         gates: CubeTensor<R>,
         cells: CubeTensor<R>,
-        places: &Places<R>,
+        packing: &Packing<R>,
     ) -> CubeTensor<R>
     where
         B: Backend<FloatTensorPrimitive = CubeTensor<R>>,
     {
-        let d_gates = empty(&gates, [places.n_rows, self.width()]);
+        let d_gates = empty(&gates, [packing.n_rows, self.width()]);
         // (unit, state, gate): the units of a cube read neighbouring states of one unit's gates.
         let recurrent = self.recurrent_by_unit::<B>(recurrent, [0, 3, 1, 2]);
         let client = d_gates.client.clone();
-        let (count, dim) = plan.cubes(places);
+        let (count, dim) = plan.cubes(packing);
         let launch = match precision() {
             Precision::F32 => backward_kernel::launch_unchecked::<f32, R>,
             Precision::Bf16 => backward_kernel::launch_unchecked::<bf16, R>,
@@ -247,11 +251,11 @@ impl Layer {
                 array(cast(recurrent, precision().dtype())),
                 array(gates),
                 array(cells),
-                places.table(),
+                packing.table(),
                 d_gates.clone().into_array_arg(),
                 self.n_steps as u32,
-                places.n_used as u32,
-                places.n_rows as u32,
+                packing.n_used as u32,
+                packing.n_rows as u32,
                 plan,
             );
         }

@@ -1,4 +1,5 @@
-//! How the kernels are laid out on a device: tiles, units, and how many of the weights stay on the chip.
+//! Launch configuration of the kernels: tiles, threads, and how many of the weights stay in shared
+//! memory.
 
 use burn_cubecl::CubeRuntime;
 use cubecl::ir::DeviceProperties;
@@ -6,33 +7,36 @@ use cubecl::prelude::*;
 
 use super::layer::{Layer, N_GATES, N_LANES};
 use crate::ops::cube::precision;
-use crate::ops::cube::rows::Places;
+use crate::ops::cube::rows::Packing;
 
-/// Units of a cube, at most: more would leave each too few registers, of which the kernels take about 70.
+/// Maximum threads of a block (CubeCL's cube): more would leave each too few registers, of which
+/// the kernels need about 70.
 const MAX_UNITS: usize = 768;
 
-/// Units of a cube along the layer's units, at most: a wider layer gives each several, for which a state is read once.
+/// Maximum threads of a block along the layer's units: in a wider layer each thread has several,
+/// for which a state is read once.
 const MAX_UNITS_ALONG: usize = 256;
 
-/// Units of the layer that one unit of the device works on, at most: they are unrolled.
+/// Maximum units of the layer per thread: the loop over them is unrolled.
 const MAX_PASSES: usize = 8;
 
-/// What a step costs besides the products of its groups (waiting for memory and for all units), in such groups.
+/// Overhead of a time step (memory latency and barriers), in units of the cost of a group's
+/// products.
 const STEP_COST_IN_GROUPS: usize = 1;
 
-/// Processors of a device that does not say how many it has.
+/// Multiprocessors assumed for a device that does not report their number.
 const USUAL_PROCESSORS: usize = 32;
 
-/// How a kernel is laid out; it is compiled anew for each.
+/// The launch configuration of a kernel, which is compiled for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Plan {
     /// Width of a direction, H.
     pub d_hidden: usize,
     /// Directions, D.
     pub n_directions: usize,
-    /// Units of a cube along the layer's units.
+    /// Threads of a block along the layer's units.
     pub n_units: usize,
-    /// Units of the layer that a unit of the cube works on, one after the other.
+    /// Units of the layer per thread, computed one after the other.
     pub n_passes: usize,
     /// Groups of four drawings in a tile.
     pub n_groups: usize,
@@ -41,8 +45,9 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// The plan for a layer and a batch on a device, where a group needs `n_state_vectors` in shared memory for each unit
-    /// of the layer. None if the device has too little of it, or too few cubes in a launch.
+    /// The plan for a layer and a batch on a device, where a group needs `n_state_vectors` in
+    /// shared memory for each unit of the layer. `None` if the device has too little of it, or
+    /// allows too few blocks in a launch.
     pub fn new(layer: Layer, device: &DeviceProperties, n_state_vectors: usize) -> Option<Self> {
         let Layer { n_drawings, d_hidden, n_directions, .. } = layer;
         let hardware = &device.hardware;
@@ -51,7 +56,8 @@ impl Plan {
         let n_passes = d_hidden.div_ceil(max_units.min(MAX_UNITS_ALONG));
         let n_units = d_hidden.div_ceil(n_passes);
 
-        // The kernel declares room for one vector of weights even where it keeps no row of them.
+        // The kernel declares shared memory for one vector of weights even where it keeps no row of
+        // them.
         let weight_vector_bytes = N_GATES * precision().dtype().size();
         let shared_bytes = hardware.max_shared_memory_size.saturating_sub(weight_vector_bytes);
         let group_bytes = d_hidden * n_state_vectors * N_LANES * size_of::<f32>();
@@ -60,8 +66,8 @@ impl Plan {
         if n_passes > MAX_PASSES || max_groups == 0 {
             return None;
         }
-        // A processor has room for one cube. It takes a step of a tile in a time that grows with the tile, and there are as many
-        // rounds of tiles as it takes until every tile had a processor.
+        // A multiprocessor holds one block. The time of a step grows with the tile, and the number
+        // of rounds is that of tiles per multiprocessor.
         let n_processors = hardware.num_streaming_multiprocessors.map_or(USUAL_PROCESSORS, |n| n as usize);
         let time = |n_groups: usize| {
             let n_cubes = n_drawings.div_ceil(n_groups * N_LANES) * n_directions;
@@ -81,9 +87,9 @@ impl Plan {
         self.n_groups * N_LANES
     }
 
-    /// Cubes and their units for the drawings of a batch: tiles by directions.
-    pub fn cubes<R: CubeRuntime>(&self, places: &Places<R>) -> (CubeCount, CubeDim) {
-        let n_tiles = places.n_drawings.div_ceil(self.tile());
+    /// Blocks and their threads for the drawings of a batch: tiles by directions.
+    pub fn cubes<R: CubeRuntime>(&self, packing: &Packing<R>) -> (CubeCount, CubeDim) {
+        let n_tiles = packing.n_drawings.div_ceil(self.tile());
         let count = CubeCount::Static(n_tiles as u32, self.n_directions as u32, 1);
         (count, CubeDim::new_2d(self.n_units as u32, self.n_groups as u32))
     }
