@@ -817,8 +817,8 @@ fn each_way_to_break_eight_bit_weights_gives_its_own_error() {
     assert!(matches!(found, Error::WrongDtype { name, .. } if name == "dense.bias"));
 }
 
-/// The fixture that the package's tests read too: a small folder with the probabilities that it must give.
-/// `QUICKDRAW_WRITE_FIXTURE=1` writes it anew.
+/// The fixture that the package's tests read too: a small folder with the probabilities that it
+/// must give. `QUICKDRAW_WRITE_FIXTURE=1` rewrites it.
 #[test]
 fn the_shared_fixture_gives_its_expected_probabilities() {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/classifier");

@@ -28,7 +28,7 @@ fn tolerance<B: Backend>() -> f32 {
     if B::name(&Default::default()).contains("cuda") { 1e-2 } else { 1e-4 }
 }
 
-/// `data` of `[B, T, C]` with no number in the padding.
+/// `data` of `[B, T, C]` with NaN in the padding.
 fn with_nan_padding(data: &TensorData, lengths: &[usize]) -> TensorData {
     let mut data = data.clone();
     let [_, n_steps, width] = data.shape.dims();

@@ -33,13 +33,13 @@ pub enum Device {
     Wgpu,
 }
 
-/// In which numbers the factors of matrix products are.
+/// Precision of the factors of matrix products.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Precision {
-    /// Four bytes
+    /// float32
     #[default]
     F32,
-    /// Two bytes; weights and sums stay f32. On processors with AMX or AVX512-BF16, and with
+    /// bfloat16; weights and sums stay f32. On processors with AMX or AVX512-BF16, and with
     /// --device cuda on GPUs from compute capability 8.0 on
     Bf16,
 }

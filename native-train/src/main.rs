@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use clap::Parser;
 use native_train::cli::{Cli, is_closed_pipe, run};
 
-/// Keeps the memory of tensors that are freed; the system's would be fetched and zeroed anew at
-/// every step.
+/// Keeps the memory of tensors that are freed; the system's allocator would request and zero it
+/// again at every step.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -25,7 +25,7 @@ pub fn open<B: ModelBackend>(folder: &Path, device: &B::Device) -> Result<Classi
         .with_context(|| format!("{shown} is not a usable model folder"))
 }
 
-/// Writes `model.json` anew.
+/// Rewrites `model.json`.
 pub(crate) fn write_card(folder: &Path, card: &ModelCard) -> Result<()> {
     write_atomic(&folder.join("model.json"), card_text(card)?.as_bytes())
 }

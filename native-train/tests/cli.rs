@@ -176,7 +176,7 @@ fn values_that_make_no_network_and_no_run_are_named() {
         ("--augment-drop-strokes 1.5", "drop_strokes"),
         ("--ema 1", "ema"),
         ("--accumulate 0", "accumulate"),
-        ("--device cpu:2 --accumulate 3", "3 batches a step do not spread evenly over 2 devices"),
+        ("--device cpu:2 --accumulate 3", "3 batches per step do not spread evenly over 2 devices"),
     ] {
         let message = refusal(place, &format!("train --out refused {flags}"), 1);
         assert!(message.contains(name), "{flags}: {message}");

@@ -435,7 +435,7 @@ fn a_wrong_length_of_the_whole_is_found_by_the_sum() {
 }
 
 #[test]
-fn bytes_that_were_spoilt_on_the_way_are_fetched_anew() {
+fn corrupted_bytes_are_downloaded_again() {
     let place = Place::new();
     let server = Server::new(|request| {
         let mut answer = part(request, &content(7), Some("\"7\""), Some(sums(7)));

@@ -107,9 +107,9 @@ fn a_tally_gives_the_figures_that_are_computed_by_hand() {
     ] {
         assert_eq!(tally.add(label, &logarithms(&probabilities)), guess);
     }
-    assert_eq!(tally.guesses(0), [1, 2, 0, 0]);
-    assert_eq!(tally.guesses(2), [1, 0, 0, 0]);
-    assert_eq!(tally.wrong_guesses(0), [(1, 2)]);
+    assert_eq!(tally.predictions(0), [1, 2, 0, 0]);
+    assert_eq!(tally.predictions(2), [1, 0, 0, 0]);
+    assert_eq!(tally.confusions_of(0), [(1, 2)]);
     let figures = tally.figures();
     assert_eq!(figures.n, 5);
     assert_near(figures.top1, 2.0 / 5.0);
@@ -195,8 +195,8 @@ fn a_measurement_agrees_with_a_plain_evaluation_and_with_the_parts_as_a_browser_
     let mistakes = measurement.mistakes();
     let n_wrong = summary.evaluation.n as f64 * (1.0 - summary.evaluation.top1);
     assert_eq!(mistakes.len(), n_wrong.round() as usize);
-    assert!(mistakes.is_sorted_by(|a, b| a.guesses[0].1 >= b.guesses[0].1), "most confident first");
-    assert!(mistakes.iter().all(|mistake| mistake.guesses[0].0 != mistake.label));
+    assert!(mistakes.is_sorted_by(|a, b| a.predictions[0].1 >= b.predictions[0].1), "most confident first");
+    assert!(mistakes.iter().all(|mistake| mistake.predictions[0].0 != mistake.label));
 }
 
 #[test]
@@ -238,7 +238,7 @@ fn a_measurement_keeps_a_limited_number_of_mistakes() {
     let all = measurement.tally();
     assert!(all.n() - (0..10).map(|label| all.hits_of(label)[0]).sum::<usize>() > 2000);
     assert_eq!(measurement.mistakes().len(), 2000);
-    let fewest = |measurement: &Measurement| measurement.mistakes().last().unwrap().guesses[0].1;
+    let fewest = |measurement: &Measurement| measurement.mistakes().last().unwrap().predictions[0].1;
     let before = fewest(&measurement);
     measurement.add(&model, &data, &Default::default()).unwrap();
     assert_eq!(measurement.mistakes().len(), 2000);
@@ -509,7 +509,7 @@ fn class_biases_undo_a_last_layer_that_favours_a_category() {
     let before = weights("favouring-int8");
     let refused =
         refusal(&PLACE, &["calibrate", "--model", "favouring-int8", "--data", "data", "--class-biases"]);
-    assert!(refused.contains("weights.safetensors: these weights are in 8 bits"), "{refused}");
+    assert!(refused.contains("weights.safetensors: these weights are int8"), "{refused}");
     assert_eq!(weights("favouring-int8"), before);
 }
 
@@ -579,7 +579,7 @@ fn the_area_under_the_curve_counts_pairs() {
 }
 
 #[test]
-fn drawings_drawn_anew_as_pen_events_are_nearly_the_same() {
+fn drawings_re_rendered_as_pointer_events_are_nearly_the_same() {
     let data = sample_set(7, 3, 12);
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     for index in 0..data.len() {

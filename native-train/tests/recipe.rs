@@ -52,7 +52,7 @@ fn line_of(word: &str, drawing: &Drawing, more: &str) -> String {
         |stroke: &Vec<[f32; 2]>, axis: usize| stroke.iter().map(|point| point[axis]).collect::<Vec<_>>();
     let strokes: Vec<Value> =
         drawing.strokes().iter().map(|stroke| json!([axis(stroke, 0), axis(stroke, 1)])).collect();
-    // As the data set writes them: whole numbers.
+    // As the data set writes them: integers.
     let strokes = Value::from(strokes).to_string().replace(".0", "");
     format!("{{\"word\":\"{word}\",\"key_id\":\"7\",{more}\"drawing\":{strokes}}}\n")
 }
@@ -413,7 +413,7 @@ fn label_refuses_what_it_cannot_use() {
     for (flags, part) in [
         ("data --teacher run --teacher renamed", "renamed knows the category \"round\""),
         ("data --teacher run=0", "a number above 0 was expected"),
-        ("data --teacher run=2 --teacher other", "--teacher other: no number behind it"),
+        ("data --teacher run=2 --teacher other", "--teacher other: expected a weight"),
         ("data --teacher nowhere", "nowhere: there is no such folder"),
         ("data", "--teacher"),
         ("data --teacher run --top 0", "--top is 0"),
@@ -498,7 +498,7 @@ fn average_names_the_first_difference_and_refuses_int8() {
             "relabelled: other labels than run: label 1 (counted from 0) is \"letter\", expected \"envelope\"",
         ),
         ("run int8", "int8/weights.safetensors: these weights are int8"),
-        ("run=0.5 other", "MODEL other: no number behind it"),
+        ("run=0.5 other", "MODEL other: expected a weight"),
         ("run nowhere", "nowhere: there is no such folder"),
     ] {
         let message = refusal(place, &format!("average {models} --out refused"));
@@ -538,7 +538,7 @@ fn a_run_on_several_folders_knows_the_categories_of_all_and_validates_on_the_fir
     let told = run(place, &format!("train --data second=2 --out plain {flags}"));
     assert!(told.contains("14 drawings of 2 categories to train on, 10 to validate on"), "{told}");
     for (asked, part) in [
-        ("--data first --data second=2=1", "--data first: no number behind it"),
+        ("--data first --data second=2=1", "--data first: expected a weight"),
         ("--data first=0 --data second=2=1", "a number above 0 was expected"),
         ("--data first=1 --data second=3", "second: there is no such folder"),
     ] {

@@ -196,7 +196,7 @@ fn a_run_begins_with_the_weights_of_a_model_folder() {
 }
 
 #[test]
-fn the_last_steps_learn_with_weights_that_eight_bits_hold() {
+fn the_last_steps_train_with_int8_weights() {
     let folder = tempfile::tempdir().unwrap();
     let [whole, pieces, full] = ["whole", "pieces", "full"].map(|name| folder.path().join(name));
     let rounding = |out: &Path| {
@@ -875,7 +875,7 @@ fn a_run_that_cannot_be_resumed_says_why() {
 }
 
 #[test]
-fn a_loss_that_is_no_number_stops_the_run_and_keeps_the_checkpoint() {
+fn a_nan_loss_stops_the_run_and_keeps_the_checkpoint() {
     let folder = tempfile::tempdir().unwrap();
     let diverges = |name: &str, checkpoint_every_steps, accumulate| {
         let out = folder.path().join(name);

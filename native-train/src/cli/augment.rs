@@ -1,4 +1,4 @@
-//! `augment`: files of drawings in, one file of varied copies and combinations of them out.
+//! `augment`: files of drawings in, one file of augmented copies and combinations of them out.
 //!
 //! A drawing of the output depends on the data, the options, the seed and its number alone, so that
 //! the number of threads changes nothing. The drawings that are read are kept in memory, about a
@@ -23,29 +23,29 @@ use crate::tell::tell;
 /// Flags of `augment`.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Args {
-    /// Folders, files or patterns of drawings, of any form that train reads; without any the
+    /// Folders, files or patterns of drawings, in any format that train reads; without any the
     /// built-in sample drawings
     #[arg(value_name = "IN")]
     pub inputs: Vec<PathBuf>,
     /// File to write, .ndjson or .ndjson.gz
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
-    /// Drawings to make of each drawing
+    /// Copies of each drawing
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub copies: u64,
-    /// Everything random follows from it
+    /// Random seed
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
-    /// Share of the output that lies between two drawings of a category: as many strokes, paired in
-    /// order, interpolated by 20 to 80 %
+    /// Fraction of the output that is interpolated between two drawings of a category with as many
+    /// strokes, paired in order, by 20 to 80 %
     #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
     pub between: f32,
-    /// Share of the output with some strokes of another drawing of the category; another name of
+    /// Fraction of the output with some strokes of another drawing of the category; another name of
     /// --augment-borrow-strokes [default: 0]
     #[arg(long, value_name = "SHARE", conflicts_with = "augment_borrow_strokes")]
     pub borrow: Option<f32>,
-    /// Share of the output with strokes of drawings of two categories; its word is the category
-    /// that most points are of. Meant to be labelled by teacher models
+    /// Fraction of the output that mixes strokes of drawings of two categories; its word is the
+    /// category of most points. Meant to be labelled by teacher models
     #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
     pub mix: f32,
     /// Make COPIES x drawings in all, whose category is chosen with probability ~ (its drawings)^X:
@@ -59,14 +59,14 @@ pub struct Args {
     /// Only the drawings that --skip-last N leaves out
     #[arg(long, value_name = "N")]
     pub only_last: Option<usize>,
-    /// Keep the `soft` labels; a drawing made of two gets those of both by their shares
+    /// Keep the `soft` labels; a drawing made of two gets those of both, weighted
     #[arg(long)]
     pub keep_soft: bool,
     /// Processor threads to compute with; 0 is one for each core
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub threads: usize,
-    /// How drawings are varied. A drawing that is cut short by --augment-prefix does not say that
-    /// the pen was down.
+    /// Augmentation. A drawing that is truncated by --augment-prefix does not say that the pen was
+    /// down.
     #[command(flatten)]
     pub augmentation: AugmentationFlags,
 }
@@ -135,9 +135,9 @@ pub(super) fn run(args: &Args) -> Result<String> {
 /// What to make.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// Drawings to make of each drawing.
+    /// Copies of each drawing.
     pub n_copies: u64,
-    /// Everything random follows from it.
+    /// Random seed.
     pub seed: u64,
     /// Share of the drawings that lie between two of a category.
     pub between: f32,
@@ -150,7 +150,7 @@ pub struct Options {
     pub balance_power: Option<f32>,
     /// Whether soft labels are kept.
     pub keep_soft: bool,
-    /// How drawings are varied.
+    /// Augmentation.
     pub augmentation: Augmentation,
 }
 

@@ -2,7 +2,7 @@
 
 use crate::data::Augmentation;
 
-/// A switch with a word.
+/// A switch: on or off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Switch {
     /// Yes
@@ -17,7 +17,7 @@ impl Switch {
     }
 }
 
-/// Flags that vary drawings. Lengths are in units of the 0..255 square of a drawing.
+/// Augmentation flags. Lengths are in units of the 0..255 square of a drawing.
 #[derive(clap::Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Augmentation")]
 pub struct AugmentationFlags {
@@ -37,40 +37,40 @@ pub struct AugmentationFlags {
     /// Probability of a mirror image
     #[arg(long, value_name = "X")]
     pub augment_flip: Option<f32>,
-    /// Standard deviation of the amplitude of slow waves that bend the drawing
+    /// Standard deviation of the amplitude of the elastic distortion
     #[arg(long, value_name = "X")]
     pub augment_elastic: Option<f32>,
-    /// Standard deviation of the shift of each point
+    /// Standard deviation of the jitter of each point
     #[arg(long, value_name = "X")]
     pub augment_jitter: Option<f32>,
     /// Probability that a stroke is left out, in half of the drawings of more than three
     #[arg(long, value_name = "X")]
     pub augment_drop_strokes: Option<f32>,
-    /// Probability that a stroke is drawn from its other end
+    /// Probability that a stroke's direction is reversed
     #[arg(long, value_name = "X")]
     pub augment_reverse_strokes: Option<f32>,
-    /// Probability that the strokes come in reverse order
+    /// Probability that the order of the strokes is reversed
     #[arg(long, value_name = "X")]
     pub augment_reverse_order: Option<f32>,
-    /// Standard deviation of each stroke's own shift; a sixtieth of it is that of its own turn and
-    /// stretch
+    /// Standard deviation of each stroke's own translation; a sixtieth of it is that of its own
+    /// rotation and scale
     #[arg(long, value_name = "X")]
     pub augment_loosen_strokes: Option<f32>,
-    /// Probability that some strokes are those of another drawing of the category
+    /// Probability that some strokes are replaced by those of another drawing of the category
     #[arg(long, value_name = "X")]
     pub augment_borrow_strokes: Option<f32>,
-    /// Probability that a drawing is unfinished: better guesses while somebody draws. In half of
+    /// Probability that a drawing is truncated: better predictions while somebody draws. In half of
     /// those that end within a stroke the network is told that the pen is down
     #[arg(long, value_name = "X")]
     pub augment_prefix: Option<f32>,
-    /// Probability that a drawing comes as a browser gets it, as dense and shaky events of a pen
-    /// that are then simplified
+    /// Probability that a drawing is re-rendered as dense, shaky pointer events, as in a browser,
+    /// and simplified
     #[arg(long, value_name = "X")]
     pub augment_redraw: Option<f32>,
 }
 
 impl AugmentationFlags {
-    /// What the flags make of a preset's augmentation.
+    /// A preset's augmentation, overridden by the flags.
     pub(super) fn over(&self, preset: Augmentation) -> Augmentation {
         let base = match self.augment {
             Some(Switch::On) => Augmentation::default(),

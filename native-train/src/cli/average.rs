@@ -1,4 +1,4 @@
-//! `average`: networks of one shape in, the network whose weights are their weighted average out.
+//! `average`: networks of one configuration in, the weighted average of their weights out.
 //!
 //! (Izmailov et al., "Averaging Weights Leads to Wider Optima and Better Generalization", 2018;
 //! Wortsman et al., "Model soups", 2022.) The statistics of batch normalisation are averaged with
@@ -123,7 +123,7 @@ impl<B: ModelBackend> Read<B> {
         let weights_path = path.join("weights.safetensors");
         ensure!(
             !weights::are_int8(&fs::read(&weights_path)?)?,
-            "{}: these weights are int8; average wants the model before its export",
+            "{}: these weights are int8; average needs the model before its export",
             weights_path.display()
         );
         let training = classifier.card().training.clone().into();

@@ -1,4 +1,4 @@
-//! `bench`: how fast this machine trains and recognises, on made-up drawings.
+//! `bench`: the speed of training and inference on this machine, on synthetic drawings.
 
 use std::io::{Write, stdout};
 use std::num::NonZeroUsize;
@@ -28,16 +28,16 @@ pub struct Args {
     /// Time training only
     #[arg(long, conflicts_with = "infer")]
     pub train: bool,
-    /// Time recognising only
+    /// Time inference only
     #[arg(long)]
     pub infer: bool,
     /// Network and options of a step, with 345 categories
     #[arg(long, value_enum, default_value_t = Preset::Fast)]
     pub preset: Preset,
-    /// Drawings a batch [default: the preset's]
+    /// Batch size [default: the preset's]
     #[arg(long, value_name = "N")]
     pub batch_size: Option<NonZeroUsize>,
-    /// Rows of every drawing
+    /// Time steps of every drawing
     #[arg(long, value_name = "N", default_value = "45")]
     pub length: NonZeroUsize,
     /// Lengths as those of Quick, Draw!, 45 on average, in batches as training makes them
@@ -49,7 +49,7 @@ pub struct Args {
     /// Where to compute: auto, cpu, cuda, cuda:N or wgpu
     #[arg(long, default_value = "auto")]
     pub device: DeviceChoice,
-    /// In which numbers the factors of matrix products are
+    /// Precision of the factors of matrix products
     #[arg(long, value_enum, default_value_t)]
     pub precision: Precision,
     /// Processor threads to compute with; 0 is one for each core
@@ -64,7 +64,7 @@ impl Args {
     /// What the flags describe.
     ///
     /// # Errors
-    /// When the seconds are no time.
+    /// When the seconds are not a valid duration.
     pub fn options(&self) -> Result<Options> {
         const N_CLASSES: usize = 345;
         let duration = Duration::try_from_secs_f64(self.seconds);
@@ -133,7 +133,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Times what was asked for: training, recognising.
+/// Times what was asked for: training, inference.
 fn speeds<B>(args: &Args, options: &Options, device: &B::Device) -> Result<[Option<Speed>; 2]>
 where
     B: AutodiffBackend + ModelBackend,
@@ -167,14 +167,14 @@ const POINTS: [(f64, f64); 14] = [
 /// does not run dry.
 const N_BATCHES: usize = 8;
 
-/// Repetitions that are not timed, and the least number that are.
+/// Warm-up repetitions, and the minimum number of timed ones.
 const N_WARM_UP: usize = 2;
 const N_TIMED: usize = 3;
 
-/// How many rows the drawings have.
+/// Lengths of the drawings, in time steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lengths {
-    /// All so many.
+    /// All the same.
     Exactly(usize),
     /// As the data set's, in batches as training makes them.
     Real,
@@ -187,7 +187,7 @@ pub struct Options {
     pub model: ModelConfig,
     /// Drawings in a batch, and the options of a step.
     pub train: TrainConfig,
-    /// How many rows the drawings have.
+    /// Lengths of the drawings, in time steps.
     pub lengths: Lengths,
     /// For how long, each of training and recognising.
     pub duration: Duration,
@@ -196,7 +196,7 @@ pub struct Options {
 /// Median over the repetitions.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Speed {
-    /// Drawings a second.
+    /// Drawings per second.
     pub drawings_per_s: f64,
     /// Repetitions that were timed.
     pub n_repetitions: usize,
@@ -205,7 +205,7 @@ pub struct Speed {
 /// Times whole steps of training: forward, loss, backward, clipping, optimizer.
 ///
 /// # Errors
-/// When the options make no network or no batch.
+/// When the options are invalid.
 pub fn train<B>(options: &Options, device: &B::Device) -> Result<Speed>
 where
     B: AutodiffBackend + ModelBackend,
@@ -218,7 +218,7 @@ where
     time(options, batches.len(), || {
         let mut losses = Vec::new();
         for batch in &batches {
-            // A rate of zero, so that no loss runs away; the arithmetic is the same.
+            // A learning rate of zero, so that training cannot diverge; the arithmetic is the same.
             let before = model.take().expect("the step before gave it back");
             let step =
                 devices.step(before, &mut optimizer, vec![(batch.clone(), 1)], 0.0, false, &options.train)?;
@@ -231,10 +231,10 @@ where
     })
 }
 
-/// Times recognising: drawings' rows in, logits out.
+/// Times inference: ink in, logits out.
 ///
 /// # Errors
-/// When the options make no network or no batch.
+/// When the options are invalid.
 pub fn infer<B>(options: &Options, device: &B::Device) -> Result<Speed>
 where
     B: AutodiffBackend,
@@ -268,7 +268,7 @@ fn time(options: &Options, n_batches: usize, mut repeat: impl FnMut() -> Result<
     Ok(Speed { drawings_per_s: n_drawings as f64 / median, n_repetitions: seconds.len() })
 }
 
-/// The rows of each drawing of each batch of a repetition, the same at every call.
+/// The length of each drawing of each batch of a repetition, the same at every call.
 ///
 /// # Errors
 /// When batches are to have no drawings.
@@ -303,7 +303,7 @@ fn batches(options: &Options) -> Result<Vec<PreparedBatch>> {
     Ok(batch_lengths(options)?.into_iter().enumerate().map(&mut batch).collect())
 }
 
-/// Rows of `n` drawings, rising: evenly spread over the shares of [`POINTS`].
+/// Lengths of `n` drawings, ascending: evenly spread over the quantiles of [`POINTS`].
 fn real_lengths(n: usize) -> Vec<usize> {
     let length = |share: f64| {
         let after = POINTS.partition_point(|&(known, _)| known < share).clamp(1, POINTS.len() - 1);
@@ -313,7 +313,7 @@ fn real_lengths(n: usize) -> Vec<usize> {
     (0..n).map(|i| length((i as f64 + 0.5) / n as f64)).collect()
 }
 
-/// A scribble of so many rows.
+/// A scribble of that many time steps.
 fn ink(n_rows: usize, options: &Options, rng: &mut impl Rng) -> Ink {
     /// Points of a stroke, which is about what drawings have.
     const STROKE: usize = 10;

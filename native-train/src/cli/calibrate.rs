@@ -1,4 +1,4 @@
-//! `calibrate`: how sure a model may be, written into its `model.json`.
+//! `calibrate`: temperature and threshold of a model, written into its `model.json`.
 
 use std::fs;
 use std::io::{self, Write, stdout};
@@ -24,16 +24,16 @@ pub struct Args {
     /// Model folder, whose model.json is changed, and with --class-biases the weights
     #[arg(long, value_name = "DIR")]
     pub model: PathBuf,
-    /// Folder, file or pattern of drawings, of any form that train reads, that the model was
-    /// neither trained nor is judged on
+    /// Folder, file or pattern of drawings, of any form that train reads, that the model is neither
+    /// trained nor evaluated on
     #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
-    /// Change the last layer, too, so that each category is guessed about as often as the data has
-    /// it, which should be as often as in use: once for a model, which notes it in model.json,
-    /// before its export to 8 bits
+    /// Also add a bias for each category to the last layer, so that it is predicted about as often
+    /// as it occurs in the data, which should be as often as in use: once per model, before its
+    /// export to int8
     #[arg(long)]
     pub class_biases: bool,
-    /// Add class biases to a model that has some already
+    /// Add class biases to a model that already has some
     #[arg(long, requires = "class_biases")]
     pub again: bool,
     /// Print one JSON object
@@ -43,20 +43,20 @@ pub struct Args {
     pub compute: Compute,
 }
 
-/// By this `model.json` says that `calibrate --class-biases` has changed the weights.
+/// The field by which `model.json` says that `calibrate --class-biases` has changed the weights.
 const CLASS_BIASES: &str = "class_biases";
 
 /// Runs the command.
 pub(super) fn run(args: &Args) -> Result<()> {
     let device = args.compute.start()?;
-    // What is changed and written; where it is measured is another matter.
+    // The model that is changed and written, wherever it is measured.
     let classifier = model_folder::open::<Flex>(&args.model, &Default::default())?;
     let weights_path = args.model.join("weights.safetensors");
     let weight_type = weights::weight_type(&fs::read(&weights_path)?)?;
     if args.class_biases {
         ensure!(
             weight_type != WeightType::Int8,
-            "{}: these weights are in 8 bits; --class-biases wants the model before its export",
+            "{}: these weights are int8; --class-biases needs the model before its export",
             weights_path.display()
         );
         ensure!(
@@ -113,7 +113,7 @@ fn print_calibrated(
             "biases of {} categories, {lowest:.2} to {highest:.2}, added to the last layer",
             shift.len()
         )?;
-        writeln!(out, "each of the following figures is of drawings that the biases were not found on")?;
+        writeln!(out, "each of the following figures is of drawings that the biases were not fitted on")?;
         writeln!(
             out,
             "class-balanced top-1 {:.2} % (before {:.2} %)",
@@ -123,12 +123,12 @@ fn print_calibrated(
     }
     writeln!(out, "loss {:.4} (before {:.4})", loss.after, loss.before)?;
     writeln!(out, "whole drawings, of which there are {n}:")?;
-    print_sureness(out, whole)?;
+    print_calibration(out, whole)?;
     writeln!(out, "moments of the same drawings at which the pen was down:")?;
-    print_sureness(out, pen_down)
+    print_calibration(out, pen_down)
 }
 
-fn print_sureness(
+fn print_calibration(
     out: &mut impl Write,
     ConfidenceFit { calibration, ece, share_above }: &ConfidenceFit,
 ) -> io::Result<()> {
@@ -143,7 +143,7 @@ fn print_sureness(
         out,
         "    top-1 predictions of at least {:.3} are correct in {:.0} of 100 cases; {:.1} % have one",
         calibration.threshold,
-        100.0 * calibrate::SURE,
+        100.0 * calibrate::TARGET_ACCURACY,
         100.0 * share_above
     )
 }

@@ -20,7 +20,7 @@ impl Compute {
     /// Starts the threads and finds the device.
     ///
     /// # Errors
-    /// When either cannot be had.
+    /// When either fails.
     pub(super) fn start(&self) -> Result<Device> {
         start_threads(self.threads)?;
         self.device.find()

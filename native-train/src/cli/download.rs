@@ -17,20 +17,19 @@ pub struct Args {
     /// Folder that the files go into
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
-    /// Drawings as they were drawn, with times, instead of simplified ones; about eight times as
-    /// large
+    /// Raw drawings with times instead of simplified ones; about eight times as large
     #[arg(long, conflicts_with = "binary")]
     pub raw: bool,
-    /// Simplified drawings in the binary form, about a quarter as large
+    /// Simplified drawings in the binary format, about a quarter as large
     #[arg(long)]
     pub binary: bool,
     /// Only the first so many drawings of each category
     #[arg(long, value_name = "N")]
     pub max_drawings_per_class: Option<NonZeroU64>,
-    /// Files at a time
+    /// Parallel downloads
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=16))]
     pub parallel: u8,
-    /// Attempts in a row that bring nothing, besides the first, before a file is given up
+    /// Consecutive retries without progress before a file is given up
     #[arg(long, value_name = "N", default_value_t = 6)]
     pub retries: u32,
     /// Where the folders simplified, raw and binary are: a mirror

@@ -1,4 +1,4 @@
-//! `eval`: how often a model is right.
+//! `eval`: the accuracy of a model.
 
 use std::fs;
 use std::io::{Write, stdout};
@@ -24,15 +24,14 @@ pub struct Args {
     /// Folder, file or pattern of drawings, of any form that train reads
     #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
-    /// Measure each drawing a second time, drawn anew as a browser gets it: other sizes, dense and
-    /// shaky events
+    /// Measure each drawing a second time, re-rendered as pointer events as in a browser: other
+    /// sizes, dense and shaky
     #[arg(long)]
     pub redraw: bool,
-    /// Do not tell the model that the pen is down where a drawing is seen in part and ends within a
-    /// stroke
+    /// Do not tell the model that the pen is down where an unfinished drawing ends within a stroke
     #[arg(long)]
     pub pen_up: bool,
-    /// Drawings of things that the model does not know, to see whether it is less sure of them
+    /// Drawings of unknown categories, to measure whether the model is less confident about them
     #[arg(long, value_name = "DIR")]
     pub unknown: Option<PathBuf>,
     /// Print one JSON object
@@ -115,7 +114,7 @@ fn print_summary(out: &mut impl Write, summary: &Summary) -> Result<()> {
     }
     if let Some(redrawn) = &summary.redrawn {
         let [all, balanced] = [redrawn.top1, redrawn.balanced_top1].map(|share| 100.0 * share);
-        writeln!(out, "drawn anew as events of a pen: top-1 {all:.2} %, class-balanced {balanced:.2} %")?;
+        writeln!(out, "re-rendered as pointer events: top-1 {all:.2} %, class-balanced {balanced:.2} %")?;
     }
     if let Some(auroc) = summary.auroc_of_unknown {
         writeln!(out, "known things told from unknown ones: AUROC {auroc:.3}")?;

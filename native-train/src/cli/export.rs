@@ -1,4 +1,4 @@
-//! `export`: a model in another form.
+//! `export`: a model in another format.
 
 use std::fs;
 use std::io::{Write, stdout};
@@ -23,18 +23,18 @@ pub enum ExportFormat {
     /// A model folder, as the browser reads it
     #[default]
     Folder,
-    /// model.onnx (opset 17) for other run times, with model.json beside it
+    /// model.onnx (opset 17) for other runtimes, with model.json beside it
     Onnx,
 }
 
 /// How exported weights are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ExportType {
-    /// Four bytes a number, exact
+    /// float32, exact
     F32,
-    /// Two bytes a number
+    /// float16
     F16,
-    /// One byte a number, with a scale for each column of a matrix
+    /// int8 with a scale for each column of a matrix
     Int8,
 }
 
@@ -53,8 +53,8 @@ pub struct Args {
     /// How the weights are stored [default: f16, in ONNX f32, which it is always]
     #[arg(long, value_enum)]
     pub weights: Option<ExportType>,
-    /// Measure what the stored weights have lost on these drawings, a folder, file or pattern of
-    /// any form that train reads, and put the figures into model.json under "test"
+    /// Measure the accuracy lost by the stored weights on these drawings, a folder, file or pattern
+    /// of any form that train reads, and put the figures into model.json under "test"
     #[arg(long, value_name = "DIR")]
     pub test_data: Option<PathBuf>,
     /// Processor threads to compute with; 0 is one for each core
@@ -68,7 +68,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let classifier = model_folder::open::<Flex>(&args.model, &Default::default())?;
     ensure!(
         fs::canonicalize(&args.out).ok() != fs::canonicalize(&args.model).ok(),
-        "--out is the folder of --model: choose another, so that the full weights are kept"
+        "--out is the folder of --model: choose another, so that the original weights are kept"
     );
     match args.format {
         ExportFormat::Folder => export_folder(args, &classifier),
@@ -89,10 +89,10 @@ fn export_folder(args: &Args, classifier: &Classifier<Flex>) -> Result<()> {
         (&args.out.join("weights.safetensors"), &bytes),
         (&args.out.join("model.json"), card_text(&card)?.as_bytes()),
     ])?;
-    // Printed in the end, so that the figures are written even if nobody reads.
+    // Printed at the end, so that the figures are written even if nobody reads.
     let mut text = format!("{}: {} bytes of weights", args.out.display(), bytes.len());
     if let Some(data) = &args.test_data {
-        // What ships is measured, not what it was made from.
+        // The exported weights are measured, not the original ones.
         let (exported, quantized);
         let after = match weight_type {
             WeightType::Int8 => {

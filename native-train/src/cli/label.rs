@@ -1,4 +1,4 @@
-//! `label`: files of drawings in, the same lines with the opinions of teacher models as `soft`
+//! `label`: files of drawings in, the same lines with the probabilities of teacher models as `soft`
 //! labels out.
 //!
 //! (Hinton, Vinyals and Dean, "Distilling the Knowledge in a Neural Network", 2015.) Lines pass
@@ -28,14 +28,13 @@ use crate::eval::log_softmax;
 use crate::model_folder;
 use crate::tell::tell;
 
-/// How opinions become one.
+/// How teachers are combined.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Mean {
-    /// The weighted mean of the logarithms of the probabilities, normalised: what all teachers
-    /// agree on
+    /// The weighted geometric mean of the probabilities, normalised: what all teachers agree on
     #[default]
     Geometric,
-    /// The weighted mean of the probabilities: what any teacher holds possible
+    /// The weighted arithmetic mean of the probabilities: what any teacher considers possible
     Arithmetic,
 }
 
@@ -48,20 +47,20 @@ pub struct Args {
     /// File to write, .ndjson or .ndjson.gz
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
-    /// Model folder whose calibrated probabilities count, with this weight among several as a=2, or
-    /// all alike
+    /// Model folder of a teacher, whose calibrated probabilities are used; of several with a weight
+    /// as a=2, or all alike
     #[arg(long = "teacher", value_name = "MODEL[=WEIGHT]", required = true, value_parser = Weighted::parser())]
     pub teachers: Vec<Weighted>,
-    /// How several opinions become one
+    /// How several teachers are combined
     #[arg(long, value_enum, default_value_t)]
     pub mean: Mean,
-    /// Categories that are kept, the likeliest
+    /// Number of categories kept, the most probable ones
     #[arg(long, value_name = "K", default_value_t = 20)]
     pub top: usize,
-    /// Smallest probability that is kept; the likeliest category always is
+    /// Smallest probability kept; the most probable category always is
     #[arg(long, value_name = "P", default_value_t = 0.001)]
     pub floor: f64,
-    /// Count the `soft` labels that a line has already as one more teacher of this weight
+    /// Use the `soft` labels that a line already has as one more teacher of this weight
     #[arg(long, value_name = "WEIGHT")]
     pub keep_soft: Option<f64>,
     #[command(flatten)]
@@ -77,10 +76,10 @@ const PART_SIZE: usize = 4096;
 /// Drawings that go through a network together.
 const BATCH_SIZE: usize = 128;
 
-/// A drawing with more points is judged by this many, as a classifier does it.
+/// A drawing with more points is truncated to this many, as in a classifier.
 const MAX_POINTS: usize = 4096;
 
-/// The least probability that a geometric mean counts.
+/// Lower bound of a probability in a geometric mean.
 const SMALLEST: f64 = 1e-6;
 
 /// Runs the command; tells what was written.
@@ -140,7 +139,7 @@ fn label<B: ModelBackend>(args: &Args, device: &B::Device) -> Result<String> {
     ensure!(report.n_drawings > 0, "there are no drawings to label");
     out.finish()?;
     Ok(format!(
-        "{}: {} drawings labelled; the likeliest category is the drawing's own for {:.2} %",
+        "{}: {} drawings labelled; the most probable category is the drawing's own for {:.2} %",
         args.out.display(),
         report.n_drawings,
         100.0 * n_agreed as f64 / report.n_drawings as f64
@@ -196,7 +195,7 @@ fn next(records: &mut Records) -> std::io::Result<Option<Found>> {
     Ok(entry.map(|Entry { number, record }| (number, record.map(|record| Some(Line::of(record, None))))))
 }
 
-/// The teachers and how their opinions become one.
+/// The teachers and how they are combined.
 struct Jury<'a, B: ModelBackend> {
     args: &'a Args,
     /// Each with its weight, and the index of each of its labels among those of the first.

@@ -44,31 +44,31 @@ pub struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Train a recogniser on drawings of any published form, or on built-in ones
+    /// Train a recogniser on drawings in any published format, or on built-in ones
     Train(Box<train::Args>),
     /// Measure a model on drawings
     Eval(eval::Args),
-    /// Find out how sure a model may be, on drawings it was not trained on, and write that into its
-    /// model.json
+    /// Calibrate a model's probabilities on drawings it was not trained on, and write temperature
+    /// and threshold into its model.json
     Calibrate(calibrate::Args),
     /// Recognise drawings: ndjson lines, or bare lists of strokes
     Predict(predict::Args),
     /// Write a model folder with smaller weights, to put into the browser, or an ONNX model
     Export(export::Args),
-    /// Time training and recognising on made-up drawings
+    /// Time training and inference on synthetic drawings
     Bench(bench::Args),
     /// Download the data set, or some of its categories; goes on where it was interrupted
     Download(download::Args),
-    /// Tell what files of drawings are made of, and what looks wrong in them
+    /// Statistics of files of drawings, and what looks wrong in them
     Stats(stats::Args),
     /// Convert drawings into shuffled shards to train and to evaluate on, as the tutorial's
     /// create_dataset.py does
     Prepare(prepare::Args),
     /// Draw one drawing of a file: in the terminal, as SVG or PNG
     Show(show::Args),
-    /// Make varied copies and combinations of drawings, as a file of lines
+    /// Make augmented copies and combinations of drawings, as a file of lines
     Augment(Box<augment::Args>),
-    /// Add the opinions of teacher models to drawings, as soft labels
+    /// Add the probabilities of teacher models to drawings, as soft labels
     Label(label::Args),
     /// Average the weights of several networks, or checkpoints of a run, into one model folder
     Average(average::Args),
@@ -77,7 +77,7 @@ pub enum Command {
 /// Runs the command.
 ///
 /// # Errors
-/// Whatever stops it, with what and where.
+/// Those of the command, with what and where.
 pub fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         None => return train::run(&train::Args::default()),

@@ -1,4 +1,4 @@
-//! `predict`: drawings from a file or standard input, guesses on standard output.
+//! `predict`: drawings from a file or standard input, predictions on standard output.
 
 use std::io::{self, Write, stdout};
 use std::num::NonZeroUsize;
@@ -28,13 +28,13 @@ pub struct Args {
     /// standard input
     #[arg(default_value = "-")]
     pub file: PathBuf,
-    /// Print one JSON object a drawing
+    /// Print one JSON object per drawing
     #[arg(long)]
     pub json: bool,
     /// Add the logits of all classes, in the order of the labels
     #[arg(long, requires = "json")]
     pub logits: bool,
-    /// Guesses a drawing
+    /// Predictions per drawing
     #[arg(long, value_name = "N", default_value = "5")]
     pub max_results: NonZeroUsize,
     #[command(flatten)]
@@ -58,10 +58,10 @@ fn run_on<B: ModelBackend>(args: &Args, device: &B::Device) -> Result<()> {
     predict(&classifier, &args.file, json, logits, args.max_results.get(), &mut stdout().lock())
 }
 
-/// Recognises every drawing of a file of any published form, also compressed, or of standard input
-/// (`-`); a line may also be a bare list of strokes. `json` prints an object for each, in which
-/// `logits` adds those of all classes; a line that is no drawing is reported on standard error with
-/// its place, and the rest goes on.
+/// Recognises every drawing of a file in any published format, also compressed, or of standard
+/// input (`-`); a line may also be a bare list of strokes. `json` prints an object for each, in
+/// which `logits` adds those of all classes; a line that holds no drawing is reported on standard
+/// error with its line number, and the rest goes on.
 ///
 /// # Errors
 /// When the file cannot be read, the output cannot be written, or, at the end, when lines were bad.
@@ -100,10 +100,10 @@ fn predict<B: ModelBackend>(
             }
             writeln!(out, "{object}")?;
         } else {
-            let guesses: Vec<String> =
+            let shown: Vec<String> =
                 predictions.iter().map(|p| format!("{} {:.1} %", p.label, 100.0 * p.probability)).collect();
             let word = word.map_or(String::new(), |word| format!(" ({word})"));
-            writeln!(out, "{number}{word}: {}", guesses.join(", "))?;
+            writeln!(out, "{number}{word}: {}", shown.join(", "))?;
         }
     }
     match (n_lines, n_bad) {
@@ -132,14 +132,13 @@ fn next(records: &mut Records) -> io::Result<Option<(u64, Result<Option<Parsed>>
 /// An ndjson line of the data set, or a bare list of strokes; the word where there is one. Nothing
 /// of an empty line.
 fn parse(line: &str) -> Result<Option<Parsed>> {
-    // Only what is white space to JSON; and editors on some systems begin a file with a byte order
-    // mark.
+    // Only white space of JSON; and some editors begin a file with a byte order mark.
     let text = line.strip_prefix('\u{feff}').unwrap_or(line).trim_matches([' ', '\t', '\r', '\n']);
     if text.is_empty() {
         return Ok(None);
     }
     if text.starts_with('[') {
-        // What follows a whole value would be taken for other fields.
+        // Anything after the value would be parsed as further fields.
         serde_json::from_str::<IgnoredAny>(text).context("not a list of strokes")?;
         // The reader of records is the only one that knows the form of strokes.
         let record = Record::parse(&format!("{{\"word\":\"-\",\"drawing\":{text}}}"))?;

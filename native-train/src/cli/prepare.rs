@@ -1,4 +1,4 @@
-//! `prepare`: drawings of any form as shuffled shards.
+//! `prepare`: drawings in any format to shuffled shards.
 
 use std::io::{Write, stdout};
 use std::path::{Path, PathBuf};
@@ -12,8 +12,7 @@ use crate::prepare;
 /// Flags of `prepare`.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// Files, folders, patterns as 'data/*.npz', or - for standard input; of any form that can be
-    /// read
+    /// Files, folders, patterns as 'data/*.npz', or - for standard input; in any supported format
     #[arg(value_name = "IN", required = true)]
     pub inputs: Vec<PathBuf>,
     /// Folder to write; it must not hold anything else
@@ -25,14 +24,14 @@ pub struct Args {
     /// At most this many drawings of each category to train on
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     pub train_observations_per_class: usize,
-    /// At most this many drawings of each category to evaluate on; their share of both is put
-    /// aside, by a hash of key_id, or with --keep-duplicates of the strokes
+    /// At most this many drawings of each category to evaluate on; their fraction of both is held
+    /// out, by a hash of key_id, or with --keep-duplicates of the strokes
     #[arg(long, value_name = "N", default_value_t = 1000)]
     pub eval_observations_per_class: usize,
-    /// Files that each of the two parts is scattered over
+    /// Number of shards of each of the two parts
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub output_shards: usize,
-    /// The order follows from it; the split does not
+    /// Random seed of the order; the split does not depend on it
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
     /// Only these categories, and numbered in this order: a file with one a line, or names as
@@ -48,10 +47,10 @@ pub struct Args {
     /// At most this many drawings of each category, the first ones, in both parts together
     #[arg(long, value_name = "N")]
     pub max_per_class: Option<usize>,
-    /// Keep drawings whose strokes or key_id their category has already
+    /// Keep duplicates: drawings whose strokes or key_id their category already has
     #[arg(long)]
     pub keep_duplicates: bool,
-    /// End at the first bad line
+    /// Stop at the first bad line
     #[arg(long)]
     pub strict: bool,
     /// Go on where a run with the same flags and files was interrupted or ended by an error

@@ -5,12 +5,13 @@ use clap::ValueEnum;
 /// Where a preset starts from; flags override it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Preset {
-    /// What learns most in the same time: strided, rectified convolutions, absolute coordinates,
+    /// The most accurate in the same time: strided convolutions with ReLU, absolute coordinates,
     /// large batches, augmentation, class-balanced sampling, warm-up and cosine
     #[default]
     Fast,
-    /// A network that reads twice as finely, for three times the steps, on drawings that vary more,
-    /// are unfinished or come as a browser gets them; the last steps with weights of 8 bits
+    /// Twice as many LSTM time steps, three times the training steps, stronger augmentation with
+    /// unfinished drawings and drawings re-rendered as pointer events; the last steps with int8
+    /// weights
     Best,
     /// The TensorFlow tutorial to the letter: its network, Adam 0.0001, batches of 8, no
     /// augmentation

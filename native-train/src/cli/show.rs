@@ -29,13 +29,13 @@ pub struct Args {
     /// Write a PNG file
     #[arg(long, value_name = "FILE")]
     pub png: Option<PathBuf>,
-    /// Pixels that a picture is wide and high
+    /// Side of a picture in pixels
     #[arg(long, value_name = "N", default_value_t = 512, value_parser = clap::value_parser!(u32).range(16..=8192))]
     pub size: u32,
-    /// Characters that a drawing in the terminal is wide
+    /// Width of a drawing in the terminal, in characters
     #[arg(long, value_name = "N", default_value_t = 48, value_parser = clap::value_parser!(u16).range(4..=500))]
     pub columns: u16,
-    /// What a terminal shows it with, even if the output is none
+    /// How to draw in characters, even if the output is not a terminal
     #[arg(long, value_enum, conflicts_with_all = ["svg", "png"])]
     pub glyphs: Option<Glyphs>,
 }

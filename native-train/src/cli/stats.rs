@@ -1,4 +1,4 @@
-//! `stats`: what files of drawings are made of.
+//! `stats`: statistics of files of drawings.
 
 use std::io::{Write, stdout};
 use std::path::PathBuf;

@@ -11,7 +11,7 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 pub struct Weighted {
     /// The path.
     pub path: PathBuf,
-    /// The number behind the last `=`, above 0.
+    /// The number after the last `=`, above 0.
     pub weight: Option<f64>,
 }
 
@@ -28,7 +28,7 @@ impl Weighted {
             && let Ok(weight) = number.parse::<f64>()
         {
             if !(weight.is_finite() && weight > 0.0) {
-                return Err(format!("found {weight} behind {path}; a number above 0 was expected"));
+                return Err(format!("found the weight {weight} for {path}; a number above 0 was expected"));
             }
             return Ok(Self { path: path.into(), weight: Some(weight) });
         }
@@ -50,7 +50,7 @@ pub fn weights(all: &[Weighted], flag: &str) -> Result<Vec<f64>> {
     if let Some(one) = without {
         ensure!(
             all.iter().all(|one| one.weight.is_none()),
-            "{flag} {}: no number behind it, as in PATH=0.5; either all have one or none",
+            "{flag} {0}: expected a weight, such as {0}=0.5, if any of them has one",
             one.path.display()
         );
     }

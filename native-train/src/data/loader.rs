@@ -56,14 +56,14 @@ pub struct LoaderConfig {
     pub pen_state: bool,
     /// A drawing with more points ends after this many, as if it had been stopped there.
     pub max_rows: usize,
-    /// The share of the soft labels in the targets of drawings that have some, 0..1.
+    /// Weight of the soft labels in the targets of drawings that have some, 0..1.
     pub soft_weight: f32,
     /// Soft labels are raised to the inverse of it: above 1 they are spread more evenly, below 1
     /// less.
     pub soft_temperature: f32,
-    /// The share of the targets that is spread over all classes alike, 0..1.
+    /// Label smoothing, 0..1.
     pub label_smoothing: f32,
-    /// Everything random follows from it and from the step.
+    /// Random seed; a batch depends on it and on the step.
     pub seed: u64,
     /// The first step to make a batch for.
     pub start_step: u64,

@@ -75,7 +75,8 @@ impl Pace {
         self.time += time;
     }
 
-    /// Once it was looked at long enough: an error if it is too slow, and begins anew if not.
+    /// Once it was looked at long enough: an error if it is too slow; otherwise the window
+    /// restarts.
     fn check(&mut self, url: &str, options: &Options) -> Option<Error> {
         if self.time < options.timeout {
             return None;
@@ -169,7 +170,7 @@ impl Downloader<'_> {
         }
         ensure!(
             entry.bytes == bytes,
-            "{shown} has {bytes} bytes, and had {} when it was downloaded; remove it to download it anew",
+            "{shown} has {bytes} bytes, and had {} when it was downloaded; remove it to download it again",
             entry.bytes
         );
         Ok(Some(bytes))

@@ -105,7 +105,7 @@ impl Part {
         format!("cannot write {}", self.path.display())
     }
 
-    /// Begins anew.
+    /// Restarts.
     pub(super) fn empty(&mut self) -> Result<()> {
         self.file.set_len(0).with_context(|| self.unwritable())?;
         self.len = 0;

@@ -1,6 +1,5 @@
 //! From a network's logits on drawings that it was not trained on to the temperature, the threshold
-//! and, where they are wanted, the biases of its categories that make its probabilities those that
-//! its guesses deserve.
+//! and, where they are wanted, the biases of its categories that calibrate its probabilities.
 
 use std::path::Path;
 use std::rc::Rc;
@@ -16,22 +15,21 @@ use super::tally::Tally;
 use crate::data::augment::UNFINISHED;
 use crate::data::{ReadReport, for_each_part};
 
-/// How often top-1 predictions above the threshold are right.
-pub const SURE: f64 = 0.95;
+/// Accuracy of the top-1 predictions above the threshold.
+pub const TARGET_ACCURACY: f64 = 0.95;
 
-/// Drawings whose logits are kept, chosen at random where there are more: their memory has an end.
+/// Drawings whose logits are kept, chosen at random where there are more, to bound memory.
 const MAX_DRAWINGS: usize = 20_000;
 
-/// How sure it is that they are: the quantile of the normal distribution at 95 %, one-sided.
-const Z_SURE: f64 = 1.645;
+/// The one-sided 95 % quantile of the normal distribution, for the confidence bound.
+const Z_95: f64 = 1.645;
 
 /// The temperatures that are considered, and how near to the best one the search ends (as
 /// logarithms).
 const LOG_TEMPERATURES: [f32; 2] = [-3.0, 3.0];
 const TOLERANCE: f32 = 1e-4;
 
-/// How strongly the biases of categories are held near 0: a bias costs as much likelihood as if it
-/// had this precision, the inverse of a variance, beforehand.
+/// The precision (inverse variance) of the Gaussian prior on the biases of categories.
 const BIAS_PRECISION: f64 = 2.0;
 
 /// When the search for biases ends: after so many rounds, or when none moves further than this.
@@ -50,7 +48,7 @@ pub struct Change {
     pub after: f64,
 }
 
-/// How sure to be of drawings whose pen is up, or down.
+/// The calibration of drawings whose pen is up, or down.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct ConfidenceFit {
     /// For `model.json`.
@@ -58,7 +56,7 @@ pub struct ConfidenceFit {
     /// Expected calibration error, 0 to 1; with the pen down before is with the temperature of
     /// whole drawings.
     pub ece: Change,
-    /// Share of the drawings whose top-1 prediction is above the threshold, 0 to 1.
+    /// Coverage: fraction of the drawings whose top-1 prediction is above the threshold, 0 to 1.
     pub share_above: f64,
 }
 
@@ -76,7 +74,7 @@ pub struct Calibrated {
     pub shift: Option<Vec<f32>>,
     /// Drawings it was found on.
     pub n: usize,
-    /// Mean over the categories of the share of correct top-1 predictions, 0 to 1.
+    /// Class-balanced top-1 accuracy, 0 to 1.
     pub balanced_top1: Change,
     /// Mean cross-entropy, in nats.
     pub loss: Change,
@@ -130,12 +128,12 @@ fn with_pen_down(drawing: Drawing, rng: &mut impl Rng) -> Drawing {
 }
 
 /// Finds the temperature of the least cross-entropy on the drawings of a folder, on 20,000 of them
-/// chosen at random where there are more, and the least probability from which on top-1 predictions
-/// are right 95 of 100 times, by a lower confidence bound (1 if they nowhere are); both also for a
-/// moment of each drawing, chosen at random, at which the pen was down. With `with_class_biases`
-/// also the bias of each category with which it is guessed about as often as it is drawn;
-/// temperature, threshold and figures are then those of drawings with the biases found on others of
-/// the folder, in five parts.
+/// chosen at random where there are more, and the minimum probability from which on top-1
+/// predictions are correct in 95 of 100 cases, by a lower confidence bound (1 if there is none);
+/// both also for a moment of each drawing, chosen at random, at which the pen was down. With
+/// `with_class_biases` also the bias of each category with which it is predicted about as often as
+/// it is drawn; temperature, threshold and figures are then those of drawings with the biases found
+/// on others of the folder, in five parts.
 ///
 /// # Errors
 /// As [`for_each_part`]; when there are no drawings, or, with `with_class_biases`, fewer than two
@@ -208,8 +206,8 @@ pub fn calibrate<B: ModelBackend>(
     Ok((calibrated, report))
 }
 
-/// How sure to be of drawings with these logits, and the counts at the temperature for it; `before`
-/// they had others.
+/// The calibration of drawings with these logits, and the counts at the temperature for it;
+/// `before` they had others.
 fn confidence_fit(before: &Tally, logits: &Logits) -> (ConfidenceFit, Tally) {
     let temperature = logits.best_temperature();
     let (threshold, share_above) = logits.threshold(temperature);
@@ -262,8 +260,9 @@ impl Logits {
         shift
     }
 
-    /// For each drawing the shift that the drawings of the other parts want, so that none judges
-    /// what it took part in. Each part has as many of a category as the others, or one more.
+    /// For each drawing the shift that the drawings of the other parts want, so that none is
+    /// evaluated on drawings that it was fitted on. Each part has as many of a category as the
+    /// others, or one more.
     fn cross_shifts(&self) -> Vec<Rc<[f32]>> {
         let mut seen = vec![0; self.n_classes()];
         let parts: Vec<usize> = (self.labels.iter())
@@ -317,26 +316,26 @@ impl Logits {
         ((low + high) / 2.0).exp()
     }
 
-    /// The least probability from which on enough top-1 predictions are right, and the share of
-    /// them. The fraction of correct ones on the sample itself would be the luckiest of all cuts;
-    /// what counts is the bound below which it is on other drawings in 5 of 100 samples.
+    /// The minimum probability from which on enough top-1 predictions are correct, and its
+    /// coverage. The accuracy on the sample itself would be biased upwards by the choice of the
+    /// cut; what counts is its lower confidence bound.
     fn threshold(&self, temperature: f32) -> (f32, f64) {
-        let mut guesses: Vec<(f32, bool)> = self
+        let mut predictions: Vec<(f32, bool)> = self
             .log_probabilities(temperature)
             .map(|(label, row)| {
                 let most = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
                 (most.exp(), row[label] >= most)
             })
             .collect();
-        guesses.sort_by(|a, b| b.0.total_cmp(&a.0));
+        predictions.sort_by(|a, b| b.0.total_cmp(&a.0));
         let (mut n_correct, mut found) = (0, (1.0, 0.0));
-        for (i, &(probability, right)) in guesses.iter().enumerate() {
-            n_correct += usize::from(right);
+        for (i, &(probability, is_correct)) in predictions.iter().enumerate() {
+            n_correct += usize::from(is_correct);
             let n = i + 1;
             // Equal ones lie on one side.
-            let is_cut = guesses.get(n).is_none_or(|next| next.0 < probability);
-            if is_cut && lower_bound(n_correct, n) >= SURE {
-                found = (probability, n as f64 / guesses.len() as f64);
+            let is_cut = predictions.get(n).is_none_or(|next| next.0 < probability);
+            if is_cut && lower_bound(n_correct, n) >= TARGET_ACCURACY {
+                found = (probability, n as f64 / predictions.len() as f64);
             }
         }
         found
@@ -347,12 +346,12 @@ fn shifted(row: &[f32], shift: &[f32]) -> Vec<f32> {
     row.iter().zip(shift).map(|(value, shift)| value + shift).collect()
 }
 
-/// A lower confidence bound of a share of which `n_correct` of `n` were seen (Wilson, "Probable
-/// inference, the law of succession, and statistical inference", 1927).
+/// A lower confidence bound of a proportion of which `n_correct` of `n` were seen (Wilson,
+/// "Probable inference, the law of succession, and statistical inference", 1927).
 fn lower_bound(n_correct: usize, n: usize) -> f64 {
-    let (share, n, z2) = (n_correct as f64 / n as f64, n as f64, Z_SURE * Z_SURE);
+    let (share, n, z2) = (n_correct as f64 / n as f64, n as f64, Z_95 * Z_95);
     let spread = (share * (1.0 - share) / n + z2 / (4.0 * n * n)).sqrt();
-    (share + z2 / (2.0 * n) - Z_SURE * spread) / (1.0 + z2 / n)
+    (share + z2 / (2.0 * n) - Z_95 * spread) / (1.0 + z2 / n)
 }
 
 #[cfg(test)]
@@ -360,8 +359,7 @@ mod tests {
     use super::*;
     use crate::random::normal_pair;
 
-    /// Logits of a network that is as often right as it says: labels are drawn from its
-    /// probabilities.
+    /// Logits of a perfectly calibrated network: labels are drawn from its probabilities.
     fn calibrated(n: usize, rng: &mut ChaCha8Rng) -> Logits {
         const N_CLASSES: usize = 10;
         let mut logits = Logits::default();
@@ -382,19 +380,19 @@ mod tests {
     fn the_threshold_keeps_its_promise_on_other_drawings() {
         const N_SAMPLES: usize = 100;
         let mut rng = ChaCha8Rng::seed_from_u64(7);
-        // Other drawings, likeliest first: how often those from a probability on are right.
+        // Other drawings, most confident first: their accuracy from a probability on.
         let mut fresh: Vec<f64> = (calibrated(40_000, &mut rng).log_probabilities(1.0))
             .map(|(_, row)| f64::from(row.into_iter().fold(f32::NEG_INFINITY, f32::max).exp()))
             .collect();
         fresh.sort_by(|a, b| b.total_cmp(a));
-        let share_right = |threshold: f32| {
-            let sure = &fresh[..fresh.partition_point(|&p| p >= f64::from(threshold))];
-            if sure.is_empty() { 1.0 } else { sure.iter().sum::<f64>() / sure.len() as f64 }
+        let fraction_correct = |threshold: f32| {
+            let above = &fresh[..fresh.partition_point(|&p| p >= f64::from(threshold))];
+            if above.is_empty() { 1.0 } else { above.iter().sum::<f64>() / above.len() as f64 }
         };
         let (mut n_broken, mut sum_above) = (0, 0.0);
         for _ in 0..N_SAMPLES {
             let (threshold, share_above) = calibrated(2000, &mut rng).threshold(1.0);
-            n_broken += usize::from(share_right(threshold) < SURE);
+            n_broken += usize::from(fraction_correct(threshold) < TARGET_ACCURACY);
             sum_above += share_above;
         }
         // 5 are promised; more than 11 would come up once in 200 times.
@@ -406,7 +404,7 @@ mod tests {
 
     #[test]
     fn equal_probabilities_lie_on_one_side_of_the_threshold() {
-        // A hundred right guesses and then a hundred wrong ones, all as probable.
+        // A hundred correct predictions and then a hundred wrong ones, all equally probable.
         let logits = Logits { labels: [[0; 100], [1; 100]].concat(), rows: vec![vec![9.0, 0.0]; 200] };
         assert_eq!(logits.threshold(1.0), (1.0, 0.0));
     }

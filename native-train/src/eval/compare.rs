@@ -1,4 +1,5 @@
-//! Two networks of the same labels on the same drawings: what storing with less precision costs.
+//! Two networks of the same labels on the same drawings: the cost of storing weights in lower
+//! precision.
 
 use std::path::Path;
 
@@ -16,7 +17,7 @@ pub struct Comparison {
     pub before: Figures,
     /// The accuracies of the other.
     pub after: Figures,
-    /// Share of drawings for which both have the same top-1 prediction, 0 to 1.
+    /// Fraction of drawings for which both have the same top-1 prediction, 0 to 1.
     pub agreement: f64,
 }
 
@@ -35,8 +36,10 @@ pub fn compare<B: ModelBackend>(
     let mut tallies = [Tally::new(labels.len()), Tally::new(labels.len())];
     let mut n_same = 0usize;
     let report = for_each_part(folder, labels, |data| {
-        let mut guesses = [vec![0; data.len()], vec![0; data.len()]];
-        for ((network, tally), guesses) in [before, after].into_iter().zip(&mut tallies).zip(&mut guesses) {
+        let mut predictions = [vec![0; data.len()], vec![0; data.len()]];
+        for ((network, tally), predictions) in
+            [before, after].into_iter().zip(&mut tallies).zip(&mut predictions)
+        {
             for_each_drawing(
                 network,
                 |_| temperature,
@@ -44,11 +47,11 @@ pub fn compare<B: ModelBackend>(
                 whole,
                 device,
                 |index, row| {
-                    guesses[index] = tally.add(data.label(index), row);
+                    predictions[index] = tally.add(data.label(index), row);
                 },
             )?;
         }
-        n_same += guesses[0].iter().zip(&guesses[1]).filter(|(a, b)| a == b).count();
+        n_same += predictions[0].iter().zip(&predictions[1]).filter(|(a, b)| a == b).count();
         Ok(())
     })?;
     let [before, after] = tallies.map(|tally| tally.figures());

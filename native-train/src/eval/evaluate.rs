@@ -16,7 +16,7 @@ const N_CONFUSIONS: usize = 10;
 pub struct Confusion {
     /// What was drawn.
     pub label: String,
-    /// What was guessed.
+    /// What was predicted.
     pub guess: String,
     /// How many drawings.
     pub n: usize,
@@ -30,7 +30,7 @@ pub struct Evaluation {
     /// The accuracies.
     #[serde(flatten)]
     pub figures: Figures,
-    /// The commonest confusions by share of their category, worst first.
+    /// The most frequent confusions by fraction of their category, worst first.
     pub confusions: Vec<Confusion>,
 }
 
@@ -47,10 +47,10 @@ impl Evaluation {
         let mut confusions: Vec<(usize, usize, usize, usize)> = (0..tally.n_classes())
             .flat_map(|label| {
                 let of = tally.n_of(label);
-                tally.wrong_guesses(label).into_iter().map(move |(guess, n)| (label, guess, n, of))
+                tally.confusions_of(label).into_iter().map(move |(guess, n)| (label, guess, n, of))
             })
             .collect();
-        // Share of the category, compared without division: n / of.
+        // Fraction of the category, compared without division: n / of.
         confusions.sort_by_key(|&(label, guess, n, of)| (std::cmp::Reverse((n << 32) / of), label, guess));
         confusions.truncate(N_CONFUSIONS);
         let name = |class: usize| labels[class].clone();

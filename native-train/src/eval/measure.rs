@@ -1,4 +1,4 @@
-//! All that is found out about a network on drawings that come piece by piece.
+//! All figures of a network, on drawings that come part by part.
 
 use std::path::Path;
 
@@ -14,15 +14,15 @@ use super::tally::{Confidences, Figures, Tally};
 use crate::data::augment::redraw;
 use crate::data::{DataSet, ReadReport, for_each_part};
 
-/// The shares of a drawing's points after which it is measured, besides the whole.
+/// The fractions of a drawing's points after which it is measured, besides the whole.
 const FRACTIONS: [f64; 3] = [0.25, 0.5, 0.75];
 
 /// Mistakes that are kept while measuring: several times more than a report shows, so that it can
 /// choose.
 const N_MISTAKES: usize = 2000;
 
-/// Guesses that are kept of a mistake.
-const N_GUESSES: usize = 3;
+/// Top predictions that are kept of a mistake.
+const N_PREDICTIONS: usize = 3;
 
 /// A drawing that was taken for another category.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,13 +34,13 @@ pub struct Mistake {
     /// The probability of its category, 0 to 1.
     pub probability: f32,
     /// The likeliest categories with their probabilities, best first; the first is wrong.
-    pub guesses: Vec<(usize, f32)>,
+    pub predictions: Vec<(usize, f32)>,
 }
 
 /// Accuracies when a part of each drawing is seen.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct AtFraction {
-    /// Share of the drawing's points, above 0 to 1.
+    /// Fraction of the drawing's points, above 0 to 1.
     pub fraction: f64,
     /// The accuracies.
     #[serde(flatten)]
@@ -56,11 +56,11 @@ pub struct ClassFigures {
     pub label: String,
     /// Its drawings.
     pub n: usize,
-    /// Share of drawings recognised by the top-1 prediction, 0 to 1.
+    /// Top-1 accuracy, 0 to 1.
     pub top1: f64,
-    /// Among the first three.
+    /// Top-3 accuracy.
     pub top3: f64,
-    /// Among the first five.
+    /// Top-5 accuracy.
     pub top5: f64,
     /// What its drawings are most often taken for, if they ever are.
     pub confused_with: Option<String>,
@@ -76,22 +76,22 @@ pub struct Summary {
     pub evaluation: Evaluation,
     /// Expected calibration error of the top-1 prediction, 0 to 1, over 15 bins.
     pub ece: f64,
-    /// Accuracies on the same drawings drawn anew as events of a pen, where that was measured.
+    /// Accuracies on the same drawings re-rendered as pointer events, where that was measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub redrawn: Option<Figures>,
-    /// How well the probability of the top-1 prediction tells known things from unknown ones
-    /// ([`Confidences::auroc`]), where unknown ones were measured.
+    /// How well the probability of the top-1 prediction separates known categories from unknown
+    /// ones ([`Confidences::auroc`]), where unknown ones were measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auroc_of_unknown: Option<f64>,
     /// Whether the network was told that the pen is down, of parts that end within a stroke.
     pub tells_pen: bool,
-    /// Accuracies by share of the drawing seen, rising; the last is the whole.
+    /// Accuracies by fraction of the drawing seen, ascending; the last is the whole.
     pub by_fraction: Vec<AtFraction>,
     /// The categories that occur, in the order of the labels.
     pub classes: Vec<ClassFigures>,
 }
 
-/// All that is found out about a network on drawings that come piece by piece.
+/// All figures of a network, on drawings that come part by part.
 ///
 /// It keeps counts and a limited number of mistakes, so that it does not grow with the drawings.
 #[derive(Clone, Debug)]
@@ -106,7 +106,7 @@ pub struct Measurement {
     confidences: Confidences,
     /// Likewise, for drawings of things that the network does not know.
     unknown: Option<Confidences>,
-    /// Of drawings as a pen draws them, where that was asked for.
+    /// Of drawings re-rendered as pointer events, where that was asked for.
     redrawn: Option<Tally>,
     /// One for each of [`FRACTIONS`].
     parts: [Tally; FRACTIONS.len()],
@@ -137,7 +137,7 @@ impl Measurement {
         self
     }
 
-    /// Measures each drawing a second time from now on: drawn anew as events of a pen ([`redraw`]).
+    /// Measures each drawing a second time from now on: re-rendered as pointer events ([`redraw`]).
     pub fn with_redrawn(mut self) -> Self {
         self.redrawn = Some(Tally::new(self.labels.len()));
         self
@@ -157,10 +157,9 @@ impl Measurement {
         for_each_part(folder, &labels, |part| self.add(model, part, device))
     }
 
-    /// Measures the network on more drawings, whole and in part.
-    ///
-    /// A part is put into the data set's simplified form anew, as a browser does it while somebody
-    /// draws: it fills the square by itself. Where it ends within a stroke, the pen is down.
+    /// Measures the network on more drawings, whole and in part. An unfinished drawing is
+    /// simplified again, as in a browser while somebody draws, so that it fills the square. Where
+    /// it ends within a stroke, the pen is down.
     ///
     /// # Errors
     /// When the drawings have other classes than the network.
@@ -209,7 +208,7 @@ impl Measurement {
                         drawing: data.drawing(index),
                         label,
                         probability: row[label].exp(),
-                        guesses: likeliest(row, guess),
+                        predictions: likeliest(row, guess),
                     },
                 );
             }
@@ -286,7 +285,7 @@ impl Measurement {
     fn class(&self, class: usize) -> ClassFigures {
         let n = self.whole.n_of(class);
         let [top1, top3, top5] = self.whole.hits_of(class).map(|hits| hits as f64 / n as f64);
-        let wrong = self.whole.wrong_guesses(class).first().copied();
+        let wrong = self.whole.confusions_of(class).first().copied();
         ClassFigures {
             label: self.labels[class].clone(),
             n,
@@ -311,7 +310,7 @@ fn likeliest(log_probabilities: &[f32], guess: usize) -> Vec<(usize, f32)> {
     order.sort_by(|&a, &b| {
         log_probabilities[b].total_cmp(&log_probabilities[a]).then((b == guess).cmp(&(a == guess)))
     });
-    order.into_iter().take(N_GUESSES).map(|class| (class, log_probabilities[class].exp())).collect()
+    order.into_iter().take(N_PREDICTIONS).map(|class| (class, log_probabilities[class].exp())).collect()
 }
 
 /// Adds a mistake, and lets the least confident ones go once there are twice as many as are kept.
@@ -323,6 +322,6 @@ fn keep(mistakes: &mut Vec<Mistake>, mistake: Mistake) {
 }
 
 fn by_confidence(mistakes: &mut Vec<Mistake>) {
-    mistakes.sort_by(|a, b| b.guesses[0].1.total_cmp(&a.guesses[0].1));
+    mistakes.sort_by(|a, b| b.predictions[0].1.total_cmp(&a.predictions[0].1));
     mistakes.truncate(N_MISTAKES);
 }

@@ -1,8 +1,9 @@
-//! How often a network is right, and how sure it may be.
+//! Accuracy and calibration of a network.
 //!
 //! A [`network`] gives log-probabilities; a [`tally`] counts them. [`evaluate`] is what training
-//! asks for, [`measure`] all that is told of a model, [`compare`] what storing costs, [`calibrate`]
-//! the temperature and threshold of its probabilities, and [`report`] a measurement as a page.
+//! asks for, [`measure`] all figures of a model, [`compare`] the cost of lower precision,
+//! [`calibrate`] the temperature and threshold of its probabilities, and [`report`] a measurement
+//! as a page.
 
 pub mod calibrate;
 mod compare;

@@ -1,4 +1,4 @@
-//! A network in one of its forms: drawings in, log-probabilities out.
+//! A network in float32 or int8: drawings in, log-probabilities out.
 
 use anyhow::{Result, ensure};
 use quickdraw_core::{Drawing, Ink, Model, ModelBackend, ModelConfig, QuantizedModel, Workspace};
@@ -6,10 +6,10 @@ use rayon::prelude::*;
 
 use crate::data::DataSet;
 
-/// Drawings that go through the network together.
+/// Batch size.
 pub(super) const BATCH_SIZE: usize = 128;
 
-/// A network in one of its forms.
+/// A network in float32 or int8.
 #[derive(Debug)]
 pub enum Network<'a, B: ModelBackend> {
     /// In float32.

@@ -13,17 +13,17 @@ pub const N_BINS: usize = 15;
 pub struct Figures {
     /// Drawings.
     pub n: usize,
-    /// Share of drawings whose category is the top-1 prediction, 0 to 1.
+    /// Top-1 accuracy, 0 to 1.
     pub top1: f64,
-    /// Among the first three.
+    /// Top-3 accuracy.
     pub top3: f64,
-    /// Among the first five.
+    /// Top-5 accuracy.
     pub top5: f64,
-    /// Mean over the categories that occur of their share, top-1 prediction.
+    /// Class-balanced top-1 accuracy: the mean over the categories that occur.
     pub balanced_top1: f64,
-    /// Among the first three.
+    /// Class-balanced top-3 accuracy.
     pub balanced_top3: f64,
-    /// Among the first five.
+    /// Class-balanced top-5 accuracy.
     pub balanced_top5: f64,
     /// Mean cross-entropy, in nats.
     pub loss: f64,
@@ -40,8 +40,7 @@ pub struct Bin {
     pub confidence: f64,
 }
 
-/// How probable top-1 predictions were: a fine histogram, which is as large for any number of
-/// drawings.
+/// A fine histogram of the probabilities of top-1 predictions, of constant size.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Confidences {
     bins: Vec<u64>,
@@ -67,7 +66,7 @@ impl Confidences {
 
     /// The probability that the top-1 prediction for one of these drawings is more probable than
     /// that for one of `others`, equal ones counted half: the area under the curve of the receiver
-    /// operating characteristic. Not a number without drawings.
+    /// operating characteristic. NaN without drawings.
     pub fn auroc(&self, others: &Self) -> f64 {
         let (mut less_probable, mut area) = (0.0, 0.0);
         for (&ours, &theirs) in self.bins.iter().zip(&others.bins) {
@@ -83,7 +82,7 @@ impl Confidences {
 pub struct Tally {
     n_classes: usize,
     /// `[K, K]`: drawings by category (row) and top-1 prediction (column).
-    guesses: Vec<u32>,
+    predictions: Vec<u32>,
     /// `[K]` each: drawings whose category was among the first three, five.
     hits: [Vec<u32>; 2],
     /// Sum of the cross-entropies, in nats.
@@ -96,7 +95,7 @@ impl Tally {
     pub fn new(n_classes: usize) -> Self {
         Self {
             n_classes,
-            guesses: vec![0; n_classes * n_classes],
+            predictions: vec![0; n_classes * n_classes],
             hits: [vec![0; n_classes], vec![0; n_classes]],
             loss: 0.0,
             bins: [Bin::default(); N_BINS],
@@ -104,9 +103,8 @@ impl Tally {
     }
 
     /// Counts a drawing of category `label` with the network's log-probabilities `[K]`; gives its
-    /// top-1 prediction.
-    ///
-    /// Of equal probabilities the wrong one counts: a network that says nothing is never right.
+    /// top-1 prediction. Ties count as wrong: a network with uniform probabilities is never
+    /// correct.
     pub fn add(&mut self, label: usize, log_probabilities: &[f32]) -> usize {
         let found = log_probabilities[label];
         let others = || (0..self.n_classes).filter(|&class| class != label);
@@ -117,7 +115,7 @@ impl Tally {
             let wrong = others().max_by(|&a, &b| log_probabilities[a].total_cmp(&log_probabilities[b]));
             wrong.expect("another class was at least as likely")
         };
-        self.guesses[label * self.n_classes + guess] += 1;
+        self.predictions[label * self.n_classes + guess] += 1;
         for (hits, within) in self.hits.iter_mut().zip([3, 5]) {
             hits[label] += u32::from(rank < within);
         }
@@ -141,24 +139,24 @@ impl Tally {
     }
 
     /// Drawings of a category by their top-1 prediction, `[K]`.
-    pub fn guesses(&self, label: usize) -> &[u32] {
-        &self.guesses[label * self.n_classes..][..self.n_classes]
+    pub fn predictions(&self, label: usize) -> &[u32] {
+        &self.predictions[label * self.n_classes..][..self.n_classes]
     }
 
     /// Drawings of a category.
     pub fn n_of(&self, label: usize) -> usize {
-        self.guesses(label).iter().map(|&n| n as usize).sum()
+        self.predictions(label).iter().map(|&n| n as usize).sum()
     }
 
     /// Drawings of a category that were recognised by the first, the first three and the first five
     /// predictions.
     pub fn hits_of(&self, label: usize) -> [usize; 3] {
-        [self.guesses(label)[label], self.hits[0][label], self.hits[1][label]].map(|n| n as usize)
+        [self.predictions(label)[label], self.hits[0][label], self.hits[1][label]].map(|n| n as usize)
     }
 
-    /// The wrong guesses of a category with their numbers of drawings, the commonest first.
-    pub fn wrong_guesses(&self, label: usize) -> Vec<(usize, usize)> {
-        let row = self.guesses(label).iter().enumerate();
+    /// The confusions of a category with their numbers of drawings, the most frequent first.
+    pub fn confusions_of(&self, label: usize) -> Vec<(usize, usize)> {
+        let row = self.predictions(label).iter().enumerate();
         let mut wrong: Vec<(usize, usize)> = row
             .filter(|&(guess, &n)| guess != label && n > 0)
             .map(|(guess, &n)| (guess, n as usize))
@@ -172,7 +170,7 @@ impl Tally {
         &self.bins
     }
 
-    /// Accuracies and loss; of no drawings they are not numbers.
+    /// Accuracies and loss; NaN without drawings.
     pub fn figures(&self) -> Figures {
         let n = self.n();
         let counted = (0..self.n_classes).map(|label| (self.n_of(label), self.hits_of(label)));
@@ -188,10 +186,10 @@ impl Tally {
     }
 
     /// The expected calibration error (Guo et al., "On Calibration of Modern Neural Networks",
-    /// 2017): by how much the probability of the top-1 prediction and the fraction of correct ones differ,
-    /// mean over drawings, 0 to 1.
+    /// 2017): the mean absolute difference between confidence and accuracy, weighted by the
+    /// drawings of a bin, 0 to 1.
     pub fn expected_calibration_error(&self) -> f64 {
-        // n/N * |right/n - confidence/n|, where n is cancelled.
+        // n/N * |correct/n - confidence/n|, where n is cancelled.
         let differences = self.bins.iter().map(|bin| (bin.n_correct as f64 - bin.confidence).abs());
         differences.sum::<f64>() / self.n() as f64
     }

@@ -325,12 +325,12 @@ impl Graph {
         self.add_constant(name, dims, DataType::Float, bytes)
     }
 
-    /// A single number, without dimensions.
+    /// A float scalar.
     fn number(&mut self, value: f32) -> Value {
         self.add_constant(&format!("float {value}"), vec![], DataType::Float, value.to_le_bytes().to_vec())
     }
 
-    /// A single whole number, without dimensions.
+    /// An integer scalar.
     fn whole_number(&mut self, value: i64) -> Value {
         self.add_constant(&format!("int {value}"), vec![], DataType::Int64, value.to_le_bytes().to_vec())
     }

@@ -1,9 +1,8 @@
-//! Counts of whole numbers in a limited number of buckets.
+//! Histograms of integers with a bounded number of buckets.
 
 use serde::Serialize;
 
-/// Counts of whole numbers: exactly below 64, above that in buckets of a thirty-second of an
-/// octave.
+/// A histogram of integers: exact below 64, above that in buckets of a thirty-second of an octave.
 #[derive(Clone, Debug, Default)]
 pub struct Histogram {
     buckets: Vec<u64>,
@@ -57,7 +56,7 @@ impl Histogram {
         ((Self::PER_OCTAVE + part) << (octave + 1), 1 << (octave + 1))
     }
 
-    /// The value that a share of all does not exceed, to 3 %.
+    /// A quantile, to 3 %.
     pub fn quantile(&self, share: f64) -> u64 {
         let rank = (share * self.n as f64).ceil().max(1.0) as u64;
         let mut n = 0;

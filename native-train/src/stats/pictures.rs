@@ -44,7 +44,7 @@ fn panels<B: DrawingBackend>(area: &DrawingArea<B, Shift>, stats: &Stats, summar
 /// Bars up to what 99 of 100 drawings do not exceed; the rest would only press them together.
 fn histogram<B: DrawingBackend>(area: &DrawingArea<B, Shift>, title: &str, values: &Histogram) -> Drawn<B> {
     let end = values.quantile(0.99) + 1;
-    // Whole numbers have whole bars.
+    // Integers have bars of integer width.
     let n_bars = usize::try_from(end).map_or(N_BARS, |end| end.min(N_BARS));
     let end = end.next_multiple_of(n_bars as u64);
     let bars = values.bars(end, n_bars);

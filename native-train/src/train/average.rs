@@ -1,4 +1,4 @@
-//! The moving average of the weights: the network of each step in, a steadier one out.
+//! The exponential moving average (EMA) of the weights.
 
 use burn::module::{AutodiffModule, Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
@@ -6,15 +6,15 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use quickdraw_core::Model;
 
-/// The decay after a step, the first of which is 1: less than asked for in the first steps, when
-/// the past is mostly the random start (as TensorFlow's `ExponentialMovingAverage` with
+/// The decay after a step, counted from 1: lower than asked for in the first steps, when the
+/// average is mostly the random initialisation (as TensorFlow's `ExponentialMovingAverage` with
 /// `num_updates`). From trained weights it is what was asked for at once.
 pub fn decay_after(step: u64, decay: f64, starts_trained: bool) -> f64 {
     if starts_trained { decay } else { decay.min((1 + step) as f64 / (10 + step) as f64) }
 }
 
-/// Moves `average` towards `model` after a step; the weight of the past is `decay`. The statistics
-/// of batch normalisation are averaged likewise.
+/// Moves `average` towards `model` after a step; with this `decay`. The statistics of batch
+/// normalisation are averaged likewise.
 pub fn update<B: AutodiffBackend>(
     average: Model<B::InnerBackend>,
     model: &Model<B>,

@@ -26,7 +26,7 @@ const OPTIMIZER: &str = "optimizer.bin";
 const STATE: &str = "state.json";
 
 /// The format of checkpoints that this version writes. It reads earlier ones as well, the first of
-/// which have no number and no sums.
+/// which have neither format number nor checksums.
 const FORMAT: u32 = 1;
 
 /// What `state.json` holds besides the state of the run, to be read before it.

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::schedule::Schedule;
 use crate::data::{Augmentation, LoaderConfig, Sampling};
 
-/// How weights follow their gradients.
+/// The optimizer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum OptimizerKind {
@@ -40,53 +40,52 @@ impl std::fmt::Display for OptimizerKind {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainConfig {
-    /// Steps in all.
+    /// Total number of steps.
     pub steps: u64,
-    /// Drawings a batch.
+    /// Batch size.
     pub batch_size: usize,
-    /// Batches a step, whose gradients are averaged: as one batch so many times as large, in the
-    /// memory of one.
+    /// Gradient accumulation: batches per step, whose gradients are averaged.
     pub accumulate: usize,
-    /// How weights follow their gradients. Checkpoints from before there was a choice have none.
+    /// The optimizer. Checkpoints from before there was a choice have none.
     #[serde(default)]
     pub optimizer: OptimizerKind,
-    /// The highest learning rate.
+    /// The peak learning rate.
     pub learning_rate: f64,
-    /// Steps over which the learning rate rises from zero.
+    /// Warm-up steps.
     pub warmup_steps: u64,
-    /// How it moves then.
+    /// The schedule after that.
     pub schedule: Schedule,
     /// Decoupled weight decay.
     pub weight_decay: f32,
-    /// Gradients are scaled down to this norm over all parameters together.
+    /// Maximum global norm of the gradients.
     pub gradient_clipping_norm: f64,
-    /// Weight of the past in the moving average of the weights, which is then what is evaluated and
-    /// kept; 0 is off.
+    /// EMA decay of the weights; the average is what is evaluated and kept; 0 is off.
     pub ema: f64,
-    /// The last so many steps learn with weights rounded to 8 bits
-    /// ([`quickdraw_core::weights::rounded`]), and such are evaluated and kept; 0 is off.
+    /// Quantization-aware training in the last so many steps, with weights rounded to int8
+    /// ([`quickdraw_core::weights::rounded`]), which are also evaluated and kept; 0 is off.
     pub quantized_steps: u64,
-    /// Share of the targets that is spread over all classes.
+    /// Label smoothing.
     pub label_smoothing: f32,
-    /// Share of the soft labels in the targets of drawings that have some.
+    /// Weight of the soft labels in the targets of drawings that have some.
     pub soft_weight: f32,
     /// Soft labels are raised to the inverse of it. Checkpoints from before there was a choice have
     /// none.
     #[serde(default = "one")]
     pub soft_temperature: f32,
-    /// Which drawings come next.
+    /// Sampling of drawings.
     pub sampling: Sampling,
-    /// How drawings are varied.
+    /// Augmentation.
     pub augmentation: Augmentation,
     /// A drawing with more points ends after this many.
     pub max_rows: usize,
     /// Batches among which drawings are sorted by length; 1 is off.
     pub bucket_batches: usize,
-    /// Everything random follows from it.
+    /// Random seed.
     pub seed: u64,
     /// Steps between two evaluations on the validation part.
     pub eval_every_steps: u64,
-    /// Evaluations in a row without a lower validation loss after which the run ends; 0 is never.
+    /// Early-stopping patience: evaluations without a lower validation loss after which the run
+    /// ends; 0 is off.
     pub early_stopping: u64,
     /// Seconds between two checkpoints.
     pub checkpoint_every_seconds: u64,
@@ -130,7 +129,7 @@ impl TrainConfig {
         }
     }
 
-    /// What trains best in the same time.
+    /// The most accurate in the same time.
     ///
     /// Batches of 128 use the processor well; the learning rate suits that size and falls to zero,
     /// which is worth more than any number of steps at a constant one; classes are drawn alike,
@@ -157,7 +156,7 @@ impl TrainConfig {
 
     /// What gives the best network of the browser's size, in several times the steps: stronger
     /// variations, unfinished drawings and drawings as browsers get them among them, a rate that
-    /// stays until the last fifth, and an end in 8 bits.
+    /// stays until the last fifth, and quantization-aware training at the end.
     pub fn best() -> Self {
         Self {
             steps: 60_000,

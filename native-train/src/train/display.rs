@@ -39,7 +39,7 @@ impl Display {
 
     pub(super) fn step(&self, step: u64, summary: &Summary) {
         let text = format!(
-            "loss {:.3}, {:.1} % right, {:.0} drawings/s, {:.0} % waiting for data",
+            "loss {:.3}, {:.1} % correct, {:.0} drawings/s, {:.0} % waiting for data",
             summary.loss,
             100.0 * summary.accuracy,
             summary.drawings_per_s,

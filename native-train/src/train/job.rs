@@ -46,7 +46,7 @@ pub struct Outcome {
     pub finished: bool,
     /// The last evaluation on the validation part.
     pub validation: Evaluation,
-    /// Share of the time that was spent waiting for batches, 0 to 1, as
+    /// Fraction of the time that was spent waiting for batches, 0 to 1, as
     /// [`Summary`](super::metrics::Summary) has it.
     pub waiting: f64,
 }

@@ -15,18 +15,16 @@ use crate::fs::write_atomic;
 pub struct Summary {
     /// Mean cross-entropy, with all that is done to the targets.
     pub loss: f64,
-    /// Share of the training drawings, as they are varied, that were recognised by the top-1
-    /// prediction,
-    /// 0 to 1.
+    /// Top-1 accuracy on the augmented training drawings, 0 to 1.
     pub accuracy: f64,
     /// The learning rate of the last step.
     pub learning_rate: f64,
     /// Mean norm of the gradients, before clipping.
     pub gradient_norm: f64,
-    /// Drawings a second.
+    /// Drawings per second.
     pub drawings_per_s: f64,
-    /// Share of the time that was spent waiting for batches, 0 to 1. A GPU computes on meanwhile,
-    /// so there it is the most that the waiting can have cost.
+    /// Fraction of the time that was spent waiting for batches, 0 to 1. A GPU computes on
+    /// meanwhile, so there it is the most that the waiting can have cost.
     pub waiting: f64,
 }
 

@@ -10,16 +10,16 @@ use quickdraw_core::{Model, ModelConfig};
 
 use super::config::{OptimizerKind, TrainConfig};
 
-/// Weight of the past in Muon's momentum.
+/// Muon's momentum.
 const MOMENTUM: f32 = 0.95;
 
-/// Rounds of Newton's and Schulz's iteration, and its polynomial: singular values between about 0.7
-/// and 1.2 are as good as 1 (Jordan et al.).
+/// Newton-Schulz iterations, and their polynomial: singular values between about 0.7 and 1.2 are as
+/// good as 1 (Jordan et al.).
 const ROUNDS: usize = 5;
 const POLYNOMIAL: [f32; 3] = [3.4445, -4.775, 2.0315];
 
-/// What a step's root mean square is of the learning rate: that of AdamW, so that its rates fit
-/// (Liu et al., "Muon is Scalable for LLM Training", 2025).
+/// RMS of an update relative to the learning rate: that of AdamW, so that the same learning rates
+/// work (Liu et al., "Muon is Scalable for LLM Training", 2025).
 const MUON_RMS: f64 = 0.2;
 
 /// Both optimizers; which one moves a parameter is seen by its shape.

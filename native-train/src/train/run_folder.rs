@@ -87,7 +87,7 @@ impl RunFolder {
         self.events.scalars(step, &scalars)
     }
 
-    /// Keeps an evaluation on the validation part, and draws the curves anew.
+    /// Keeps an evaluation on the validation part, and redraws the curves.
     pub(super) fn validation(&mut self, step: u64, figures: Figures) -> Result<()> {
         self.line(step, Entry::Validation(figures))?;
         let scalars = [

@@ -1,12 +1,12 @@
-//! How the learning rate moves over the steps of a run.
+//! Learning rate schedules.
 
 use serde::{Deserialize, Serialize};
 
-/// How the learning rate moves.
+/// A learning rate schedule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum Schedule {
-    /// It stays, as in the tutorial.
+    /// Constant, as in the tutorial.
     Constant,
     /// It falls to zero along half a cosine.
     Cosine,

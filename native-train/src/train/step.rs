@@ -27,7 +27,7 @@ pub struct Gradients<B: AutodiffBackend> {
     pub gradients: GradientsParams,
     /// The mean cross-entropy, `[1]`.
     pub loss: Tensor<B::InnerBackend, 1>,
-    /// Drawings whose likeliest class was the right one, `[1]`.
+    /// Number of correct top-1 predictions, `[1]`.
     pub n_correct: Tensor<B::InnerBackend, 1>,
 }
 
@@ -56,7 +56,7 @@ pub struct Step<B: AutodiffBackend> {
     pub model: Model<B>,
     /// The mean cross-entropy of each batch before it, `[1]`, still on the first device.
     pub losses: Vec<Tensor<B::InnerBackend, 1>>,
-    /// Drawings of each batch whose likeliest class was the right one, `[1]`, likewise.
+    /// Number of correct top-1 predictions of each batch, `[1]`, likewise.
     pub n_correct: Vec<Tensor<B::InnerBackend, 1>>,
     /// The norm of the gradients over all parameters together, before clipping, `[1]`, likewise.
     pub norm: Tensor<B::InnerBackend, 1>,

@@ -147,7 +147,7 @@ fn borrowed_strokes_come_from_the_two_drawings_in_their_order() {
     ]);
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let (mut n_own, mut n_borrowed) = (0, 0);
-    // Directions of first segments tell the strokes apart, also when the square is filled anew.
+    // Directions of first segments tell the strokes apart, also after scaling to the square.
     let direction = |stroke: &[[f32; 2]]| {
         ((stroke[1][1] - stroke[0][1]).atan2(stroke[1][0] - stroke[0][0]) * 1e3).round() as i32
     };
@@ -175,11 +175,11 @@ fn borrowed_strokes_come_from_the_two_drawings_in_their_order() {
 }
 
 #[test]
-fn a_drawing_drawn_anew_is_simplified_and_lies_where_it_lay() {
-    let anew = Augmentation { redraw: 1.0, ..Augmentation::none() };
+fn a_re_rendered_drawing_is_simplified_and_keeps_its_position() {
+    let redrawn = Augmentation { redraw: 1.0, ..Augmentation::none() };
     let mut n_points = 0;
     for seed in 0..100 {
-        let result = apply(anew, seed);
+        let result = apply(redrawn, seed);
         assert!(result.strokes().iter().flatten().flatten().all(|value| value.fract() == 0.0));
         for (stroke, again) in house().strokes().iter().zip(result.strokes()) {
             for (a, b) in [(stroke[0], again[0]), (*stroke.last().unwrap(), *again.last().unwrap())] {

@@ -23,60 +23,59 @@ fn by_name<T: DeserializeOwned>(name: &str) -> Result<T, String> {
 pub struct Args {
     /// Folder, file or pattern of drawings: .ndjson (simplified or raw), .csv of Kaggle, .bin, .npz
     /// of sketch-rnn, TFRecords of the tutorial, each also as .gz or .zst; without it the built-in
-    /// sample drawings are used. Several, as --data A=0.7 --data B=0.3, are drawn from by their
-    /// shares
+    /// sample drawings are used. Several, as --data A=0.7 --data B=0.3, are sampled in these
+    /// proportions
     #[arg(long, visible_alias = "training-data", value_name = "DIR[=SHARE]", value_parser = Weighted::parser(),
           help_heading = "Data")]
     pub data: Vec<Weighted>,
     /// Folder to validate on, in full unless --eval-observations-per-class limits it; without it a
-    /// part of the first --data is put aside
+    /// part of the first --data is held out
     #[arg(long, value_name = "DIR", requires = "data", help_heading = "Data")]
     pub eval_data: Option<PathBuf>,
-    /// Only these categories, and in this order: a file with one a line; drawings of others are
-    /// passed over. Without it all words of the data
+    /// Only these categories, and in this order: a file with one per line; other drawings are
+    /// skipped. Without it all words of the data
     #[arg(long, value_name = "FILE", requires = "data", help_heading = "Data")]
     pub classes_file: Option<PathBuf>,
     /// At most this many drawings of each category to train on [default: all, with --preset
     /// tutorial 10000]
     #[arg(long, value_name = "N", help_heading = "Data")]
     pub train_observations_per_class: Option<usize>,
-    /// Drawings of each category put aside to validate on, never more than half of them [default:
-    /// 6, with --preset tutorial 1000; of --eval-data all]
+    /// Drawings of each category held out for validation, never more than half of them [default: 6,
+    /// with --preset tutorial 1000; of --eval-data all]
     #[arg(long, value_name = "N", help_heading = "Data")]
     pub eval_observations_per_class: Option<usize>,
 
     /// Run folder: checkpoints, metrics and the model; by default the next free one under runs/
     #[arg(long, visible_alias = "model-dir", value_name = "DIR", help_heading = "Run")]
     pub out: Option<PathBuf>,
-    /// Go on with the run in --out exactly where its last checkpoint is. It keeps its network and
-    /// its options; of these, flags may change all but seed, batch size, batches a step and
-    /// optimizer
+    /// Resume the run in --out exactly from its last checkpoint. It keeps its network and its
+    /// options; of these, flags may change all but seed, batch size, batches per step and optimizer
     #[arg(long, requires = "out", help_heading = "Run")]
     pub resume: bool,
-    /// Begin with the weights of this model folder instead of random ones; if it knows other
+    /// Start from the weights of this model folder instead of random ones; if it knows other
     /// categories, all but its last layer. Of a model with two branches a network with one of them
     /// takes that one. Given twice, the branch that reads strokes comes from one and the image
-    /// branch from the other. A run that is resumed has its own
+    /// branch from the other. Ignored by a resumed run
     #[arg(long, value_name = "DIR", help_heading = "Run")]
     pub init_from: Vec<PathBuf>,
     /// Where to compute: auto, cpu, cuda, cuda:N, wgpu, or several GPUs as cuda:0,1,2,3 (cpu:2
     /// tries that without one)
     #[arg(long, default_value = "auto", help_heading = "Run")]
     pub device: DeviceChoices,
-    /// In which numbers the factors of matrix products are
+    /// Precision of the factors of matrix products
     #[arg(long, value_enum, default_value_t, help_heading = "Run")]
     pub precision: Precision,
     /// Processor threads to compute with; 0 is one for each core
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Run")]
     pub threads: usize,
-    /// Everything random follows from it: the same seed gives the same weights on the processor
+    /// Random seed: the same seed gives the same weights on the processor
     #[arg(long, value_name = "N", help_heading = "Run")]
     pub seed: Option<u64>,
     /// Steps between two evaluations on the validation part
     #[arg(long, value_name = "N", help_heading = "Run")]
     pub eval_every_steps: Option<u64>,
-    /// End when so many evaluations in a row have not lowered the validation loss; 0 is never
-    /// [default: 0]
+    /// Early-stopping patience: end after this many evaluations in a row without a lower validation
+    /// loss; 0 is off [default: 0]
     #[arg(long, value_name = "N", help_heading = "Run")]
     pub early_stopping: Option<u64>,
     /// Seconds between two checkpoints [default: 300]
@@ -85,7 +84,7 @@ pub struct Args {
     /// Steps between two checkpoints, besides the clock's; 0 is none [default: 0]
     #[arg(long, value_name = "N", help_heading = "Run")]
     pub checkpoint_every_steps: Option<u64>,
-    /// Newest checkpoints that are kept, besides the best
+    /// Number of newest checkpoints kept, besides the best
     #[arg(long, value_name = "N", help_heading = "Run")]
     pub keep_checkpoints: Option<usize>,
     /// Threads that prepare batches [default: 1, with GPUs 4 for each]
@@ -95,79 +94,79 @@ pub struct Args {
     #[arg(long, short, help_heading = "Run")]
     pub quiet: bool,
 
-    /// Values that the other flags override; a run that is resumed has its own [default: fast]
+    /// Options that the other flags override; ignored by a resumed run [default: fast]
     #[arg(long, value_enum, help_heading = "Training")]
     pub preset: Option<Preset>,
-    /// Steps in all
+    /// Total number of steps
     #[arg(long, value_name = "N", help_heading = "Training")]
     pub steps: Option<u64>,
-    /// Drawings a batch
+    /// Batch size
     #[arg(long, value_name = "N", help_heading = "Training")]
     pub batch_size: Option<usize>,
-    /// Batches a step, whose gradients are averaged: large steps in little memory [default: one for
-    /// each device]
+    /// Gradient accumulation: batches per step, whose gradients are averaged [default: one for each
+    /// device]
     #[arg(long, value_name = "N", help_heading = "Training")]
     pub accumulate: Option<usize>,
-    /// How weights follow their gradients [default: adamw]
+    /// Optimizer [default: adamw]
     #[arg(long, value_enum, help_heading = "Training")]
     pub optimizer: Option<OptimizerKind>,
-    /// Highest learning rate
+    /// Peak learning rate
     #[arg(long, value_name = "X", help_heading = "Training")]
     pub learning_rate: Option<f64>,
-    /// Steps over which the learning rate rises
+    /// Warm-up steps of the learning rate
     #[arg(long, value_name = "N", help_heading = "Training")]
     pub warmup_steps: Option<u64>,
-    /// How the learning rate moves after that
+    /// Learning rate schedule after that
     #[arg(long, value_enum, help_heading = "Training")]
     pub schedule: Option<Schedule>,
     /// Decoupled weight decay; with 0 AdamW is plain Adam
     #[arg(long, value_name = "X", help_heading = "Training")]
     pub weight_decay: Option<f32>,
-    /// Largest global norm of the gradients
+    /// Maximum global norm of the gradients
     #[arg(long, value_name = "X", help_heading = "Training")]
     pub gradient_clipping_norm: Option<f64>,
-    /// Keep a moving average of the weights, in which the past has this weight (such as 0.999), and
-    /// evaluate and export that; from random weights less in the first steps, with --init-from from
-    /// the first step on; 0 is off [default: 0]
+    /// EMA decay (such as 0.999): evaluate and export an exponential moving average of the weights;
+    /// from random weights the decay is lower in the first steps, with --init-from it is constant;
+    /// 0 is off [default: 0]
     #[arg(long, value_name = "X", help_heading = "Training")]
     pub ema: Option<f64>,
-    /// The last so many steps learn with weights rounded to 8 bits, so that an export in int8 loses
-    /// nothing [default: 0]
+    /// Quantization-aware training in the last N steps: weights are rounded to int8, so that an
+    /// export in int8 loses nothing [default: 0]
     #[arg(long, value_name = "N", help_heading = "Training")]
     pub quantized_steps: Option<u64>,
-    /// Share of the targets spread over all categories
+    /// Label smoothing
     #[arg(long, value_name = "X", help_heading = "Training")]
     pub label_smoothing: Option<f32>,
-    /// Share of the `soft` labels in the targets of drawings that have some
+    /// Weight of the `soft` labels in the targets of drawings that have some
     #[arg(long, value_name = "X", help_heading = "Training")]
     pub soft_weight: Option<f32>,
     /// Temperature of the `soft` labels: probabilities are raised to 1/X and normalised, so that
     /// above 1 they are spread more evenly [default: 1]
     #[arg(long, value_name = "X", help_heading = "Training")]
     pub soft_temperature: Option<f32>,
-    /// Draw a category with probability ~ (its drawings)^X: 0 all alike, 1 as the data is
+    /// Sample categories with probability ~ (number of drawings)^X: 0 uniformly, 1 as in the data
     #[arg(long, value_name = "X", help_heading = "Training")]
     pub balance_power: Option<f32>,
-    /// How drawings are varied.
+    /// Augmentation.
     #[command(flatten)]
     pub augmentation: AugmentationFlags,
 
-    /// LSTM layers; 0 leaves nothing but the image branch
+    /// LSTM layers; 0 leaves only the image branch
     #[arg(long, value_name = "N", help_heading = "Network")]
     pub num_layers: Option<usize>,
-    /// Width of each LSTM direction
+    /// Units of each LSTM direction
     #[arg(long, value_name = "N", help_heading = "Network")]
     pub num_nodes: Option<usize>,
-    /// Channels of each convolution, as 48,64,96
+    /// Output channels of each convolution, as 48,64,96
     #[arg(long, value_name = "N,..", value_delimiter = ',', help_heading = "Network")]
     pub num_conv: Option<Vec<usize>>,
-    /// Rows that each convolution sees, as 5,5,3
+    /// Kernel size of each convolution, as 5,5,3
     #[arg(long, value_name = "N,..", value_delimiter = ',', help_heading = "Network")]
     pub conv_len: Option<Vec<usize>>,
     /// Stride of each convolution, as 1,2,2
     #[arg(long, value_name = "N,..", value_delimiter = ',', help_heading = "Network")]
     pub conv_stride: Option<Vec<usize>>,
-    /// After each convolution: none or relu
+    /// Activation of each convolution: none or relu
     #[arg(long, value_parser = by_name::<Activation>, help_heading = "Network")]
     pub conv_activation: Option<Activation>,
     /// lstm, block_lstm (the same network) or cudnn_lstm
@@ -176,19 +175,19 @@ pub struct Args {
     /// Batch normalisation before each convolution
     #[arg(long, value_enum, num_args = 0..=1, default_missing_value = "on", help_heading = "Network")]
     pub batch_norm: Option<Switch>,
-    /// Share of values dropped while training
+    /// Dropout rate
     #[arg(long, value_name = "X", help_heading = "Network")]
     pub dropout: Option<f64>,
-    /// Drop the same channels at every step of a drawing
+    /// Use one dropout mask for all time steps of a drawing
     #[arg(long, value_enum, num_args = 0..=1, default_missing_value = "on", help_heading = "Network")]
     pub variational_dropout: Option<Switch>,
-    /// From steps to one vector: sum or mean_max
+    /// Pooling over time: sum or mean_max
     #[arg(long, value_parser = by_name::<Pooling>, help_heading = "Network")]
     pub pooling: Option<Pooling>,
-    /// Rows that the network reads: tutorial (dx, dy, end) or absolute (dx, dy, end, x, y)
+    /// Time steps that the network reads: tutorial (dx, dy, end) or absolute (dx, dy, end, x, y)
     #[arg(long, value_parser = by_name::<InkFormat>, help_heading = "Network")]
     pub ink: Option<InkFormat>,
-    /// Channels of each convolution of the image branch, as 16,32,64
+    /// Output channels of each convolution of the image branch, as 16,32,64
     #[arg(long, value_name = "N,..", value_delimiter = ',', help_heading = "Network")]
     pub image_conv: Option<Vec<usize>>,
     /// Stride of each convolution of the image branch, as 2,1,2
@@ -209,7 +208,7 @@ impl Args {
     /// flags.
     ///
     /// # Errors
-    /// When the values make no network.
+    /// When the values are invalid.
     pub fn model(&self, n_classes: usize, resumed: Option<&RunState>) -> Result<ModelConfig> {
         let preset = match (resumed, self.preset()) {
             (Some(run), _) => run.model.clone(),
@@ -218,7 +217,7 @@ impl Args {
             (None, Preset::Tutorial) => ModelConfig::tutorial(n_classes),
         };
         let num_layers = self.num_layers.unwrap_or(preset.num_layers);
-        // Without an LSTM there is nothing that the convolutions along a drawing could be read by.
+        // Without an LSTM nothing reads the 1-d convolutions.
         let preset = match num_layers {
             0 => ModelConfig { num_conv: vec![], conv_len: vec![], conv_stride: vec![], ..preset },
             _ => preset,
@@ -305,7 +304,7 @@ impl Args {
         config.validate()?;
         ensure!(
             config.accumulate.is_multiple_of(n_devices),
-            "{} batches a step do not spread evenly over {n_devices} devices; change --accumulate",
+            "{} batches per step do not spread evenly over {n_devices} devices; change --accumulate",
             config.accumulate
         );
         Ok(config)

@@ -20,7 +20,7 @@ use crate::train::checkpoint::{self, Checkpoint};
 use crate::train::{Difference, Job, Outcome, RunState, TrainConfig, differences, train};
 use crate::{environment, model_folder};
 
-/// A GPU eats batches faster than one thread prepares them.
+/// A GPU consumes batches faster than one thread prepares them.
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
 const LOADER_THREADS_PER_GPU: usize = 4;
 
@@ -114,7 +114,7 @@ fn tell_changes(args: &Args, run: &RunState, config: &TrainConfig, n_devices: us
         return Ok(());
     }
     let list = |found: Vec<Difference>| -> Vec<String> {
-        // Threads change no result.
+        // The number of threads changes no result.
         let found = found.into_iter().filter(|(name, ..)| name != "loader_threads");
         found.map(|(name, before, after)| format!("{name} {before} -> {after}")).collect()
     };
@@ -125,7 +125,7 @@ fn tell_changes(args: &Args, run: &RunState, config: &TrainConfig, n_devices: us
     if let Some(preset) = args.preset {
         let mut ignored = list(differences(config, &args.config(n_devices, None)?)?);
         let n_classes = run.model.n_classes;
-        // With the flags for this run, another preset may make no network at all.
+        // Combined with this run's flags, another preset may be invalid.
         if let Ok(network) = args.model(n_classes, None) {
             ignored.extend(list(differences(&args.model(n_classes, Some(run))?, &network)?));
         }
@@ -185,7 +185,7 @@ fn report(args: &Args, job: &Job, outcome: &Outcome) -> Result<()> {
     // The folder holds the best network of the run, which is not always the last.
     let classifier = model_folder::open::<Flex>(&job.out, &Default::default())?;
     let (name, found) = match args.data.is_empty() {
-        // Of sample drawings there are fresh ones, by which nothing was chosen.
+        // For the sample drawings there is a fresh test set, by which nothing was chosen.
         true => {
             let held_out = synthetic::sample_set(job.config.seed, 2, synthetic::N_HELD_OUT_PER_CLASS);
             ("held-out", evaluate(classifier.model(), &held_out, &Default::default())?.figures)

@@ -1,4 +1,4 @@
-//! A drawing of the data set -> the events of a pen that draws it on a page.
+//! A drawing of the data set -> re-rendered as pointer events on a page.
 //!
 //! The page may have any size, the pen any speed, and a hand shakes: so an evaluation can tell what
 //! a model makes of drawings as a browser gets them. The result is simplified, as every browser's

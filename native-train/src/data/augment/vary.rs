@@ -2,7 +2,7 @@
 //!
 //! In order: whole strokes are left out, the order of strokes and their directions change, the end
 //! is cut off; each stroke moves by itself; then the points are bent by slow waves, turned,
-//! sheared, stretched, mirrored, and shaken; in the end it may be drawn anew as a browser gets it.
+//! sheared, stretched, mirrored, and shaken; in the end it may be re-rendered as pointer events.
 //! Before all this some strokes may be exchanged for another drawing's
 //! ([`borrow_strokes`](super::borrow_strokes)). The result again fills 0..255 from the top-left
 //! corner, as a simplified drawing does, with fractions: rounding would only lose what the shaking
@@ -68,14 +68,13 @@ pub struct Augmentation {
     /// Probability that the drawing is unfinished: it ends after 15 to 100 % of its points, and
     /// where that is within a stroke the pen is [down](Drawing::is_pen_down) in half of the cases.
     pub prefix: f32,
-    /// Probability that the drawing comes as a browser gets it: as events of a pen, simplified
-    /// ([`redraw`]).
+    /// Probability that the drawing is re-rendered as pointer events and simplified ([`redraw`]).
     pub redraw: f32,
 }
 
 impl Default for Augmentation {
     /// What served the 345 classes of Quick, Draw! well. `borrow_strokes` and `redraw` are off; so
-    /// is `prefix`: it gives better guesses while somebody draws, and slightly worse ones of
+    /// is `prefix`: it gives better predictions while somebody draws, and slightly worse ones of
     /// finished drawings.
     fn default() -> Self {
         Self {

@@ -34,8 +34,8 @@ const SIDE: u32 = 255;
 const SOFT_INDEX: &str = "soft_index";
 const SOFT_PROBABILITY: &str = "soft_probability";
 
-/// How far from a whole number a coordinate may be: different multiples of 1/255 are 1/255 apart,
-/// and never less.
+/// How far from an integer a coordinate may be: different multiples of 1/255 are 1/255 apart, and
+/// never less.
 const TOLERANCE: f64 = 0.45 / 255.0;
 
 /// The records of a file.

@@ -2,10 +2,10 @@
 //! JSON.
 //!
 //! Such a line has no white space between its values, text without escapes, strokes of two lists of
-//! whole numbers from 0 to 255, and no fields but the known ones and text. Any other line, and one
-//! with an error, is left to [`Record::parse`]. So what is read is the same, only several times as
-//! fast. Nothing is allocated: text stays where it is, and strokes are packed into memory that the
-//! caller uses again. Strokes are nearly all of a line; where the processor has vectors,
+//! integers from 0 to 255, and no fields but the known ones and text. Any other line, and one with
+//! an error, is left to [`Record::parse`]. So what is read is the same, only several times as fast.
+//! Nothing is allocated: text stays where it is, and strokes are packed into memory that the caller
+//! uses again. Strokes are nearly all of a line; where the processor has vectors,
 //! [those](super::vectors) read them.
 
 use std::collections::BTreeMap;

@@ -59,7 +59,7 @@ fn whole_percent(share: f64) -> String {
     format!("{:.0}\u{202f}%", 100.0 * share)
 }
 
-/// Share of correct top-1 predictions by their probability: bars, and the diagonal on which a
+/// Fraction of correct top-1 predictions by their probability: bars, and the diagonal on which a
 /// calibrated network lies.
 pub(super) fn reliability(tally: &Tally) -> Markup {
     let plane = Plane::beside(14.0);
@@ -78,7 +78,7 @@ pub(super) fn reliability(tally: &Tally) -> Markup {
                 height=(format!("{:.1}", right * plane.height)) fill-opacity=(format!("{opacity:.2}")) {
                 title {
                     (format!(
-                        "{} drawings: {} right, mean probability {}",
+                        "{} drawings: {} correct, mean probability {}",
                         thousands(bin.n),
                         percent(right),
                         percent(bin.confidence / bin.n as f64)
@@ -100,7 +100,7 @@ struct Line {
     name_y: f64,
 }
 
-/// Accuracy by share of the drawing seen: a line each for one, three and five guesses.
+/// Accuracy by fraction of the drawing seen: a line each for top-1, top-3 and top-5.
 pub(super) fn by_fraction(parts: &[AtFraction]) -> Markup {
     let plane = Plane::beside(78.0);
     let ticks: Vec<(f64, String)> =
@@ -157,11 +157,11 @@ const N_LEVELS: usize = 8;
 pub(super) fn heat_map(measurement: &Measurement) -> Markup {
     let tally = measurement.tally();
     let n_classes = tally.n_classes();
-    // One path for each level of right and of wrong guesses: a cell then takes ten bytes.
+    // One path for each level of correct and of wrong predictions: a cell then takes ten bytes.
     let mut paths = vec![[String::new(), String::new()]; N_LEVELS];
     for row in 0..n_classes {
         let n = tally.n_of(row) as f64;
-        for (column, &count) in tally.guesses(row).iter().enumerate().filter(|&(_, &count)| count > 0) {
+        for (column, &count) in tally.predictions(row).iter().enumerate().filter(|&(_, &count)| count > 0) {
             // The root, so that a share of 1 in 20 is still seen.
             let level = ((f64::from(count) / n).sqrt() * N_LEVELS as f64).ceil() as usize;
             paths[level.clamp(1, N_LEVELS) - 1][usize::from(column != row)] += &format!("M{column} {row}h1");

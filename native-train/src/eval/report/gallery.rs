@@ -30,17 +30,17 @@ struct Group<'a> {
 fn groups(measurement: &Measurement) -> Vec<Group<'_>> {
     let mut by_pair = BTreeMap::<(usize, usize), Vec<&Mistake>>::new();
     for mistake in measurement.mistakes() {
-        by_pair.entry((mistake.label, mistake.guesses[0].0)).or_default().push(mistake);
+        by_pair.entry((mistake.label, mistake.predictions[0].0)).or_default().push(mistake);
     }
     let mut groups: Vec<Group<'_>> = by_pair
         .into_iter()
         .map(|((label, guess), mut mistakes)| {
             mistakes.truncate(N_IN_GROUP);
-            Group { label, guess, n: measurement.tally().guesses(label)[guess] as usize, mistakes }
+            Group { label, guess, n: measurement.tally().predictions(label)[guess] as usize, mistakes }
         })
         .collect();
     groups.sort_by(|a, b| {
-        let confidence = |group: &Group<'_>| group.mistakes[0].guesses[0].1;
+        let confidence = |group: &Group<'_>| group.mistakes[0].predictions[0].1;
         b.n.cmp(&a.n).then(confidence(b).total_cmp(&confidence(a)))
     });
     groups.truncate(N_GROUPS);
@@ -50,7 +50,7 @@ fn groups(measurement: &Measurement) -> Vec<Group<'_>> {
 /// The most confident mistakes, no two of the same confusion.
 fn first(measurement: &Measurement) -> Vec<&Mistake> {
     let mut seen = BTreeSet::new();
-    let is_new = |mistake: &&Mistake| seen.insert((mistake.label, mistake.guesses[0].0));
+    let is_new = |mistake: &&Mistake| seen.insert((mistake.label, mistake.predictions[0].0));
     measurement.mistakes().iter().filter(is_new).take(N_FIRST).collect()
 }
 
@@ -91,10 +91,10 @@ pub(super) fn gallery(measurement: &Measurement) -> Markup {
     }
 }
 
-/// A drawing with its guesses, and with its category where `is_named`.
+/// A drawing with its top predictions, and with its category where `is_named`.
 fn figure(mistake: &Mistake, labels: &[String], is_named: bool) -> Markup {
-    let is_guessed = mistake.guesses.iter().any(|&(class, _)| class == mistake.label);
-    let guesses = mistake.guesses.iter().copied();
+    let is_guessed = mistake.predictions.iter().any(|&(class, _)| class == mistake.label);
+    let predictions = mistake.predictions.iter().copied();
     // The category itself always, however far down it comes.
     let missing = (!is_guessed).then_some((mistake.label, mistake.probability));
     html! {
@@ -103,7 +103,7 @@ fn figure(mistake: &Mistake, labels: &[String], is_named: bool) -> Markup {
             figcaption {
                 @if is_named { p class="label" { (labels[mistake.label]) } }
                 ol {
-                    @for (class, probability) in guesses.chain(missing) {
+                    @for (class, probability) in predictions.chain(missing) {
                         li class=[(class == mistake.label).then_some("truth")]
                             style=(format!("--p:{:.1}%", 100.0 * probability)) {
                             span { (labels[class]) }

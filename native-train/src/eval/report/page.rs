@@ -188,7 +188,7 @@ fn table(classes: &[ClassFigures]) -> Markup {
 fn counts(measurement: &Measurement) -> String {
     let rows: Vec<Vec<[usize; 2]>> = (0..measurement.labels().len())
         .map(|row| {
-            let counts = measurement.tally().guesses(row).iter().enumerate();
+            let counts = measurement.tally().predictions(row).iter().enumerate();
             counts.filter(|&(_, &n)| n > 0).map(|(column, &n)| [column, n as usize]).collect()
         })
         .collect();

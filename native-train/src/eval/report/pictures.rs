@@ -54,7 +54,7 @@ fn heat_map<B: DrawingBackend>(
     let end = margin + cell * n_classes;
     for row in 0..n_classes {
         let n = tally.n_of(row as usize);
-        for (column, &count) in tally.guesses(row as usize).iter().enumerate() {
+        for (column, &count) in tally.predictions(row as usize).iter().enumerate() {
             if count > 0 {
                 let colour = if column as i32 == row { RIGHT } else { WRONG };
                 // The root and a floor, so that a share of 1 in 20 is still seen.

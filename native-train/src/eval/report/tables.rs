@@ -4,8 +4,8 @@ use anyhow::Result;
 
 use crate::eval::measure::{ClassFigures, Measurement};
 
-/// One line a category that occurs: drawings, shares within 1, 3 and 5 guesses, the commonest wrong
-/// guess.
+/// One line per category that occurs: drawings, top-1, top-3 and top-5 accuracy, the most frequent
+/// confusion.
 ///
 /// # Errors
 /// None that the figures can cause; the signature leaves room for the writer's.
@@ -26,7 +26,7 @@ pub(super) fn confusion(measurement: &Measurement) -> Result<Vec<u8>> {
     let mut table = csv::Writer::from_writer(Vec::new());
     table.write_record(std::iter::once("label").chain(measurement.labels().iter().map(String::as_str)))?;
     for (class, label) in measurement.labels().iter().enumerate() {
-        let counts = measurement.tally().guesses(class).iter().map(u32::to_string);
+        let counts = measurement.tally().predictions(class).iter().map(u32::to_string);
         table.write_record(std::iter::once(label.clone()).chain(counts))?;
     }
     Ok(table.into_inner()?)
