@@ -85,7 +85,7 @@ train strokes "${sets[@]}" "${weak[@]}" "${narrow[@]}" ${before[@]+"${before[@]}
 # 2. The branch that looks at the image, alone: it learns four times as fast as with the other beside it.
 train image "${sets[@]}" "${strong[@]}" "${image[@]}" "${image_alone[@]}" --batch-size 256 --balance-power 0.25 \
   --steps "$image_steps" --learning-rate 0.004 --quantized-steps 0
-# 3. Both together, the last steps with weights of 8 bits.
+# 3. Both together, the last steps with int8 weights.
 train joint "${joint_sets[@]}" "${weak[@]}" "${narrow[@]}" "${image[@]}" --init-from "$out/strokes" --init-from "$out/image" \
   --balance-power 0.2 --steps "$joint_steps" --learning-rate 0.001 --quantized-steps "$quantized_steps"
 # 4. Temperature, threshold and class biases, on drawings that were not trained on.
