@@ -1,7 +1,7 @@
 /**
  * What went wrong, for programs:
  *
- * - `invalid-strokes`: not strokes, or a coordinate that is no number; the message names the stroke and the point. Also
+ * - `invalid-strokes`: not strokes, or a coordinate that is not a number; the message names the stroke and the point. Also
  *   a line of ndjson that holds no drawing.
  * - `invalid-options`: an option or another argument has a value that makes no sense.
  * - `load-failed`: a file of the package or of the model folder could not be read, or is a web page.

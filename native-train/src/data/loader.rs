@@ -43,13 +43,13 @@ pub enum Sampling {
 /// What batches are made of.
 #[derive(Clone, Copy, Debug)]
 pub struct LoaderConfig {
-    /// Drawings in a batch, B.
+    /// Batch size, B.
     pub batch_size: usize,
     /// Which drawings come next.
     pub sampling: Sampling,
-    /// How drawings are varied.
+    /// Augmentation.
     pub augmentation: Augmentation,
-    /// The form of ink that the model takes.
+    /// The ink format that the model reads.
     pub ink_format: InkFormat,
     /// Whether the model reads that the pen is down
     /// ([`ModelConfig::pen_state`](quickdraw_core::ModelConfig)).

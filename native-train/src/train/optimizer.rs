@@ -22,7 +22,7 @@ const POLYNOMIAL: [f32; 3] = [3.4445, -4.775, 2.0315];
 /// work (Liu et al., "Muon is Scalable for LLM Training", 2025).
 const MUON_RMS: f64 = 0.2;
 
-/// Both optimizers; which one moves a parameter is seen by its shape.
+/// Both optimizers; the shape of a parameter decides which one updates it.
 #[derive(Clone, Debug)]
 pub struct WeightOptimizer {
     kind: OptimizerKind,
@@ -31,7 +31,7 @@ pub struct WeightOptimizer {
     model: ModelConfig,
 }
 
-/// What an optimizer knows of a parameter. Muon has one moment; its second is a single zero.
+/// The optimizer state of a parameter. Muon has one moment; its second is a single zero.
 #[derive(Record, Clone, Debug)]
 pub struct OptimizerState<B: Backend, const D: usize> {
     time: usize,
@@ -54,7 +54,7 @@ impl WeightOptimizer {
         Self { kind: config.optimizer, weight_decay: config.weight_decay, model: model.clone() }
     }
 
-    /// The matrices of a parameter that Muon moves: one of a convolution `[k * C, C']`, one for
+    /// The matrices of a parameter that Muon updates: one of a convolution `[k * C, C']`, one for
     /// each gate and direction of an LSTM's `[I, 2 * 4H]` and `[2, H, 4H]`.
     fn blocks(&self, dims: &[usize]) -> Option<Blocks> {
         let h = self.model.num_nodes;
@@ -97,7 +97,7 @@ impl WeightOptimizer {
     }
 }
 
-/// The orthogonal matrices nearest to these `[n, rows, columns]`, roughly.
+/// Approximately the nearest orthogonal matrices (Newton-Schulz) of `[n, rows, columns]`.
 fn orthogonal<B: Backend>(matrices: Tensor<B, 3>) -> Tensor<B, 3> {
     let [_, rows, columns] = matrices.dims();
     let is_tall = rows > columns;

@@ -1,4 +1,4 @@
-//! One step of training: batches in, a better network out.
+//! One training step: batches in, the updated network out.
 //!
 //! Forward, cross-entropy and backward for each batch; the average of the gradients; clipping by
 //! the global norm; the optimizer. With several devices the batches of a step are computed side by
@@ -20,7 +20,7 @@ use quickdraw_core::{Model, ModelBackend, weights};
 use super::config::TrainConfig;
 use crate::data::PreparedBatch;
 
-/// What a batch gives, still on its device.
+/// The result of a batch, still on its device.
 #[derive(Debug)]
 pub struct Gradients<B: AutodiffBackend> {
     /// The gradients of the mean cross-entropy.
@@ -49,7 +49,7 @@ pub fn gradients<B: AutodiffBackend + ModelBackend>(
     Ok(Gradients { gradients, loss: loss.inner(), n_correct: n_correct.inner() })
 }
 
-/// What a step gives.
+/// The result of a step.
 #[derive(Debug)]
 pub struct Step<B: AutodiffBackend> {
     /// The network after it.

@@ -27,7 +27,7 @@ impl Plane {
         Self { width: SIZE.0 - LEFT - right, height: SIZE.1 - TOP - BOTTOM }
     }
 
-    /// A place from shares of the sides, the second counted upwards.
+    /// A point from fractions of the sides, the second counted upwards.
     fn place(self, x: f64, y: f64) -> (f64, f64) {
         (LEFT + x * self.width, TOP + (1.0 - y) * self.height)
     }
@@ -162,7 +162,7 @@ pub(super) fn heat_map(measurement: &Measurement) -> Markup {
     for row in 0..n_classes {
         let n = tally.n_of(row) as f64;
         for (column, &count) in tally.predictions(row).iter().enumerate().filter(|&(_, &count)| count > 0) {
-            // The root, so that a share of 1 in 20 is still seen.
+            // The square root, so that a fraction of 1 in 20 is still visible.
             let level = ((f64::from(count) / n).sqrt() * N_LEVELS as f64).ceil() as usize;
             paths[level.clamp(1, N_LEVELS) - 1][usize::from(column != row)] += &format!("M{column} {row}h1");
         }

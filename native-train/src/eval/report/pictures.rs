@@ -23,8 +23,8 @@ const N_NAMES: usize = 40;
 /// Room for names and titles.
 const MARGIN: usize = 170;
 
-/// `confusion.svg` and `confusion.png`: rows are the categories drawn, columns the top-1 predictions;
-/// the darker a cell, the larger the share of its row.
+/// `confusion.svg` and `confusion.png`: rows are the categories drawn, columns the top-1
+/// predictions; the darker a cell, the larger its fraction of the row.
 pub(crate) fn confusion(folder: &Path, measurement: &Measurement) -> Result<()> {
     let n_classes = measurement.labels().len();
     // Whole pixels, so that all cells are alike.
@@ -35,7 +35,8 @@ pub(crate) fn confusion(folder: &Path, measurement: &Measurement) -> Result<()> 
     picture(BitMapBackend::new(&png, (side, side)), &png, |area| heat_map(area, measurement, cell as i32))
 }
 
-/// `reliability.svg` and `reliability.png`: share of correct top-1 predictions by their probability.
+/// `reliability.svg` and `reliability.png`: fraction of correct top-1 predictions by their
+/// probability.
 pub(crate) fn reliability(folder: &Path, tally: &Tally) -> Result<()> {
     let size = (720, 680);
     let [svg, png] = paths(folder, "reliability");
@@ -57,7 +58,7 @@ fn heat_map<B: DrawingBackend>(
         for (column, &count) in tally.predictions(row as usize).iter().enumerate() {
             if count > 0 {
                 let colour = if column as i32 == row { RIGHT } else { WRONG };
-                // The root and a floor, so that a share of 1 in 20 is still seen.
+                // The square root and a floor, so that a fraction of 1 in 20 is still visible.
                 let strength = 0.2 + 0.8 * (f64::from(count) / n as f64).sqrt();
                 let corner = (margin + column as i32 * cell, margin + row * cell);
                 let opposite = (corner.0 + cell, corner.1 + cell);
