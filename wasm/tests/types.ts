@@ -3,6 +3,7 @@
 import { Classifier, type Prediction, QuickdrawError, type QuickdrawErrorCode, type Strokes } from "quickdraw-rnn";
 import { CustomClasses } from "quickdraw-rnn/custom-classes";
 import { parseNdjson, parseSvg, toNdjson, toSvg } from "quickdraw-rnn/formats";
+import { type LabelNames, ko } from "quickdraw-rnn/labels/ko";
 import { type PadGuess, type QuickdrawPad, definePad } from "quickdraw-rnn/pad";
 import { type WorkerClassifier, createWorkerClassifier } from "quickdraw-rnn/worker";
 
@@ -59,6 +60,14 @@ pad.labels = ["cat", "dog"];
 pad.strokes = [[{ x: 1, y: 2 }]];
 classifier.classify(pad.strokes, { allow: pad.labels });
 pad.addEventListener("guess", (event) => console.log((event as CustomEvent<PadGuess>).detail.predictions[0]?.label));
+
+const koreanCat: string = ko.cat;
+const inKorean: string = ko[best?.label ?? ""] ?? koreanCat;
+export const other: LabelNames = { ...ko, cat: inKorean };
+// @ts-expect-error A label that the model does not know may have no name.
+export const nameless: string = ko["our logo"];
+// @ts-expect-error A language names every category.
+export const incomplete: LabelNames = { cat: "Katze" };
 
 // @ts-expect-error A stroke has points.
 classifier.classify([[1, 2, 3]]);

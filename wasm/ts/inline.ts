@@ -11,3 +11,4 @@ export * from "./worker.js";
 export * from "./custom-classes.js";
 export * from "./formats.js";
 export * from "./pad.js";
+export * from "./labels-ko.js";
