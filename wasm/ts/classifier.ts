@@ -30,15 +30,23 @@ export interface Prediction {
   readonly probability: number;
 }
 
-/** A classifier on its way, and the bytes of it that are there. */
+/** A model on its way or there, the bytes of it that are there, and how many have asked for it and not disposed it. */
 interface Loading {
-  readonly promise: Promise<Classifier>;
+  readonly promise: Promise<Model>;
   readonly files: readonly FileProgress[];
+  nOwners: number;
+}
+
+/** A model in the memory of a module. */
+interface Model {
+  readonly binding: Binding;
+  readonly compiled: CompiledClassifier;
+  readonly labels: readonly string[];
 }
 
 /** Recognises drawings. */
 export class Classifier implements Disposable {
-  /** The classifiers of the shipped model, which all who ask for the same arithmetic share. */
+  /** The shipped model in memory, which the classifiers of all who ask for the same arithmetic share. */
   static readonly #shared = new Map<Arithmetic | undefined, Loading>();
 
   /** The categories that the model knows. */
@@ -55,24 +63,25 @@ export class Classifier implements Disposable {
 
   readonly #binding: Binding;
   #compiled: CompiledClassifier | undefined;
-  /** Takes a shared classifier from those that are shared. */
-  #unshare: (() => void) | undefined;
+  /** Gives the model back, whose memory is freed with its last owner. */
+  readonly #release: () => void;
 
   /** @internal */
-  private constructor(binding: Binding, model: CompiledClassifier) {
+  private constructor({ binding, compiled, labels }: Model, release: () => void) {
     this.#binding = binding;
-    this.#compiled = model;
-    this.labels = Object.freeze(model.labels);
-    this.arithmetic = model.int8 ? "int8" : "f32";
-    this.threshold = model.threshold;
-    this.penDownThreshold = model.penDownThreshold;
+    this.#compiled = compiled;
+    this.#release = release;
+    this.labels = labels;
+    this.arithmetic = compiled.int8 ? "int8" : "f32";
+    this.threshold = compiled.threshold;
+    this.penDownThreshold = compiled.penDownThreshold;
   }
 
   /**
    * Loads the shipped model, or another.
    *
-   * Calls for the shipped model with the same `arithmetic` share one classifier, until it is disposed; calls with the
-   * same options and without a signal or a listener share the promise too. A failure is not kept: the next call tries again.
+   * The classifiers of all who load the shipped model with the same `arithmetic` share one model in memory, until each of
+   * them is disposed. A failure is not kept: the next call tries again.
    *
    * @throws QuickdrawError `invalid-options`, `load-failed`, `invalid-model`, `invalid-wasm`, `unsupported`; or the
    * reason of the signal. All of them as a rejection.
@@ -87,6 +96,8 @@ export class Classifier implements Disposable {
     } catch (error) {
       return Promise.reject(error);
     }
+    // Counted from now on: who waits must not get a model that another one's `dispose` freed.
+    loading.nOwners += 1;
     const { onProgress, signal } = checked;
     const { files } = loading;
     // A caller who no longer waits is not told how far the load is either.
@@ -96,7 +107,13 @@ export class Classifier implements Disposable {
         if (!signal?.aborted) onProgress(progress);
       });
     }
-    return abortable(promise, signal);
+    return abortable(promise, signal).then(
+      (model) => new Classifier(model, () => Classifier.#giveBack(loading, model)),
+      (error: unknown) => {
+        loading.nOwners -= 1;
+        throw error;
+      },
+    );
   }
 
   /**
@@ -155,12 +172,14 @@ export class Classifier implements Disposable {
     return isUncertain(predictions, this, options);
   }
 
-  /** Frees the model's memory. The classifier cannot be used afterwards; disposing it again does nothing. */
+  /**
+   * Frees the model's memory, unless other classifiers share it. This one cannot be used afterwards; disposing it again
+   * does nothing.
+   */
   dispose(): void {
-    this.#unshare?.();
-    this.#unshare = undefined;
-    this.#compiled?.free();
+    if (this.#compiled === undefined) return;
     this.#compiled = undefined;
+    this.#release();
   }
 
   /** As `dispose`, for `using`; where the runtime has `Symbol.dispose`. */
@@ -173,40 +192,41 @@ export class Classifier implements Disposable {
 
     // No single caller's signal ends what others may wait for as well.
     const { signal, ...others } = options;
-    const { promise, files } = Classifier.#open(others);
-    const unshare = (): void => void Classifier.#shared.delete(arithmetic);
-    const kept = promise.then(
-      (classifier) => {
-        classifier.#unshare = unshare;
-        return classifier;
-      },
-      (error: unknown) => {
-        unshare();
-        throw error;
-      },
-    );
-    const loading = { promise: kept, files };
+    const loading = Classifier.#open(others);
     Classifier.#shared.set(arithmetic, loading);
+    loading.promise.catch(() => Classifier.#unshare(loading));
     return loading;
+  }
+
+  /** The next who asks for the shipped model loads it anew. */
+  static #unshare(loading: Loading): void {
+    for (const [arithmetic, shared] of Classifier.#shared) {
+      if (shared === loading) Classifier.#shared.delete(arithmetic);
+    }
+  }
+
+  static #giveBack(loading: Loading, { compiled }: Model): void {
+    loading.nOwners -= 1;
+    if (loading.nOwners > 0) return;
+    Classifier.#unshare(loading);
+    compiled.free();
   }
 
   static #open({ model, wasm, arithmetic, signal }: LoadOptions): Loading {
     const modelJson = new FileProgress();
     const weights = new FileProgress();
+    const float32 = new FileProgress();
+    // Float weights ask for one more module once they are there.
+    float32.expect(0);
     // By default the arithmetic is that of the weights, which for int8 needs the smallest module.
     const runtime = loadRuntime(wasm, arithmetic ?? "int8");
-    const open = async (): Promise<Classifier> => {
+    const open = async (): Promise<Model> => {
       const [files, binding] = await Promise.all([readModel(model, modelJson, weights, signal), runtime.ready]);
       throwIfAborted(signal);
       const isInt8 = arithmetic === undefined ? undefined : arithmetic === "int8";
-      return openModel(files, binding, isInt8, wasm);
+      return openModel(files, binding, isInt8, wasm, float32);
     };
-    return { promise: open(), files: [modelJson, weights, runtime.progress] };
-  }
-
-  /** @internal */
-  static of(binding: Binding, { modelJson, weights }: ModelBytes, isInt8: boolean | undefined): Classifier {
-    return new Classifier(binding, new binding.Classifier(modelJson, weights, isInt8));
+    return { promise: open(), files: [modelJson, weights, runtime.progress, float32], nOwners: 0 };
   }
 
   /** A probability for each label, and which labels may be guessed, if not all. */
@@ -276,11 +296,13 @@ async function openModel(
   binding: Binding,
   isInt8: boolean | undefined,
   wasm: WasmSource | undefined,
-): Promise<Classifier> {
-  const open = (opening: Binding): Classifier | undefined =>
+  float32Progress: FileProgress,
+): Promise<Model> {
+  const open = (opening: Binding): Model | undefined =>
     guarded(() => {
       try {
-        return Classifier.of(opening, files, isInt8);
+        const compiled = new opening.Classifier(files.modelJson, files.weights, isInt8);
+        return { binding: opening, compiled, labels: Object.freeze(compiled.labels) };
       } catch (error) {
         if ((error as { code?: string }).code !== "no-float32") throw error;
         return undefined;
@@ -288,7 +310,9 @@ async function openModel(
     }, `${files.name}: `);
   const opened = open(binding);
   if (opened !== undefined) return opened;
-  const float32 = await loadRuntime(wasm, "f32").ready.catch((cause: unknown) => {
+  const runtime = loadRuntime(wasm, "f32");
+  const stopFollowing = float32Progress.follow(runtime.progress);
+  const float32 = await runtime.ready.finally(stopFollowing).catch((cause: unknown) => {
     if (wasm === undefined) throw cause;
     throw new QuickdrawError(
       "invalid-wasm",

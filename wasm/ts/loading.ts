@@ -44,6 +44,18 @@ export class FileProgress {
     this.#tell();
   }
 
+  /** Takes over the progress of another file, until the function that it gives is called. */
+  follow(other: FileProgress): () => void {
+    const take = (): void => {
+      this.#loadedBytes = other.loadedBytes;
+      this.#totalBytes = other.totalBytes;
+      this.#tell();
+    };
+    other.listeners.add(take);
+    take();
+    return () => void other.listeners.delete(take);
+  }
+
   #tell(): void {
     for (const listener of this.listeners) listener();
   }

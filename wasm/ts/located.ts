@@ -1,11 +1,13 @@
 /* Addresses beside this package's code. */
 
 import { QuickdrawError, messageOf } from "./error.js";
+import { isRelative } from "./sources.js";
 
 /** An address relative to `import.meta.url`, which some runtimes and bundlers do not have. */
 export function located(address: () => URL): URL {
   try {
-    return address();
+    const url = address();
+    return isRelative(url) ? new URL(url.href, globalThis.location?.origin) : url;
   } catch (cause) {
     throw new QuickdrawError(
       "unsupported",

@@ -4,18 +4,19 @@ import { QuickdrawError, messageOf } from "./error.js";
 import { type FileProgress, throwIfAborted } from "./loading.js";
 import { nodeModule } from "./node.js";
 import type { FileSource } from "./options.js";
-import { isAddress, isAnswer, isResponse, isUrl } from "./sources.js";
+import { isAddress, isAnswer, isRelative, isResponse, isUrl } from "./sources.js";
 
 /** Turns what a user of the package calls an address into a URL. */
 export async function resolveUrl(address: string | URL): Promise<URL> {
-  if (isUrl(address)) return address;
+  if (isUrl(address) && !isRelative(address)) return address;
   const page = globalThis.document?.baseURI ?? globalThis.location?.href;
   try {
     if (page !== undefined) return new URL(address, page);
     // Two letters at least: `C:` is a drive.
-    if (/^[a-z][a-z0-9+.-]+:/i.test(address)) return new URL(address);
+    const text = String(address);
+    if (/^[a-z][a-z0-9+.-]+:/i.test(text)) return new URL(text);
     const { pathToFileURL } = await nodeModule<typeof import("node:url")>("node:url");
-    return pathToFileURL(address);
+    return pathToFileURL(text);
   } catch (cause) {
     throw new QuickdrawError("invalid-options", `"${address}" is not a URL: ${messageOf(cause)}`, { cause });
   }

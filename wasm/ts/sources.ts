@@ -12,6 +12,11 @@ export function isUrl(value: unknown): value is PlatformUrl {
   return tag(value) === "[object URL]" && typeof (value as URL).href === "string";
 }
 
+/** Whether a URL is only a path on the page's server: in Turbopack's builds `new URL("...", import.meta.url)` is one. */
+export function isRelative(url: PlatformUrl): boolean {
+  return (url as URL).protocol === "";
+}
+
 function tag(value: unknown): string {
   return Object.prototype.toString.call(value);
 }
