@@ -125,6 +125,16 @@ test("from another origin, as from a CDN, the worker too where the policy allows
   assert.match(found.error, /the worker could not be started.*another origin.*\(`worker-src blob:`\).*option `worker`/);
 });
 
+test("from another origin that allows nobody to read it: the script, which needs no permission", { timeout: 120_000 }, async () => {
+  const cdn = await serve(path.join(folder, "node_modules"));
+  const app = await writeApp("script-of-a-cdn", {
+    "index.html": `<!doctype html><script src="${cdn}/quickdraw-rnn/dist/quickdraw-rnn.global.js"></script><script src="app.js"></script>`,
+    "app.js": page("").replaceAll(/^ *import (.*) from .*$/gm, "const $1 = quickdraw;"),
+  });
+  const policy = `default-src 'none'; script-src 'self' ${cdn} 'wasm-unsafe-eval'; worker-src blob:`;
+  await assertRecognises(`${await serve(app, policy)}/`);
+});
+
 test("the script and a file: no server, no modules", { timeout: 120_000 }, async () => {
   const app = await writeApp("file", {
     "index.html": `<!doctype html><meta charset="utf-8"><script src="quickdraw-rnn.global.js"></script><script src="app.js"></script>`,

@@ -1,0 +1,12 @@
+import { Classifier } from "quickdraw-rnn";
+import { createWorkerClassifier } from "quickdraw-rnn/worker";
+
+const square = [[[0, 90, 88, 3, 1], [0, 4, 92, 90, 2]]];
+
+export async function load() {
+  const classifier = await Classifier.load();
+  const inWorker = await createWorkerClassifier();
+  const found = [classifier.classify(square), await inWorker.classify(square)];
+  inWorker.dispose();
+  return { square, found: found.map(([best]) => best.label) };
+}
