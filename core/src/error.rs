@@ -82,6 +82,13 @@ pub enum Error {
         y: f32,
     },
 
+    /// The pixels of an image are not as many as they should be.
+    #[error("the image has {message}")]
+    InvalidImage {
+        /// What was found and what was expected.
+        message: String,
+    },
+
     /// A batch was asked for without any ink.
     #[error("a batch needs at least one ink, found none")]
     EmptyBatch,

@@ -26,6 +26,7 @@ mod quantized;
 mod raster;
 mod record;
 mod simplify;
+mod trace;
 pub mod weights;
 
 pub use batch::InkBatch;
@@ -41,3 +42,4 @@ pub use ops::ModelBackend;
 pub use quantized::{QuantizedModel, Workspace};
 pub use raster::IMAGE_SIDE;
 pub use record::Record;
+pub use trace::Image;
