@@ -21,7 +21,7 @@ const dist = path.join(here, "dist");
 const require = createRequire(import.meta.url);
 
 /** The modules that package.json exports and that share what they have in common. */
-const ENTRY_POINTS = ["index", "worker", "formats", "custom-classes", "pad", "labels-ko"];
+const ENTRY_POINTS = ["index", "worker", "formats", "custom-classes", "pad", "labels-ko", "image"];
 
 /** Of a module that takes another one's place in some files. */
 const VARIANT = /\.(worker|inline|commonjs)\./;

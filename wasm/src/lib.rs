@@ -11,7 +11,7 @@
 mod strokes;
 
 use js_sys::{Error as JsError, Reflect};
-use quickdraw_core::{Drawing, ModelCard, QuantizedClassifier};
+use quickdraw_core::{Drawing, Image, ModelCard, QuantizedClassifier};
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
 
@@ -162,6 +162,24 @@ fn simplified(points: &[f32], offsets: &[u32], is_simplified: bool) -> Result<Dr
 #[wasm_bindgen]
 pub fn simplify(points: &[f32], offsets: &[u32]) -> Result<JsValue, JsValue> {
     to_js(&strokes::channels(&simplified(points, offsets, false)?))
+}
+
+/// The strokes of an image of lines, `[[x...], [y...]]` each, in its pixels; none if it is all paper.
+///
+/// `rgba` are the image's pixels from the top left, four bytes each, not premultiplied.
+///
+/// # Errors
+///
+/// An `Error` with the code `invalid-image` if they are not as many as width and height say.
+#[wasm_bindgen]
+pub fn trace(width: usize, height: usize, rgba: &[u8]) -> Result<JsValue, JsValue> {
+    let invalid = |error: quickdraw_core::Error| failure("invalid-image", &error.to_string());
+    let image = Image::from_rgba(width, height, rgba).map_err(invalid)?;
+    match Drawing::from_image(&image) {
+        Ok(drawing) => to_js(&strokes::channels(&drawing)),
+        Err(quickdraw_core::Error::EmptyDrawing) => to_js(&[0_u8; 0]),
+        Err(error) => Err(invalid(error)),
+    }
 }
 
 /// Whether this module has float32: the others do not export it.

@@ -458,6 +458,42 @@ test("the pad: what is drawn is told, guessed, taken back and sent", { timeout: 
   });
 });
 
+test("a picture in a file, as a bitmap and as pixels becomes the same strokes, on the page and in a worker", { timeout: 120_000 }, async () => {
+  const trace = unbundled(`
+    import { strokesFromImage } from "quickdraw-rnn/image";
+    const trace = async () => {
+      const canvas = new OffscreenCanvas(200, 160);
+      const pen = canvas.getContext("2d");
+      pen.lineWidth = 8;
+      pen.strokeRect(30, 30, 130, 100);
+      const file = await canvas.convertToBlob();
+      const images = [file, await createImageBitmap(file), pen.getImageData(0, 0, 200, 160)];
+      const code = await strokesFromImage(new Blob(["no picture"])).catch(({ code }) => code);
+      return { found: await Promise.all(images.map((image) => strokesFromImage(image))), code };
+    };`);
+  const app = await writePlainApp("image", {
+    "index.html": html("app.js"),
+    "worker.js": `${trace} trace().then(postMessage, (error) => postMessage(String(error)));`,
+    "app.js": `${trace}
+      const there = new Promise((resolve) => {
+        new Worker("worker.js", { type: "module" }).onmessage = ({ data }) => resolve(data);
+      });
+      Promise.all([trace(), there]).then((found) => (window.found = found), (error) => (window.found = String(error)));`,
+  });
+  const { found } = await visit(`${await serve(app)}/`);
+  assert.ok(Array.isArray(found), found);
+  for (const place of found) {
+    assert.equal(place.code, "invalid-image", JSON.stringify(place));
+    const [strokes, ...others] = place.found;
+    assert.equal(strokes.length, 1);
+    const [xs, ys] = strokes[0];
+    for (const [values, low, high] of [[xs, 30, 160], [ys, 30, 130]]) {
+      assert.ok(Math.abs(Math.min(...values) - low) < 3 && Math.abs(Math.max(...values) - high) < 3, `${values}`);
+    }
+    for (const other of others) assert.deepEqual(other, strokes);
+  }
+});
+
 test("files placed by oneself, as the documentation says", { timeout: 120_000, skip: process.platform === "win32" }, async () => {
   const text = await document("docs/self-hosting.md");
   assert.ok(text.includes(STRICT_POLICY), "the policy of these tests is the one that is documented");

@@ -28,7 +28,7 @@ test("the package holds its face, its module and its model, and no sources of th
   for (const needed of [
     "LICENSE",
     "README.md",
-    ...["index", "worker", "worker-thread", "formats", "custom-classes", "pad", "labels-ko", "inline", "quickdraw-rnn.global"].flatMap((name) => [
+    ...["index", "worker", "worker-thread", "formats", "custom-classes", "pad", "labels-ko", "image", "inline", "quickdraw-rnn.global"].flatMap((name) => [
       `dist/${name}.d.ts`,
       `dist/${name}.js`,
     ]),
@@ -105,7 +105,7 @@ test("importing the package touches nothing and leaves nothing", async () => {
        Object.defineProperty(globalThis, name, { configurable: true, get: () => { throw new Error(name + " was touched"); } });
      }
      const before = Object.getOwnPropertyNames(globalThis).join();
-     for (const path of ["", "/worker", "/formats", "/custom-classes", "/pad", "/labels/ko", "/inline"]) await import("quickdraw-rnn" + path);
+     for (const path of ["", "/worker", "/formats", "/custom-classes", "/pad", "/labels/ko", "/image", "/inline"]) await import("quickdraw-rnn" + path);
      const after = Object.getOwnPropertyNames(globalThis).join();
      writeSync(1, after === before ? "imported" : "something is left");`,
   );
@@ -191,7 +191,7 @@ describe("of what an application bundles", () => {
   };
 
   test("nothing is left where nothing is used", async () => {
-    const names = ["quickdraw-rnn", "quickdraw-rnn/worker", "quickdraw-rnn/formats", "quickdraw-rnn/custom-classes", "quickdraw-rnn/pad", "quickdraw-rnn/labels/ko"];
+    const names = ["quickdraw-rnn", "quickdraw-rnn/worker", "quickdraw-rnn/formats", "quickdraw-rnn/custom-classes", "quickdraw-rnn/pad", "quickdraw-rnn/labels/ko", "quickdraw-rnn/image"];
     assert.equal((await bundled(names.map((name) => `import "${name}";`).join("\n"))).trim(), "");
     assert.ok((await bundled('import { toSvg } from "quickdraw-rnn/formats"; console.log(toSvg);')).length < 20_000);
     const pad = await bundled('import { definePad } from "quickdraw-rnn/pad"; definePad();');
@@ -272,7 +272,7 @@ const recognised = "5,true,true,true,true";
 
 test("CommonJS takes everything from one file, the worker too", async () => {
   const found = await printed("common.cjs", `${recognise}
-    const parts = ["", "/worker", "/formats", "/custom-classes", "/pad", "/labels/ko", "/inline"].map((name) => require("quickdraw-rnn" + name));
+    const parts = ["", "/worker", "/formats", "/custom-classes", "/pad", "/labels/ko", "/image", "/inline"].map((name) => require("quickdraw-rnn" + name));
     if (parts.some((part) => part !== parts[0])) throw new Error("there are two of it");
     recognise(parts[0]).then(console.log);`);
   assert.equal(found, recognised);

@@ -3,6 +3,7 @@
 import { Classifier, type Prediction, QuickdrawError, type QuickdrawErrorCode, type Strokes } from "quickdraw-rnn";
 import { CustomClasses } from "quickdraw-rnn/custom-classes";
 import { parseNdjson, parseSvg, toNdjson, toSvg } from "quickdraw-rnn/formats";
+import { strokesFromImage } from "quickdraw-rnn/image";
 import { type LabelNames, ko } from "quickdraw-rnn/labels/ko";
 import { type PadGuess, type QuickdrawPad, definePad } from "quickdraw-rnn/pad";
 import { type WorkerClassifier, createWorkerClassifier } from "quickdraw-rnn/worker";
@@ -61,6 +62,11 @@ pad.strokes = [[{ x: 1, y: 2 }]];
 classifier.classify(pad.strokes, { allow: pad.labels });
 pad.addEventListener("guess", (event) => console.log((event as CustomEvent<PadGuess>).detail.predictions[0]?.label));
 
+declare const pictures: [Blob, File, ImageBitmap, ImageData];
+for (const picture of pictures) classifier.classify(await strokesFromImage(picture), { maxResults: 1 });
+await strokesFromImage({ width: 1, height: 1, data: new Uint8Array(4) }, { wasm: new Uint8Array() });
+// @ts-expect-error A picture has pixels.
+await strokesFromImage({ width: 1, height: 1 });
 const koreanCat: string = ko.cat;
 const inKorean: string = ko[best?.label ?? ""] ?? koreanCat;
 export const other: LabelNames = { ...ko, cat: inKorean };

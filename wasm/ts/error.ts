@@ -4,6 +4,7 @@
  * - `invalid-strokes`: not strokes, or a coordinate that is not a number; the message names the stroke and the point. Also
  *   a line of ndjson that holds no drawing.
  * - `invalid-options`: an option or another argument has a value that makes no sense.
+ * - `invalid-image`: a picture that cannot be read.
  * - `load-failed`: a file of the package or of the model folder could not be read, or is a web page.
  * - `invalid-model`: the model folder was read but is not a model of this version, or is damaged.
  * - `invalid-classes`: saved categories of one's own that are damaged, or were made with another model.
@@ -16,6 +17,7 @@
 export type QuickdrawErrorCode =
   | "invalid-strokes"
   | "invalid-options"
+  | "invalid-image"
   | "load-failed"
   | "invalid-model"
   | "invalid-classes"

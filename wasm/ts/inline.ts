@@ -11,4 +11,5 @@ export * from "./worker.js";
 export * from "./custom-classes.js";
 export * from "./formats.js";
 export * from "./pad.js";
+export * from "./image.js";
 export * from "./labels-ko.js";

@@ -12,8 +12,12 @@ type Global<Name extends string, Least> = typeof globalThis extends { readonly [
 
 /** An `AbortSignal`. */
 export type PlatformAbortSignal = Global<"AbortSignal", { readonly aborted: boolean }>;
+/** A `Blob`, or a `File`. */
+export type PlatformBlob = Global<"Blob", Undeclared<"Blob">>;
 /** An element of a page. */
 export type PlatformElement = Global<"HTMLElement", object>;
+/** An `ImageBitmap`. */
+export type PlatformImageBitmap = Global<"ImageBitmap", Undeclared<"ImageBitmap">>;
 /** A `Response` of `fetch`. */
 export type PlatformResponse = Global<"Response", Undeclared<"Response">>;
 /** A `URL`. */

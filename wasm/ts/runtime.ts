@@ -41,6 +41,7 @@ export interface CompiledClassifier {
 export interface Binding {
   readonly Classifier: new (modelJson: Uint8Array, weights: Uint8Array, int8?: boolean) => CompiledClassifier;
   simplify(points: Float32Array, offsets: Uint32Array): unknown;
+  trace(width: number, height: number, rgba: Uint8Array): unknown;
 }
 
 /** Twice the same code: each keeps one module. */
