@@ -1,5 +1,5 @@
 let classifier;
-let strokes = [];
+const strokes = [];
 
 function setup() {
   createCanvas(300, 300);

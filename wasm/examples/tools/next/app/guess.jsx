@@ -18,6 +18,6 @@ export function Guess({ before }) {
       return [...before, ...found.map(([best]) => best.label)].join(", ");
     };
     guess().then(setText, (error) => setText(String(error)));
-  }, []);
+  }, [before]);
   return <output>{text}</output>;
 }
