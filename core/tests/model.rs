@@ -288,8 +288,8 @@ fn a_network_made_of_the_branches_of_two_gives_the_mean_of_their_logits() {
     let wider = ModelConfig { num_nodes: 16, ..both.config().clone() }.init(&device).unwrap();
     assert!(refused(&strokes, vec![wider]).contains("num_nodes: 16"));
     // A branch that this network lacks is left out, with its rows of the last layer.
-    let [found, of_both] = [&strokes.clone().with_branches_of(vec![both.clone()], true).unwrap(), &both]
-        .map(|model| weights::tensors(model));
+    let [found, of_both] =
+        [&strokes.clone().with_branches_of(vec![both.clone()], true).unwrap(), &both].map(weights::tensors);
     assert_eq!(found["lstms.1.input"], of_both["lstms.1.input"]);
     let [found, of_both] = [&found, &of_both].map(|tensors| &tensors["dense.weight"].values);
     assert_eq!(found[..], of_both[..found.len()]);
