@@ -78,7 +78,8 @@ pub struct ModelConfig {
     /// The LSTM cell.
     #[serde(default = "default::cell_type")]
     pub cell_type: CellType,
-    /// Batch normalisation before each convolution.
+    /// Batch normalisation before each convolution. In training its statistics count the padding of
+    /// a batch too, as the tutorial's do.
     #[serde(default)]
     pub batch_norm: bool,
     /// Dropout rate in training: before every 1-d convolution but the first, and after every LSTM
