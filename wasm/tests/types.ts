@@ -62,7 +62,7 @@ pad.strokes = [[{ x: 1, y: 2 }]];
 classifier.classify(pad.strokes, { allow: pad.labels });
 pad.addEventListener("guess", (event) => console.log((event as CustomEvent<PadGuess>).detail.predictions[0]?.label));
 
-declare const pictures: [Blob, File, ImageBitmap, ImageData];
+declare const pictures: (Blob | File | ImageBitmap | ImageData)[];
 for (const picture of pictures) classifier.classify(await strokesFromImage(picture), { maxResults: 1 });
 await strokesFromImage({ width: 1, height: 1, data: new Uint8Array(4) }, { wasm: new Uint8Array() });
 // @ts-expect-error A picture has pixels.
