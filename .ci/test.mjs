@@ -8,7 +8,7 @@ import path from "node:path";
 
 import { lastOutput, npm, root, run, runMain, Problem } from "./command.mjs";
 import { checkDependencies } from "./dependencies.mjs";
-import { checkNode, checkRust, installNpmDependencies, WASM_TARGET } from "./tools.mjs";
+import { addTarget, checkNode, checkRust, installNpmDependencies, WASI_TARGET, WASM_TARGET } from "./tools.mjs";
 import { findChromium } from "./chromium.mjs";
 import { ADVICE, isInstalled } from "./engines.mjs";
 
@@ -73,6 +73,7 @@ const steps = [
     name: "Rust tests",
     check: () => run("cargo", ["test", "--locked", "-p", "quickdraw-core", "-p", "native-train"]),
   },
+  { name: "Rust tests in WebAssembly", check: testInWebAssembly },
   {
     name: "command reference",
     // The Rust tests have built the program.
@@ -155,6 +156,18 @@ await runMain(async () => {
   }
   console.log(`\n${summary.join("\n")}\n${passed(all.length, summary)}`);
 });
+
+/** The unit tests of core on the vector instructions of WebAssembly, without and with the relaxed dot product. */
+async function testInWebAssembly() {
+  await addTarget(WASI_TARGET);
+  // Node 20 has relaxed SIMD behind a flag.
+  const flags = Number.parseInt(process.versions.node, 10) < 22 ? ["--experimental-wasm-relaxed-simd"] : [];
+  const runner = [process.execPath, "--no-warnings", ...flags, path.join(root, ".ci", "wasi.mjs")];
+  for (const features of [[], ["--features", "relaxed-simd"]]) {
+    const config = ["--config", `target.${WASI_TARGET}.runner=${JSON.stringify(runner)}`];
+    await run("cargo", [...config, "test", "--locked", "-p", "quickdraw-core", "--lib", "--target", WASI_TARGET, ...features]);
+  }
+}
 
 async function prepare() {
   checkNode();

@@ -10,6 +10,9 @@ import { Problem, npm, root, run } from "./command.mjs";
 /** The platform that browsers are for Rust. */
 export const WASM_TARGET = "wasm32-unknown-unknown";
 
+/** WebAssembly with a system's interface, for tests that Node runs. */
+export const WASI_TARGET = "wasm32-wasip1";
+
 const RUST_MISSING = "Rust is missing: install it from https://rustup.rs, open a new terminal and try again";
 
 /** Checks that this Node is new enough for the page's build. */
@@ -22,15 +25,24 @@ export function checkNode() {
 /** Checks that Rust is there and compiles for browsers; adds what that needs through rustup. */
 export async function checkRust() {
   await run("cargo", ["--version"], { missing: RUST_MISSING });
-  const libraries = await run("rustc", ["--print", "target-libdir", "--target", WASM_TARGET], {
+  await addTarget(WASM_TARGET);
+}
+
+/**
+ * Adds a target of Rust through rustup, unless it is there.
+ *
+ * @param {string} target
+ */
+export async function addTarget(target) {
+  const libraries = await run("rustc", ["--print", "target-libdir", "--target", target], {
     capture: true,
     missing: RUST_MISSING,
   });
   if (existsSync(libraries.trim())) return;
-  console.log(`adding Rust's target ${WASM_TARGET}`);
-  await run("rustup", ["target", "add", WASM_TARGET], {
+  console.log(`adding Rust's target ${target}`);
+  await run("rustup", ["target", "add", target], {
     missing:
-      `Rust's target ${WASM_TARGET} is missing, and so is rustup, which would add it: install Rust from ` +
+      `Rust's target ${target} is missing, and so is rustup, which would add it: install Rust from ` +
       "https://rustup.rs, or the target with the package manager that Rust came from",
   });
 }

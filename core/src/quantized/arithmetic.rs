@@ -131,6 +131,16 @@ fn int8_operand() -> Option<Operand> {
     operand
 }
 
+/// The second operands that tests multiply by: in portable code any, in an engine the one that it reads, if it reads all
+/// of its 8 bits.
+#[cfg(test)]
+pub(super) fn operands() -> Vec<Operand> {
+    match cfg!(all(target_arch = "wasm32", feature = "relaxed-simd")) {
+        true => int8_operand().into_iter().collect(),
+        false => vec![Operand::Unsigned, Operand::Signed],
+    }
+}
+
 /// Four products of int8 weights with inputs of 8 bits, plus a sum, in each of four lanes.
 #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
 #[target_feature(enable = "relaxed-simd")]

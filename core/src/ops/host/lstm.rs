@@ -598,7 +598,7 @@ pub fn backward(
     gradients
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(target_family = "wasm")))]
 mod tests {
     use super::*;
     use crate::ops::host::Instructions;
