@@ -32,7 +32,7 @@ export async function serve(folders) {
       response.writeHead(200, {
         "Content-Type": types[path.extname(file)] ?? "application/octet-stream",
         "Content-Length": body.length,
-        "Cache-Control": "no-store",
+        "Cache-Control": "max-age=3600",
         // Together they give the page a clock of 5 microseconds instead of 100.
         "Cross-Origin-Opener-Policy": "same-origin",
         "Cross-Origin-Embedder-Policy": "require-corp",

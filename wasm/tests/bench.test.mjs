@@ -16,6 +16,7 @@ function result(name, network, arithmetic, times) {
     min_ms_120: 3 * times,
     median_ms_120: 40 * times,
     first_ms: 100 * times,
+    again_ms: 50 * times,
     code_brotli_bytes: 245_000,
     weights_bytes: 1_145_600,
     memory_bytes: 4_400_000,
@@ -33,12 +34,12 @@ const results = [
 ];
 
 test("ratios are ours by the peer's, of the same network or of pictures", () => {
-  const found = ratiosOf(results).map(({ ours, peer, ms_45, ms_120, first_ms }) => [ours, peer, ms_45, ms_120, first_ms]);
+  const found = ratiosOf(results).map(({ ours, peer, ms_45, ms_120, first_ms, again_ms }) => [ours, peer, ms_45, ms_120, first_ms, again_ms]);
   assert.deepEqual(found, [
-    ["quickdraw-rnn", "onnxruntime-web int8", 0.5, 0.5, 0.5],
-    ["quickdraw-rnn", "onnxruntime-web f32", 0.125, 0.125, 0.125],
-    ["quickdraw-rnn", "DoodleNet (TensorFlow.js wasm)", 2, 2, 2],
-    ["quickdraw-rnn f32", "onnxruntime-web f32", 0.5, 0.5, 0.5],
+    ["quickdraw-rnn", "onnxruntime-web int8", 0.5, 0.5, 0.5, 0.5],
+    ["quickdraw-rnn", "onnxruntime-web f32", 0.125, 0.125, 0.125, 0.125],
+    ["quickdraw-rnn", "DoodleNet (TensorFlow.js wasm)", 2, 2, 2, 2],
+    ["quickdraw-rnn f32", "onnxruntime-web f32", 0.5, 0.5, 0.5, 0.5],
   ]);
   assert.equal(median([4, 1, 3]), 3);
   assert.equal(median([4, 1, 3, 2]), 2.5);
@@ -46,7 +47,7 @@ test("ratios are ours by the peer's, of the same network or of pictures", () => 
 
 test("the README's table is the one that is printed, and its figures are those of the documents", async () => {
   const [header, ...rows] = table(results.map(({ row }) => row), ratiosOf(results)).split("\n\n")[0].replace("|  |", "| |").split("\n");
-  assert.equal(rows[1], "| quickdraw-rnn | 1.00 (2.00) | 3.00 (40.0) | 100 | 245 | 1,146 | 4.4 |");
+  assert.equal(rows[1], "| quickdraw-rnn | 1.00 (2.00) | 3.00 (40.0) | 100 | 50.0 | 245 | 1,146 | 4.4 |");
   const plain = async (file) => (await readFile(new URL(file, import.meta.url), "utf8")).replaceAll("**", "").split("\n");
   const [readme, benchmarks] = [await plain("../README.md"), await plain("../../docs/benchmarks.md")];
   const start = readme.indexOf(header);

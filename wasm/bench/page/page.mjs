@@ -15,7 +15,7 @@ const { contender, options } = JSON.parse(decodeURIComponent(location.hash.slice
 /** @type {Guess} */
 let guess;
 
-/** Gives the milliseconds from asking for the contender's code to its first guess, in a page that is done with loading. */
+/** Gives the milliseconds from asking for the contender's code to its first prediction, in a page that is done with loading. */
 async function start() {
   const { load } = await import(`./contenders/${contender}.mjs`);
   const strokes = drawings(45)[0];
