@@ -3,7 +3,7 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
 
-import { Problem, run } from "./command.mjs";
+import { onPath, Problem, run } from "./command.mjs";
 
 /** Switches for a browser that tests drive: no window, and no conversation of its own with the network. */
 export const chromiumFlags = [
@@ -71,8 +71,7 @@ function candidates() {
     return programs.flatMap((program) => folders.map((folder) => path.join(/** @type {string} */ (folder), program)));
   }
   const names = ["google-chrome-stable", "google-chrome", "chromium", "chromium-browser", "microsoft-edge-stable"];
-  const folders = (env["PATH"] ?? "").split(path.delimiter).filter((folder) => folder);
-  return names.flatMap((name) => folders.map((folder) => path.join(folder, name)));
+  return names.flatMap((name) => onPath(name) ?? []);
 }
 
 /** The browser that `npx playwright install chromium` puts on a machine. */

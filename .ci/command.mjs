@@ -1,6 +1,7 @@
 // Runs other programs, the same way on Linux, macOS and Windows.
 
 import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -9,6 +10,12 @@ export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "
 
 /** Something that the user can put right: its message is all there is to show. */
 export class Problem extends Error {}
+
+/** Where a program is, by PATH. @param {string} program */
+export function onPath(program) {
+  const folders = (process.env["PATH"] ?? "").split(path.delimiter).filter((folder) => folder);
+  return folders.map((folder) => path.join(folder, program)).find((file) => existsSync(file));
+}
 
 /** How many of the last characters that a program wrote without a terminal are kept, for {@link lastOutput}. */
 const KEPT = 20_000;

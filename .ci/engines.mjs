@@ -7,7 +7,8 @@ import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { createServer } from "node:net";
 import { userInfo } from "node:os";
-import path from "node:path";
+
+import { onPath } from "./command.mjs";
 
 /** @typedef {"firefox" | "webkit"} EngineName */
 
@@ -60,12 +61,6 @@ const WINDOW = { width: 1024, height: 740 };
 function findFirefox() {
   const mac = "/Applications/Firefox.app/Contents/MacOS/firefox";
   return onPath("firefox-esr") ?? onPath("firefox") ?? (existsSync(mac) ? mac : undefined);
-}
-
-/** @param {string} program */
-function onPath(program) {
-  const folders = (process.env["PATH"] ?? "").split(path.delimiter).filter((folder) => folder);
-  return folders.map((folder) => path.join(folder, program)).find((file) => existsSync(file));
 }
 
 /** @returns {Promise<Engine>} */
