@@ -77,6 +77,8 @@ function draw(): void {
 
 async function loadGames(): Promise<NonNullable<typeof games>> {
   const [{ Game }, { Summary }] = await Promise.all([import("./game/game"), import("./game/summary")]);
+  // Whoever asked meanwhile has the same: a second game would listen to the same buttons.
+  if (games) return games;
   const game = new Game(desk, {
     onEnd(outcomes, plan, bestScore) {
       view("summary");
@@ -99,11 +101,11 @@ async function loadGames(): Promise<NonNullable<typeof games>> {
       history.pushState(null, "", "#draw");
     },
   });
-  return { game, summary };
+  return (games = { game, summary });
 }
 
 function play(plan: Plan | undefined): void {
-  void visit(async () => (games ??= await loadGames()), ({ game }) => {
+  void visit(loadGames, ({ game }) => {
     view("play");
     game.prepare(plan);
     desk.mode = game;
@@ -114,7 +116,10 @@ function play(plan: Plan | undefined): void {
 /** Goes to the lessons; a drawing that comes along is the first of the next one. */
 function teach(brought: readonly InkStroke[] = []): void {
   if (document.body.dataset["view"] === "teach") return;
-  const load = async () => (lesson ??= new (await import("./teach/lesson")).Lesson(desk));
+  const load = async () => {
+    const { Lesson } = await import("./teach/lesson");
+    return (lesson ??= new Lesson(desk));
+  };
   void visit(load, (lesson) => {
     view("teach");
     desk.mode = lesson;
@@ -124,11 +129,14 @@ function teach(brought: readonly InkStroke[] = []): void {
 }
 
 function openBook(): void {
-  const load = async () => (bookView ??= new (await import("./book/book-view")).BookView(desk.book, desk.language, (strokes) => {
-    history.pushState(null, "", "#draw");
-    draw();
-    free.open(strokes);
-  }));
+  const load = async () => {
+    const { BookView } = await import("./book/book-view");
+    return (bookView ??= new BookView(desk.book, desk.language, (strokes) => {
+      history.pushState(null, "", "#draw");
+      draw();
+      free.open(strokes);
+    }));
+  };
   void visit(load, (book) => {
     // Free drawing rests beneath the book.
     desk.mode = free;
