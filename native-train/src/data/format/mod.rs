@@ -18,6 +18,4 @@ pub(crate) mod record;
 pub(crate) mod simplified;
 mod tar;
 pub mod tfrecord;
-#[cfg(target_arch = "x86_64")]
-mod vectors;
 mod zstandard;

@@ -5,8 +5,7 @@
 //! integers from 0 to 255, and no fields but the known ones and text. Any other line, and one with
 //! an error, is left to [`Record::parse`]. So what is read is the same, only several times as fast.
 //! Nothing is allocated: text stays where it is, and strokes are packed into memory that the caller
-//! uses again. Strokes are nearly all of a line; where the processor has vectors,
-//! [those](super::vectors) read them.
+//! uses again.
 
 use std::collections::BTreeMap;
 
@@ -14,10 +13,8 @@ use quickdraw_core::{Error, Record};
 
 use super::packed::{pack_stroke, unpack};
 use super::record::Fields;
-#[cfg(target_arch = "x86_64")]
-use super::vectors;
 
-/// The most points of a stroke where there are no [vectors](super::vectors).
+/// The most points of a stroke; a line with a longer one is read by [`Record::parse`].
 const MAX_POINTS: usize = 512;
 
 /// The strokes of a line, in memory that is used again for the next.
@@ -25,8 +22,6 @@ const MAX_POINTS: usize = 512;
 pub(crate) struct Strokes {
     /// As [`packed`](super::packed) has them.
     pub(crate) packed: Vec<u8>,
-    #[cfg(target_arch = "x86_64")]
-    numbers: Vec<u8>,
 }
 
 /// Reads a line.
@@ -70,7 +65,7 @@ pub(crate) fn quick<'a>(line: &'a [u8], strokes: &mut Strokes) -> Option<Fields<
             b"key_id" => key_id.replace(rest.text()?).is_none(),
             b"recognized" => recognized.replace(rest.truth()?).is_none(),
             b"drawing" => {
-                rest.strokes(strokes)?;
+                rest.strokes(&mut strokes.packed)?;
                 !std::mem::replace(&mut has_drawing, true)
             }
             b"soft" => soft.replace(rest.probabilities()?).is_none(),
@@ -171,16 +166,7 @@ impl<'a> Rest<'a> {
     }
 
     /// `[[[x...],[y...]],...]`
-    fn strokes(&mut self, to: &mut Strokes) -> Option<()> {
-        #[cfg(target_arch = "x86_64")]
-        if let Some(simd) = pulp::x86::V3::try_new() {
-            self.0 = vectors::read(simd, self.0, &mut to.numbers, &mut to.packed)?;
-            return Some(());
-        }
-        self.strokes_one_by_one(&mut to.packed)
-    }
-
-    fn strokes_one_by_one(&mut self, packed: &mut Vec<u8>) -> Option<()> {
+    fn strokes(&mut self, packed: &mut Vec<u8>) -> Option<()> {
         let (mut x, mut y) = ([0; MAX_POINTS], [0; MAX_POINTS]);
         self.skip(b'[')?;
         loop {
@@ -274,7 +260,7 @@ mod tests {
     ];
 
     fn quickly(line: &str) -> Option<Record> {
-        let mut strokes = Strokes { packed: vec![7; 9], ..Strokes::default() };
+        let mut strokes = Strokes { packed: vec![7; 9] };
         quick(line.as_bytes(), &mut strokes).and_then(|fields| record(fields, &strokes.packed))
     }
 
@@ -288,25 +274,6 @@ mod tests {
         let strokes: Vec<String> =
             lengths.into_iter().map(|n| format!("[{},{}]", list(n), list(n))).collect();
         format!(r#"{{"word":"cat","drawing":[{}]}}"#, strokes.join(","))
-    }
-
-    /// The strokes of a line that begin at `[[[`, and how long the rest is.
-    fn strokes_of(
-        line: &str,
-        read: impl Fn(&mut Rest<'_>, &mut Strokes) -> Option<()>,
-    ) -> Option<(Vec<u8>, usize)> {
-        let mut rest = Rest(&line.as_bytes()[line.find("[[[")?..]);
-        let mut strokes = Strokes::default();
-        read(&mut rest, &mut strokes)?;
-        Some((strokes.packed, rest.0.len()))
-    }
-
-    /// What vectors read, where the processor has some, and what is read without them.
-    fn both(line: &str) -> [Option<(Vec<u8>, usize)>; 2] {
-        [
-            strokes_of(line, |rest, to| rest.strokes(to)),
-            strokes_of(line, |rest, to| rest.strokes_one_by_one(&mut to.packed)),
-        ]
     }
 
     #[test]
@@ -378,11 +345,8 @@ mod tests {
                 let line = line_of(lengths, &mut rng);
                 let expected = Record::parse(&line);
                 assert_eq!(parse(&line), expected, "{line}");
-                let [vectors, one_by_one] = both(&line);
-                if n <= MAX_POINTS {
-                    assert_eq!(vectors, one_by_one, "{line}");
-                    assert_eq!(one_by_one.is_some(), expected.is_ok(), "{line}");
-                }
+                let is_quick = n <= MAX_POINTS && expected.is_ok();
+                assert_eq!(quickly(&line).is_some(), is_quick, "{line}");
             }
         }
         let too_long = line_of([usize::from(u16::MAX) + 1], &mut rng);
@@ -398,11 +362,9 @@ mod tests {
             let line = line(&value.to_string());
             let expected = Record::parse(&line).expect("a valid line");
             assert_eq!(quickly(&line), (value < 256).then_some(expected), "{line}");
-            assert_eq!(both(&line).map(|read| read.is_some()), [value < 256; 2], "{line}");
         }
         for value in ["00", "007", "012", "0255", "", "-1", "1e1", "1 ", " 1", "1/", "1:"] {
             assert_eq!(quickly(&line(value)), None, "{value:?}");
-            assert_eq!(both(&line(value)), [None, None], "{value:?}");
         }
     }
 
@@ -443,8 +405,6 @@ mod tests {
                 }
             }
             let Ok(line) = String::from_utf8(line) else { continue };
-            let [vectors, one_by_one] = both(&line);
-            assert_eq!(vectors, one_by_one, "{line}");
             if let Some(record) = quickly(&line) {
                 n_quick += 1;
                 assert_eq!(Record::parse(&line), Ok(record), "{line}");
