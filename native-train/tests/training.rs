@@ -820,6 +820,10 @@ fn a_flipped_bit_in_a_checkpoint_is_noticed() {
     assert!(refusal(&resumed).contains("state.json: format 2 is unknown"));
     // One from before there were numbers and sums goes on.
     state.as_object_mut().unwrap().remove("format");
+    state["burn"] = "0.20.1".into();
+    std::fs::write(&path, state.to_string()).unwrap();
+    assert!(refusal(&resumed).contains("state.json: its records were written with burn 0.20.1"));
+    state.as_object_mut().unwrap().remove("burn");
     std::fs::write(&path, state.to_string()).unwrap();
     assert!(run(&resumed, false).unwrap().finished);
 }

@@ -29,11 +29,16 @@ const STATE: &str = "state.json";
 /// which have neither format number nor checksums.
 const FORMAT: u32 = 1;
 
+/// The version of burn whose records these are; burn promises nothing about another's.
+const BURN: &str = "0.21.0";
+
 /// What `state.json` holds besides the state of the run, to be read before it.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Head {
     format: u32,
+    /// The version of burn that wrote the records.
+    burn: Option<String>,
     /// CRC-32C of the other files by their names.
     crc32c: BTreeMap<String, u32>,
 }
@@ -42,6 +47,7 @@ struct Head {
 #[derive(Serialize)]
 struct Stored<'a> {
     format: u32,
+    burn: &'static str,
     crc32c: BTreeMap<&'a str, u32>,
     #[serde(flatten)]
     state: &'a RunState,
@@ -69,17 +75,23 @@ impl Checkpoint {
     /// The checkpoint in its folder.
     ///
     /// # Errors
-    /// When its state cannot be read, or is of a later version.
+    /// When its state cannot be read, or its files are of a later version or of another one of burn.
     pub fn open(folder: &Path) -> Result<Self> {
         let path = folder.join(STATE);
         let shown = path.display();
         let text = fs::read_to_string(&path).with_context(|| format!("cannot read {shown}"))?;
         let not_a_state = || format!("{shown} is not the state of a run");
         // The format first: the rest of a later one may look quite different.
-        let Head { format, crc32c } = serde_json::from_str(&text).with_context(not_a_state)?;
+        let Head { format, burn, crc32c } = serde_json::from_str(&text).with_context(not_a_state)?;
         ensure!(
             format <= FORMAT,
             "{shown}: format {format} is unknown, this version reads formats up to {FORMAT}"
+        );
+        // The earliest checkpoints do not tell; they were written by this version.
+        let burn = burn.as_deref().unwrap_or(BURN);
+        ensure!(
+            burn == BURN,
+            "{shown}: its records were written with burn {burn}, and this version has burn {BURN}: finish the run with the version that began it, or begin another from its model by --init-from"
         );
         let state = serde_json::from_str(&text).with_context(not_a_state)?;
         Ok(Self { folder: folder.to_owned(), crc32c, state })
@@ -182,7 +194,7 @@ pub fn save(out: &Path, state: &RunState, contents: &Contents, keep: usize) -> R
             write_synced(&partial.join(name), bytes)?;
             crc32c.insert(name, crc32c::crc32c(bytes));
         }
-        let stored = Stored { format: FORMAT, crc32c, state };
+        let stored = Stored { format: FORMAT, burn: BURN, crc32c, state };
         write_synced(&partial.join(STATE), serde_json::to_string_pretty(&stored)?.as_bytes())?;
         fs::rename(&partial, &whole)?;
         sync_folder(&root)
@@ -234,4 +246,16 @@ fn list(out: &Path) -> Result<Vec<(u64, PathBuf)>> {
     }
     found.sort_unstable();
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::BURN;
+
+    #[test]
+    fn the_version_of_burn_is_the_one_that_is_built_in() {
+        let lock = include_str!("../../../Cargo.lock");
+        let package = format!("name = \"burn\"\nversion = \"{BURN}\"\n");
+        assert!(lock.contains(&package), "Cargo.lock has another version of burn than {BURN}");
+    }
 }
