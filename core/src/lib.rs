@@ -42,4 +42,5 @@ pub use ops::ModelBackend;
 pub use quantized::{QuantizedModel, Workspace};
 pub use raster::IMAGE_SIDE;
 pub use record::Record;
+pub use simplify::Simplifier;
 pub use trace::Image;

@@ -33,39 +33,130 @@ impl Drawing {
         if is_simplified(self) {
             return self.clone();
         }
-        let (lower, extent) = bounds(self);
-        let larger = extent[0].max(extent[1]);
-        let divisor = if larger == 0.0 { 1.0 } else { larger };
-        let scale = |&[x, y]: &[f32; 2]| {
-            [(f64::from(x) - lower[0]) * SIDE / divisor, (f64::from(y) - lower[1]) * SIDE / divisor]
-        };
-
+        let frame = Frame::of(self);
         // Scaled a stroke at a time, twice, so that no second copy of all points is held.
-        let mut points = Vec::new();
-        let mut length = 0.0;
-        for stroke in self.strokes() {
-            points.clear();
-            points.extend(stroke.iter().map(scale));
-            length += points.windows(2).map(|ends| distance(ends[0], ends[1])).sum::<f64>();
-        }
-        let spacing = SPACING.max(length / MOST_SAMPLES);
-
-        let mut samples = Vec::new();
-        let mut kept = Vec::new();
-        let strokes = self
-            .strokes()
-            .iter()
-            .map(|stroke| {
-                points.clear();
-                points.extend(stroke.iter().map(scale));
-                resample(&points, spacing, &mut samples);
-                ramer_douglas_peucker(&samples, EPSILON, &mut kept);
-                let corners = samples.iter().zip(&kept).filter(|(_, kept)| **kept);
-                corners.map(|(&[x, y], _)| [x.round_ties_even() as f32, y.round_ties_even() as f32]).collect()
-            })
-            .collect();
+        let mut work = Workspace::default();
+        let length = self.strokes().iter().map(|stroke| frame.length(stroke, &mut work)).sum();
+        let spacing = spacing(length);
+        let strokes =
+            self.strokes().iter().map(|stroke| frame.simplify(stroke, spacing, &mut work)).collect();
         self.with_checked_strokes(strokes)
     }
+}
+
+/// The points of a drawing that a [`Simplifier`] remembers: more than anybody draws while a guess is waited for.
+const MOST_REMEMBERED: usize = 20_000;
+
+/// Simplifies a drawing that grows.
+///
+/// The result is that of [`Drawing::simplify`]. A stroke that is the same as in the call before is not simplified
+/// again while the drawing's top-left corner and its larger side stay the same, on which every point depends.
+#[derive(Debug, Default)]
+pub struct Simplifier {
+    frame: Option<Frame>,
+    spacing: f64,
+    strokes: Vec<Simplified>,
+    work: Workspace,
+}
+
+/// A stroke of the call before.
+#[derive(Debug)]
+struct Simplified {
+    points: Vec<[f32; 2]>,
+    length: f64,
+    corners: Vec<[f32; 2]>,
+}
+
+impl Simplifier {
+    /// As [`Drawing::simplify`]; each call may have another drawing.
+    pub fn simplify(&mut self, drawing: &Drawing) -> Drawing {
+        if drawing.n_points() > MOST_REMEMBERED {
+            *self = Self::default();
+            return drawing.simplify();
+        }
+        if is_simplified(drawing) {
+            return drawing.clone();
+        }
+        let frame = Frame::of(drawing);
+        if self.frame != Some(frame) {
+            self.frame = Some(frame);
+            self.strokes.clear();
+        }
+        let strokes = drawing.strokes();
+        self.strokes.truncate(strokes.len());
+        for (index, points) in strokes.iter().enumerate() {
+            if self.strokes.get(index).is_some_and(|known| known.points == *points) {
+                continue;
+            }
+            let length = frame.length(points, &mut self.work);
+            let stroke = Simplified { points: points.clone(), length, corners: Vec::new() };
+            match self.strokes.get_mut(index) {
+                Some(known) => *known = stroke,
+                None => self.strokes.push(stroke),
+            }
+        }
+        let spacing = spacing(self.strokes.iter().map(|stroke| stroke.length).sum());
+        let is_same = spacing == self.spacing;
+        self.spacing = spacing;
+        for Simplified { points, corners, .. } in &mut self.strokes {
+            // Every stroke has a corner: one without is new.
+            if !is_same || corners.is_empty() {
+                *corners = frame.simplify(points, spacing, &mut self.work);
+            }
+        }
+        drawing.with_checked_strokes(self.strokes.iter().map(|stroke| stroke.corners.clone()).collect())
+    }
+}
+
+/// Memory that one stroke leaves for the next.
+#[derive(Debug, Default)]
+struct Workspace {
+    points: Vec<[f64; 2]>,
+    samples: Vec<[f64; 2]>,
+    kept: Vec<bool>,
+}
+
+/// What of a drawing decides where each of its points comes to lie: its top-left corner and its larger side.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Frame {
+    lower: [f64; 2],
+    divisor: f64,
+}
+
+impl Frame {
+    fn of(drawing: &Drawing) -> Self {
+        let (lower, extent) = bounds(drawing);
+        let larger = extent[0].max(extent[1]);
+        Self { lower, divisor: if larger == 0.0 { 1.0 } else { larger } }
+    }
+
+    fn scale(&self, stroke: &[[f32; 2]], points: &mut Vec<[f64; 2]>) {
+        let Self { lower, divisor } = self;
+        points.clear();
+        points.extend(stroke.iter().map(|&[x, y]| {
+            [(f64::from(x) - lower[0]) * SIDE / divisor, (f64::from(y) - lower[1]) * SIDE / divisor]
+        }));
+    }
+
+    /// The length of a stroke once it is scaled.
+    fn length(&self, stroke: &[[f32; 2]], work: &mut Workspace) -> f64 {
+        self.scale(stroke, &mut work.points);
+        work.points.windows(2).map(|ends| distance(ends[0], ends[1])).sum()
+    }
+
+    fn simplify(&self, stroke: &[[f32; 2]], spacing: f64, work: &mut Workspace) -> Vec<[f32; 2]> {
+        let Workspace { points, samples, kept } = work;
+        self.scale(stroke, points);
+        resample(points, spacing, samples);
+        ramer_douglas_peucker(samples, EPSILON, kept);
+        let corners = samples.iter().zip(kept).filter(|(_, kept)| **kept);
+        corners.map(|(&[x, y], _)| [x.round_ties_even() as f32, y.round_ties_even() as f32]).collect()
+    }
+}
+
+/// The distance of samples in a drawing whose strokes have this length in all.
+fn spacing(length: f64) -> f64 {
+    SPACING.max(length / MOST_SAMPLES)
 }
 
 /// Whether the four steps have been done already.
@@ -259,6 +350,58 @@ mod tests {
         let mut samples = Vec::new();
         resample(&points, length / MOST_SAMPLES, &mut samples);
         assert!(samples.len() <= MOST_SAMPLES as usize + 2, "{}", samples.len());
+    }
+
+    #[test]
+    fn a_drawing_that_grows_shrinks_and_changes_is_simplified_as_from_scratch() {
+        let mut state = 7_u32;
+        let mut random = move |n: u32| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) % n
+        };
+        let mut simplifier = Simplifier::default();
+        let mut strokes: Vec<Vec<[f32; 2]>> = Vec::new();
+        let (mut n_reused, mut n_moved) = (0, 0);
+        for _ in 0..4000 {
+            match random(40) {
+                0 => strokes.clear(),
+                1..=2 => drop(strokes.pop()),
+                3..=7 => strokes.push(vec![[random(600) as f32 / 2.0, random(600) as f32 / 2.0]]),
+                8 if !strokes.is_empty() => drop(strokes.remove(0)),
+                _ => {
+                    if let Some(stroke) = strokes.last_mut() {
+                        let [x, y] = stroke[stroke.len() - 1];
+                        stroke.push([x + random(41) as f32 - 20.0, y + random(41) as f32 - 20.0]);
+                    }
+                }
+            }
+            let Ok(drawing) = Drawing::from_strokes(strokes.clone()) else { continue };
+            let drawing = drawing.with_pen_down(random(2) == 0);
+            if simplifier.frame == Some(Frame::of(&drawing)) {
+                n_reused += 1
+            } else {
+                n_moved += 1
+            }
+            assert_eq!(simplifier.simplify(&drawing), drawing.simplify());
+        }
+        assert!(n_reused > 500 && n_moved > 100, "{n_reused}, {n_moved}");
+    }
+
+    #[test]
+    fn strokes_are_simplified_anew_where_samples_come_to_lie_further_apart() {
+        let mut simplifier = Simplifier::default();
+        let curve =
+            (0..600).map(|i| [(i as f32 / 9.0).cos() * 300.0, (i as f32 / 7.0).sin() * 300.0]).collect();
+        let scribble =
+            (0..9000).map(|i| if i % 2 == 0 { [-250.0, -250.0] } else { [250.0, 250.0] }).collect();
+        for strokes in [vec![curve], vec![scribble]].into_iter().scan(Vec::new(), |all, next| {
+            all.extend(next);
+            Some(all.clone())
+        }) {
+            let drawing = Drawing::from_strokes(strokes).unwrap();
+            assert_eq!(simplifier.simplify(&drawing), drawing.simplify());
+        }
+        assert!(simplifier.spacing > SPACING, "{}", simplifier.spacing);
     }
 
     #[test]

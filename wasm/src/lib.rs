@@ -11,7 +11,7 @@
 mod strokes;
 
 use js_sys::{Error as JsError, Reflect};
-use quickdraw_core::{Drawing, Image, ModelCard, QuantizedClassifier};
+use quickdraw_core::{Drawing, Image, ModelCard, QuantizedClassifier, Simplifier};
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
 
@@ -28,6 +28,8 @@ pub fn start() {
 #[wasm_bindgen]
 pub struct Classifier {
     network: Network,
+    /// What one drawing leaves for the next, which is often the same one with more points.
+    simplifier: Simplifier,
 }
 
 /// The two ways to compute.
@@ -75,7 +77,7 @@ impl Classifier {
             #[cfg(not(feature = "float32"))]
             return Err(failure("no-float32", "this module computes in int8 alone"));
         };
-        Ok(Self { network })
+        Ok(Self { network, simplifier: Simplifier::default() })
     }
 
     /// Whether it computes with integers.
@@ -120,9 +122,36 @@ impl Classifier {
         is_simplified: bool,
         is_pen_down: bool,
     ) -> Result<Vec<f32>, JsValue> {
-        let drawing = simplified(points, offsets, is_simplified)?.with_pen_down(is_pen_down);
+        let drawing = self.drawing(points, offsets, is_simplified, is_pen_down)?;
         with_network!(&mut self.network, classifier => classifier.probabilities(&drawing))
             .map_err(invalid_strokes)
+    }
+
+    /// The probabilities of several drawings, those of the first first.
+    ///
+    /// `drawings` has the index of each drawing's first stroke.
+    ///
+    /// # Errors
+    ///
+    /// As `probabilities`.
+    #[wasm_bindgen(js_name = probabilitiesOf)]
+    pub fn probabilities_of(
+        &mut self,
+        points: &[f32],
+        offsets: &[u32],
+        drawings: &[u32],
+        is_simplified: bool,
+        is_pen_down: bool,
+    ) -> Result<Vec<f32>, JsValue> {
+        let drawings = strokes::drawings(points, offsets, drawings).map_err(invalid_strokes)?;
+        let drawings: Vec<Drawing> = drawings
+            .into_iter()
+            .map(|drawing| {
+                if is_simplified { drawing } else { drawing.simplify() }.with_pen_down(is_pen_down)
+            })
+            .collect();
+        let found = with_network!(&mut self.network, classifier => classifier.probabilities_of(&drawings));
+        Ok(found.map_err(invalid_strokes)?.concat())
     }
 
     /// The vector before the network's last layer.
@@ -137,21 +166,29 @@ impl Classifier {
         is_simplified: bool,
         is_pen_down: bool,
     ) -> Result<Vec<f32>, JsValue> {
-        let drawing = simplified(points, offsets, is_simplified)?.with_pen_down(is_pen_down);
+        let drawing = self.drawing(points, offsets, is_simplified, is_pen_down)?;
         with_network!(&mut self.network, classifier => classifier.embedding(&drawing))
             .map_err(invalid_strokes)
     }
 }
 
 impl Classifier {
+    /// The drawing that the network reads.
+    fn drawing(
+        &mut self,
+        points: &[f32],
+        offsets: &[u32],
+        is_simplified: bool,
+        is_pen_down: bool,
+    ) -> Result<Drawing, JsValue> {
+        let drawing = strokes::drawing(points, offsets).map_err(invalid_strokes)?;
+        let drawing = if is_simplified { drawing } else { self.simplifier.simplify(&drawing) };
+        Ok(drawing.with_pen_down(is_pen_down))
+    }
+
     fn card(&self) -> &ModelCard {
         with_network!(&self.network, classifier => classifier.card())
     }
-}
-
-fn simplified(points: &[f32], offsets: &[u32], is_simplified: bool) -> Result<Drawing, JsValue> {
-    let drawing = strokes::drawing(points, offsets).map_err(invalid_strokes)?;
-    Ok(if is_simplified { drawing } else { drawing.simplify() })
 }
 
 /// Strokes in the data set's simplified form: `[[x...], [y...]]` a stroke, in 0..255.
@@ -161,7 +198,8 @@ fn simplified(points: &[f32], offsets: &[u32], is_simplified: bool) -> Result<Dr
 /// An `Error` with the code `invalid-strokes` that names the stroke and the point.
 #[wasm_bindgen]
 pub fn simplify(points: &[f32], offsets: &[u32]) -> Result<JsValue, JsValue> {
-    to_js(&strokes::channels(&simplified(points, offsets, false)?))
+    let drawing = strokes::drawing(points, offsets).map_err(invalid_strokes)?;
+    to_js(&strokes::channels(&drawing.simplify()))
 }
 
 /// The strokes of an image of lines, `[[x...], [y...]]` each, in its pixels; none if it is all paper.

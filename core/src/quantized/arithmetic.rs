@@ -10,6 +10,12 @@ use std::marker::PhantomData;
 /// Columns of a panel, see [`Matrix`](super::linear::Matrix).
 pub(super) const PANEL: usize = 16;
 
+/// Columns of a matrix that lie side by side in a panel too.
+pub(super) const GROUP: usize = 4;
+
+/// The largest [`Arithmetic::DEPTH`].
+pub(super) const MAX_DEPTH: usize = 4;
+
 /// The largest absolute value of an int8 weight. Quantization leaves out -128, files may have it.
 const MAX_WEIGHT: usize = 128;
 
@@ -32,6 +38,17 @@ pub(super) enum Operand {
     Signed,
 }
 
+#[cfg(any(test, not(all(target_arch = "wasm32", feature = "relaxed-simd"))))]
+impl Operand {
+    /// What the bits of an input stand for.
+    fn number(self, input: u8) -> i32 {
+        match self {
+            Self::Unsigned => i32::from(input),
+            Self::Signed => i32::from(input as i8),
+        }
+    }
+}
+
 /// How an input becomes an integer of 8 or 16 bits: as `round(input * largest / max) + shift`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Encoding {
@@ -46,12 +63,22 @@ pub(super) struct Encoding {
 /// A kind of integer dot product.
 pub(super) trait Arithmetic: Debug {
     /// A rounded input.
-    type Input: Copy + Default;
+    type Input: Copy + Default + From<u8>;
     /// A weight, as it lies in memory.
     type Weight: Copy + Default + From<i8>;
 
     /// Consecutive weights of a column that one instruction multiplies: they lie beside each other.
     const DEPTH: usize;
+
+    /// Writes weights of four columns, of which row `r` of `block` has the `r`-th of each, column by column. `to` is
+    /// `[GROUP, DEPTH]`; rows from `DEPTH` on are ignored.
+    fn interleave(block: &[[i8; GROUP]; MAX_DEPTH], to: &mut [Self::Weight]) {
+        for (column, to) in to.chunks_exact_mut(Self::DEPTH).enumerate() {
+            for (to, row) in to.iter_mut().zip(block) {
+                *to = row[column].into();
+            }
+        }
+    }
 
     /// Rounds `values * factor` and adds the shift. The results fit their type.
     fn round(values: &[f32], factor: f32, shift: i32, rounded: &mut [Self::Input]);
@@ -191,7 +218,9 @@ impl<W: Weight> Arithmetic for Int16<W> {
     fn round(values: &[f32], factor: f32, _: i32, rounded: &mut [i16]) {
         for (values, rounded) in values.chunks(8).zip(rounded.chunks_mut(8)) {
             #[cfg(target_arch = "wasm32")]
-            if let (Ok(values), 8) = (<&[f32; 8]>::try_from(values), rounded.len()) {
+            if !scalar::is_asked_for()
+                && let (Ok(values), 8) = (<&[f32; 8]>::try_from(values), rounded.len())
+            {
                 use std::arch::wasm32::{i16x8_narrow_i32x4, v128_store};
                 // SAFETY: eight f32 are read, eight i16 written; neither needs alignment.
                 unsafe {
@@ -217,10 +246,14 @@ impl<W: Weight> Arithmetic for Int16<W> {
     fn dot<const R: usize, const P: usize>(
         rows: [&[i16]; R],
         panels: [&[W]; P],
-        _: [&[i32]; P],
+        #[cfg_attr(not(test), expect(unused_variables))] start: [&[i32]; P],
         _: Operand,
     ) -> [[[i32; PANEL]; P]; R] {
         use std::arch::wasm32::{i32x4_add, i32x4_dot_i16x8, i32x4_splat, v128, v128_load32_splat};
+        #[cfg(test)]
+        if scalar::is_asked_for() {
+            return scalar_dot::<2, R, P, _, _>(rows, panels, start, i32::from);
+        }
         let n_pairs = panels[0].len() / (2 * PANEL);
         assert!(panels.iter().all(|panel| panel.len() == n_pairs * 2 * PANEL));
         assert!(rows.iter().all(|row| row.len() == 2 * n_pairs));
@@ -261,11 +294,26 @@ impl Arithmetic for Int8 {
 
     const DEPTH: usize = 4;
 
+    #[cfg(target_arch = "wasm32")]
+    #[inline(always)]
+    fn interleave(block: &[[i8; GROUP]; MAX_DEPTH], to: &mut [i8]) {
+        use std::arch::wasm32::{i8x16_shuffle, v128_load, v128_store};
+        assert_eq!(to.len(), 16);
+        // SAFETY: both are 16 bytes long; neither needs alignment.
+        unsafe {
+            let rows = v128_load(block.as_ptr().cast());
+            let columns = i8x16_shuffle::<0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15>(rows, rows);
+            v128_store(to.as_mut_ptr().cast(), columns);
+        }
+    }
+
     #[inline(always)]
     fn round(values: &[f32], factor: f32, shift: i32, rounded: &mut [u8]) {
         for (values, rounded) in values.chunks(16).zip(rounded.chunks_mut(16)) {
             #[cfg(target_arch = "wasm32")]
-            if let (Ok(values), 16) = (<&[f32; 16]>::try_from(values), rounded.len()) {
+            if !scalar::is_asked_for()
+                && let (Ok(values), 16) = (<&[f32; 16]>::try_from(values), rounded.len())
+            {
                 use std::arch::wasm32::{
                     i16x8_narrow_i32x4, i32x4_splat, u8x16_narrow_i16x8, v128_and, v128_store,
                 };
@@ -305,9 +353,13 @@ impl Arithmetic for Int8 {
         rows: [&[u8]; R],
         panels: [&[i8]; P],
         start: [&[i32]; P],
-        _: Operand,
+        #[cfg_attr(not(test), expect(unused_variables))] operand: Operand,
     ) -> [[[i32; PANEL]; P]; R] {
         use std::arch::wasm32::{v128, v128_load, v128_load32_splat};
+        #[cfg(test)]
+        if scalar::is_asked_for() {
+            return scalar_dot::<4, R, P, _, _>(rows, panels, start, |input| operand.number(input));
+        }
         let n_groups = panels[0].len() / (4 * PANEL);
         assert!(panels.iter().all(|panel| panel.len() == n_groups * 4 * PANEL));
         assert!(rows.iter().all(|row| row.len() == 4 * n_groups));
@@ -341,10 +393,33 @@ impl Arithmetic for Int8 {
         start: [&[i32]; P],
         operand: Operand,
     ) -> [[[i32; PANEL]; P]; R] {
-        scalar_dot::<4, R, P, _, _>(rows, panels, start, |input| match operand {
-            Operand::Unsigned => i32::from(input),
-            Operand::Signed => i32::from(input as i8),
-        })
+        scalar_dot::<4, R, P, _, _>(rows, panels, start, |input| operand.number(input))
+    }
+}
+
+/// Tests compare the vectors of WebAssembly with what is computed without them.
+#[cfg(target_arch = "wasm32")]
+pub(super) mod scalar {
+    #[cfg(test)]
+    static IS_ASKED_FOR: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+
+    /// Runs `f` without vectors. For one thread alone, which programs of WebAssembly have.
+    #[cfg(test)]
+    pub(crate) fn run<T>(f: impl FnOnce() -> T) -> T {
+        use std::sync::atomic::Ordering;
+        IS_ASKED_FOR.store(true, Ordering::Relaxed);
+        let value = f();
+        IS_ASKED_FOR.store(false, Ordering::Relaxed);
+        value
+    }
+
+    /// Whether that is to be done; outside of tests it never is, and costs nothing.
+    #[inline(always)]
+    pub(crate) fn is_asked_for() -> bool {
+        #[cfg(test)]
+        return IS_ASKED_FOR.load(std::sync::atomic::Ordering::Relaxed);
+        #[cfg(not(test))]
+        false
     }
 }
 
@@ -370,7 +445,7 @@ unsafe fn round_four(values: *const f32, factor: f32, shift: i32) -> std::arch::
 }
 
 /// [`Arithmetic::dot`] without vectors.
-#[cfg_attr(all(target_arch = "wasm32", feature = "relaxed-simd"), allow(dead_code))]
+#[cfg(any(test, not(all(target_arch = "wasm32", feature = "relaxed-simd"))))]
 fn scalar_dot<const DEPTH: usize, const R: usize, const P: usize, I: Copy, W: Copy + Into<i32>>(
     rows: [&[I]; R],
     panels: [&[W]; P],

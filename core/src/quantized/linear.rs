@@ -6,11 +6,10 @@
 
 use std::ops::Range;
 
-use super::arithmetic::{Arithmetic, Encoding, Inputs, Int8, Int16, PANEL, factor_and_scale};
+use super::arithmetic::{
+    Arithmetic, Encoding, GROUP, Inputs, Int8, Int16, MAX_DEPTH, PANEL, factor_and_scale,
+};
 use crate::int8::Quantized;
-
-/// Columns of a matrix that lie side by side in a panel too.
-pub(super) const GROUP: usize = 4;
 
 /// Rows that go through a panel together: as many sums as the registers of x86-64 hold.
 const ROWS_TOGETHER: usize = 2;
@@ -125,26 +124,34 @@ impl<A: Arithmetic> Matrix<A> {
                 packed.bias[to] = bias.get(column).copied().unwrap_or(0.0);
             }
         }
-        // As the matrix lies in memory, and whole groups at once: a browser runs this before it has had time to compile
-        // it well.
-        for (r, row) in matrix.values.chunks_exact(width).take(n_rows).enumerate() {
+        // Blocks of `DEPTH` rows by four columns, as they lie in memory: a browser runs this before it has had time to
+        // compile it well.
+        for (block, rows) in
+            matrix.values.chunks(A::DEPTH * width).take(n_rows.div_ceil(A::DEPTH)).enumerate()
+        {
             for (group, columns) in groups.iter().enumerate() {
-                let column = group % (PANEL / GROUP) * GROUP;
-                let first = group / (PANEL / GROUP) * panel_len
-                    + (r / A::DEPTH * PANEL + column) * A::DEPTH
-                    + r % A::DEPTH;
-                let to = packed.weights[first..].iter_mut().step_by(A::DEPTH);
-                for (to, &weight) in to.zip(&row[columns.clone()]) {
-                    *to = A::Weight::from(weight);
-                }
-                if encoding.shift != 0 {
-                    for (start, &weight) in
-                        packed.start[group * GROUP..].iter_mut().zip(&row[columns.clone()])
-                    {
-                        *start -= encoding.shift * i32::from(weight);
+                let mut weights = [[0; GROUP]; MAX_DEPTH];
+                for (weights, row) in weights.iter_mut().zip(rows.chunks_exact(width)) {
+                    let row = &row[columns.clone()];
+                    match <[i8; GROUP]>::try_from(row) {
+                        Ok(row) => *weights = row,
+                        Err(_) => weights[..row.len()].copy_from_slice(row),
                     }
                 }
+                let column = group % (PANEL / GROUP) * GROUP;
+                let first = group / (PANEL / GROUP) * panel_len + (block * PANEL + column) * A::DEPTH;
+                A::interleave(&weights, &mut packed.weights[first..first + GROUP * A::DEPTH]);
             }
+        }
+        if encoding.shift != 0 {
+            // Times a row of ones, the sums are those of the weights.
+            let ones = vec![A::Input::from(1); row_len];
+            let mut start = Vec::with_capacity(packed.start.len());
+            A::vectorize(
+                #[inline(always)]
+                || packed.for_panels(&ones, |_, sums| start.extend(sums.map(|sum| -encoding.shift * sum))),
+            );
+            packed.start = start;
         }
         packed
     }
@@ -252,24 +259,48 @@ impl<A: Arithmetic> Matrix<A> {
         }
     }
 
-    /// Adds `row`, which stands for `scale` times as much, times the matrix to `out` `[n_outputs]`.
-    pub(super) fn add(&self, row: &[A::Input], scale: f32, out: &mut [f32]) {
+    /// Adds each of `rows` times the matrix to the row of `out` `[N, n_outputs]` that `to` names.
+    #[inline(always)]
+    pub(super) fn add(&self, rows: Rows<'_, A::Input>, to: &[usize], out: &mut [f32]) {
+        assert_eq!(to.len(), rows.scales.len());
         A::vectorize(
             #[inline(always)]
-            || {
-                self.for_panels(
-                    row,
-                    #[inline(always)]
-                    |panel, sums| {
-                        let columns = panel * PANEL..(panel + 1) * PANEL;
-                        let (out, scales) = (&mut out[columns.clone()], &self.scales[columns]);
-                        for (i, out) in out.iter_mut().enumerate() {
-                            *out += sums[i] as f32 * (scales[i] * scale);
-                        }
-                    },
-                );
-            },
+            || self.add_panels(rows, to, out),
         );
+    }
+
+    #[inline(always)]
+    fn add_panels(&self, rows: Rows<'_, A::Input>, to: &[usize], out: &mut [f32]) {
+        let (pairs, last) = to.as_chunks::<ROWS_TOGETHER>();
+        for panel in 0..if pairs.is_empty() { 0 } else { self.n_panels() } {
+            for (pair, to) in pairs.iter().enumerate() {
+                let row = |r: usize| &rows.values[(pair * ROWS_TOGETHER + r) * rows.stride..][..self.row_len];
+                let sums = self.dot::<ROWS_TOGETHER, 1>(std::array::from_fn(row), panel);
+                for (r, ([sums], to)) in sums.iter().zip(to).enumerate() {
+                    let scale = rows.scales[pair * ROWS_TOGETHER + r];
+                    self.add_sums(sums, scale, panel, &mut out[to * self.n_outputs()..]);
+                }
+            }
+        }
+        for (row, to) in (to.len() - last.len()..).zip(last) {
+            let values = &rows.values[row * rows.stride..][..self.row_len];
+            let out = &mut out[to * self.n_outputs()..];
+            self.for_panels(
+                values,
+                #[inline(always)]
+                |panel, sums| self.add_sums(sums, rows.scales[row], panel, out),
+            );
+        }
+    }
+
+    /// Adds a panel's sums, as numbers, to its columns of a row of outputs.
+    #[inline(always)]
+    fn add_sums(&self, sums: &[i32; PANEL], scale: f32, panel: usize, out: &mut [f32]) {
+        let columns = panel * PANEL..(panel + 1) * PANEL;
+        let (out, scales) = (&mut out[columns.clone()], &self.scales[columns]);
+        for (i, out) in out.iter_mut().enumerate() {
+            *out += sums[i] as f32 * (scales[i] * scale);
+        }
     }
 
     /// Calls `each` with each panel and the sums of its products with a row.
@@ -357,9 +388,21 @@ mod tests {
             let rows = Rows { stride: depth, values: &values, scales: &scales };
             let mut out = vec![f32::NAN; n_rows * matrix.n_outputs()];
             matrix.forward(rows, &mut out);
+            let mut added = vec![1.0; out.len()];
+            // From the last row to the first.
+            let to: Vec<usize> = (0..n_rows).rev().collect();
+            let reversed: Vec<A::Input> = values[..n_rows * depth]
+                .chunks(depth)
+                .rev()
+                .flatten()
+                .chain(&values[n_rows * depth..])
+                .copied()
+                .collect();
+            let reversed_scales: Vec<f32> = scales.iter().rev().copied().collect();
+            let reversed = Rows { stride: depth, values: &reversed, scales: &reversed_scales };
+            matrix.add(reversed, &to, &mut added);
             for (r, out) in out.chunks_exact(matrix.n_outputs()).enumerate() {
-                let mut added = vec![1.0; out.len()];
-                matrix.add(&values[r * depth..][..matrix.row_len()], scales[r], &mut added);
+                let added = &added[r * matrix.n_outputs()..][..matrix.n_outputs()];
                 for (to, &found) in out.iter().enumerate() {
                     let (mut expected, bias) = (0.0, column(to).map_or(0.0, |column| bias[column]));
                     if let Some(column) = column(to) {

@@ -1,6 +1,6 @@
-//! The network in int8, one drawing at a time: what a browser runs.
+//! The network in int8: what a browser runs.
 //!
-//! In: an ink. Out: the vector before the last layer, and logits. Weights are the int8 weights that
+//! In: an ink, or some. Out: the vector before the last layer, and logits. Weights are the int8 weights that
 //! a file of [`WeightType::Int8`](crate::weights::WeightType) holds. The inputs of a layer are
 //! rounded to about 15 bits, so that the logits are those of the same weights in float32 but for
 //! some units in the fourth digit; in WebAssembly with relaxed SIMD the inputs of most layers are
@@ -39,6 +39,8 @@ pub struct Workspace {
     /// The inputs and outputs of a layer, `[T, C]`.
     rows: Vec<f32>,
     output: Vec<f32>,
+    /// The rows of several inks, one after the other.
+    packed: Vec<f32>,
     int8: Rounded<u8>,
     int16: Rounded<i16>,
     /// What 1 stands for in each rounded row.
@@ -162,17 +164,30 @@ impl QuantizedModel {
     /// # Errors
     /// When the ink has another format than the network reads.
     pub fn embedding(&self, ink: &Ink, work: &mut Workspace) -> Result<Vec<f32>, Error> {
-        if ink.format() != self.config.ink {
+        let mut embeddings = self.embeddings(&[ink], work)?;
+        Ok(embeddings.swap_remove(0))
+    }
+
+    /// As [`embedding`](Self::embedding), of several inks: steps of their LSTMs share each weight that is read.
+    ///
+    /// The numbers are those of each ink alone. Time is lost where lengths differ much: a step has fewer inks then.
+    ///
+    /// # Errors
+    /// When an ink has another format than the network reads.
+    pub fn embeddings(&self, inks: &[&Ink], work: &mut Workspace) -> Result<Vec<Vec<f32>>, Error> {
+        if let Some(ink) = inks.iter().find(|ink| ink.format() != self.config.ink) {
             return Err(Error::WrongInkFormat { found: ink.format(), expected: self.config.ink });
         }
-        let mut embedding = Vec::with_capacity(self.config.d_embedding());
+        let mut embeddings = vec![Vec::with_capacity(self.config.d_embedding()); inks.len()];
         if !self.lstms.is_empty() {
-            embedding = self.of_strokes(ink, work);
+            self.of_strokes(inks, &mut embeddings, work);
         }
         if !self.image_convs.is_empty() {
-            embedding.extend(self.of_image(ink, work));
+            for (ink, embedding) in inks.iter().zip(&mut embeddings) {
+                embedding.extend(self.of_image(ink, work));
+            }
         }
-        Ok(embedding)
+        Ok(embeddings)
     }
 
     /// What the image branch makes of an ink: `[2N]`.
@@ -187,35 +202,50 @@ impl QuantizedModel {
         pool::forward(&work.rows, &[n_pixels], n_pixels, width, IMAGE_POOLING)
     }
 
-    /// What the LSTM makes of an ink: `[2H]`, or with [`Pooling::MeanMax`](crate::Pooling) `[4H]`.
-    fn of_strokes(&self, ink: &Ink, work: &mut Workspace) -> Vec<f32> {
-        work.rows.clear();
-        work.rows.extend_from_slice(ink.rows());
-        let mut n_rows = ink.n_rows();
-        for conv in &self.convs {
-            n_rows = conv.forward(n_rows, self.config.conv_activation, work);
+    /// What the LSTM makes of each ink: `[2H]`, or with [`Pooling::MeanMax`](crate::Pooling) `[4H]`.
+    fn of_strokes(&self, inks: &[&Ink], embeddings: &mut [Vec<f32>], work: &mut Workspace) {
+        // The longest first, so that those that a step has are always the first.
+        let mut order: Vec<usize> = (0..inks.len()).collect();
+        order.sort_by_key(|&index| std::cmp::Reverse(inks[index].n_rows()));
+        let mut lengths = Vec::with_capacity(inks.len());
+        work.packed.clear();
+        for &index in &order {
+            work.rows.clear();
+            work.rows.extend_from_slice(inks[index].rows());
+            let mut n_rows = inks[index].n_rows();
+            for conv in &self.convs {
+                n_rows = conv.forward(n_rows, self.config.conv_activation, work);
+            }
+            work.packed.extend_from_slice(&work.rows);
+            lengths.push(n_rows);
         }
+        let n_rows: usize = lengths.iter().sum();
         let width = 2 * self.config.num_nodes;
         for directions in &self.lstms {
-            let channels = work.rows.len() / n_rows.max(1);
+            let channels = work.packed.len() / n_rows.max(1);
             work.output.resize(n_rows * width, 0.0);
             for (d, direction) in directions.iter().enumerate() {
-                let Workspace { rows, int8, int16, scales, lstm, .. } = &mut *work;
+                let Workspace { packed, int8, int16, scales, lstm, .. } = &mut *work;
                 // Both directions read the same inputs.
                 let round = d == 0;
                 match &direction.input {
                     Linear::Int8(matrix) => {
-                        project(matrix, rows, channels, round, &mut int8.rows, scales, &mut lstm.projected)
+                        project(matrix, packed, channels, round, &mut int8.rows, scales, &mut lstm.projected)
                     }
                     Linear::Int16(matrix) => {
-                        project(matrix, rows, channels, round, &mut int16.rows, scales, &mut lstm.projected)
+                        project(matrix, packed, channels, round, &mut int16.rows, scales, &mut lstm.projected)
                     }
                 }
-                direction.run(d == 1, &mut work.output, width, d * width / 2, &mut work.lstm);
+                direction.run(d == 1, &lengths, &mut work.output, width, d * width / 2, &mut work.lstm);
             }
-            std::mem::swap(&mut work.rows, &mut work.output);
+            std::mem::swap(&mut work.packed, &mut work.output);
         }
-        pool::forward(&work.rows, &[n_rows], n_rows, width, self.config.pooling)
+        let mut rest = &work.packed[..];
+        for (&index, &length) in order.iter().zip(&lengths) {
+            let (rows, others) = rest.split_at(length * width);
+            embeddings[index] = pool::forward(rows, &[length], length, width, self.config.pooling);
+            rest = others;
+        }
     }
 
     /// The logits of an embedding, `[K]`.
@@ -362,6 +392,62 @@ impl Conv {
             match activation {
                 Activation::None => rows.extend(row),
                 Activation::Relu => rows.extend(row.map(rectified)),
+            }
+        }
+    }
+}
+
+#[cfg(all(test, target_arch = "wasm32"))]
+mod tests {
+    use super::*;
+    use crate::{Drawing, ModelCard};
+
+    /// Drawings of 1 to 8 strokes of 1 to 40 points that a pen could have drawn.
+    fn drawings(n: usize) -> impl Iterator<Item = Drawing> {
+        let mut state = 1_u32;
+        let mut random = move |n: u32| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) % n
+        };
+        (0..n).map(move |_| {
+            let n_strokes = 1 + random(8);
+            let stroke = |_| {
+                let mut point = [random(256) as f32, random(256) as f32];
+                (0..1 + random(40))
+                    .map(|_| {
+                        point = point.map(|value| (value + random(51) as f32 - 25.0).clamp(0.0, 255.0));
+                        point
+                    })
+                    .collect()
+            };
+            let strokes = (0..n_strokes).map(stroke).collect();
+            Drawing::from_strokes(strokes).unwrap()
+        })
+    }
+
+    #[test]
+    fn the_shipped_model_gives_the_logits_that_it_gives_without_vectors() {
+        let card = ModelCard::parse(include_bytes!("../../../wasm/model/model.json")).unwrap();
+        let weights = include_bytes!("../../../wasm/model/weights.safetensors");
+        let [vectors, scalars] = [false, true].map(|is_scalar| {
+            let read = || QuantizedModel::load(&card.config, weights).unwrap();
+            if is_scalar { arithmetic::scalar::run(read) } else { read() }
+        });
+        let mut work = Workspace::default();
+        let mut logits = |model: &QuantizedModel, ink: &Ink| {
+            let embedding = model.embedding(ink, &mut work).unwrap();
+            model.logits(&embedding, &mut work)
+        };
+        for (number, drawing) in drawings(500).enumerate() {
+            let ink = card.config.ink_of(&drawing);
+            let found = logits(&vectors, &ink);
+            let expected = arithmetic::scalar::run(|| logits(&scalars, &ink));
+            // Sums of integers are the same; the gates' last bits are not, and then some input of the next step
+            // is rounded to the number beside.
+            let size = expected.iter().fold(0.0f32, |size, value| size.max(value.abs()));
+            for (found, expected) in found.iter().zip(&expected) {
+                let difference = (found - expected).abs() / size;
+                assert!(difference < 1e-4, "drawing {number}: {found}, expected {expected}");
             }
         }
     }
