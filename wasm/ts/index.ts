@@ -19,4 +19,5 @@ export type {
   ProbabilityOptions,
 } from "./options.js";
 export type { WasmSource } from "./runtime.js";
+export type { Session, SessionOptions } from "./session.js";
 export type { Coordinates, PackedStrokes, Point, Strokes } from "./strokes.js";

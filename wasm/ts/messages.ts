@@ -28,7 +28,7 @@ export interface ModelFacts extends Thresholds {
   readonly arithmetic: Arithmetic;
 }
 
-/** The calls of a classifier that the worker answers. */
+/** The calls of a classifier that the worker answers, those for one drawing. */
 export type Method = "classify" | "probabilities" | "embed" | "simplify";
 
 /** To the worker. */
@@ -41,6 +41,13 @@ export type Request =
       readonly id: number;
       readonly method: Method;
       readonly strokes: Packed;
+      readonly options: ClassifyOptions;
+    }
+  | {
+      readonly kind: "call";
+      readonly id: number;
+      readonly method: "classifyAll";
+      readonly strokes: readonly Packed[];
       readonly options: ClassifyOptions;
     };
 

@@ -57,6 +57,68 @@ export function readStrokes(strokes: unknown): Packed {
   return { points: isPacked ? points : Float32Array.from(points), offsets: Uint32Array.from(offsets) };
 }
 
+/** Several drawings as the compiled recogniser takes them. */
+export interface PackedDrawings extends Packed {
+  /** For each drawing the index of its first stroke. */
+  readonly drawings: Uint32Array;
+}
+
+/** Drawings of a batch: some times as many as the recogniser computes together, so that those are about as long. */
+const BATCH_SIZE = 64;
+
+/**
+ * Reads drawings in batches, each no larger than one drawing may be.
+ *
+ * @throws QuickdrawError `invalid-strokes`, with the drawing, the stroke and the point; `invalid-options` if these are no
+ * drawings.
+ */
+export function* readBatches(drawings: unknown): Generator<readonly Packed[]> {
+  const isIterable = typeof drawings === "object" && drawings !== null && Symbol.iterator in drawings;
+  if (!isIterable) {
+    throw new QuickdrawError("invalid-options", `drawings: found ${kind(drawings)}, expected an array of drawings`);
+  }
+  let batch: Packed[] = [];
+  let [nPoints, index] = [0, 0];
+  for (const strokes of drawings as Iterable<unknown>) {
+    const read = readNumbered(strokes, index);
+    const size = read.points.length / 2;
+    if (batch.length === BATCH_SIZE || (batch.length > 0 && nPoints + size > MAX_POINTS)) {
+      yield batch;
+      [batch, nPoints] = [[], 0];
+    }
+    batch.push(read);
+    nPoints += size;
+    index += 1;
+  }
+  if (batch.length > 0) yield batch;
+}
+
+function readNumbered(strokes: unknown, index: number): Packed {
+  try {
+    return readStrokes(strokes);
+  } catch (cause) {
+    if (!(cause instanceof QuickdrawError)) throw cause;
+    throw new QuickdrawError(cause.code, `drawing ${index} (counted from 0): ${cause.message}`, { cause });
+  }
+}
+
+/** The drawings of a batch, one after the other. */
+export function joined(batch: readonly Packed[]): PackedDrawings {
+  const sum = (size: (packed: Packed) => number): number => batch.reduce((total, packed) => total + size(packed), 0);
+  const points = new Float32Array(sum((packed) => packed.points.length));
+  const offsets = new Uint32Array(sum((packed) => packed.offsets.length));
+  const drawings = new Uint32Array(batch.length);
+  let [nValues, nStrokes] = [0, 0];
+  for (const [index, packed] of batch.entries()) {
+    drawings[index] = nStrokes;
+    points.set(packed.points, nValues);
+    for (const [stroke, offset] of packed.offsets.entries()) offsets[nStrokes + stroke] = nValues / 2 + offset;
+    nValues += packed.points.length;
+    nStrokes += packed.offsets.length;
+  }
+  return { points, offsets, drawings };
+}
+
 /** Strokes with every digit, and what stands where times of them may be. */
 export interface ExactStrokes {
   /** x and y of each point in turn. */
@@ -178,7 +240,8 @@ function readPacked(strokes: unknown): Packed {
   return { points, offsets: starts };
 }
 
-function coordinate(value: unknown, axis: string, stroke: number, point: number): number {
+/** Checks a coordinate. */
+export function coordinate(value: unknown, axis: string, stroke: number, point: number): number {
   if (typeof value !== "number") {
     throw invalid(`${place(stroke, point)}: ${axis}: invalid type: ${shownValue(value)}, expected a number`);
   }

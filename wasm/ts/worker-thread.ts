@@ -6,10 +6,8 @@
 import { Classifier } from "./classifier.js";
 import { QuickdrawError, messageOf } from "./error.js";
 import { handModules } from "./files.worker.js";
-import type { Answer, Failure, Method, Request } from "./messages.js";
-import type { ClassifyOptions } from "./options.js";
+import type { Answer, Failure, Request } from "./messages.js";
 import { nodeModule } from "./node.js";
-import type { Packed } from "./strokes.js";
 
 /** The part of a worker's global scope and of Node's port that is used. */
 interface Port {
@@ -38,26 +36,29 @@ async function receive(port: Port, request: Request): Promise<void> {
     return;
   }
   if (request.kind === "ping") return answer({ kind: "pong" });
-  const { id, method, strokes, options } = request;
+  const { id } = request;
   try {
     if (classifier === undefined) throw new QuickdrawError("internal", "the worker was asked before it had loaded");
-    const value = call(classifier, method, strokes, options);
+    const value = call(classifier, request);
     answer({ kind: "value", id, value }, value instanceof Float32Array ? [value.buffer] : []);
   } catch (error) {
     answer({ kind: "error", id, error: failure(error) });
   }
 }
 
-function call(classifier: Classifier, method: Method, strokes: Packed, options: ClassifyOptions): unknown {
-  switch (method) {
+function call(classifier: Classifier, request: Request & { kind: "call" }): unknown {
+  const { options } = request;
+  switch (request.method) {
     case "classify":
-      return classifier.classify(strokes, options);
+      return classifier.classify(request.strokes, options);
+    case "classifyAll":
+      return classifier.classifyAll(request.strokes, options);
     case "probabilities":
-      return classifier.probabilities(strokes, options);
+      return classifier.probabilities(request.strokes, options);
     case "embed":
-      return classifier.embed(strokes, options);
+      return classifier.embed(request.strokes, options);
     case "simplify":
-      return classifier.simplify(strokes);
+      return classifier.simplify(request.strokes);
   }
 }
 

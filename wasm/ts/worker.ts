@@ -31,13 +31,15 @@ import { workerProgram } from "./program.js";
 import { readSource, resolveUrl, shown } from "./read.js";
 import { int8Module } from "./simd.js";
 import { isAddress, isModule, isUrl } from "./sources.js";
-import { type Strokes, readStrokes } from "./strokes.js";
+import { Session } from "./session.js";
+import { type Strokes, readBatches, readStrokes } from "./strokes.js";
 
 export type { Prediction } from "./classifier.js";
 export { QuickdrawError } from "./error.js";
 export type { QuickdrawErrorCode } from "./error.js";
 export type { LoadProgress } from "./loading.js";
 export type { Arithmetic, ClassifyOptions, EmbedOptions, LoadOptions, ModelFiles, ProbabilityOptions } from "./options.js";
+export type { Session, SessionOptions } from "./session.js";
 export type { Coordinates, PackedStrokes, Point, Strokes } from "./strokes.js";
 
 /** Options of {@link createWorkerClassifier}. */
@@ -99,9 +101,14 @@ async function sendable(
 /** After so many workers that died without an answer, another one would die too, and each loads the model again. */
 const MAX_DEATHS = 5;
 
+type CallRequest = Request & { readonly kind: "call" };
+
+/** A request without what every one has. */
+type Asked = CallRequest extends infer R ? (R extends CallRequest ? Omit<R, "kind" | "id"> : never) : never;
+
 /** A call that has no answer yet. */
 interface Call {
-  readonly request: Request & { kind: "call" };
+  readonly request: CallRequest;
   readonly resolve: (value: never) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -174,6 +181,27 @@ export class WorkerClassifier implements Disposable {
     return this.#call("classify", strokes, options);
   }
 
+  /**
+   * Guesses what each of many drawings shows, as `Classifier.classifyAll`. They go to the worker some at a time, so that
+   * other calls are answered in between.
+   */
+  async classifyAll(drawings: Iterable<Strokes>, options: ClassifyOptions = {}): Promise<Prediction[][]> {
+    const sent = this.#options(options);
+    const predictions: Prediction[][] = [];
+    for (const strokes of readBatches(drawings)) {
+      predictions.push(...(await this.#ask<Prediction[][]>({ method: "classifyAll", strokes, options: sent })));
+    }
+    return predictions;
+  }
+
+  /**
+   * A drawing that grows, as `Classifier.session`; its `classify` gives promises, and like {@link classify} rejects those
+   * of drawings that a newer one has overtaken.
+   */
+  session(): Session<Promise<Prediction[]>> {
+    return new Session((strokes, options) => this.classify(strokes, options));
+  }
+
   /** The probability of each label, as `Classifier.probabilities`; every call is answered. */
   probabilities(strokes: Strokes, options: ProbabilityOptions = {}): Promise<Float32Array> {
     return this.#call("probabilities", strokes, options);
@@ -207,20 +235,28 @@ export class WorkerClassifier implements Disposable {
   declare [Symbol.dispose]: () => void;
 
   async #call<T>(method: Method, strokes: Strokes, options: ClassifyOptions): Promise<T> {
-    if (this.#isDisposed) throw disposed();
     // Read and checked on this side: what is wrong is known at once, and what cannot be cloned is not sent.
-    const checked = readClassifyOptions(options);
-    allowedLabels(this.labels, checked);
+    const sent = this.#options(options);
     const { points, offsets } = readStrokes(strokes);
     // The caller keeps the points; their copy changes hands when it is sent.
-    const packed = { points: new Float32Array(points), offsets };
+    return this.#ask({ method, strokes: { points: new Float32Array(points), offsets }, options: sent });
+  }
+
+  /** Options that were checked, as a message can carry them. */
+  #options(options: ClassifyOptions): ClassifyOptions {
+    if (this.#isDisposed) throw disposed();
+    const checked = readClassifyOptions(options);
+    allowedLabels(this.labels, checked);
     const { allow, deny, ...others } = checked;
-    const sent = { ...others, ...(allow !== undefined && { allow }), ...(deny !== undefined && { deny }) };
-    const id = ++this.#nCalls;
-    const request = { kind: "call", id, method, strokes: packed, options: sent } as const;
+    return { ...others, ...(allow !== undefined && { allow }), ...(deny !== undefined && { deny }) };
+  }
+
+  #ask<T>(call: Asked): Promise<T> {
+    if (this.#isDisposed) return Promise.reject(disposed());
+    const request = { ...call, kind: "call", id: ++this.#nCalls } as const;
     return new Promise<T>((resolve, reject) => {
       const call: Call = { request, resolve, reject };
-      if (method !== "classify") return this.#send(call);
+      if (request.method !== "classify") return this.#send(call);
       this.#waiting?.reject(new QuickdrawError("superseded", "a newer drawing came before this one was classified"));
       this.#waiting = call;
       this.#sendWaiting();
@@ -241,9 +277,11 @@ export class WorkerClassifier implements Disposable {
     this.#thread ??= this.#restart();
     this.#thread.then(
       (thread) => {
-        const { points, offsets } = request.strokes;
         if (!this.#underWay.has(request.id)) return;
-        thread.send(request, [points.buffer, offsets.buffer] as ArrayBuffer[]);
+        // What is read of many drawings may be the caller's own.
+        const buffers =
+          request.method === "classifyAll" ? [] : [request.strokes.points.buffer, request.strokes.offsets.buffer];
+        thread.send(request, buffers as ArrayBuffer[]);
         thread.expectAnswer(true);
       },
       // `#restart` has told.
