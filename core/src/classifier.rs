@@ -11,10 +11,6 @@ use burn::tensor::backend::Backend;
 /// Batch size of [`Classifier::logits`].
 const BATCH_SIZE: usize = 64;
 
-/// Drawings whose LSTMs take a step together: their states and the weights of a panel fit the
-/// fastest cache.
-const LSTM_BATCH: usize = 8;
-
 /// Only the first so many points of a drawing are read: several times more than any simplified
 /// drawing of the data set has, and few enough that a scribble of a million points is answered at
 /// once.
@@ -81,19 +77,6 @@ impl<B: ModelBackend> Classifier<B> {
         Ok(softmax(logits, self.card.temperature(drawing.is_pen_down())))
     }
 
-    /// As [`probabilities`](Self::probabilities), of several drawings: one vector each.
-    ///
-    /// # Errors
-    /// As [`probabilities`](Self::probabilities).
-    pub fn probabilities_of(&self, drawings: &[Drawing]) -> Result<Vec<Vec<f32>>, Error> {
-        if drawings.is_empty() {
-            return Ok(Vec::new());
-        }
-        let temperature = |drawing: &Drawing| self.card.temperature(drawing.is_pen_down());
-        let logits = self.logits(drawings)?.into_iter().zip(drawings);
-        Ok(logits.map(|(logits, drawing)| softmax(logits, temperature(drawing))).collect())
-    }
-
     /// The most probable classes of a drawing in the data set's simplified format, best first, at
     /// most `max_results`.
     ///
@@ -122,7 +105,7 @@ impl<B: ModelBackend> Classifier<B> {
     }
 }
 
-/// A trained int8 network with its labels: see [`QuantizedModel`].
+/// A trained int8 network with its labels, for one drawing at a time: see [`QuantizedModel`].
 #[derive(Debug)]
 pub struct QuantizedClassifier {
     card: ModelCard,
@@ -176,26 +159,6 @@ impl QuantizedClassifier {
     pub fn probabilities(&mut self, drawing: &Drawing) -> Result<Vec<f32>, Error> {
         let temperature = self.card.temperature(drawing.is_pen_down());
         Ok(softmax(self.logits(drawing)?, temperature))
-    }
-
-    /// As [`Classifier::probabilities_of`]: in less time than one by one.
-    ///
-    /// # Errors
-    /// As [`Classifier::probabilities`].
-    pub fn probabilities_of(&mut self, drawings: &[Drawing]) -> Result<Vec<Vec<f32>>, Error> {
-        let inks: Vec<Ink> = drawings.iter().map(|drawing| ink(drawing, &self.card.config)).collect();
-        // Those that are computed together have about the same length.
-        let mut order: Vec<usize> = (0..inks.len()).collect();
-        order.sort_by_key(|&index| inks[index].n_rows());
-        let mut probabilities = vec![Vec::new(); inks.len()];
-        for chunk in order.chunks(LSTM_BATCH) {
-            let inks: Vec<&Ink> = chunk.iter().map(|&index| &inks[index]).collect();
-            for (&index, embedding) in chunk.iter().zip(self.model.embeddings(&inks, &mut self.work)?) {
-                let logits = finite(self.model.logits(&finite(embedding)?, &mut self.work))?;
-                probabilities[index] = softmax(logits, self.card.temperature(drawings[index].is_pen_down()));
-            }
-        }
-        Ok(probabilities)
     }
 
     /// As [`Classifier::classify`].

@@ -684,49 +684,6 @@ fn the_quantized_form_gives_the_logits_of_its_weights() {
 }
 
 #[test]
-fn inks_that_are_computed_together_give_the_numbers_of_each_alone() {
-    let lengths = [9, 1, 77, 30, 30, 2, 3, 30, 1];
-    let drawings = scribbles(13, &lengths);
-    for config in configs_to_quantize() {
-        Flex::seed(&Default::default(), 3);
-        let model: Model<Flex> = config.init(&Default::default()).unwrap();
-        let quantized =
-            QuantizedModel::load(&config, &weights::save(&model, WeightType::Int8).unwrap()).unwrap();
-        let inks: Vec<Ink> = drawings.iter().map(|d| Ink::from_drawing(d, config.ink)).collect();
-        let mut work = Workspace::default();
-        let alone: Vec<Vec<f32>> =
-            inks.iter().map(|ink| quantized.embedding(ink, &mut work).unwrap()).collect();
-        for n in 0..=inks.len() {
-            let together: Vec<&Ink> = inks[..n].iter().collect();
-            assert_eq!(quantized.embeddings(&together, &mut work).unwrap(), alone[..n], "{config:?}");
-        }
-        let other = if config.ink == InkFormat::Tutorial { InkFormat::Absolute } else { InkFormat::Tutorial };
-        let other = Ink::from_drawing(&drawings[0], other);
-        let refused = quantized.embeddings(&[&inks[0], &other], &mut work);
-        assert!(matches!(refused, Err(Error::WrongInkFormat { .. })));
-    }
-}
-
-#[test]
-fn probabilities_of_many_drawings_are_those_of_each() {
-    let (card, bytes) = folder();
-    let card = serde_json::to_vec(&card).unwrap();
-    let mut quantized = QuantizedClassifier::from_bytes(&card, &bytes).unwrap();
-    let classifier = open(&card, &bytes).unwrap();
-    let mut drawings = scribbles(14, &[40, 1, 12, 12, 5, 90, 3, 2, 33, 5000, 7, 21, 8, 1, 64, 12, 30, 4, 11]);
-    for drawing in drawings.iter_mut().step_by(3) {
-        *drawing = drawing.clone().with_pen_down(true);
-    }
-    let expected: Vec<Vec<f32>> = drawings.iter().map(|d| quantized.probabilities(d).unwrap()).collect();
-    assert_eq!(quantized.probabilities_of(&drawings).unwrap(), expected);
-    for (found, drawing) in classifier.probabilities_of(&drawings).unwrap().iter().zip(&drawings) {
-        assert_close("probabilities", found, &classifier.probabilities(drawing).unwrap(), 1e-5);
-    }
-    assert!(quantized.probabilities_of(&[]).unwrap().is_empty());
-    assert!(classifier.probabilities_of(&[]).unwrap().is_empty());
-}
-
-#[test]
 fn the_quantized_form_rounds_weights_that_are_not_in_eight_bits() {
     let config = ModelConfig::fast(20);
     Flex::seed(&Default::default(), 3);

@@ -127,33 +127,6 @@ impl Classifier {
             .map_err(invalid_strokes)
     }
 
-    /// The probabilities of several drawings, those of the first first.
-    ///
-    /// `drawings` has the index of each drawing's first stroke.
-    ///
-    /// # Errors
-    ///
-    /// As `probabilities`.
-    #[wasm_bindgen(js_name = probabilitiesOf)]
-    pub fn probabilities_of(
-        &mut self,
-        points: &[f32],
-        offsets: &[u32],
-        drawings: &[u32],
-        is_simplified: bool,
-        is_pen_down: bool,
-    ) -> Result<Vec<f32>, JsValue> {
-        let drawings = strokes::drawings(points, offsets, drawings).map_err(invalid_strokes)?;
-        let drawings: Vec<Drawing> = drawings
-            .into_iter()
-            .map(|drawing| {
-                if is_simplified { drawing } else { drawing.simplify() }.with_pen_down(is_pen_down)
-            })
-            .collect();
-        let found = with_network!(&mut self.network, classifier => classifier.probabilities_of(&drawings));
-        Ok(found.map_err(invalid_strokes)?.concat())
-    }
-
     /// The vector before the network's last layer.
     ///
     /// # Errors

@@ -23,32 +23,6 @@ pub(crate) fn drawing(points: &[f32], offsets: &[u32]) -> Result<Drawing, String
     Drawing::from_strokes(strokes).map_err(|error: Error| error.to_string())
 }
 
-/// Several drawings; `firsts` has the index of each one's first stroke.
-///
-/// # Errors
-///
-/// As [`drawing`], with the drawing counted from 0.
-pub(crate) fn drawings(points: &[f32], offsets: &[u32], firsts: &[u32]) -> Result<Vec<Drawing>, String> {
-    let point = |stroke: usize| offsets.get(stroke).map_or(points.len() / 2, |&point| point as usize);
-    let read = |index: usize| {
-        let first = firsts[index] as usize;
-        let end = firsts.get(index + 1).map_or(offsets.len(), |&first| first as usize);
-        let (start, points_end) = (point(first), point(end));
-        let strokes = offsets.get(first..end).and_then(|offsets| {
-            let from_start = |&offset: &u32| offset.checked_sub(start as u32);
-            offsets.iter().map(from_start).collect::<Option<Vec<u32>>>()
-        });
-        let points = points.get(2 * start..2 * points_end);
-        let (Some(offsets), Some(points)) = (strokes, points) else {
-            return Err(format!("strokes {first} to {end} of {}", offsets.len()));
-        };
-        drawing(points, &offsets)
-    };
-    let numbered =
-        |index: usize| read(index).map_err(|message| format!("drawing {index} (counted from 0): {message}"));
-    (0..firsts.len()).map(numbered).collect()
-}
-
 /// The strokes of a drawing as the data set writes them: `[[x...], [y...]]` a stroke.
 pub(crate) fn channels(drawing: &Drawing) -> Vec<[Vec<f32>; 2]> {
     drawing

@@ -21,7 +21,7 @@ import { readBytes, readSource, resolveUrl, shown } from "./read.js";
 import { type Binding, type CompiledClassifier, NEEDS_FLOAT32, type WasmSource, loadRuntime } from "./runtime.js";
 import { isAddress } from "./sources.js";
 import { Session } from "./session.js";
-import { type Strokes, joined, readBatches, readStrokes } from "./strokes.js";
+import { type Strokes, readBatches, readStrokes } from "./strokes.js";
 
 /** A category and how probable the model finds it. */
 export interface Prediction {
@@ -125,30 +125,21 @@ export class Classifier implements Disposable {
    * @throws QuickdrawError `invalid-strokes`, `invalid-options`, `disposed`
    */
   classify(strokes: Strokes, options: ClassifyOptions = {}): Prediction[] {
-    const checked = readClassifyOptions(options);
-    const { found, isAllowed } = this.#probabilities(strokes, checked);
-    return this.#predictions(found, isAllowed, checked);
+    return this.#classify(strokes, readClassifyOptions(options));
   }
 
   /**
-   * Guesses what each of many drawings shows, in less time than one by one: as `classify` of each with these options.
+   * Guesses what each of many drawings shows, as `classify` of each with these options.
    *
    * @throws QuickdrawError As `classify`; messages begin with the drawing, counted from 0.
    */
   classifyAll(drawings: Iterable<Strokes>, options: ClassifyOptions = {}): Prediction[][] {
-    const model = this.#model();
+    this.#model();
     const checked = readClassifyOptions(options);
-    const isAllowed = allowedLabels(this.labels, checked);
+    allowedLabels(this.labels, checked);
     const predictions: Prediction[][] = [];
     for (const batch of readBatches(drawings)) {
-      const { points, offsets, drawings: firsts } = joined(batch);
-      const { isSimplified, isPenDown } = checked;
-      const all = guarded(() => model.probabilitiesOf(points, offsets, firsts, isSimplified, isPenDown));
-      for (let first = 0; first < all.length; first += this.labels.length) {
-        const found = all.subarray(first, first + this.labels.length);
-        if (isAllowed !== undefined) restrict(found, isAllowed);
-        predictions.push(this.#predictions(found, isAllowed, checked));
-      }
+      for (const strokes of batch) predictions.push(this.#classify(strokes, checked));
     }
     return predictions;
   }
@@ -274,13 +265,10 @@ export class Classifier implements Disposable {
   }
 
   /** The labels that may be guessed and whose probability reaches the threshold, best first. */
-  #predictions(
-    found: Float32Array,
-    isAllowed: readonly boolean[] | undefined,
-    { maxResults, threshold }: CheckedOptions,
-  ): Prediction[] {
-    return best(found, maxResults)
-      .filter((index) => (isAllowed?.[index] ?? true) && found[index]! >= threshold)
+  #classify(strokes: Strokes, checked: CheckedOptions): Prediction[] {
+    const { found, isAllowed } = this.#probabilities(strokes, checked);
+    return best(found, checked.maxResults)
+      .filter((index) => (isAllowed?.[index] ?? true) && found[index]! >= checked.threshold)
       .map((index) => ({ label: this.labels[index]!, probability: found[index]! }));
   }
 

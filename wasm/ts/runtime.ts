@@ -33,13 +33,6 @@ export interface CompiledClassifier {
   readonly threshold: number | undefined;
   readonly penDownThreshold: number | undefined;
   probabilities(points: Float32Array, offsets: Uint32Array, isSimplified: boolean, isPenDown: boolean): Float32Array;
-  probabilitiesOf(
-    points: Float32Array,
-    offsets: Uint32Array,
-    drawings: Uint32Array,
-    isSimplified: boolean,
-    isPenDown: boolean,
-  ): Float32Array;
   embedding(points: Float32Array, offsets: Uint32Array, isSimplified: boolean, isPenDown: boolean): Float32Array;
   free(): void;
 }

@@ -57,17 +57,11 @@ export function readStrokes(strokes: unknown): Packed {
   return { points: isPacked ? points : Float32Array.from(points), offsets: Uint32Array.from(offsets) };
 }
 
-/** Several drawings as the compiled recogniser takes them. */
-export interface PackedDrawings extends Packed {
-  /** For each drawing the index of its first stroke. */
-  readonly drawings: Uint32Array;
-}
-
-/** Drawings of a batch: some times as many as the recogniser computes together, so that those are about as long. */
+/** Drawings of a batch: a worker answers other calls between two batches. */
 const BATCH_SIZE = 64;
 
 /**
- * Reads drawings in batches, each no larger than one drawing may be.
+ * Reads drawings in batches, each with no more points than one drawing may have.
  *
  * @throws QuickdrawError `invalid-strokes`, with the drawing, the stroke and the point; `invalid-options` if these are no
  * drawings.
@@ -100,23 +94,6 @@ function readNumbered(strokes: unknown, index: number): Packed {
     if (!(cause instanceof QuickdrawError)) throw cause;
     throw new QuickdrawError(cause.code, `drawing ${index} (counted from 0): ${cause.message}`, { cause });
   }
-}
-
-/** The drawings of a batch, one after the other. */
-export function joined(batch: readonly Packed[]): PackedDrawings {
-  const sum = (size: (packed: Packed) => number): number => batch.reduce((total, packed) => total + size(packed), 0);
-  const points = new Float32Array(sum((packed) => packed.points.length));
-  const offsets = new Uint32Array(sum((packed) => packed.offsets.length));
-  const drawings = new Uint32Array(batch.length);
-  let [nValues, nStrokes] = [0, 0];
-  for (const [index, packed] of batch.entries()) {
-    drawings[index] = nStrokes;
-    points.set(packed.points, nValues);
-    for (const [stroke, offset] of packed.offsets.entries()) offsets[nStrokes + stroke] = nValues / 2 + offset;
-    nValues += packed.points.length;
-    nStrokes += packed.offsets.length;
-  }
-  return { points, offsets, drawings };
 }
 
 /** Strokes with every digit, and what stands where times of them may be. */

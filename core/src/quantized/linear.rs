@@ -259,48 +259,24 @@ impl<A: Arithmetic> Matrix<A> {
         }
     }
 
-    /// Adds each of `rows` times the matrix to the row of `out` `[N, n_outputs]` that `to` names.
-    #[inline(always)]
-    pub(super) fn add(&self, rows: Rows<'_, A::Input>, to: &[usize], out: &mut [f32]) {
-        assert_eq!(to.len(), rows.scales.len());
+    /// Adds `row`, which stands for `scale` times as much, times the matrix to `out` `[n_outputs]`.
+    pub(super) fn add(&self, row: &[A::Input], scale: f32, out: &mut [f32]) {
         A::vectorize(
             #[inline(always)]
-            || self.add_panels(rows, to, out),
+            || {
+                self.for_panels(
+                    row,
+                    #[inline(always)]
+                    |panel, sums| {
+                        let columns = panel * PANEL..(panel + 1) * PANEL;
+                        let (out, scales) = (&mut out[columns.clone()], &self.scales[columns]);
+                        for (i, out) in out.iter_mut().enumerate() {
+                            *out += sums[i] as f32 * (scales[i] * scale);
+                        }
+                    },
+                );
+            },
         );
-    }
-
-    #[inline(always)]
-    fn add_panels(&self, rows: Rows<'_, A::Input>, to: &[usize], out: &mut [f32]) {
-        let (pairs, last) = to.as_chunks::<ROWS_TOGETHER>();
-        for panel in 0..if pairs.is_empty() { 0 } else { self.n_panels() } {
-            for (pair, to) in pairs.iter().enumerate() {
-                let row = |r: usize| &rows.values[(pair * ROWS_TOGETHER + r) * rows.stride..][..self.row_len];
-                let sums = self.dot::<ROWS_TOGETHER, 1>(std::array::from_fn(row), panel);
-                for (r, ([sums], to)) in sums.iter().zip(to).enumerate() {
-                    let scale = rows.scales[pair * ROWS_TOGETHER + r];
-                    self.add_sums(sums, scale, panel, &mut out[to * self.n_outputs()..]);
-                }
-            }
-        }
-        for (row, to) in (to.len() - last.len()..).zip(last) {
-            let values = &rows.values[row * rows.stride..][..self.row_len];
-            let out = &mut out[to * self.n_outputs()..];
-            self.for_panels(
-                values,
-                #[inline(always)]
-                |panel, sums| self.add_sums(sums, rows.scales[row], panel, out),
-            );
-        }
-    }
-
-    /// Adds a panel's sums, as numbers, to its columns of a row of outputs.
-    #[inline(always)]
-    fn add_sums(&self, sums: &[i32; PANEL], scale: f32, panel: usize, out: &mut [f32]) {
-        let columns = panel * PANEL..(panel + 1) * PANEL;
-        let (out, scales) = (&mut out[columns.clone()], &self.scales[columns]);
-        for (i, out) in out.iter_mut().enumerate() {
-            *out += sums[i] as f32 * (scales[i] * scale);
-        }
     }
 
     /// Calls `each` with each panel and the sums of its products with a row.
@@ -388,21 +364,9 @@ mod tests {
             let rows = Rows { stride: depth, values: &values, scales: &scales };
             let mut out = vec![f32::NAN; n_rows * matrix.n_outputs()];
             matrix.forward(rows, &mut out);
-            let mut added = vec![1.0; out.len()];
-            // From the last row to the first.
-            let to: Vec<usize> = (0..n_rows).rev().collect();
-            let reversed: Vec<A::Input> = values[..n_rows * depth]
-                .chunks(depth)
-                .rev()
-                .flatten()
-                .chain(&values[n_rows * depth..])
-                .copied()
-                .collect();
-            let reversed_scales: Vec<f32> = scales.iter().rev().copied().collect();
-            let reversed = Rows { stride: depth, values: &reversed, scales: &reversed_scales };
-            matrix.add(reversed, &to, &mut added);
             for (r, out) in out.chunks_exact(matrix.n_outputs()).enumerate() {
-                let added = &added[r * matrix.n_outputs()..][..matrix.n_outputs()];
+                let mut added = vec![1.0; out.len()];
+                matrix.add(&values[r * depth..][..matrix.row_len()], scales[r], &mut added);
                 for (to, &found) in out.iter().enumerate() {
                     let (mut expected, bias) = (0.0, column(to).map_or(0.0, |column| bias[column]));
                     if let Some(column) = column(to) {

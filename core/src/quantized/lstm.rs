@@ -1,4 +1,4 @@
-//! One direction of an LSTM layer, over one drawing or some side by side.
+//! One direction of an LSTM layer over one drawing.
 
 use std::ops::Range;
 
@@ -7,7 +7,7 @@ use pulp::{Simd, WithSimd};
 #[cfg(target_arch = "wasm32")]
 use super::arithmetic::scalar;
 use super::arithmetic::{Arithmetic, GROUP, Inputs, Int8, Int16, PANEL};
-use super::linear::{Linear, Matrix, Precision, Rows};
+use super::linear::{Linear, Matrix, Precision};
 use crate::int8::Quantized;
 use crate::ops::host::gates::{activate, load, store, tanh};
 
@@ -33,15 +33,13 @@ enum Recurrent {
 /// What the steps of a direction work on.
 #[derive(Debug, Default)]
 pub(super) struct Workspace {
-    /// `[N, outputs of the input's matrix]`: what the inputs give to the gates, N rows of all drawings.
+    /// `[T, outputs of the input's matrix]`: what the inputs give to the gates.
     pub projected: Vec<f32>,
-    /// The outputs of the step before, rounded, and the scale of each drawing's.
+    /// The outputs of the step before, rounded.
     int8: Vec<u8>,
     int16: Vec<i16>,
-    scales: Vec<f32>,
-    /// `[B, units]`, as the outputs of the step.
     cells: Vec<f32>,
-    outputs: Vec<f32>,
+    output: Vec<f32>,
 }
 
 impl Direction {
@@ -75,24 +73,21 @@ impl Direction {
         Self { input, recurrent, d_hidden }
     }
 
-    /// Runs over `work.projected`, the rows of one drawing after the other's, from the last step to the first if
-    /// `backward`; writes its outputs to columns `column..column + H` of `output` `[N, width]`. `lengths` are the rows of
-    /// each drawing, the most first.
+    /// Runs over `work.projected`, from the last step to the first if `backward`; writes its outputs to columns
+    /// `column..column + H` of `output` `[T, width]`.
     pub(super) fn run(
         &self,
         backward: bool,
-        lengths: &[usize],
         output: &mut [f32],
         width: usize,
         column: usize,
         work: &mut Workspace,
     ) {
+        let Workspace { projected, int8, int16, cells, output: outputs } = work;
         let to = Output { values: output, width, column, d_hidden: self.d_hidden };
-        let Workspace { projected, int8, int16, scales, cells, outputs } = work;
-        let rest = Steps { backward, lengths, projected, scales, cells, outputs, to };
         match &self.recurrent {
-            Recurrent::Int8(matrix) => rest.run(matrix, int8),
-            Recurrent::Int16(matrix) => rest.run(matrix, int16),
+            Recurrent::Int8(matrix) => run(matrix, backward, projected, int8, cells, outputs, to),
+            Recurrent::Int16(matrix) => run(matrix, backward, projected, int16, cells, outputs, to),
         }
     }
 }
@@ -105,36 +100,29 @@ struct Output<'a> {
     d_hidden: usize,
 }
 
-/// What all steps of a direction work on, whatever its arithmetic.
-struct Steps<'a> {
+fn run<A: Arithmetic>(
+    matrix: &Matrix<A>,
     backward: bool,
-    lengths: &'a [usize],
-    projected: &'a mut [f32],
-    scales: &'a mut Vec<f32>,
-    cells: &'a mut Vec<f32>,
-    outputs: &'a mut Vec<f32>,
-    to: Output<'a>,
-}
-
-impl Steps<'_> {
-    fn run<A: Arithmetic>(self, matrix: &Matrix<A>, states: &mut Vec<A::Input>) {
-        // The last panel may have more units than there are.
-        let n_units = matrix.n_outputs() / 4;
-        let n_drawings = self.lengths.len();
-        states.clear();
-        states.resize(n_drawings * matrix.row_len().max(n_units), A::Input::default());
-        self.scales.resize(n_drawings, 0.0);
-        self.cells.clear();
-        self.cells.resize(n_drawings * n_units, 0.0);
-        self.outputs.resize(n_drawings * n_units, 0.0);
-        let steps = StepsOf { matrix, states, steps: self };
-        #[cfg(target_arch = "wasm32")]
-        if !scalar::is_asked_for() {
-            return pulp::Arch::new().dispatch(steps);
-        }
-        // For tests and comparisons alone: four numbers at a time as there.
-        steps.with_simd(pulp::Scalar128b);
+    projected: &mut [f32],
+    state: &mut Vec<A::Input>,
+    cells: &mut Vec<f32>,
+    outputs: &mut Vec<f32>,
+    to: Output<'_>,
+) {
+    // The last panel may have more units than there are.
+    let n_units = matrix.n_outputs() / 4;
+    state.clear();
+    state.resize(matrix.row_len().max(n_units), A::Input::default());
+    cells.clear();
+    cells.resize(n_units, 0.0);
+    outputs.resize(n_units, 0.0);
+    let steps = Steps { matrix, backward, projected, state, cells, outputs, to };
+    #[cfg(target_arch = "wasm32")]
+    if !scalar::is_asked_for() {
+        return pulp::Arch::new().dispatch(steps);
     }
+    // For tests and comparisons alone: four numbers at a time as there.
+    steps.with_simd(pulp::Scalar128b);
 }
 
 /// Activates the gates of a step and with them moves its cells; gives the outputs.
@@ -158,58 +146,37 @@ fn activate_units<S: Simd>(simd: S, gates: &mut [f32], cells: &mut [f32], output
     }
 }
 
-/// The same with the matrix of the states.
-struct StepsOf<'a, A: Arithmetic> {
+/// All steps of a direction.
+struct Steps<'a, A: Arithmetic> {
     matrix: &'a Matrix<A>,
-    /// `[B, the longer of a row of the matrix and the units]`
-    states: &'a mut [A::Input],
-    steps: Steps<'a>,
+    backward: bool,
+    projected: &'a mut [f32],
+    state: &'a mut [A::Input],
+    cells: &'a mut [f32],
+    outputs: &'a mut [f32],
+    to: Output<'a>,
 }
 
-impl<A: Arithmetic> WithSimd for StepsOf<'_, A> {
+impl<A: Arithmetic> WithSimd for Steps<'_, A> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { matrix, states, steps } = self;
-        let Steps { backward, lengths, projected, scales, cells, outputs, to } = steps;
+        let Self { matrix, backward, projected, state, cells, outputs, to } = self;
         assert_eq!(S::F32_LANES, UNITS, "a panel holds a vector of each gate");
-        let n_outputs = matrix.n_outputs();
-        let n_units = n_outputs / 4;
-        let state_len = matrix.row_len().max(n_units);
-        // Where each drawing's rows begin.
-        let firsts: Vec<usize> =
-            lengths.iter().scan(0, |end, n| Some(std::mem::replace(end, *end + n))).collect();
-        // The row of each drawing at a step.
-        let mut rows = firsts.clone();
-        let mut n_drawings = lengths.len();
-        for step in 0..lengths.first().copied().unwrap_or(0) {
-            while lengths[n_drawings - 1] <= step {
-                n_drawings -= 1;
-            }
-            for ((row, first), length) in rows.iter_mut().zip(&firsts).zip(lengths).take(n_drawings) {
-                *row = if backward { first + length - 1 - step } else { first + step };
-            }
-            let rows = &rows[..n_drawings];
+        let n_steps = projected.len() / matrix.n_outputs();
+        for step in 0..n_steps {
+            let t = if backward { n_steps - 1 - step } else { step };
+            let gates = &mut projected[t * matrix.n_outputs()..][..matrix.n_outputs()];
             // The state before the first step is zero.
             if step > 0 {
-                let outputs = outputs.chunks_exact(n_units);
-                for ((state, output), scale) in
-                    states.chunks_exact_mut(state_len).zip(outputs).zip(&mut *scales).take(n_drawings)
-                {
-                    let factor;
-                    [factor, *scale] = matrix.factor_and_scale(output);
-                    matrix.round(output, factor, &mut state[..n_units]);
-                }
-                let states = Rows { stride: state_len, values: states, scales: &scales[..n_drawings] };
-                matrix.add(states, rows, projected);
+                let [factor, scale] = matrix.factor_and_scale(outputs);
+                matrix.round(outputs, factor, &mut state[..outputs.len()]);
+                matrix.add(&state[..matrix.row_len()], scale, gates);
             }
-            let units = cells.chunks_exact_mut(n_units).zip(outputs.chunks_exact_mut(n_units));
-            for (&row, (cells, outputs)) in rows.iter().zip(units) {
-                activate_units(simd, &mut projected[row * n_outputs..][..n_outputs], cells, outputs);
-                let to_row = &mut to.values[row * to.width + to.column..][..to.d_hidden];
-                to_row.copy_from_slice(&outputs[..to.d_hidden]);
-            }
+            activate_units(simd, gates, cells, outputs);
+            let row = &mut to.values[t * to.width + to.column..][..to.d_hidden];
+            row.copy_from_slice(&outputs[..to.d_hidden]);
         }
     }
 }

@@ -1,6 +1,6 @@
-//! The network in int8: what a browser runs.
+//! The network in int8, one drawing at a time: what a browser runs.
 //!
-//! In: an ink, or some. Out: the vector before the last layer, and logits. Weights are the int8 weights that
+//! In: an ink. Out: the vector before the last layer, and logits. Weights are the int8 weights that
 //! a file of [`WeightType::Int8`](crate::weights::WeightType) holds. The inputs of a layer are
 //! rounded to about 15 bits, so that the logits are those of the same weights in float32 but for
 //! some units in the fourth digit; in WebAssembly with relaxed SIMD the inputs of most layers are
@@ -39,8 +39,6 @@ pub struct Workspace {
     /// The inputs and outputs of a layer, `[T, C]`.
     rows: Vec<f32>,
     output: Vec<f32>,
-    /// The rows of several inks, one after the other.
-    packed: Vec<f32>,
     int8: Rounded<u8>,
     int16: Rounded<i16>,
     /// What 1 stands for in each rounded row.
@@ -164,30 +162,17 @@ impl QuantizedModel {
     /// # Errors
     /// When the ink has another format than the network reads.
     pub fn embedding(&self, ink: &Ink, work: &mut Workspace) -> Result<Vec<f32>, Error> {
-        let mut embeddings = self.embeddings(&[ink], work)?;
-        Ok(embeddings.swap_remove(0))
-    }
-
-    /// As [`embedding`](Self::embedding), of several inks: steps of their LSTMs share each weight that is read.
-    ///
-    /// The numbers are those of each ink alone. Time is lost where lengths differ much: a step has fewer inks then.
-    ///
-    /// # Errors
-    /// When an ink has another format than the network reads.
-    pub fn embeddings(&self, inks: &[&Ink], work: &mut Workspace) -> Result<Vec<Vec<f32>>, Error> {
-        if let Some(ink) = inks.iter().find(|ink| ink.format() != self.config.ink) {
+        if ink.format() != self.config.ink {
             return Err(Error::WrongInkFormat { found: ink.format(), expected: self.config.ink });
         }
-        let mut embeddings = vec![Vec::with_capacity(self.config.d_embedding()); inks.len()];
+        let mut embedding = Vec::with_capacity(self.config.d_embedding());
         if !self.lstms.is_empty() {
-            self.of_strokes(inks, &mut embeddings, work);
+            embedding = self.of_strokes(ink, work);
         }
         if !self.image_convs.is_empty() {
-            for (ink, embedding) in inks.iter().zip(&mut embeddings) {
-                embedding.extend(self.of_image(ink, work));
-            }
+            embedding.extend(self.of_image(ink, work));
         }
-        Ok(embeddings)
+        Ok(embedding)
     }
 
     /// What the image branch makes of an ink: `[2N]`.
@@ -202,50 +187,35 @@ impl QuantizedModel {
         pool::forward(&work.rows, &[n_pixels], n_pixels, width, IMAGE_POOLING)
     }
 
-    /// What the LSTM makes of each ink: `[2H]`, or with [`Pooling::MeanMax`](crate::Pooling) `[4H]`.
-    fn of_strokes(&self, inks: &[&Ink], embeddings: &mut [Vec<f32>], work: &mut Workspace) {
-        // The longest first, so that those that a step has are always the first.
-        let mut order: Vec<usize> = (0..inks.len()).collect();
-        order.sort_by_key(|&index| std::cmp::Reverse(inks[index].n_rows()));
-        let mut lengths = Vec::with_capacity(inks.len());
-        work.packed.clear();
-        for &index in &order {
-            work.rows.clear();
-            work.rows.extend_from_slice(inks[index].rows());
-            let mut n_rows = inks[index].n_rows();
-            for conv in &self.convs {
-                n_rows = conv.forward(n_rows, self.config.conv_activation, work);
-            }
-            work.packed.extend_from_slice(&work.rows);
-            lengths.push(n_rows);
+    /// What the LSTM makes of an ink: `[2H]`, or with [`Pooling::MeanMax`](crate::Pooling) `[4H]`.
+    fn of_strokes(&self, ink: &Ink, work: &mut Workspace) -> Vec<f32> {
+        work.rows.clear();
+        work.rows.extend_from_slice(ink.rows());
+        let mut n_rows = ink.n_rows();
+        for conv in &self.convs {
+            n_rows = conv.forward(n_rows, self.config.conv_activation, work);
         }
-        let n_rows: usize = lengths.iter().sum();
         let width = 2 * self.config.num_nodes;
         for directions in &self.lstms {
-            let channels = work.packed.len() / n_rows.max(1);
+            let channels = work.rows.len() / n_rows.max(1);
             work.output.resize(n_rows * width, 0.0);
             for (d, direction) in directions.iter().enumerate() {
-                let Workspace { packed, int8, int16, scales, lstm, .. } = &mut *work;
+                let Workspace { rows, int8, int16, scales, lstm, .. } = &mut *work;
                 // Both directions read the same inputs.
                 let round = d == 0;
                 match &direction.input {
                     Linear::Int8(matrix) => {
-                        project(matrix, packed, channels, round, &mut int8.rows, scales, &mut lstm.projected)
+                        project(matrix, rows, channels, round, &mut int8.rows, scales, &mut lstm.projected)
                     }
                     Linear::Int16(matrix) => {
-                        project(matrix, packed, channels, round, &mut int16.rows, scales, &mut lstm.projected)
+                        project(matrix, rows, channels, round, &mut int16.rows, scales, &mut lstm.projected)
                     }
                 }
-                direction.run(d == 1, &lengths, &mut work.output, width, d * width / 2, &mut work.lstm);
+                direction.run(d == 1, &mut work.output, width, d * width / 2, &mut work.lstm);
             }
-            std::mem::swap(&mut work.packed, &mut work.output);
+            std::mem::swap(&mut work.rows, &mut work.output);
         }
-        let mut rest = &work.packed[..];
-        for (&index, &length) in order.iter().zip(&lengths) {
-            let (rows, others) = rest.split_at(length * width);
-            embeddings[index] = pool::forward(rows, &[length], length, width, self.config.pooling);
-            rest = others;
-        }
+        pool::forward(&work.rows, &[n_rows], n_rows, width, self.config.pooling)
     }
 
     /// The logits of an embedding, `[K]`.
