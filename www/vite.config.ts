@@ -120,6 +120,22 @@ function linkPreview(): Plugin {
   };
 }
 
+/** Has the recogniser's code fetched beside the page's own, which imports it once the pad takes ink. */
+function preloadRecogniser(): Plugin {
+  return {
+    name: "preload-recogniser",
+    apply: "build",
+    transformIndexHtml: {
+      order: "post",
+      handler(_html, { bundle = {} }) {
+        const chunk = Object.values(bundle).find(({ type, name }) => type === "chunk" && name === "recogniser");
+        if (!chunk) throw new Error("no file of the page is called recogniser: see src/recogniser.ts");
+        return [{ tag: "link", attrs: { rel: "modulepreload", crossorigin: true, href: `./${chunk.fileName}` }, injectTo: "head" }];
+      },
+    },
+  };
+}
+
 /** Files that get smaller by compression, with their types. */
 const COMPRESSED: Readonly<Record<string, string>> = {
   ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".json": "application/json",
@@ -160,13 +176,13 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
   },
-  worker: { format: "es" },
   // The package finds its wasm and its model beside its own files, which a bundled copy would have left.
   optimizeDeps: { exclude: ["quickdraw-rnn"] },
   plugins: [
     contentSecurityPolicy(),
     hangulOnly(),
     linkPreview(),
+    preloadRecogniser(),
     compression(),
     documents(),
     embeddable(),

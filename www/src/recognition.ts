@@ -1,7 +1,6 @@
-/** What passes between the page and the worker that guesses. */
-import type { Classifier, PackedStrokes, Point, Prediction as ModelPrediction } from "quickdraw-rnn";
+/** What the page says about drawings and what they are recognised as. */
+import type { Classifier, Point, Prediction as ModelPrediction } from "quickdraw-rnn";
 import type { Range } from "./parts";
-import type { CustomClassesJson } from "quickdraw-rnn/custom-classes";
 
 export interface Prediction extends ModelPrediction {
   /** Whether the visitor taught this category. */
@@ -29,53 +28,10 @@ export type Among = "model" | "beside" | "instead";
 /** Why no guess can be made: the browser cannot run the model, the model did not load, or the worker keeps failing. */
 export type Obstacle = "unsupported" | "model" | "worker";
 
-/** Asks for the best predictions for a drawing; `id` comes back with the answer. */
-export interface GuessRequest {
-  readonly kind: "guess";
-  readonly id: number;
-  /** Two arrays of numbers: thousands of points as objects would take milliseconds to send. */
-  readonly strokes: PackedStrokes;
-  /** Whether the last stroke goes on. */
-  readonly isPenDown: boolean;
-  readonly among: Among;
-}
-
-/** Asks how the guess came about, moment by moment; the newest request wins. */
-export interface LookRequest {
-  readonly kind: "look";
-  readonly id: number;
-  readonly strokes: readonly Stroke[];
-  readonly among: Among;
-}
-
-/** Shows a category of the visitor's one more drawing; a new label makes a new category. */
-export interface ExampleRequest {
-  readonly kind: "example";
-  readonly id: number;
-  readonly label: string;
-  readonly strokes: readonly Stroke[];
-}
-
-/** Teaches these categories of the visitor's, and no others. */
-export interface LearnRequest {
-  readonly kind: "learn";
-  readonly categories: readonly Category[];
-}
-
-/** Asks what each part of a drawing did for the probabilities of some labels. */
-export interface ReasonsRequest {
-  readonly kind: "reasons";
-  readonly id: number;
-  readonly strokes: readonly Stroke[];
-  readonly labels: readonly string[];
-}
-
 /** A part of a drawing, and by how much it raised the log-odds of each label: what they are less without the part. */
 export interface Part extends Range {
   readonly effects: readonly number[];
 }
-
-export type WorkerRequest = GuessRequest | ReasonsRequest | LookRequest | ExampleRequest | LearnRequest;
 
 /** What the model thought when this much of the drawing was on paper. */
 export interface Moment {
@@ -98,14 +54,3 @@ export interface Look {
   readonly labels: readonly string[];
   readonly moments: readonly Moment[];
 }
-
-/** What the worker reports. */
-export type WorkerReport =
-  | { readonly kind: "ready"; readonly nCategories: number; readonly thresholds: Thresholds }
-  | { readonly kind: "predictions"; readonly id: number; readonly predictions: readonly Prediction[]; readonly durationMs: number }
-  | { readonly kind: "look"; readonly id: number; readonly look: Look }
-  | { readonly kind: "reasons"; readonly id: number; readonly parts: readonly Part[] }
-  | { readonly kind: "example"; readonly id: number; readonly label: string; readonly drawing: Simplified }
-  | { readonly kind: "learnt"; readonly classes: CustomClassesJson }
-  | { readonly kind: "refused"; readonly id: number; readonly message: string }
-  | { readonly kind: "unavailable"; readonly obstacle: Obstacle; readonly message: string };
