@@ -2,7 +2,7 @@
  * A place to draw in: `definePad()`, then `<quickdraw-pad>` in the page. It needs a DOM, but no model: whoever uses it
  * hands it a classifier, or only listens to what is drawn.
  *
- * @packageDocumentation
+ * @module quickdraw-rnn/pad
  */
 
 import type { Prediction } from "./classifier.js";
@@ -45,8 +45,9 @@ export interface QuickdrawPad extends PlatformElement {
   classifier: PadClassifier | undefined;
   /** The only labels to guess; undefined: all. */
   labels: readonly string[] | undefined;
-  /** The drawing, in CSS pixels from the upper left corner. Setting it takes strokes of any form, and can be undone. */
+  /** The drawing, in CSS pixels from the upper left corner. */
   get strokes(): readonly (readonly Point[])[];
+  /** Takes strokes of any form; it can be undone. */
   set strokes(strokes: Strokes | readonly []);
   /** What a form sends. */
   readonly value: string;

@@ -31,8 +31,9 @@ const PALM_MS = 700;
  * Follows the pointer that draws on an element of your own, as `<quickdraw-pad>` does: one pointer at a time, a pen before the
  * palm that rests beside it, and whatever becomes of a pointer, its stroke ends. The element needs `touch-action: none`.
  */
-export function followPen(element: PlatformElement, { onDown, onMove, onUp, onCancel }: PenEvents): FollowedPen {
+export function followPen(element: PlatformElement, events: PenEvents): FollowedPen {
   const target = element as HTMLElement;
+  const { onDown, onMove, onUp, onCancel } = events;
   const listening = new AbortController();
   const { signal } = listening;
   let current: { readonly id: number; readonly type: string } | undefined;

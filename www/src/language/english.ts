@@ -218,6 +218,7 @@ export const ENGLISH: Language = {
   embedTitle: "Put it into your own page",
   embed: "The recogniser is a package, and this page has it. It runs in the browser of whoever draws, without a server. Install it, and give it the strokes:",
   embedMore: "What else it can do",
+  embedApi: "Its API, call by call",
   about: (figures) => [
     "The model learnt from doodles of Google's Quick, Draw! game, which people all over the world drew in 20 seconds with a mouse or a finger. It sees the order and the direction of the strokes and the picture that they make, and neither colours nor time.",
     ...(figures

@@ -180,6 +180,7 @@ export const KOREAN: Language = {
   embedTitle: "내 페이지에 넣기",
   embed: "그림을 알아맞히는 부분은 패키지로 되어 있고, 이 페이지에서 받을 수 있어요. 서버 없이 그리는 사람의 브라우저에서 실행돼요. 설치한 다음 획을 넘겨주세요.",
   embedMore: "이 패키지로 할 수 있는 다른 일",
+  embedApi: "API 문서(영어)",
   about: (figures) => [
     "이 모델은 Google의 Quick, Draw! 게임에서 세계 곳곳의 사람들이 마우스나 손가락으로 20초 안에 그린 낙서로 배웠어요. 획의 순서와 방향, 그리고 완성된 모양을 볼 뿐, 색도 시간도 보지 않아요.",
     ...(figures

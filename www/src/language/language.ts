@@ -185,6 +185,7 @@ export interface Language {
   readonly embedTitle: string;
   readonly embed: string;
   readonly embedMore: string;
+  readonly embedApi: string;
   /** Paragraphs; figures as text. */
   about(figures: { readonly n: string; readonly top1: string; readonly top3: string; readonly top5: string } | undefined): readonly string[];
   /** Around the link to the data set. */
