@@ -138,22 +138,6 @@ function linkPreview(): Plugin {
   };
 }
 
-/** Has the recogniser's code fetched beside the page's own, which imports it once the pad takes ink. */
-function preloadRecogniser(): Plugin {
-  return {
-    name: "preload-recogniser",
-    apply: "build",
-    transformIndexHtml: {
-      order: "post",
-      handler(_html, { bundle = {} }) {
-        const chunk = Object.values(bundle).find(({ type, name }) => type === "chunk" && name === "recogniser");
-        if (!chunk) throw new Error("no file of the page is called recogniser: see src/recogniser.ts");
-        return [{ tag: "link", attrs: { rel: "modulepreload", crossorigin: true, href: `./${chunk.fileName}` }, injectTo: "head" }];
-      },
-    },
-  };
-}
-
 /** Files that get smaller by compression, with their types. */
 const COMPRESSED: Readonly<Record<string, string>> = {
   ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".json": "application/json",
@@ -193,6 +177,8 @@ export default defineConfig({
     // The policy allows no data: addresses.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    // The package's side of its worker is a file of its own: its size is not the page's matter.
+    rolldownOptions: { output: { codeSplitting: { groups: [{ name: "recogniser", test: /[\\/]dist[\\/](worker|custom-classes)\.js$/ }] } } },
   },
   // The package finds its wasm and its model beside its own files, which a bundled copy would have left.
   optimizeDeps: { exclude: ["quickdraw-rnn"] },
@@ -200,7 +186,6 @@ export default defineConfig({
     contentSecurityPolicy(),
     hangulOnly(),
     linkPreview(),
-    preloadRecogniser(),
     compression(),
     documents(),
     apiPages(),

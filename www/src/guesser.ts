@@ -4,8 +4,8 @@
  * At most one drawing is classified at a time. One that arrives meanwhile waits, and a newer one takes its place, so that guesses never
  * lag behind the pen by more than one. Where the worker died over a drawing, it is asked again: the package has started another worker.
  */
-import type { WorkerClassifier } from "quickdraw-rnn/worker";
-import type { CustomClasses, CustomClassesJson } from "quickdraw-rnn/custom-classes";
+import { createWorkerClassifier, type WorkerClassifier } from "quickdraw-rnn/worker";
+import { CustomClasses, type CustomClassesJson } from "quickdraw-rnn/custom-classes";
 import { effectsOfParts, lookInto } from "./look";
 import type { Among, Category, Look, Obstacle, Part, Prediction, Simplified, Stroke, Thresholds } from "./recognition";
 
@@ -58,7 +58,6 @@ interface Task {
 
 export class Guesser {
   readonly #events: GuesserEvents;
-  #recogniser: typeof import("./recogniser") | undefined;
   #pupil: Pupil | undefined;
   #nStarts = 0;
   #isWorking = false;
@@ -93,8 +92,7 @@ export class Guesser {
     const n = ++this.#nStarts;
     let classifier: WorkerClassifier;
     try {
-      this.#recogniser ??= await import("./recogniser");
-      classifier = await this.#recogniser.createWorkerClassifier();
+      classifier = await createWorkerClassifier();
     } catch (error) {
       if (n === this.#nStarts) this.#giveUp(error);
       return;
@@ -103,7 +101,7 @@ export class Guesser {
       classifier.dispose();
       return;
     }
-    this.#pupil = { classifier, custom: new this.#recogniser.CustomClasses(classifier) };
+    this.#pupil = { classifier, custom: new CustomClasses(classifier) };
     this.#events.onReady(classifier.labels.length, classifier);
     void this.#work();
   }
@@ -228,7 +226,7 @@ export class Guesser {
   }
 
   async #learn(pupil: Pupil, lesson: readonly Category[]): Promise<void> {
-    const custom = new this.#recogniser!.CustomClasses(pupil.classifier);
+    const custom = new CustomClasses(pupil.classifier);
     for (const { label, drawings } of lesson) {
       for (const drawing of drawings) {
         await custom.add(label, drawing, { isSimplified: true });

@@ -5,7 +5,7 @@ import { expect, open, test, type Sent } from "./page.ts";
 
 const ASSETS = new URL("../dist/assets/", import.meta.url);
 
-/** All code of the page without the recogniser: neither the package's worker, which has two sides, nor what it traces pictures with, nor what these share. */
+/** All code of the page without the recogniser: neither the package's worker, which has two sides, nor what it traces pictures with. */
 const MOST_JS_BYTES = 60 * 1024;
 
 /** All that a first visit loads before the page is ready, as it comes over the network: fonts, pictures, recogniser and weights. */
@@ -14,7 +14,7 @@ const MOST_FIRST_VISIT_BYTES = 2000 * 1024;
 const MOST_LOOKS_BYTES = 200 * 1024;
 
 test("the page's code is under 60 KB, compressed", () => {
-  const files = readdirSync(ASSETS).filter((name) => name.endsWith(".js") && !/^(worker-thread|recogniser|tracer|shared)-/.test(name));
+  const files = readdirSync(ASSETS).filter((name) => name.endsWith(".js") && !/^(worker-thread|recogniser|tracer)-/.test(name));
   const bytes = files.map((name) => gzipSync(readFileSync(new URL(name, ASSETS))).length);
   expect(files.length).toBeGreaterThan(0);
   expect(bytes.reduce((sum, each) => sum + each, 0)).toBeLessThan(MOST_JS_BYTES);
