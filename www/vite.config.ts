@@ -7,6 +7,7 @@ import { gzipSync } from "node:zlib";
 import { defineConfig, type Plugin } from "vite";
 import { VitePWA } from "vite-plugin-pwa";
 import { npm } from "../.ci/command.mjs";
+import { buildPages } from "../docs/api/build.mjs";
 
 const NAME = "Inkling";
 const DESCRIPTION = "Draw something, and a small neural network guesses what it is while you draw.";
@@ -53,6 +54,23 @@ function documents(): Plugin {
       for (const [fileName, path] of Object.entries(DOCUMENTS)) {
         const markdown = readFileSync(new URL(path, import.meta.url), "utf8");
         this.emitFile({ type: "asset", fileName, source: `\ufeff${withoutComments(markdown)}` });
+      }
+    },
+  };
+}
+
+/** Puts the pages of the package's API beside the page, in api/. */
+function apiPages(): Plugin {
+  return {
+    name: "api-pages",
+    apply: "build",
+    async generateBundle() {
+      const folder = await buildPages();
+      for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+        if (!entry.isFile() || entry.name.startsWith(".")) continue;
+        const file = path.join(entry.parentPath, entry.name);
+        const fileName = `api/${path.relative(folder, file).replaceAll(path.sep, "/")}`;
+        this.emitFile({ type: "asset", fileName, source: await readFile(file) });
       }
     },
   };
@@ -159,8 +177,9 @@ export default defineConfig({
     // The policy allows no data: addresses.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    // The package's side of its worker is a file of its own: its size is not the page's matter.
+    rolldownOptions: { output: { codeSplitting: { groups: [{ name: "recogniser", test: /[\\/]dist[\\/](worker|custom-classes)\.js$/ }] } } },
   },
-  worker: { format: "es" },
   // The package finds its wasm and its model beside its own files, which a bundled copy would have left.
   optimizeDeps: { exclude: ["quickdraw-rnn"] },
   plugins: [
@@ -169,6 +188,7 @@ export default defineConfig({
     linkPreview(),
     compression(),
     documents(),
+    apiPages(),
     embeddable(),
     VitePWA({
       // A new service worker waits until the last tab is closed: a page that is open keeps the files of its own build.
@@ -191,8 +211,8 @@ export default defineConfig({
         globPatterns: ["**/*.{html,js,css,svg,png,woff2,wasm,json,safetensors,txt,webmanifest}"],
         // Weights and WebAssembly are megabytes; without them nothing works offline.
         // Korean letters are kept when they are read (letters.ts), but those of the language's name; the picture is for
-        // others, and the page computes in int8.
-        globIgnores: ["**/gowun-batang-!(117|118)-*", "preview.png", "**/*float32*.wasm"],
+        // others, the page computes in int8, and the pages of the API are for who embeds it.
+        globIgnores: ["api/**", "**/gowun-batang-!(117|118)-*", "preview.png", "**/*float32*.wasm"],
         maximumFileSizeToCacheInBytes: 64 * 1024 * 1024,
         clientsClaim: true,
         // The page itself comes from the network while there is one, so that a new build (or a newly trained model) shows at once; the

@@ -436,18 +436,22 @@ test("the pad: what is drawn is told, guessed, taken back and sent", { timeout: 
     assert.equal(await tab.evaluate(() => window.pad.redo() && !window.pad.redo()), true);
     await guessed(3);
 
-    // The pen comes before the palm, and what the system takes for itself is no stroke.
+    // The pen comes before the palm, and a touch that the system takes for itself is no stroke.
     const pointers = (...events) =>
       tab.evaluate((events) => {
         for (const [type, pointerType, pointerId, x] of events) {
-          const place = { clientX: x, clientY: x, pointerType, pointerId, bubbles: true, composed: true };
+          const place = { clientX: x, clientY: x, pointerType, pointerId, buttons: 1, bubbles: true, composed: true };
           window.pad.dispatchEvent(new PointerEvent(type, place));
         }
         return window.pad.strokes.map((stroke) => stroke[0].x);
       }, events);
+    assert.deepEqual(await pointers(["pointerdown", "touch", 5, 15], ["pointermove", "touch", 5, 25], ["pointercancel", "touch", 5, 25]), []);
     assert.deepEqual(await pointers(["pointerdown", "touch", 1, 10], ["pointerdown", "pen", 2, 20], ["pointerup", "touch", 1, 10], ["pointerup", "pen", 2, 20]), [19]);
     assert.deepEqual(await pointers(["pointerdown", "touch", 3, 30], ["pointerup", "touch", 3, 30]), [19]);
-    assert.deepEqual(await pointers(["pointerdown", "mouse", 4, 40], ["pointercancel", "mouse", 4, 40]), [19]);
+    assert.deepEqual(await pointers(["pointerdown", "mouse", 4, 40], ["pointermove", "mouse", 4, 50]), [19]);
+    assert.deepEqual(await pointers(["pointercancel", "mouse", 4, 40]), [19, 39]);
+    // A pointer that cannot be captured and is never lifted leaves the pad to the next one.
+    assert.deepEqual(await pointers(["pointerdown", "mouse", 6, 60], ["pointerdown", "mouse", 7, 70], ["pointerup", "mouse", 7, 70]), [19, 39, 59, 69]);
 
     // Strokes of any form can be put in, also into a pad whose form is reset.
     await tab.evaluate(() => (window.pad.strokes = [[[10, 90], [20, 80]], [[50], [60]]]));

@@ -195,7 +195,7 @@ describe(`the package in ${name}`, { skip, timeout: 240_000 }, () => {
     const send = (type, pointerType, x) =>
       engine.evaluate(
         (type, pointerType, x) => {
-          const place = { clientX: x, clientY: x, pointerType, pointerId: 99, bubbles: true, composed: true };
+          const place = { clientX: x, clientY: x, pointerType, pointerId: 99, buttons: 1, bubbles: true, composed: true };
           window.pad.dispatchEvent(new PointerEvent(type, place));
         },
         type,

@@ -1,7 +1,7 @@
 /**
  * Categories of a user's own, from a few drawings each, beside those that the model was trained on or instead of them.
  *
- * @packageDocumentation
+ * @module quickdraw-rnn/custom-classes
  */
 
 import type { Prediction } from "./classifier.js";

@@ -1,7 +1,7 @@
 /**
  * Drawings to and from text: lines of the Quick, Draw! data set, and SVG pictures. No model is needed for any of it.
  *
- * @packageDocumentation
+ * @module quickdraw-rnn/formats
  */
 
 import { QuickdrawError, messageOf } from "./error.js";

@@ -1,7 +1,7 @@
 /**
  * A picture of a sketch as strokes: `await strokesFromImage(blob)`, then `classifier.classify(strokes)`.
  *
- * @packageDocumentation
+ * @module quickdraw-rnn/image
  */
 
 import { QuickdrawError, messageOf } from "./error.js";
@@ -15,8 +15,11 @@ export type { WasmSource } from "./runtime.js";
 
 /** Pixels as an `ImageData` has them: from the top left, red, green, blue and alpha of each. */
 export interface Pixels {
+  /** Pixels in a row. */
   readonly width: number;
+  /** Rows. */
   readonly height: number;
+  /** Four bytes a pixel. */
   readonly data: Uint8ClampedArray | Uint8Array;
 }
 

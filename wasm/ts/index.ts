@@ -1,7 +1,7 @@
 /**
  * Recognises Quick, Draw! drawings: `Classifier.load()`, then `classifier.classify(strokes)`.
  *
- * @packageDocumentation
+ * @module quickdraw-rnn
  */
 
 export { Classifier } from "./classifier.js";

@@ -3,7 +3,7 @@
  * The same are the script for pages without modules (`quickdraw-rnn.global.js`) and, with the files beside it, the
  * package for CommonJS.
  *
- * @packageDocumentation
+ * @module quickdraw-rnn/inline
  */
 
 export * from "./index.js";

@@ -1,7 +1,7 @@
 /**
  * The Korean names of the shipped model's categories: `ko[label] ?? label`.
  *
- * @packageDocumentation
+ * @module quickdraw-rnn/labels/ko
  */
 
 /*

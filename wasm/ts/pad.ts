@@ -2,14 +2,20 @@
  * A place to draw in: `definePad()`, then `<quickdraw-pad>` in the page. It needs a DOM, but no model: whoever uses it
  * hands it a classifier, or only listens to what is drawn.
  *
- * @packageDocumentation
+ * @module quickdraw-rnn/pad
  */
 
 import type { Prediction } from "./classifier.js";
 import { QuickdrawError } from "./error.js";
 import type { ClassifyOptions, EmbedOptions } from "./options.js";
+import { type FollowedPen, followPen } from "./pen.js";
 import type { PlatformElement } from "./platform.js";
 import { type Point, type Strokes, readExactStrokes } from "./strokes.js";
+
+export { QuickdrawError } from "./error.js";
+export type { QuickdrawErrorCode } from "./error.js";
+export { followPen } from "./pen.js";
+export type { FollowedPen, PenEvents } from "./pen.js";
 
 /** What the pad needs of a classifier: `Classifier` has it, and so has the one in a worker. */
 export interface PadClassifier {
@@ -39,8 +45,9 @@ export interface QuickdrawPad extends PlatformElement {
   classifier: PadClassifier | undefined;
   /** The only labels to guess; undefined: all. */
   labels: readonly string[] | undefined;
-  /** The drawing, in CSS pixels from the upper left corner. Setting it takes strokes of any form, and can be undone. */
+  /** The drawing, in CSS pixels from the upper left corner. */
   get strokes(): readonly (readonly Point[])[];
+  /** Takes strokes of any form; it can be undone. */
   set strokes(strokes: Strokes | readonly []);
   /** What a form sends. */
   readonly value: string;
@@ -59,9 +66,6 @@ declare global {
 }
 
 type Stroke = readonly Point[];
-
-/** A hand rests beside a pen and touches the screen: so long after the pen was near, no touch is a stroke. */
-const PALM_MS = 500;
 
 const NAMES = { en: "Drawing area", ko: "그림판" } as const;
 
@@ -101,9 +105,9 @@ function padClass(): CustomElementConstructor {
     #strokes: readonly Stroke[] = [];
     #past: (readonly Stroke[])[] = [];
     #future: (readonly Stroke[])[] = [];
-    /** The stroke that goes on, and whose it is. */
-    #current: { readonly id: number; readonly isPen: boolean; readonly points: Point[] } | undefined;
-    #penSeen = -Infinity;
+    /** The points of the stroke that goes on. */
+    #current: Point[] | undefined;
+    #pen: FollowedPen | undefined;
     #isDisabled = false;
     #frame = 0;
     /** Guesses of a drawing that is no longer there are not told. */
@@ -119,10 +123,6 @@ function padClass(): CustomElementConstructor {
       root.adoptedStyleSheets = [sheet];
       root.append(this.#canvas);
       this.#internals.role = "img";
-      this.addEventListener("pointerdown", (event) => this.#down(event));
-      this.addEventListener("pointermove", (event) => this.#move(event));
-      this.addEventListener("pointerup", (event) => this.#up(event));
-      this.addEventListener("pointercancel", (event) => event.pointerId === this.#current?.id && this.#cancel());
       this.addEventListener("keydown", (event) => this.#key(event));
     }
 
@@ -136,12 +136,24 @@ function padClass(): CustomElementConstructor {
         Reflect.set(this, name, value);
       }
       this.attributeChangedCallback();
+      this.#pen = followPen(this, {
+        onDown: (event) => {
+          if (this.#isDisabled) return false;
+          this.#current = [];
+          this.#add([event]);
+          return true;
+        },
+        onMove: (events) => this.#add(events),
+        onUp: () => this.#up(),
+        onCancel: () => this.#cancel(),
+      });
       this.#resized.observe(this);
       this.#dark.addEventListener("change", this.#redraw);
     }
 
     disconnectedCallback(): void {
       this.#cancel();
+      this.#pen?.stop();
       this.#resized.disconnect();
       this.#dark.removeEventListener("change", this.#redraw);
       cancelAnimationFrame(this.#frame);
@@ -240,39 +252,15 @@ function padClass(): CustomElementConstructor {
       void this.#guess(false);
     }
 
-    #down(event: PointerEvent): void {
-      const { pointerId: id, pointerType, button, timeStamp } = event;
-      const isPen = pointerType === "pen";
-      if (isPen) this.#penSeen = timeStamp;
-      if (this.#isDisabled || button !== 0) return;
-      if (pointerType === "touch" && timeStamp - this.#penSeen < PALM_MS) return;
-      if (this.#current !== undefined) {
-        // The pen comes before the hand that lies beside it.
-        if (!isPen || this.#current.isPen) return;
-        this.#cancel();
-      }
-      this.#current = { id, isPen, points: [] };
-      // Events of programs have no pointer that could be captured.
-      if (event.isTrusted) this.setPointerCapture(id);
-      this.#add([event]);
-    }
-
-    #move(event: PointerEvent): void {
-      if (event.pointerType === "pen") this.#penSeen = event.timeStamp;
-      if (event.pointerId !== this.#current?.id) return;
-      const coalesced = event.getCoalescedEvents?.() ?? [];
-      this.#add(coalesced.length > 0 ? coalesced : [event]);
-    }
-
-    #up(event: PointerEvent): void {
-      if (event.pointerId !== this.#current?.id) return;
-      const { points } = this.#current;
+    #up(): void {
+      const points = this.#current;
       this.#current = undefined;
-      this.#change([...this.#strokes, points]);
+      if (points !== undefined) this.#change([...this.#strokes, points]);
     }
 
     /** Takes back the stroke that goes on. */
     #cancel(): void {
+      this.#pen?.lift();
       if (this.#current === undefined) return;
       this.#current = undefined;
       this.#nDrawings += 1;
@@ -294,7 +282,7 @@ function padClass(): CustomElementConstructor {
 
     #add(events: readonly PointerEvent[]): void {
       const { left, top } = this.#canvas.getBoundingClientRect();
-      for (const { clientX, clientY } of events) this.#current!.points.push({ x: clientX - left, y: clientY - top });
+      for (const { clientX, clientY } of events) this.#current?.push({ x: clientX - left, y: clientY - top });
       // Screens show a picture 60 to 120 times a second, pens have more points.
       this.#frame ||= requestAnimationFrame(() => {
         this.#frame = 0;
@@ -307,7 +295,7 @@ function padClass(): CustomElementConstructor {
       const classifier = this.#classifier;
       if (classifier === undefined) return;
       const [nDrawings, nAsked] = [this.#nDrawings, ++this.#nAsked];
-      const strokes = isPenDown ? [...this.#strokes, this.#current!.points] : this.#strokes;
+      const strokes = isPenDown ? [...this.#strokes, this.#current!] : this.#strokes;
       try {
         const options = { isPenDown, ...(this.#labels !== undefined && { allow: this.#labels }) };
         const predictions = strokes.length === 0 ? [] : await classifier.classify(strokes, options);
@@ -335,7 +323,7 @@ function padClass(): CustomElementConstructor {
       pen.lineCap = "round";
       pen.lineJoin = "round";
       pen.beginPath();
-      for (const stroke of [...this.#strokes, ...(this.#current === undefined ? [] : [this.#current.points])]) {
+      for (const stroke of [...this.#strokes, ...(this.#current === undefined ? [] : [this.#current])]) {
         const [first] = stroke;
         if (first === undefined) continue;
         pen.moveTo(first.x, first.y);

@@ -18,6 +18,8 @@ export type PlatformBlob = Global<"Blob", Undeclared<"Blob">>;
 export type PlatformElement = Global<"HTMLElement", object>;
 /** An `ImageBitmap`. */
 export type PlatformImageBitmap = Global<"ImageBitmap", Undeclared<"ImageBitmap">>;
+/** A `PointerEvent`. */
+export type PlatformPointerEvent = Global<"PointerEvent", { readonly clientX: number; readonly clientY: number; readonly pressure: number }>;
 /** A `Response` of `fetch`. */
 export type PlatformResponse = Global<"Response", Undeclared<"Response">>;
 /** A `URL`. */

@@ -2,7 +2,7 @@
  * The classifier in a worker, so that the page never waits: `createWorkerClassifier()`, then
  * `await classifier.classify(strokes)`.
  *
- * @packageDocumentation
+ * @module quickdraw-rnn/worker
  */
 /// <reference lib="esnext.disposable" preserve="true" />
 

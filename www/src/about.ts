@@ -24,6 +24,7 @@ export function aboutEmbedding(language: Language): Node[] {
     make("pre", "", make("code", "", install)),
     make("pre", "", make("code", "", example.trimEnd())),
     link(language.embedMore, "package.txt"),
+    link(language.embedApi, "api/index.html"),
   ];
 }
 

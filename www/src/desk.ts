@@ -9,7 +9,7 @@ import type { CustomClassesJson } from "quickdraw-rnn/custom-classes";
 import { GuessList } from "./guess-list";
 import { Guesser } from "./guesser";
 import type { Language } from "./language/language";
-import type { Among, Look, Obstacle, Prediction, Stroke, Thresholds } from "./messages";
+import type { Among, Look, Obstacle, Prediction, Stroke, Thresholds } from "./recognition";
 import { Pad } from "./pad";
 import { Categories } from "./teach/categories";
 import { Voice } from "./voice";
@@ -136,7 +136,7 @@ export class Desk {
   start(): void {
     this.obstacle = undefined;
     this.nCategories = undefined;
-    this.guesser.start();
+    void this.guesser.start();
     if (!this.pad.isEmpty) this.guess();
   }
 

@@ -9,7 +9,7 @@ import { keepSheet, keptSheet } from "./keep/kept-sheet";
 import { confidenceOf } from "./language/confidence";
 import type { Language } from "./language/language";
 import { loaded } from "./later";
-import type { Among, Look, Stroke } from "./messages";
+import type { Among, Look, Stroke } from "./recognition";
 import { EMPTY_SHEET, type InkStroke, type Sheet } from "./pad";
 import { Replay } from "./replay";
 

@@ -1,7 +1,7 @@
 /** The five best predictions as bars of ink. A place in the list keeps its element, so that its bar grows and shrinks instead of jumping. */
 import { make, setText } from "./element";
 import type { Language } from "./language/language";
-import type { Prediction } from "./messages";
+import type { Prediction } from "./recognition";
 
 /** The shortest bar, in CSS pixels: a touch of the brush. */
 const SHORTEST = 9;

@@ -1,22 +1,24 @@
 /**
- * The page's side of the guessing worker: the newest drawing in, predictions out.
+ * What the page asks of the package's classifier in a worker: the newest drawing in, predictions out.
  *
- * At most one request is under way. A drawing that arrives meanwhile waits, and a newer one takes its place, so that the guesses never
- * lag behind the pen by more than one classification. A worker that crashes or falls silent is replaced, and the drawing asked again.
+ * At most one drawing is classified at a time. One that arrives meanwhile waits, and a newer one takes its place, so that guesses never
+ * lag behind the pen by more than one. Where the worker died over a drawing, it is asked again: the package has started another worker.
  */
-import type { PackedStrokes } from "quickdraw-rnn";
-import type { CustomClassesJson } from "quickdraw-rnn/custom-classes";
-import type { Among, Category, ExampleRequest, GuessRequest, Look, Obstacle, Part, Prediction, Simplified, Stroke, Thresholds, WorkerReport, WorkerRequest } from "./messages";
+import { createWorkerClassifier, type WorkerClassifier } from "quickdraw-rnn/worker";
+import { CustomClasses, type CustomClassesJson } from "quickdraw-rnn/custom-classes";
+import { effectsOfParts, lookInto } from "./look";
+import type { Among, Category, Look, Obstacle, Part, Prediction, Simplified, Stroke, Thresholds } from "./recognition";
 
-/** Silence of this length means that the worker is gone: some browsers end one for lack of memory without an event. */
-const SILENCE_LIMIT_MS = 15_000;
-/** So many crashes without one guess between them, and a fresh worker would not help either. */
-const MAX_CRASHES_IN_A_ROW = 3;
+const MAX_RESULTS = 5;
+/** So many failures without one answer between them, and another try would not help either. */
+const MAX_FAILURES_IN_A_ROW = 3;
 /** Timings of so many guesses are kept. */
 const DURATIONS_KEPT = 50;
+/** Errors that are the drawing's, not the classifier's. */
+const REFUSALS: readonly unknown[] = ["invalid-strokes", "invalid-options"];
 
 export interface GuesserEvents {
-  /** The classifier is loaded; called again after every replacement of the worker. */
+  /** The classifier is loaded. */
   onReady(nCategories: number, thresholds: Thresholds): void;
   /** The best predictions for the newest drawing that was classified, best first, and whether its last stroke went on. */
   onPredictions(predictions: readonly Prediction[], isPenDown: boolean): void;
@@ -30,21 +32,44 @@ export interface GuesserEvents {
   onUnavailable(obstacle: Obstacle): void;
 }
 
+/** A classifier, and what the visitor taught it. */
+interface Pupil {
+  readonly classifier: WorkerClassifier;
+  custom: CustomClasses;
+}
+
+/** A drawing to guess, with what is known of it. */
+interface Question {
+  readonly strokes: readonly Stroke[];
+  readonly isPenDown: boolean;
+  readonly among: Among;
+}
+
+interface Example {
+  readonly label: string;
+  readonly strokes: readonly Stroke[];
+}
+
+/** Something to do, and how to have it done again after a failure. */
+interface Task {
+  run(pupil: Pupil): Promise<void>;
+  again(): void;
+}
+
 export class Guesser {
   readonly #events: GuesserEvents;
-  #worker: Worker | null = null;
-  #ready = false;
-  #lastId = 0;
-  #underWay: GuessRequest | null = null;
-  #waiting: GuessRequest | null = null;
-  /** Examples without an answer yet, oldest first. */
-  #examples: ExampleRequest[] = [];
-  /** Who waits for reasons, by the request's number. */
-  readonly #reasons = new Map<number, (parts: readonly Part[]) => void>();
-  #crashes = 0;
-  #lookId = 0;
-  #durationsMs: number[] = [];
-  #silence: ReturnType<typeof setTimeout> | undefined;
+  #pupil: Pupil | undefined;
+  #nStarts = 0;
+  #isWorking = false;
+  #failures = 0;
+  #underWay: Question | undefined;
+  #waiting: Question | undefined;
+  /** All that is to be learnt, unless it is. */
+  #lesson: readonly Category[] | undefined;
+  /** Examples that are not learnt yet, oldest first. */
+  readonly #examples: Example[] = [];
+  #nLooks = 0;
+  #durationsMs: readonly number[] = [];
 
   constructor(events: GuesserEvents) {
     this.#events = events;
@@ -52,167 +77,200 @@ export class Guesser {
 
   /** Whether the newest drawing has its answer. */
   get isIdle(): boolean {
-    return this.#underWay === null && this.#waiting === null;
+    return this.#underWay === undefined && this.#waiting === undefined;
   }
 
-  /** Starts the worker; also the way back after `onUnavailable`. A drawing handed in meanwhile is not lost. */
-  start(): void {
-    this.#crashes = 0;
-    this.#startWorker();
-  }
-
-  /** Asks for a guess. With `isPenDown` the last stroke goes on. */
-  guess(strokes: readonly Stroke[], isPenDown: boolean, among: Among): void {
-    this.#waiting = { kind: "guess", id: ++this.#lastId, strokes: packed(strokes), isPenDown, among };
-    this.#sendWaiting();
-  }
-
-  /** Asks how the guess for a drawing comes about; an older look that is still under way is given up. */
-  look(strokes: readonly Stroke[], among: Among): void {
-    this.#post({ kind: "look", id: ++this.#lookId, strokes, among });
-  }
-
-  /** What the parts of a drawing did for these labels; nothing where the worker cannot say. */
-  reasons(strokes: readonly Stroke[], labels: readonly string[]): Promise<readonly Part[]> {
-    if (!this.#ready) return Promise.resolve([]);
-    const id = ++this.#lastId;
-    return new Promise((resolve) => {
-      this.#reasons.set(id, resolve);
-      this.#post({ kind: "reasons", id, strokes, labels });
-    });
-  }
-
-  /** Teaches these categories and no others. A worker that is not ready does not hear it: `onReady` is the time to say it again. */
-  learn(categories: readonly Category[]): void {
-    this.#post({ kind: "learn", categories });
-  }
-
-  /** Shows a category one more drawing; it is not lost when the worker has to be replaced. */
-  teach(label: string, strokes: readonly Stroke[]): void {
-    const example: ExampleRequest = { kind: "example", id: ++this.#lastId, label, strokes };
-    this.#examples.push(example);
-    this.#post(example);
-  }
-
-  /** How long the last guesses took in the worker, the newest last; at most `DURATIONS_KEPT`. */
+  /** How long the last guesses took, from question to answer, the newest last; at most `DURATIONS_KEPT`. */
   get durationsMs(): readonly number[] {
     return this.#durationsMs;
   }
 
+  /** Loads the classifier; also the way back after `onUnavailable`. A drawing handed in meanwhile is not lost. */
+  async start(): Promise<void> {
+    this.#stop();
+    this.#failures = 0;
+    const n = ++this.#nStarts;
+    let classifier: WorkerClassifier;
+    try {
+      classifier = await createWorkerClassifier();
+    } catch (error) {
+      if (n === this.#nStarts) this.#giveUp(error);
+      return;
+    }
+    if (n !== this.#nStarts) {
+      classifier.dispose();
+      return;
+    }
+    this.#pupil = { classifier, custom: new CustomClasses(classifier) };
+    this.#events.onReady(classifier.labels.length, classifier);
+    void this.#work();
+  }
+
+  /** Asks for a guess. With `isPenDown` the last stroke goes on. */
+  guess(strokes: readonly Stroke[], isPenDown: boolean, among: Among): void {
+    this.#waiting = { strokes, isPenDown, among };
+    void this.#work();
+  }
+
+  /** Asks how the guess for a drawing comes about; an older look that is still under way is given up. */
+  look(strokes: readonly Stroke[], among: Among): void {
+    const n = ++this.#nLooks;
+    const pupil = this.#pupil;
+    if (!pupil) return;
+    const taught = { ...pupil };
+    const ranking = (drawing: readonly Stroke[], isPenDown: boolean) => ranked(taught, { strokes: drawing, isPenDown, among });
+    lookInto(strokes, pupil.classifier, ranking, () => n === this.#nLooks && pupil === this.#pupil).then(
+      (look) => look && this.#events.onLook(look),
+      // What is wrong with the drawing is said of its guess, too.
+      (error: unknown) => console.warn(`look: ${String(error)}`),
+    );
+  }
+
+  /** What the parts of a drawing did for these labels; nothing where the classifier cannot say. */
+  async reasons(strokes: readonly Stroke[], labels: readonly string[]): Promise<readonly Part[]> {
+    const classifier = this.#pupil?.classifier;
+    if (!classifier) return [];
+    return effectsOfParts(strokes, labels, classifier).catch((error: unknown) => {
+      console.warn(`reasons: ${String(error)}`);
+      return [];
+    });
+  }
+
+  /** Teaches these categories and no others. A classifier that loads later does not hear it: `onReady` is the time to say it again. */
+  learn(categories: readonly Category[]): void {
+    if (!this.#pupil) return;
+    this.#lesson = categories;
+    void this.#work();
+  }
+
+  /** Shows a category one more drawing; it is not lost if the classifier fails. */
+  teach(label: string, strokes: readonly Stroke[]): void {
+    this.#examples.push({ label, strokes });
+    void this.#work();
+  }
+
   /** Drops the drawing that waits and the answer that is under way: they are about a drawing that is gone. */
   forget(): void {
-    this.#waiting = null;
-    if (this.#underWay) this.#underWay = { ...this.#underWay, id: -1 };
+    this.#waiting = undefined;
+    this.#underWay = undefined;
   }
 
-  #startWorker(): void {
-    this.#stopWorker();
-    const worker = new Worker(new URL("./guess-worker.ts", import.meta.url), { type: "module" });
-    worker.onmessage = ({ data }: MessageEvent<WorkerReport>) => this.#receive(data);
-    worker.onmessageerror = () => this.#recover();
-    worker.onerror = (event) => {
-      event.preventDefault();
-      this.#recover();
-    };
-    this.#worker = worker;
+  #stop(): void {
+    this.#pupil?.classifier.dispose();
+    this.#pupil = undefined;
+    this.#lesson = undefined;
   }
 
-  #stopWorker(): void {
-    clearTimeout(this.#silence);
-    this.#worker?.terminate();
-    this.#worker = null;
-    this.#ready = false;
-    for (const id of this.#reasons.keys()) this.#giveReasons(id, []);
-    // The drawing that was under way is still the newest one unless another waits already.
-    if (this.#underWay && this.#underWay.id !== -1) this.#waiting ??= this.#underWay;
-    this.#underWay = null;
+  #giveUp(error: unknown): void {
+    console.warn(`no guesses: ${String(error)}`);
+    this.#stop();
+    const code = codeOf(error);
+    this.#events.onUnavailable(code === "unsupported" ? "unsupported" : code === "internal" ? "worker" : "model");
   }
 
-  /** Whether somebody waited for them. */
-  #giveReasons(id: number, parts: readonly Part[]): boolean {
-    this.#reasons.get(id)?.(parts);
-    return this.#reasons.delete(id);
-  }
-
-  #recover(): void {
-    this.#crashes += 1;
-    if (this.#crashes < MAX_CRASHES_IN_A_ROW) {
-      this.#startWorker();
-    } else {
-      this.#stopWorker();
-      this.#events.onUnavailable("worker");
-    }
-  }
-
-  #post(request: WorkerRequest): void {
-    if (this.#ready) this.#worker?.postMessage(request);
-  }
-
-  #sendWaiting(): void {
-    if (!this.#worker || !this.#ready || this.#underWay || !this.#waiting) return;
-    this.#underWay = this.#waiting;
-    this.#waiting = null;
-    this.#worker.postMessage(this.#underWay);
-    this.#silence = setTimeout(() => this.#recover(), SILENCE_LIMIT_MS);
-  }
-
-  #receive(report: WorkerReport): void {
-    switch (report.kind) {
-      case "ready":
-        this.#ready = true;
-        this.#events.onReady(report.nCategories, report.thresholds);
-        for (const example of this.#examples) this.#post(example);
-        break;
-      case "unavailable":
-        console.warn(`no guesses: ${report.message}`);
-        this.#stopWorker();
-        this.#events.onUnavailable(report.obstacle);
-        return;
-      case "look":
-        if (report.id === this.#lookId) this.#events.onLook(report.look);
-        return;
-      case "reasons":
-        this.#giveReasons(report.id, report.parts);
-        return;
-      case "learnt":
-        this.#events.onLearnt(report.classes);
-        return;
-      case "example":
-        this.#examples = this.#examples.filter(({ id }) => id !== report.id);
-        this.#events.onExample(report.label, report.drawing);
-        return;
-      case "predictions":
-      case "refused": {
-        if (this.#giveReasons(report.id, [])) return;
-        if (this.#examples.some(({ id }) => id === report.id)) {
-          this.#examples = this.#examples.filter(({ id }) => id !== report.id);
-          return;
-        }
-        clearTimeout(this.#silence);
-        this.#crashes = 0;
-        const asked = this.#underWay;
-        this.#underWay = null;
-        if (report.kind === "refused") console.warn(`drawing not classified: ${report.message}`);
-        else this.#durationsMs = [...this.#durationsMs, report.durationMs].slice(-DURATIONS_KEPT);
-        if (asked?.id === report.id && report.kind === "predictions") this.#events.onPredictions(report.predictions, asked.isPenDown);
-        break;
+  /** Does what there is to do, one thing after the other. */
+  async #work(): Promise<void> {
+    if (this.#isWorking) return;
+    this.#isWorking = true;
+    for (let pupil = this.#pupil; pupil; pupil = this.#pupil) {
+      const task = this.#next();
+      if (!task) break;
+      try {
+        await task.run(pupil);
+        this.#failures = 0;
+      } catch (error) {
+        this.#onError(error, task, pupil);
+      } finally {
+        this.#underWay = undefined;
       }
     }
-    this.#sendWaiting();
+    this.#isWorking = false;
+  }
+
+  #onError(error: unknown, task: Task, pupil: Pupil): void {
+    const code = codeOf(error);
+    if (code === undefined) {
+      reportError(error);
+      return;
+    }
+    if (REFUSALS.includes(code)) {
+      console.warn(`drawing not classified: ${String(error)}`);
+      return;
+    }
+    task.again();
+    // Whoever disposed the classifier has another one loaded.
+    if (pupil !== this.#pupil) return;
+    this.#failures += 1;
+    if (code !== "internal" || this.#failures >= MAX_FAILURES_IN_A_ROW) this.#giveUp(error);
+  }
+
+  /** First what is to be learnt, so that drawings are guessed among all categories. */
+  #next(): Task | undefined {
+    const lesson = this.#lesson;
+    if (lesson) {
+      this.#lesson = undefined;
+      return { run: (pupil) => this.#learn(pupil, lesson), again: () => (this.#lesson ??= lesson) };
+    }
+    const example = this.#examples.shift();
+    if (example) return { run: (pupil) => this.#learnExample(pupil, example), again: () => this.#examples.unshift(example) };
+    const question = this.#waiting;
+    if (!question) return undefined;
+    this.#waiting = undefined;
+    this.#underWay = question;
+    return {
+      run: (pupil) => this.#answer(pupil, question),
+      again: () => {
+        if (this.#underWay === question) this.#waiting ??= question;
+      },
+    };
+  }
+
+  async #learn(pupil: Pupil, lesson: readonly Category[]): Promise<void> {
+    const custom = new CustomClasses(pupil.classifier);
+    for (const { label, drawings } of lesson) {
+      for (const drawing of drawings) {
+        await custom.add(label, drawing, { isSimplified: true });
+        // Another lesson took its place.
+        if (this.#lesson) return;
+      }
+    }
+    pupil.custom = custom;
+    this.#events.onLearnt(custom.toJSON());
+  }
+
+  async #learnExample({ classifier, custom }: Pupil, { label, strokes }: Example): Promise<void> {
+    const drawing = await classifier.simplify(strokes);
+    await custom.add(label, drawing, { isSimplified: true });
+    this.#events.onLearnt(custom.toJSON());
+    this.#events.onExample(label, drawing);
+  }
+
+  async #answer({ classifier, custom }: Pupil, question: Question): Promise<void> {
+    const { strokes, isPenDown, among } = question;
+    const startMs = performance.now();
+    const predictions =
+      among === "model" || custom.classes.length === 0
+        ? await classifier.classify(strokes, { maxResults: MAX_RESULTS, isPenDown })
+        : await custom.classify(strokes, { maxResults: MAX_RESULTS, isPenDown, among });
+    this.#durationsMs = [...this.#durationsMs, performance.now() - startMs].slice(-DURATIONS_KEPT);
+    if (this.#underWay !== question) return;
+    this.#underWay = undefined;
+    this.#events.onPredictions(predictions, isPenDown);
   }
 }
 
-/** All points in one array. */
-function packed(strokes: readonly Stroke[]): PackedStrokes {
-  const points = new Float32Array(2 * strokes.reduce((n, stroke) => n + stroke.length, 0));
-  const offsets: number[] = [];
-  let at = 0;
-  for (const stroke of strokes) {
-    if (stroke.length > 0) offsets.push(at / 2);
-    for (const { x, y } of stroke) {
-      points[at++] = x;
-      points[at++] = y;
-    }
+/** All labels for a drawing, most probable first; unlike `classify` it never steps back behind a newer drawing. */
+async function ranked({ classifier, custom }: Pupil, { strokes, isPenDown, among }: Question): Promise<readonly Prediction[]> {
+  const { labels } = classifier;
+  if (among !== "model" && custom.classes.length > 0) {
+    return custom.classify(strokes, { maxResults: labels.length + custom.classes.length, isPenDown, among });
   }
-  return { points, offsets };
+  const probabilities = await classifier.probabilities(strokes, { isPenDown });
+  return labels.map((label, i) => ({ label, probability: probabilities[i] ?? 0 })).sort((a, b) => b.probability - a.probability);
+}
+
+/** The code of an error of the package. */
+function codeOf(error: unknown): string | undefined {
+  const { code } = (error ?? {}) as { code?: unknown };
+  return error instanceof Error && error.name === "QuickdrawError" && typeof code === "string" ? code : undefined;
 }

@@ -1,19 +1,17 @@
 /**
- * The pad: pointer events in, strokes out, ink on the canvas.
+ * The pad: the pen that the package follows in, strokes out, ink on the canvas.
  *
  * Strokes are kept in CSS pixels around the centre of the sheet, so that a sheet of another size (a turned phone, a dragged window)
  * shows the same drawing in its middle, made smaller where it would not fit. What the strokes mean is not the pad's business.
  */
-import type { Stroke } from "./messages";
+import { type FollowedPen, followPen } from "quickdraw-rnn/pad";
+import type { Stroke } from "./recognition";
 import { drawCurves, drawEnd, drawStroke, nibWidth, steadyWidths, WIDEST, type NibPoint } from "./nib";
 
 /** Room in CSS pixels that stays free around a drawing that had to be made smaller. */
 const MARGIN = 16;
 /** Movements shorter than this many CSS pixels say nothing about the drawing. */
 const SHORTEST_MOVE = 0.5;
-
-/** For so long after a pen was seen, a touch is the hand that holds it. */
-const PEN_HOLDS_MS = 700;
 
 /** So many steps can be taken back; a page that is open for days must not keep all that was ever drawn on it. */
 const MOST_STEPS = 200;
@@ -71,10 +69,7 @@ export class Pad {
   #sheet: DOMRect | undefined;
   /** What the canvas shows besides `#dried`; undefined if it is another picture altogether. */
   #tip: Rectangle | undefined;
-  #pointerId: number | null = null;
-  #pointerType = "";
-  /** When a pen was last on the sheet or above it. */
-  #penSeenMs = -Infinity;
+  readonly #pen: FollowedPen;
   #lastMoveMs = 0;
   #scale = 1;
   #pixelRatio = 1;
@@ -87,16 +82,15 @@ export class Pad {
     this.#context = context;
     this.#events = events;
 
-    canvas.addEventListener("pointerdown", (event) => this.#down(event));
-    canvas.addEventListener("pointermove", (event) => this.#move(event));
-    // At the window: a pointer that could not be captured may be lifted anywhere.
-    window.addEventListener("pointerup", (event) => this.#up(event));
-    window.addEventListener("pointercancel", (event) => this.#cancel(event));
-    canvas.addEventListener("lostpointercapture", (event) => this.#up(event));
-    // A long press must neither open a menu nor start Safari's magnifier.
-    canvas.addEventListener("contextmenu", (event) => event.preventDefault());
-    canvas.addEventListener("touchstart", (event) => event.preventDefault(), { passive: false });
-
+    this.#pen = followPen(canvas, {
+      onDown: (event) => this.#down(event),
+      onMove: (events) => {
+        for (const event of events) this.#append(event);
+        this.#events.onInk();
+      },
+      onUp: () => this.#endStroke(),
+      onCancel: () => this.#dropStroke(),
+    });
     new ResizeObserver(() => this.#fit()).observe(canvas);
     // Zooming changes the pixel ratio, sometimes without changing the canvas's size.
     window.addEventListener("resize", () => this.#fit());
@@ -115,7 +109,7 @@ export class Pad {
 
   /** Whether a pen is on the paper. */
   get isDrawing(): boolean {
-    return this.#pointerId !== null;
+    return this.#pen.isDown;
   }
 
   get canUndo(): boolean {
@@ -210,59 +204,15 @@ export class Pad {
     this.#repaint();
   }
 
-  #down(event: PointerEvent): void {
-    if (event.button !== 0 || this.#locked) return;
-    this.#lookForPen(event);
-    // A palm may rest on the sheet before the pen, after it, and while it is lifted between two strokes.
-    if (event.pointerType === "touch" && event.timeStamp - this.#penSeenMs < PEN_HOLDS_MS) return;
-    if (this.#pointerId !== null) {
-      if (event.pointerType === "pen" && this.#pointerType !== "pen") this.#dropStroke();
-      // A pointer that is not captured may have gone where no event could tell us.
-      else if (!this.#canvas.hasPointerCapture(this.#pointerId)) this.#endStroke();
-      else return;
-    }
+  #down(event: PointerEvent): boolean {
+    if (this.#locked) return false;
     // No text is selected, and the focus stays. After it WebKitGTK would tell nothing more of a pen.
     if (event.pointerType !== "pen") event.preventDefault();
-    this.#pointerId = event.pointerId;
-    this.#pointerType = event.pointerType;
     this.#sheet = undefined;
-    try {
-      this.#canvas.setPointerCapture(event.pointerId);
-    } catch {
-      // The pointer is gone already, or cannot be captured: it draws as long as it is heard of.
-    }
     this.#lastMoveMs = event.timeStamp;
     this.#append(event);
     this.#events.onInk();
-  }
-
-  #move(event: PointerEvent): void {
-    this.#lookForPen(event);
-    if (event.pointerId !== this.#pointerId) return;
-    if (event.buttons === 0) {
-      // The button went up where no event could tell us.
-      this.#up(event);
-      return;
-    }
-    const coalesced = event.getCoalescedEvents?.() ?? [];
-    for (const sample of coalesced.length > 0 ? coalesced : [event]) this.#append(sample);
-    this.#events.onInk();
-  }
-
-  #up(event: PointerEvent): void {
-    this.#lookForPen(event);
-    if (event.pointerId === this.#pointerId) this.#endStroke();
-  }
-
-  /** The system took the pointer. A touch was a gesture of its own, or a palm: it leaves no stroke. */
-  #cancel(event: PointerEvent): void {
-    if (event.pointerId !== this.#pointerId) return;
-    if (event.pointerType === "touch") this.#dropStroke();
-    else this.#endStroke();
-  }
-
-  #lookForPen({ pointerType, timeStamp }: PointerEvent): void {
-    if (pointerType === "pen") this.#penSeenMs = timeStamp;
+    return true;
   }
 
   /** The stroke under way was none. */
@@ -304,12 +254,10 @@ export class Pad {
   }
 
   #liftPen(): void {
-    const pointerId = this.#pointerId;
-    this.#pointerId = null;
+    this.#pen.lift();
     this.sounds?.onPenUp();
     this.#current = [];
     this.#wetFrom = 0;
-    if (pointerId !== null && this.#canvas.hasPointerCapture(pointerId)) this.#canvas.releasePointerCapture(pointerId);
   }
 
   /** Adds a sample of the pen's way. Outside the sheet the pen slides along its edge: the model sees what the eye sees. */

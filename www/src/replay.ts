@@ -1,6 +1,6 @@
 /** Shows how a drawing came about, with the guesses that it would have got on the way. */
 import { beginning, isWithinStroke } from "./beginning";
-import type { Stroke } from "./messages";
+import type { Stroke } from "./recognition";
 import type { Pad } from "./pad";
 
 const MS_PER_POINT = 14;

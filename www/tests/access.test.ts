@@ -90,6 +90,8 @@ for (const { colorScheme, locale, viewport } of [
       await page.addInitScript((text) => localStorage.setItem("quickdraw-rnn.book", text), book.join("\n"));
       await page.goto(`${site.url}#book`);
       await expect(page.getByTestId("place")).toHaveCount(345);
+      // All is written anew once the model is there.
+      await expect(page.getByTestId("model")).not.toBeEmpty();
       await check(page);
 
       await page.goto(`${site.url}#day`);

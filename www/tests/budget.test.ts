@@ -5,7 +5,7 @@ import { expect, open, test, type Sent } from "./page.ts";
 
 const ASSETS = new URL("../dist/assets/", import.meta.url);
 
-/** All code of the page without the recogniser: neither its worker nor its WebAssembly. */
+/** All code of the page without the recogniser: neither the package's worker, which has two sides, nor what it traces pictures with. */
 const MOST_JS_BYTES = 60 * 1024;
 
 /** All that a first visit loads before the page is ready, as it comes over the network: fonts, pictures, recogniser and weights. */
@@ -14,7 +14,7 @@ const MOST_FIRST_VISIT_BYTES = 2000 * 1024;
 const MOST_LOOKS_BYTES = 200 * 1024;
 
 test("the page's code is under 60 KB, compressed", () => {
-  const files = readdirSync(ASSETS).filter((name) => name.endsWith(".js") && !name.startsWith("guess-worker"));
+  const files = readdirSync(ASSETS).filter((name) => name.endsWith(".js") && !/^(worker-thread|recogniser|tracer)-/.test(name));
   const bytes = files.map((name) => gzipSync(readFileSync(new URL(name, ASSETS))).length);
   expect(files.length).toBeGreaterThan(0);
   expect(bytes.reduce((sum, each) => sum + each, 0)).toBeLessThan(MOST_JS_BYTES);
@@ -31,11 +31,11 @@ test.describe("a first visit", () => {
         await page.evaluate(() => document.fonts.ready.then(() => undefined));
         await page.waitForLoadState("networkidle");
         const total = (sent: readonly Sent[]) => sent.reduce((sum, { bytes }) => sum + bytes, 0);
-        const looks = site.sent.filter(({ path }) => !/wasm|safetensors|guess-worker|model-/.test(path));
+        const looks = site.sent.filter(({ path }) => !/wasm|safetensors|worker-thread|recogniser/.test(path));
         console.log(`${locale}: ${total(site.sent)} bytes, ${total(looks)} of them for its looks\n${site.sent.map(({ path, bytes }) => `  ${bytes} ${path}`).join("\n")}`);
         expect(total(looks)).toBeLessThan(mostLooks);
         // Other views come with their code and their style when they are first wanted.
-        expect(site.sent.filter(({ path }) => /(game|summary|card|lesson|book-view|inside|reasons|confusions)-/.test(path))).toEqual([]);
+        expect(site.sent.filter(({ path }) => /(game|summary|card|lesson|book-view|inside|reasons|confusions|tracer)-/.test(path))).toEqual([]);
         expect(total(site.sent)).toBeLessThan(MOST_FIRST_VISIT_BYTES + mostLooks - MOST_LOOKS_BYTES);
       });
     });

@@ -3,23 +3,19 @@ import { readFile } from "node:fs/promises";
 import type { Page } from "@playwright/test";
 import { promptsOf } from "../src/game/day.ts";
 import { PROMPTS, ROUNDS } from "../src/game/prompts.ts";
-import { draw, expect, test, type Site } from "./page.ts";
+import { draw, expect, replaceWorker, test, type Site } from "./page.ts";
 
 const DAY = "2026-11-30";
 const SIX = promptsOf(DAY);
 
-/** Stands in for the worker that guesses: a drawing of n lines is the day's nth prompt. */
-const WORKER = `
-const prompts = ${JSON.stringify(SIX)};
-postMessage({ kind: "ready", nCategories: 345, thresholds: { threshold: 0.7, penDownThreshold: 0.7 } });
-onmessage = ({ data: { id, strokes } }) =>
-  postMessage({ kind: "predictions", id, predictions: [{ label: prompts[strokes.offsets.length - 1], probability: 0.9 }], durationMs: 1 });`;
+/** Stands in for the classifier: a drawing of n lines is the day's nth prompt. */
+const PREDICT = `({ offsets }) => [[${JSON.stringify(SIX)}[offsets.length - 1], 0.9]]`;
 
 test.use({ serviceWorkers: "block" });
 
 /** Opens the day's six with a clock that goes only when told to. */
 async function openDay(page: Page, site: Site): Promise<void> {
-  await page.route(/guess-worker.*\.js/, (route) => route.fulfill({ contentType: "text/javascript", body: WORKER }));
+  await replaceWorker(page, PREDICT);
   await page.clock.install({ time: `${DAY}T09:00:00` });
   await page.goto(`${site.url}#day`);
   await expect(page.getByTestId("begin")).toBeEnabled();

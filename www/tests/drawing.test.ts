@@ -2,7 +2,7 @@
 import type { CDPSession, Page } from "@playwright/test";
 import { beginning, isWithinStroke } from "../src/beginning.ts";
 import { FIGURES, line } from "./figures.ts";
-import { draw, expect, guessed, guesses, hide, ink, labels, middleOfPad, open, test } from "./page.ts";
+import { draw, expect, guessed, guesses, hide, ink, labels, middleOfPad, open, replaceWorker, test } from "./page.ts";
 
 /** What the list says of the best guess; changes whenever the drawing that was classified does. */
 const bestProbability = (page: Page) => guesses(page).first().getAttribute("data-probability");
@@ -77,12 +77,13 @@ async function slowWorker(page: Page): Promise<() => Promise<string[]>> {
       constructor(...args: ConstructorParameters<typeof Worker>) {
         super(...args);
         this.addEventListener("message", (event) => {
-          if (event.data.kind === "predictions") log.push("answer");
+          if (event.data.kind === "value") log.push("answer");
         });
       }
-      override postMessage(message: { strokes: { points: Float32Array } }): void {
-        log.push(`ask ${message.strokes.points.length / 2}`);
-        setTimeout(() => super.postMessage(message), 700);
+      override postMessage(message: { kind: string; strokes: { points: Float32Array } }): void {
+        const isAsking = message.kind === "call";
+        if (isAsking) log.push(`ask ${message.strokes.points.length / 2}`);
+        setTimeout(() => super.postMessage(message), isAsking ? 700 : 0);
       }
     };
   });
@@ -454,11 +455,8 @@ test.describe("with a worker that tells which drawings it was asked about", () =
   test.use({ serviceWorkers: "block" });
 
   test("a stroke under way is guessed as one, with a threshold of its own", async ({ page, site }) => {
-    const worker = `
-      postMessage({ kind: "ready", nCategories: 345, thresholds: { threshold: 0.7, penDownThreshold: 0.9 } });
-      onmessage = ({ data: { id, isPenDown } }) =>
-        postMessage({ kind: "predictions", id, predictions: [{ label: isPenDown ? "star" : "sun", probability: 0.8 }], durationMs: 1 });`;
-    await page.route(/guess-worker.*\.js/, (route) => route.fulfill({ contentType: "text/javascript", body: worker }));
+    const predict = "(strokes, { isPenDown }) => [[isPenDown ? 'star' : 'sun', 0.8]]";
+    await replaceWorker(page, predict, { threshold: 0.7, penDownThreshold: 0.9 });
     await open(page, site);
     const sheet = (await page.getByTestId("pad").boundingBox())!;
     const sentence = page.getByTestId("sentence");

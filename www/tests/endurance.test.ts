@@ -1,7 +1,7 @@
 /** An hour of drawing in half a minute: what the page holds must not grow with what was drawn. */
 import type { Page } from "@playwright/test";
 import { FIGURES, type Figure } from "./figures.ts";
-import { expect, guesses, open, test } from "./page.ts";
+import { expect, guesses, open, test, WORKER_PROGRAM } from "./page.ts";
 
 // A small sheet is painted quickly.
 test.use({ serviceWorkers: "block", viewport: { width: 400, height: 640 } });
@@ -78,7 +78,7 @@ function drawMany(page: Page, n: number, longestMs: number): Promise<{ drawings:
 }
 
 test("an hour of drawing leaves no memory behind, neither the page's nor WebAssembly's", async ({ page, site, context }, testInfo) => {
-  await page.route(/guess-worker.*\.js/, async (route) => {
+  await page.route(WORKER_PROGRAM, async (route) => {
     const response = await route.fetch();
     await route.fulfill({ response, body: `${WATCH_MEMORY}${await response.text()}` });
   });

@@ -3,7 +3,7 @@ import { PROMPTS, ROUNDS } from "../src/game/prompts.ts";
 import { KOREAN } from "../src/language/korean.ts";
 import { KOREAN_NAMES } from "../src/language/korean-names.ts";
 import { FIGURES, hasty, type Label } from "./figures.ts";
-import { draw, expect, guessed, guesses, hide, ink, labels, middleOfPad, test, type Site } from "./page.ts";
+import { muteWorker, draw, expect, guessed, guesses, hide, ink, labels, middleOfPad, replaceWorker, test, type Site } from "./page.ts";
 import type { Page } from "@playwright/test";
 
 /** Opens a game with these prompts, as a challenge's link does, and waits until it can begin. */
@@ -218,11 +218,8 @@ test.describe("with a worker that says how probable the star is", () => {
   test.use({ serviceWorkers: "block" });
 
   test("a drawing is recognised from the model's threshold on, also in the middle of a stroke, and not below", async ({ page, site }) => {
-    const worker = `
-      postMessage({ kind: "ready", nCategories: 345, thresholds: { threshold: 0.95, penDownThreshold: 0.9 } });
-      onmessage = ({ data: { id, strokes } }) =>
-        postMessage({ kind: "predictions", id, predictions: [{ label: "star", probability: [0.89, 0.9, 0.999][strokes.offsets.length - 1] }, { label: "sun", probability: 0.001 }], durationMs: 1 });`;
-    await page.route(/guess-worker.*\.js/, (route) => route.fulfill({ contentType: "text/javascript", body: worker }));
+    const predict = "({ offsets }) => [['star', [0.89, 0.9, 0.999][offsets.length - 1]], ['sun', 0.001]]";
+    await replaceWorker(page, predict, { threshold: 0.95, penDownThreshold: 0.9 });
     await challenge(page, site, "star");
     await page.getByTestId("begin").click();
     await draw(page, hasty(FIGURES.line));
@@ -252,11 +249,7 @@ test.describe("in a Korean browser", () => {
     await expect(page.getByTestId("card-task")).toHaveText("별");
     await expect(page.getByTestId("begin")).toHaveText(KOREAN.begin);
     await page.getByTestId("begin").click();
-    await page.workers()[0]!.evaluate(() => {
-      self.onmessage = () => {
-        throw new Error("trap");
-      };
-    });
+    await muteWorker(page, true);
     await draw(page, hasty(FIGURES.star));
     await expect(page.getByTestId("sentence")).toHaveText("아, 별이네요!");
     await expect(page.getByTestId("score")).toHaveText("그림을 알아봤어요!");

@@ -1,5 +1,6 @@
 /** The look inside, and what is said about the model. */
 import { readFileSync } from "node:fs";
+import { ENGLISH } from "../src/language/english.ts";
 import { FIGURES } from "./figures.ts";
 import { draw, expect, guessed, labels, open, test } from "./page.ts";
 
@@ -100,11 +101,20 @@ test("the page says what the model learnt from, how good it is and where it fail
   await expect(about).toContainText("always answers");
   await expect(page.getByTestId("attribution")).toContainText("CC BY 4.0");
   const read = async (name: string) => {
-    const link = page.getByTestId(name).locator("a");
+    const link = page.getByTestId(name).locator("a").first();
     const response = await context.request.get(new URL((await link.getAttribute("href")) ?? "", site.url).href);
     expect(response.ok()).toBe(true);
     return response.text();
   };
   expect(await read("about")).toContain("# Model card");
   expect(await read("embed")).toContain("Classifier.load()");
+
+  // The package's API is beside the page, too, made from its comments.
+  await page.getByTestId("embed").locator("summary").click();
+  await page.getByRole("link", { name: ENGLISH.embedApi }).click();
+  await expect(page).toHaveURL(`${site.url}api/index.html`);
+  await page.locator(".site-menu").getByRole("link", { name: "quickdraw-rnn/worker" }).click();
+  await page.locator(".col-content").getByRole("link", { name: "createWorkerClassifier" }).first().click();
+  await expect(page.getByRole("heading", { level: 1 })).toContainText("createWorkerClassifier");
+  await expect(page.locator(".tsd-signature")).toContainText("Promise<WorkerClassifier>");
 });

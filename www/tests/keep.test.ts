@@ -147,7 +147,125 @@ test("a file of many drawings is looked through, one after the other; lines that
   await expect(page.getByTestId("note")).toHaveText("Drawing 2 of 2 (prompt: star).");
   await expect(guesses(page).first()).toHaveAttribute("data-label", "star");
   await page.getByTestId("file").setInputFiles({ name: "no.txt", mimeType: "text/plain", buffer: Buffer.from("hello") });
-  await expect(page.getByTestId("note")).toContainText("holds no drawing");
+  await expect(page.getByTestId("note")).toContainText("no drawing");
+});
+
+const MIME_TYPES = { png: "image/png", jpeg: "image/jpeg", svg: "image/svg+xml" } as const;
+
+/** Thick lines on paper as a picture's bytes, which the browser makes. */
+async function pictureOf(page: Page, strokes: readonly (readonly (readonly [number, number])[])[], type: keyof typeof MIME_TYPES): Promise<Buffer> {
+  const base64 = await page.evaluate(
+    async ({ strokes, type }) => {
+      const canvas = new OffscreenCanvas(460, 440);
+      const pen = canvas.getContext("2d")!;
+      pen.fillStyle = "#f4f0e6";
+      pen.fillRect(0, 0, 460, 440);
+      pen.lineWidth = 9;
+      pen.lineCap = pen.lineJoin = "round";
+      for (const stroke of strokes) {
+        pen.beginPath();
+        for (const [x, y] of stroke) pen.lineTo(30 + 4 * x, 20 + 4 * y);
+        pen.stroke();
+      }
+      const bytes = new Uint8Array(await (await canvas.convertToBlob({ type })).arrayBuffer());
+      return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
+    },
+    { strokes, type: MIME_TYPES[type] },
+  );
+  return Buffer.from(base64, "base64");
+}
+
+for (const type of ["png", "jpeg"] as const) {
+  test(`the lines of a ${type.toUpperCase()} are followed, whatever the file is called, and guessed`, async ({ page, site }) => {
+    await open(page, site);
+    await draw(page, FIGURES.line);
+    const line = await ink(page);
+    const buffer = await pictureOf(page, FIGURES.envelope, type);
+    await page.getByTestId("file").setInputFiles({ name: "scan", mimeType: "", buffer });
+    await expect(page.getByTestId("note")).toHaveText("I followed the lines of the picture.");
+    await guessed(page);
+    await expect(guesses(page).first()).toHaveAttribute("data-label", "envelope");
+    // As wide and as high as it is in the picture.
+    const { left, right, top, bottom } = await ink(page);
+    const sizes = [0, 1].map((axis) => {
+      const values = FIGURES.envelope.flat().map((point) => point[axis]!);
+      return Math.max(...values) - Math.min(...values);
+    }) as [number, number];
+    expect((right - left) / (bottom - top)).toBeCloseTo(sizes[0] / sizes[1], 1);
+    await page.getByTestId("undo").click();
+    expect(await ink(page)).toEqual(line);
+    await page.getByTestId("language-ko").click();
+    await page.getByTestId("file").setInputFiles({ name: "scan", mimeType: "", buffer });
+    await expect(page.getByTestId("note")).toHaveText("이미지의 선을 따라 그렸어요.");
+  });
+}
+
+test("an empty picture, and a file that only begins like one, hold no drawing, and the sheet stays as it is", async ({ page, site }) => {
+  await open(page, site);
+  const empty = await pictureOf(page, [], "png");
+  for (const buffer of [empty, empty.subarray(0, 60), Buffer.from("<svg xmlns='http://www.w3.org/2000/svg'/>"), Buffer.from("<svg><path d='M0 0L")]) {
+    // With the next line what was said is of no interest any more.
+    await draw(page, FIGURES.line);
+    await expect(page.getByTestId("note")).not.toContainText("PNG");
+    const before = await ink(page);
+    await page.getByTestId("file").setInputFiles({ name: "a.png", mimeType: "image/png", buffer });
+    await expect(page.getByTestId("note")).toContainText("I found no drawing in this: I read pictures (PNG, JPEG, SVG)");
+    expect(await ink(page)).toEqual(before);
+  }
+});
+
+test("an SVG that the page saved, in the dark too, is opened as the drawing that it was", async ({ page, site }) => {
+  await page.emulateMedia({ colorScheme: "dark" });
+  await open(page, site);
+  await draw(page, FIGURES.house);
+  await guessed(page);
+  const [before, whole] = [await labels(page), await ink(page)];
+  const svg = await saved(page, "svg");
+  await page.getByTestId("clear").click();
+  await page.getByTestId("file").setInputFiles({ name: svg.name, mimeType: "image/svg+xml", buffer: svg.bytes });
+  await expect(page.getByTestId("note")).toHaveText("Opened.");
+  await guessed(page);
+  expect((await labels(page))[0]).toBe(before[0]);
+  const again = JSON.parse((await saved(page, "ndjson")).bytes.toString()) as { drawing: number[][][] };
+  expect(again.drawing).toHaveLength(FIGURES.house.length);
+  const { left, right, top, bottom } = await ink(page);
+  expect((right - left) / (bottom - top)).toBeCloseTo((whole.right - whole.left) / (whole.bottom - whole.top), 1);
+});
+
+test("a picture is pasted, as a file or as the text of an SVG; other text is nobody's business", async ({ page, site }) => {
+  await open(page, site);
+  const paste = (item: { text: string } | { base64: string }, target = "body") =>
+    page.locator(target).evaluate((element, item) => {
+      const clipboardData = new DataTransfer();
+      if ("text" in item) clipboardData.setData("text/plain", item.text);
+      else clipboardData.items.add(new File([Uint8Array.from(atob(item.base64), (character) => character.charCodeAt(0))], "image.png", { type: "image/png" }));
+      element.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true }));
+    }, item);
+  await paste({ text: "A list of things to buy" });
+  await paste({ base64: (await pictureOf(page, FIGURES.envelope, "png")).toString("base64") });
+  await expect(page.getByTestId("note")).toHaveText("I followed the lines of the picture.");
+  await expect(guesses(page).first()).toHaveAttribute("data-label", "envelope");
+  await paste({ text: ` <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 100 100"><circle cx="50" cy="50" r="40" fill="none" stroke="red"/></svg>` });
+  await expect(page.getByTestId("note")).toHaveText("Opened.");
+  await expect(guesses(page).first()).toHaveAttribute("data-label", "circle");
+  await paste({ text: record("star", FIGURES.star) });
+  await expect(guesses(page).first()).toHaveAttribute("data-label", "star");
+  // Where one writes, and where nothing can be opened, a paste is not the page's.
+  await page.getByTestId("mode-teach").click();
+  await paste({ text: record("circle", FIGURES.circle) }, "#lesson-name");
+  await page.getByTestId("mode-draw").click();
+  await guessed(page);
+  await expect(guesses(page).first()).toHaveAttribute("data-label", "star");
+});
+
+test("without network and server a picture is opened, too", async ({ page, site, context }) => {
+  await open(page, site);
+  await page.evaluate(() => navigator.serviceWorker.ready.then(() => undefined));
+  const buffer = await pictureOf(page, FIGURES.envelope, "png");
+  await site.close();
+  await context.setOffline(true);
+  await page.getByTestId("file").setInputFiles({ name: "scan.png", mimeType: "image/png", buffer });
+  await expect(guesses(page).first()).toHaveAttribute("data-label", "envelope");
 });
 
 test("a file that is dropped on the page is opened", async ({ page, site }) => {

@@ -1,5 +1,6 @@
 /** A test's page: the built page from a server of its own, and a hand that draws on it. */
 import { expect, test as base, type Page, type Request } from "@playwright/test";
+import { readFileSync } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { fileURLToPath } from "node:url";
 import { preview, type PreviewServer } from "vite";
@@ -74,6 +75,50 @@ export const test = base.extend<Fixtures>({
 });
 
 export { expect };
+
+/** The program of the package's worker, as the built page has it. */
+export const WORKER_PROGRAM = /worker-thread.*\.js/;
+
+const MODEL = JSON.parse(readFileSync(new URL("../../wasm/model/model.json", import.meta.url), "utf8")) as { labels: string[] };
+
+/**
+ * Puts a worker in place of the package's that answers as it does, with predictions made up: `predict` is the source of a function of the
+ * strokes, as the package packs them, and of the options, which gives `[label, probability]` pairs, most probable first.
+ */
+export async function replaceWorker(page: Page, predict: string, thresholds = { threshold: 0.7, penDownThreshold: 0.7 }): Promise<void> {
+  const body = `
+    const labels = ${JSON.stringify(MODEL.labels)};
+    const predict = ${predict};
+    const methods = {
+      classify: (strokes, options) => predict(strokes, options).map(([label, probability]) => ({ label, probability })),
+      probabilities(strokes, options) {
+        const values = new Float32Array(labels.length);
+        for (const [label, probability] of predict(strokes, options)) values[labels.indexOf(label)] = probability;
+        return values;
+      },
+      embed: () => Float32Array.of(1, 2, 3),
+      simplify: ({ points, offsets }) =>
+        Array.from(offsets, (start, i) => {
+          const stroke = Array.from(points.subarray(2 * start, 2 * (offsets[i + 1] ?? points.length / 2)));
+          return [0, 1].map((axis) => stroke.filter((_, at) => at % 2 === axis));
+        }),
+    };
+    onmessage = ({ data: { kind, id, method, strokes, options } }) => {
+      if (kind === "load") postMessage({ kind: "loaded", facts: { labels, arithmetic: "int8", ...${JSON.stringify(thresholds)} } });
+      if (kind === "call") postMessage({ kind: "value", id, value: methods[method](strokes, options) });
+    };`;
+  await page.route(WORKER_PROGRAM, (route) => route.fulfill({ contentType: "text/javascript", body }));
+}
+
+/** From now on no answer of the package's worker arrives; it throws instead, or is silent. */
+export function muteWorker(page: Page, throws: boolean): Promise<void> {
+  return page.workers()[0]!.evaluate((throws) => {
+    self.postMessage = () => {
+      // An error that nobody catches, as a trap is.
+      if (throws) setTimeout(() => { throw new Error("trap"); });
+    };
+  }, throws);
+}
 
 /** Opens the page and waits until the classifier is loaded. */
 export async function open(page: Page, site: Site): Promise<void> {

@@ -1,7 +1,7 @@
 /** When things go wrong: no network, no model, no WebAssembly, a worker that dies. */
 import { createServer, type ServerResponse } from "node:http";
 import { FIGURES } from "./figures.ts";
-import { draw, expect, guessed, guesses, ink, open, test } from "./page.ts";
+import { muteWorker, draw, expect, guessed, guesses, ink, open, replaceWorker, test, WORKER_PROGRAM } from "./page.ts";
 
 test("after the first visit the page works without network and server", async ({ page, site, context }) => {
   await open(page, site);
@@ -134,7 +134,7 @@ test.describe("without a service worker in between", () => {
   });
 
   test("a browser without WebAssembly's vector instructions gets told what is missing", async ({ page, site }) => {
-    await page.route(/guess-worker.*\.js/, async (route) => {
+    await page.route(WORKER_PROGRAM, async (route) => {
       const response = await route.fetch();
       await route.fulfill({ response, body: `WebAssembly.validate = () => false;\n${await response.text()}` });
     });
@@ -143,7 +143,7 @@ test.describe("without a service worker in between", () => {
   });
 
   test("a browser without WebAssembly gets told so, and the pad draws all the same", async ({ page, site }) => {
-    await page.route(/guess-worker.*\.js/, async (route) => {
+    await page.route(WORKER_PROGRAM, async (route) => {
       const response = await route.fetch();
       await route.fulfill({ response, body: `delete self.WebAssembly;\n${await response.text()}` });
     });
@@ -163,11 +163,7 @@ test.describe("without a service worker in between", () => {
     const probability = (await guesses(page).first().getAttribute("data-probability"))!;
     await draw(page, [FIGURES.house[1]!]);
     await guessed(page);
-    await page.workers()[0]!.evaluate(() => {
-      self.onmessage = () => {
-        throw new Error("trap");
-      };
-    });
+    await muteWorker(page, true);
     // Undo asks once. Only the replaced worker can answer, and only if it is asked for the same drawing.
     const replacement = page.waitForEvent("worker");
     await page.getByTestId("undo").click();
@@ -180,25 +176,20 @@ test.describe("without a service worker in between", () => {
   test("a worker that falls silent is replaced", async ({ page, site }) => {
     await page.clock.install();
     await open(page, site);
-    await page.workers()[0]!.evaluate(() => {
-      self.onmessage = null;
-    });
+    await muteWorker(page, false);
     await draw(page, FIGURES.line);
-    await page.clock.fastForward(20_000);
+    const replacement = page.waitForEvent("worker");
+    await page.clock.fastForward(31_000);
+    await replacement;
     await guessed(page);
   });
 
   test("a worker that crashes again and again is given up with a word, until another try", async ({ page, site }) => {
-    await page.route(/guess-worker.*\.js/, (route) =>
-      route.fulfill({
-        contentType: "text/javascript",
-        body: "postMessage({ kind: 'ready', nCategories: 1 }); onmessage = () => { throw new Error('crash'); };",
-      }),
-    );
+    await replaceWorker(page, "() => { throw new Error('crash'); }");
     await open(page, site);
     await draw(page, FIGURES.line);
     await expect(page.getByTestId("problem")).toContainText("keeps failing");
-    await page.unroute(/guess-worker.*\.js/);
+    await page.unroute(WORKER_PROGRAM);
     await page.getByTestId("try-again").click();
     await guessed(page);
     await expect(page.getByTestId("problem")).toBeHidden();

@@ -4,7 +4,7 @@ import type { Page } from "@playwright/test";
 import { Classifier } from "quickdraw-rnn";
 import { CustomClasses } from "quickdraw-rnn/custom-classes";
 import { FIGURES, hasty, line, oval, type Figure } from "./figures.ts";
-import { draw, expect, guessed, guesses, ink, labels, open, test, type Site } from "./page.ts";
+import { muteWorker, draw, expect, guessed, guesses, ink, labels, open, test, type Site } from "./page.ts";
 
 /** Two things that the model does not know, as different hands would draw them. */
 const dumbbells = (i: number): Figure => [
@@ -197,11 +197,7 @@ test("a lesson survives a crash of the worker, and another window learns it too"
   await page.bringToFront();
   await enter(page, site);
   await teach(page, "pennant", [flags(0)]);
-  await page.workers()[0]!.evaluate(() => {
-    self.onmessage = () => {
-      throw new Error("trap");
-    };
-  });
+  await muteWorker(page, true);
   const replacement = page.waitForEvent("worker");
   await teach(page, "dumbbell thing", [dumbbells(0)]);
   await replacement;

@@ -13,7 +13,7 @@ import { encodeDrawing } from "../src/keep/link.ts";
 import { ENGLISH } from "../src/language/english.ts";
 import { KOREAN } from "../src/language/korean.ts";
 import { FIGURES, type Figure, type Label } from "./figures.ts";
-import { draw, expect, guessed, open, openBook, test, type Site } from "./page.ts";
+import { draw, expect, guessed, open, openBook, replaceWorker, test, type Site } from "./page.ts";
 
 // Other systems draw letters otherwise.
 test.skip(process.platform !== "linux", "the pictures were taken on Linux");
@@ -27,26 +27,18 @@ const SIZES = {
 
 const PREDICTIONS: readonly (readonly [label: string, probability: number])[] = [["star", 0.86], ["snowflake", 0.09], ["campfire", 0.03], ["tent", 0.01], ["triangle", 0.004]];
 
-/** Stands in for the worker that guesses. It is sure of a drawing when it has as many points as the star, and not while it is drawn. */
-const WORKER = `
-const predictions = ${JSON.stringify(PREDICTIONS)}.map(([label, probability]) => ({ label, probability }));
-postMessage({ kind: "ready", nCategories: 345, thresholds: { threshold: 0.7, penDownThreshold: 0.7 } });
-onmessage = ({ data: { kind, id, strokes } }) => {
-  const n = strokes?.points ? strokes.points.length / 2 : strokes?.reduce((sum, stroke) => sum + stroke.length, 0);
-  const sure = n >= ${FIGURES.star[0]!.length};
-  if (kind === "guess") postMessage({ kind: "predictions", id, predictions: sure ? predictions : predictions.map((each, i) => (i === 0 ? { ...each, probability: 0.5 } : each)), durationMs: 2 });
-  if (kind === "learn") postMessage({ kind: "learnt", classes: { format: 1, fingerprint: null, classes: [] } });
-  if (kind !== "look") return;
-  const moments = Array.from({ length: 12 }, (_, i) => ({
-    nPoints: Math.round((n * (i + 1)) / 12),
-    nStrokes: i === 11 ? strokes.length : 0,
-    endsStroke: i === 11,
-    best: predictions[0],
-    probabilities: predictions.map(({ probability }, k) => (k === 0 ? (probability * (i + 1)) / 12 : probability * Math.abs(Math.sin(i + k)))),
-  }));
-  const simplified = strokes.map((stroke) => [stroke.map(({ x }) => x), stroke.map(({ y }) => y)]);
-  postMessage({ kind: "look", id, look: { simplified, labels: predictions.map(({ label }) => label), moments } });
-};`;
+/**
+ * Stands in for the classifier: sure of a drawing when it has as many points as the star. Before, a triangle leads at first, and other
+ * labels come and go with the number of points.
+ */
+const PREDICT = `({ points }) => {
+  const predictions = ${JSON.stringify(PREDICTIONS)};
+  const n = points.length / 2;
+  const share = n / ${FIGURES.star[0]!.length};
+  if (share >= 1) return predictions;
+  const early = (k) => (k === 0 ? 0.1 + 0.5 * share : k === 4 ? 0.3 * (1 - share) : 0.1 * Math.abs(Math.sin(9 * share + k)));
+  return predictions.map(([label], k) => [label, early(k)]).sort((a, b) => b[1] - a[1]);
+}`;
 
 const { test: figures } = (JSON.parse(readFileSync(new URL("../../wasm/model/model.json", import.meta.url), "utf8")) as { figures: { test: { balanced_top1: number } } }).figures;
 
@@ -169,7 +161,7 @@ for (const { name, size, scheme, locale, show, whole = false } of VIEWS) {
       await page.addInitScript(() => {
         Math.random = () => 0.5;
       });
-      await page.route(/guess-worker.*\.js/, (route) => route.fulfill({ contentType: "text/javascript", body: WORKER }));
+      await replaceWorker(page, PREDICT);
       await show(page, site);
       await page.evaluate(() => document.fonts.ready.then(() => scrollTo(0, 0)));
       await page.mouse.move(1, 1);

@@ -6,7 +6,7 @@ import { sketch } from "../keep/picture";
 import { writePrompts, ROUNDS } from "../game/prompts";
 import { KOREAN_NAMES } from "../language/korean-names";
 import type { Language } from "../language/language";
-import type { Stroke } from "../messages";
+import type { Stroke } from "../recognition";
 import type { Book } from "./book";
 
 const FILE_NAME = "my-book.ndjson";

@@ -6,7 +6,7 @@ import { parseNdjson } from "quickdraw-rnn/formats";
 import { decodeDrawing, encodeDrawing } from "../keep/link";
 import { readLines, strokesOf } from "../keep/ndjson";
 import { isKnown } from "../language/korean-names";
-import type { Stroke } from "../messages";
+import type { Stroke } from "../recognition";
 import type { InkStroke } from "../pad";
 import { onRememberedElsewhere, recall, remember } from "../storage";
 

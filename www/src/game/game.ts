@@ -9,7 +9,7 @@ import "./game.css";
 import type { Desk, Mode } from "../desk";
 import { element, make } from "../element";
 import { DEFAULT_THRESHOLD } from "../language/confidence";
-import type { Prediction } from "../messages";
+import type { Prediction } from "../recognition";
 import { EMPTY_SHEET, type InkStroke } from "../pad";
 import { recall, remember } from "../storage";
 import { Clock } from "./clock";

@@ -8,7 +8,7 @@ import { beginning } from "../beginning";
 import { bytesOf, textOf, thinned } from "../keep/compact";
 import { boxAround } from "../keep/picture";
 import { isKnown } from "../language/korean-names";
-import type { Stroke } from "../messages";
+import type { Stroke } from "../recognition";
 import type { Outcome } from "./game";
 import { ROUNDS } from "./prompts";
 

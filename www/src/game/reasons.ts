@@ -2,7 +2,7 @@
 import { make, makeSvg } from "../element";
 import { boxAround, pathOf } from "../keep/picture";
 import type { Language } from "../language/language";
-import type { Part, Stroke } from "../messages";
+import type { Part, Stroke } from "../recognition";
 import { drawnPart } from "../parts";
 
 /** What changes the log-odds of a label by less than this says nothing. */

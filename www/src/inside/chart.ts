@@ -2,7 +2,7 @@
 import { make, makeSvg } from "../element";
 import { shareOf } from "../guess-list";
 import type { Language } from "../language/language";
-import type { Look } from "../messages";
+import type { Look } from "../recognition";
 
 const HEIGHT = 290;
 const TOP = 14;

@@ -7,7 +7,7 @@ import { boxAround, sketch } from "../keep/picture";
 import { isKnown } from "../language/korean-names";
 import type { Language } from "../language/language";
 import { loaded } from "../later";
-import type { Look, Stroke } from "../messages";
+import type { Look, Stroke } from "../recognition";
 import { chart, legend } from "./chart";
 import { confusionsOf } from "./confusions";
 

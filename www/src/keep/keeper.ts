@@ -2,9 +2,10 @@
 import type { Desk } from "../desk";
 import { element } from "../element";
 import type { Language } from "../language/language";
-import type { Stroke } from "../messages";
+import type { Stroke } from "../recognition";
 import { encodeDrawing } from "./link";
-import { readDrawings, writeDrawing, type Record } from "./ndjson";
+import { writeDrawing, type Record } from "./ndjson";
+import { openFile } from "./open";
 import { toPng, toSvg } from "./picture";
 
 export class Keeper {
@@ -17,6 +18,8 @@ export class Keeper {
   readonly #copy = element<HTMLButtonElement>("copy-link");
   readonly #savers = [...document.querySelectorAll<HTMLButtonElement>("[data-save]")];
   #records: readonly Record[] = [];
+  #isTraced = false;
+  #nReads = 0;
   #shown = 0;
   #noteIn: (language: Language) => string = () => "";
 
@@ -34,6 +37,7 @@ export class Keeper {
     });
     this.#next.addEventListener("click", () => this.#show((this.#shown + 1) % this.#records.length));
     this.#takeDrops();
+    window.addEventListener("paste", (event) => this.#paste(event));
   }
 
   /** What was last said about keeping is no longer of interest. */
@@ -75,8 +79,14 @@ export class Keeper {
   }
 
   async #read(file: Blob): Promise<void> {
+    const n = ++this.#nReads;
     // A file that cannot be read holds no drawing either.
-    this.#records = await readDrawings(file).catch(() => []);
+    const opened = await openFile(file).catch((error: unknown) => {
+      console.warn(`file not opened: ${String(error)}`);
+      return { records: [], isTraced: false };
+    });
+    if (!opened || n !== this.#nReads) return;
+    ({ records: this.#records, isTraced: this.#isTraced } = opened);
     if (this.#records.length > 0) this.#show(0);
     else this.say((language) => language.fileBroken);
   }
@@ -87,7 +97,20 @@ export class Keeper {
     this.#shown = i;
     const n = this.#records.length;
     this.#open(record.strokes);
-    this.say((language) => language.opened(i + 1, n, record.word));
+    const isTraced = this.#isTraced;
+    this.say((language) => (isTraced ? language.traced : language.opened(i + 1, n, record.word)));
+  }
+
+  /** A picture from the clipboard, or the text of a file. */
+  #paste(event: ClipboardEvent): void {
+    if (document.body.dataset["view"] !== "draw" || event.target instanceof HTMLInputElement) return;
+    const data = event.clipboardData;
+    const text = data?.getData("text/plain") ?? "";
+    // What somebody copied elsewhere is mostly no drawing, and nothing that the page should speak of.
+    const file = data?.files[0] ?? (/^\s*[<{]/.test(text) ? new Blob([text]) : undefined);
+    if (!file) return;
+    event.preventDefault();
+    void this.#read(file);
   }
 
   #takeDrops(): void {

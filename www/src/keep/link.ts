@@ -5,7 +5,7 @@
  * bytes an axis (zigzag, seven bits a byte, the eighth says that another follows), the bytes as base64url. A stroke begins with its
  * number of points. The first character is the version.
  */
-import type { Stroke } from "../messages";
+import type { Stroke } from "../recognition";
 import { bytesOf, textOf, thinned } from "./compact";
 
 const VERSION = "1";

@@ -1,6 +1,6 @@
 /** Drawings as Quick, Draw! keeps them, one JSON object a line, and back; the package's reader and writer do the work. */
 import { parseNdjson, toNdjson } from "quickdraw-rnn/formats";
-import type { Simplified, Stroke } from "../messages";
+import type { Simplified, Stroke } from "../recognition";
 import type { InkStroke } from "../pad";
 
 export interface Record {
@@ -10,7 +10,7 @@ export interface Record {
 }
 
 /** The data set's files have hundreds of megabytes; so much of one is read. */
-const MOST_BYTES = 4 * 2 ** 20;
+export const MOST_BYTES = 4 * 2 ** 20;
 const MOST_RECORDS = 1000;
 /** Decimals of a coordinate, in CSS pixels. */
 const DECIMALS = 1;

@@ -1,6 +1,6 @@
 /** Drawings as pictures: SVG for the page and for files, PNG for files. */
 import { makeSvg } from "../element";
-import type { Stroke } from "../messages";
+import type { Stroke } from "../recognition";
 import { drawStroke, type NibPoint } from "../nib";
 import type { InkStroke } from "../pad";
 

@@ -1,4 +1,4 @@
-import type { Prediction } from "../messages";
+import type { Prediction } from "../recognition";
 
 /** How sure the best prediction is; every language has a turn of phrase for each. */
 export type Confidence = "certain" | "likely" | "unsure";

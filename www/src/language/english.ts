@@ -76,8 +76,9 @@ export const ENGLISH: Language = {
   linkCopied: "The link is copied. The drawing is in the link itself, on no server.",
   linkInAddressBar: "The link is in the address bar. The drawing is in the link itself, on no server.",
   linkBroken: "This link holds no drawing that I can read.",
-  fileBroken: "This file holds no drawing: I expected lines of Quick, Draw! ndjson.",
+  fileBroken: "I found no drawing in this: I read pictures (PNG, JPEG, SVG) and Quick, Draw! ndjson.",
   opened: (i, n, label) => (n > 1 ? `Drawing ${i} of ${n}` : "Opened") + (label === undefined ? "." : ` (prompt: ${label}).`),
+  traced: "I followed the lines of the picture.",
   saved: (file) => `Saved ${file}.`,
   playOffer: "Play six rounds",
   ask: "Draw",
@@ -217,6 +218,7 @@ export const ENGLISH: Language = {
   embedTitle: "Put it into your own page",
   embed: "The recogniser is a package, and this page has it. It runs in the browser of whoever draws, without a server. Install it, and give it the strokes:",
   embedMore: "What else it can do",
+  embedApi: "Its API, call by call",
   about: (figures) => [
     "The model learnt from doodles of Google's Quick, Draw! game, which people all over the world drew in 20 seconds with a mouse or a finger. It sees the order and the direction of the strokes and the picture that they make, and neither colours nor time.",
     ...(figures

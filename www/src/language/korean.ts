@@ -44,8 +44,9 @@ export const KOREAN: Language = {
   linkCopied: "링크를 복사했어요. 그림은 서버가 아니라 링크 안에 들어 있어요.",
   linkInAddressBar: "링크가 주소창에 있어요. 그림은 서버가 아니라 링크 안에 들어 있어요.",
   linkBroken: "이 링크에서는 그림을 읽을 수 없어요.",
-  fileBroken: "이 파일에는 그림이 없어요. Quick, Draw! ndjson 형식의 줄이 필요해요.",
+  fileBroken: "여기에서 그림을 찾지 못했어요. 이미지(PNG, JPEG, SVG)와 Quick, Draw! ndjson을 읽을 수 있어요.",
   opened: (i, n, label) => (n > 1 ? `그림 ${n}개 중 ${i}번째` : "그림을 열었어요") + (label === undefined ? "." : `. 제시어: ${name(label)}.`),
+  traced: "이미지의 선을 따라 그렸어요.",
   saved: (file) => `${file} 파일로 저장했어요.`,
   playOffer: "여섯 판 게임하기",
   ask: "이번 제시어",
@@ -179,6 +180,7 @@ export const KOREAN: Language = {
   embedTitle: "내 페이지에 넣기",
   embed: "그림을 알아맞히는 부분은 패키지로 되어 있고, 이 페이지에서 받을 수 있어요. 서버 없이 그리는 사람의 브라우저에서 실행돼요. 설치한 다음 획을 넘겨주세요.",
   embedMore: "이 패키지로 할 수 있는 다른 일",
+  embedApi: "API 문서(영어)",
   about: (figures) => [
     "이 모델은 Google의 Quick, Draw! 게임에서 세계 곳곳의 사람들이 마우스나 손가락으로 20초 안에 그린 낙서로 배웠어요. 획의 순서와 방향, 그리고 완성된 모양을 볼 뿐, 색도 시간도 보지 않아요.",
     ...(figures

@@ -1,5 +1,5 @@
 /** What the page says, in every language it speaks. English and Korean sentences live in their own files, one object each. */
-import type { Obstacle, Prediction } from "../messages";
+import type { Obstacle, Prediction } from "../recognition";
 import { recall, remember } from "../storage";
 import { ENGLISH } from "./english";
 import { KOREAN } from "./korean";
@@ -45,6 +45,8 @@ export interface Language {
   readonly fileBroken: string;
   /** The `i`th of `n` drawings of a file was opened; `label` is what it was to show, where the file says so. */
   opened(i: number, n: number, label: string | undefined): string;
+  /** The lines of a picture were followed. */
+  readonly traced: string;
   saved(file: string): string;
   /** The game. */
   readonly playOffer: string;
@@ -183,6 +185,7 @@ export interface Language {
   readonly embedTitle: string;
   readonly embed: string;
   readonly embedMore: string;
+  readonly embedApi: string;
   /** Paragraphs; figures as text. */
   about(figures: { readonly n: string; readonly top1: string; readonly top3: string; readonly top5: string } | undefined): readonly string[];
   /** Around the link to the data set. */

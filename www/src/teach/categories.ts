@@ -5,7 +5,7 @@
 import { parseNdjson, toNdjson } from "quickdraw-rnn/formats";
 import type { CustomClassesJson } from "quickdraw-rnn/custom-classes";
 import { readLines } from "../keep/ndjson";
-import type { Among, Category, Simplified } from "../messages";
+import type { Among, Category, Simplified } from "../recognition";
 import { onRememberedElsewhere, recall, remember } from "../storage";
 
 /** Names longer than this fit nowhere on the page. */

@@ -8,7 +8,7 @@ import "./teach.css";
 import type { Desk, Mode } from "../desk";
 import { element, make } from "../element";
 import { EMPTY_SHEET, type InkStroke } from "../pad";
-import type { Among, Look } from "../messages";
+import type { Among, Look } from "../recognition";
 import { TaughtList } from "./taught-list";
 
 /** From so many drawings on a category is told from others well enough. */

@@ -5,7 +5,7 @@ import { save } from "../keep/keeper";
 import { sketch } from "../keep/picture";
 import { strokesOf } from "../keep/ndjson";
 import type { Language } from "../language/language";
-import type { Category } from "../messages";
+import type { Category } from "../recognition";
 import { readFile } from "./categories";
 
 const FILE_NAME = "my-categories.json";
