@@ -33,7 +33,7 @@ export interface GuesserEvents {
 }
 
 /** A classifier, and what the visitor taught it. */
-interface Pupil {
+interface Recogniser {
   readonly classifier: WorkerClassifier;
   custom: CustomClasses;
 }
@@ -52,13 +52,13 @@ interface Example {
 
 /** Something to do, and how to have it done again after a failure. */
 interface Task {
-  run(pupil: Pupil): Promise<void>;
+  run(recogniser: Recogniser): Promise<void>;
   again(): void;
 }
 
 export class Guesser {
   readonly #events: GuesserEvents;
-  #pupil: Pupil | undefined;
+  #recogniser: Recogniser | undefined;
   #nStarts = 0;
   #isWorking = false;
   #failures = 0;
@@ -101,7 +101,7 @@ export class Guesser {
       classifier.dispose();
       return;
     }
-    this.#pupil = { classifier, custom: new CustomClasses(classifier) };
+    this.#recogniser = { classifier, custom: new CustomClasses(classifier) };
     this.#events.onReady(classifier.labels.length, classifier);
     void this.#work();
   }
@@ -115,11 +115,11 @@ export class Guesser {
   /** Asks how the guess for a drawing comes about; an older look that is still under way is given up. */
   look(strokes: readonly Stroke[], among: Among): void {
     const n = ++this.#nLooks;
-    const pupil = this.#pupil;
-    if (!pupil) return;
-    const taught = { ...pupil };
+    const recogniser = this.#recogniser;
+    if (!recogniser) return;
+    const taught = { ...recogniser };
     const ranking = (drawing: readonly Stroke[], isPenDown: boolean) => ranked(taught, { strokes: drawing, isPenDown, among });
-    lookInto(strokes, pupil.classifier, ranking, () => n === this.#nLooks && pupil === this.#pupil).then(
+    lookInto(strokes, recogniser.classifier, ranking, () => n === this.#nLooks && recogniser === this.#recogniser).then(
       (look) => look && this.#events.onLook(look),
       // What is wrong with the drawing is said of its guess, too.
       (error: unknown) => console.warn(`look: ${String(error)}`),
@@ -128,7 +128,7 @@ export class Guesser {
 
   /** What the parts of a drawing did for these labels; nothing where the classifier cannot say. */
   async reasons(strokes: readonly Stroke[], labels: readonly string[]): Promise<readonly Part[]> {
-    const classifier = this.#pupil?.classifier;
+    const classifier = this.#recogniser?.classifier;
     if (!classifier) return [];
     return effectsOfParts(strokes, labels, classifier).catch((error: unknown) => {
       console.warn(`reasons: ${String(error)}`);
@@ -138,7 +138,7 @@ export class Guesser {
 
   /** Teaches these categories and no others. A classifier that loads later does not hear it: `onReady` is the time to say it again. */
   learn(categories: readonly Category[]): void {
-    if (!this.#pupil) return;
+    if (!this.#recogniser) return;
     this.#lesson = categories;
     void this.#work();
   }
@@ -156,8 +156,8 @@ export class Guesser {
   }
 
   #stop(): void {
-    this.#pupil?.classifier.dispose();
-    this.#pupil = undefined;
+    this.#recogniser?.classifier.dispose();
+    this.#recogniser = undefined;
     this.#lesson = undefined;
   }
 
@@ -172,14 +172,14 @@ export class Guesser {
   async #work(): Promise<void> {
     if (this.#isWorking) return;
     this.#isWorking = true;
-    for (let pupil = this.#pupil; pupil; pupil = this.#pupil) {
+    for (let recogniser = this.#recogniser; recogniser; recogniser = this.#recogniser) {
       const task = this.#next();
       if (!task) break;
       try {
-        await task.run(pupil);
+        await task.run(recogniser);
         this.#failures = 0;
       } catch (error) {
-        this.#onError(error, task, pupil);
+        this.#onError(error, task, recogniser);
       } finally {
         this.#underWay = undefined;
       }
@@ -187,7 +187,7 @@ export class Guesser {
     this.#isWorking = false;
   }
 
-  #onError(error: unknown, task: Task, pupil: Pupil): void {
+  #onError(error: unknown, task: Task, recogniser: Recogniser): void {
     const code = codeOf(error);
     if (code === undefined) {
       reportError(error);
@@ -199,7 +199,7 @@ export class Guesser {
     }
     task.again();
     // Whoever disposed the classifier has another one loaded.
-    if (pupil !== this.#pupil) return;
+    if (recogniser !== this.#recogniser) return;
     this.#failures += 1;
     if (code !== "internal" || this.#failures >= MAX_FAILURES_IN_A_ROW) this.#giveUp(error);
   }
@@ -209,24 +209,24 @@ export class Guesser {
     const lesson = this.#lesson;
     if (lesson) {
       this.#lesson = undefined;
-      return { run: (pupil) => this.#learn(pupil, lesson), again: () => (this.#lesson ??= lesson) };
+      return { run: (recogniser) => this.#learn(recogniser, lesson), again: () => (this.#lesson ??= lesson) };
     }
     const example = this.#examples.shift();
-    if (example) return { run: (pupil) => this.#learnExample(pupil, example), again: () => this.#examples.unshift(example) };
+    if (example) return { run: (recogniser) => this.#learnExample(recogniser, example), again: () => this.#examples.unshift(example) };
     const question = this.#waiting;
     if (!question) return undefined;
     this.#waiting = undefined;
     this.#underWay = question;
     return {
-      run: (pupil) => this.#answer(pupil, question),
+      run: (recogniser) => this.#answer(recogniser, question),
       again: () => {
         if (this.#underWay === question) this.#waiting ??= question;
       },
     };
   }
 
-  async #learn(pupil: Pupil, lesson: readonly Category[]): Promise<void> {
-    const custom = new CustomClasses(pupil.classifier);
+  async #learn(recogniser: Recogniser, lesson: readonly Category[]): Promise<void> {
+    const custom = new CustomClasses(recogniser.classifier);
     for (const { label, drawings } of lesson) {
       for (const drawing of drawings) {
         await custom.add(label, drawing, { isSimplified: true });
@@ -234,18 +234,18 @@ export class Guesser {
         if (this.#lesson) return;
       }
     }
-    pupil.custom = custom;
+    recogniser.custom = custom;
     this.#events.onLearnt(custom.toJSON());
   }
 
-  async #learnExample({ classifier, custom }: Pupil, { label, strokes }: Example): Promise<void> {
+  async #learnExample({ classifier, custom }: Recogniser, { label, strokes }: Example): Promise<void> {
     const drawing = await classifier.simplify(strokes);
     await custom.add(label, drawing, { isSimplified: true });
     this.#events.onLearnt(custom.toJSON());
     this.#events.onExample(label, drawing);
   }
 
-  async #answer({ classifier, custom }: Pupil, question: Question): Promise<void> {
+  async #answer({ classifier, custom }: Recogniser, question: Question): Promise<void> {
     const { strokes, isPenDown, among } = question;
     const startMs = performance.now();
     const predictions =
@@ -260,7 +260,7 @@ export class Guesser {
 }
 
 /** All labels for a drawing, most probable first; unlike `classify` it never steps back behind a newer drawing. */
-async function ranked({ classifier, custom }: Pupil, { strokes, isPenDown, among }: Question): Promise<readonly Prediction[]> {
+async function ranked({ classifier, custom }: Recogniser, { strokes, isPenDown, among }: Question): Promise<readonly Prediction[]> {
   const { labels } = classifier;
   if (among !== "model" && custom.classes.length > 0) {
     return custom.classify(strokes, { maxResults: labels.length + custom.classes.length, isPenDown, among });
