@@ -136,6 +136,22 @@ describe("many drawings", () => {
     assert.deepEqual(here.classifyAll([]), []);
   });
 
+  test("may lie one after the other in the same array", async () => {
+    const drawings = scribbles(5, 10);
+    const expected = here.classifyAll(drawings);
+    const points = new Float32Array(1000);
+    function* again() {
+      for (const drawing of drawings) {
+        points.set(drawing.flat().flatMap(({ x, y }) => [x, y]));
+        let end = 0;
+        const offsets = drawing.map((stroke) => (end += stroke.length) - stroke.length);
+        yield { points: points.subarray(0, 2 * end), offsets };
+      }
+    }
+    assert.deepEqual(here.classifyAll(again()), expected);
+    assert.deepEqual(await there.classifyAll(again()), expected);
+  });
+
   test("of different kinds of strokes may be mixed, and stay the caller's", async () => {
     const points = Float32Array.of(0, 0, 50, 80, 99, 3);
     const drawings = [{ points, offsets: [0, 2] }, [[[0, 50], [0, 80]], [[99], [3]]]];

@@ -21,7 +21,7 @@ import { readBytes, readSource, resolveUrl, shown } from "./read.js";
 import { type Binding, type CompiledClassifier, NEEDS_FLOAT32, type WasmSource, loadRuntime } from "./runtime.js";
 import { isAddress } from "./sources.js";
 import { Session } from "./session.js";
-import { type Strokes, readBatches, readStrokes } from "./strokes.js";
+import { type Strokes, readDrawings, readStrokes } from "./strokes.js";
 
 /** A category and how probable the model finds it. */
 export interface Prediction {
@@ -138,9 +138,7 @@ export class Classifier implements Disposable {
     const checked = readClassifyOptions(options);
     allowedLabels(this.labels, checked);
     const predictions: Prediction[][] = [];
-    for (const batch of readBatches(drawings)) {
-      for (const strokes of batch) predictions.push(this.#classify(strokes, checked));
-    }
+    for (const strokes of readDrawings(drawings)) predictions.push(this.#classify(strokes, checked));
     return predictions;
   }
 

@@ -57,42 +57,28 @@ export function readStrokes(strokes: unknown): Packed {
   return { points: isPacked ? points : Float32Array.from(points), offsets: Uint32Array.from(offsets) };
 }
 
-/** Drawings of a batch: a worker answers other calls between two batches. */
-const BATCH_SIZE = 64;
-
 /**
- * Reads drawings in batches, each with no more points than one drawing may have.
+ * Reads drawings one by one.
  *
  * @throws QuickdrawError `invalid-strokes`, with the drawing, the stroke and the point; `invalid-options` if these are no
  * drawings.
  */
-export function* readBatches(drawings: unknown): Generator<readonly Packed[]> {
+export function* readDrawings(drawings: unknown): Generator<Packed> {
   const isIterable = typeof drawings === "object" && drawings !== null && Symbol.iterator in drawings;
   if (!isIterable) {
     throw new QuickdrawError("invalid-options", `drawings: found ${kind(drawings)}, expected an array of drawings`);
   }
-  let batch: Packed[] = [];
-  let [nPoints, index] = [0, 0];
+  let index = 0;
   for (const strokes of drawings as Iterable<unknown>) {
-    const read = readNumbered(strokes, index);
-    const size = read.points.length / 2;
-    if (batch.length === BATCH_SIZE || (batch.length > 0 && nPoints + size > MAX_POINTS)) {
-      yield batch;
-      [batch, nPoints] = [[], 0];
+    let read: Packed;
+    try {
+      read = readStrokes(strokes);
+    } catch (cause) {
+      if (!(cause instanceof QuickdrawError)) throw cause;
+      throw new QuickdrawError(cause.code, `drawing ${index} (counted from 0): ${cause.message}`, { cause });
     }
-    batch.push(read);
-    nPoints += size;
+    yield read;
     index += 1;
-  }
-  if (batch.length > 0) yield batch;
-}
-
-function readNumbered(strokes: unknown, index: number): Packed {
-  try {
-    return readStrokes(strokes);
-  } catch (cause) {
-    if (!(cause instanceof QuickdrawError)) throw cause;
-    throw new QuickdrawError(cause.code, `drawing ${index} (counted from 0): ${cause.message}`, { cause });
   }
 }
 

@@ -32,7 +32,7 @@ import { readSource, resolveUrl, shown } from "./read.js";
 import { int8Module } from "./simd.js";
 import { isAddress, isModule, isUrl } from "./sources.js";
 import { Session } from "./session.js";
-import { type Strokes, readBatches, readStrokes } from "./strokes.js";
+import { MAX_POINTS, type Packed, type Strokes, readDrawings, readStrokes } from "./strokes.js";
 
 export type { Prediction } from "./classifier.js";
 export { QuickdrawError } from "./error.js";
@@ -100,6 +100,9 @@ async function sendable(
 
 /** After so many workers that died without an answer, another one would die too, and each loads the model again. */
 const MAX_DEATHS = 5;
+
+/** Drawings that go to the worker together, with no more points than one drawing may have. */
+const BATCH_SIZE = 64;
 
 type CallRequest = Request & { readonly kind: "call" };
 
@@ -182,15 +185,28 @@ export class WorkerClassifier implements Disposable {
   }
 
   /**
-   * Guesses what each of many drawings shows, as `Classifier.classifyAll`. They go to the worker some at a time, so that
-   * other calls are answered in between.
+   * Guesses what each of many drawings shows, as `Classifier.classifyAll`. They are read and go to
+   * the worker some at a time, so that other calls are answered in between.
    */
   async classifyAll(drawings: Iterable<Strokes>, options: ClassifyOptions = {}): Promise<Prediction[][]> {
     const sent = this.#options(options);
     const predictions: Prediction[][] = [];
-    for (const strokes of readBatches(drawings)) {
+    let batch: Packed[] = [];
+    const send = async (): Promise<void> => {
+      const strokes = batch;
+      batch = [];
       predictions.push(...(await this.#ask<Prediction[][]>({ method: "classifyAll", strokes, options: sent })));
+    };
+    let nPoints = 0;
+    for (const { points, offsets } of readDrawings(drawings)) {
+      if (batch.length === BATCH_SIZE || (batch.length > 0 && nPoints + points.length / 2 > MAX_POINTS)) {
+        await send();
+        nPoints = 0;
+      }
+      batch.push({ points: new Float32Array(points), offsets });
+      nPoints += points.length / 2;
     }
+    if (batch.length > 0) await send();
     return predictions;
   }
 
@@ -278,9 +294,8 @@ export class WorkerClassifier implements Disposable {
     this.#thread.then(
       (thread) => {
         if (!this.#underWay.has(request.id)) return;
-        // What is read of many drawings may be the caller's own.
-        const buffers =
-          request.method === "classifyAll" ? [] : [request.strokes.points.buffer, request.strokes.offsets.buffer];
+        const drawings = request.method === "classifyAll" ? request.strokes : [request.strokes];
+        const buffers = drawings.flatMap(({ points, offsets }) => [points.buffer, offsets.buffer]);
         thread.send(request, buffers as ArrayBuffer[]);
         thread.expectAnswer(true);
       },
