@@ -47,8 +47,13 @@ function programSays(args) {
   const program = process.env["NATIVE_TRAIN"] ?? path.join(root, "target", "debug", `native-train${extension}`);
   // No stream is a terminal, whose width the program would take.
   const env = { ...process.env, COLUMNS: "100", NO_COLOR: "1" };
-  const { status, stdout, error } = spawnSync(program, args, { env, stdio: ["ignore", "pipe", "pipe"], encoding: "utf8" });
-  if (error) throw new Problem(`${program} cannot be started (${error.message}): \`cargo build -p native-train\` makes it`);
+  const { status, stdout, error } = spawnSync(program, args, {
+    env,
+    stdio: ["ignore", "pipe", "pipe"],
+    encoding: "utf8",
+  });
+  if (error)
+    throw new Problem(`${program} cannot be started (${error.message}): \`cargo build -p native-train\` makes it`);
   if (status !== 0) throw new Problem(`${program} ${args.join(" ")} ended with exit code ${status}`);
   return stdout.replace(/[ \t]+$/gm, "").trim();
 }
@@ -62,7 +67,8 @@ async function main() {
   if (process.argv.includes("--check")) {
     const lines = expected.split("\n");
     const at = text.split("\n").findIndex((line, index) => line !== lines[index]);
-    if (text !== expected) throw new Problem(`${DOCUMENT}:${at + 1}: the program says otherwise: node .ci/commands.mjs writes it`);
+    if (text !== expected)
+      throw new Problem(`${DOCUMENT}:${at + 1}: the program says otherwise: node .ci/commands.mjs writes it`);
     console.log(`${DOCUMENT}: as the program says`);
   } else {
     writeFileSync(file, expected);

@@ -11,7 +11,16 @@ import { pathToFileURL } from "node:url";
 import { Problem, root, runMain } from "./command.mjs";
 
 /** Folders that hold no documents of ours. */
-const SKIPPED = new Set(["node_modules", "target", "dist", "pkg", "shared", "runs", "test-results", "playwright-report"]);
+const SKIPPED = new Set([
+  "node_modules",
+  "target",
+  "dist",
+  "pkg",
+  "shared",
+  "runs",
+  "test-results",
+  "playwright-report",
+]);
 
 const MAX_COLUMNS = 100;
 
@@ -19,7 +28,8 @@ const MAX_COLUMNS = 100;
 const MAX_LINES = { "docs/model.md": 150 };
 
 /** Characters that take two columns: Hangul, Chinese and Japanese, full-width forms. */
-const WIDE = /[\u1100-\u115f\u2e80-\ua4cf\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]/u;
+const WIDE =
+  /[\u1100-\u115f\u2e80-\ua4cf\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]/u;
 
 /** A row of a table; a link, a picture or a link definition by itself, perhaps as an item of a list. */
 const UNBREAKABLE = /^\s*(\||([-*>]\s+|\d+\.\s+)?!?\[[^\]]*\](\([^)]*\)|:\s+\S+)[.:,]?$)/;
@@ -35,7 +45,9 @@ export function checkSize(file, text) {
   const all = text.replace(/\n$/, "").split("\n");
   const maxLines = MAX_LINES[file] ?? Infinity;
   return [
-    ...(all.length > maxLines ? [`${file}:${maxLines + 1}: ${all.length} lines; at most ${maxLines} were expected`] : []),
+    ...(all.length > maxLines
+      ? [`${file}:${maxLines + 1}: ${all.length} lines; at most ${maxLines} were expected`]
+      : []),
     ...all.flatMap((line, index) => {
       const width = columnsOf(line);
       if (width <= MAX_COLUMNS || UNBREAKABLE.test(line)) return [];
@@ -85,7 +97,10 @@ export function anchorsOf(text) {
     const heading = /^#{1,6}\s+(.*?)\s*#*$/.exec(line)?.[1];
     if (heading === undefined) continue;
     const shown = heading.replaceAll(/<!--.*?-->/g, "").replaceAll(/!?\[([^\]]*)\]\([^)]*\)/g, "$1");
-    const slug = shown.toLowerCase().replaceAll(/[^\p{L}\p{M}\p{N}\p{Pc}\- ]/gu, "").replaceAll(" ", "-");
+    const slug = shown
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{M}\p{N}\p{Pc}\- ]/gu, "")
+      .replaceAll(" ", "-");
     const n = seen.get(slug) ?? 0;
     seen.set(slug, n + 1);
     anchors.add(n === 0 ? slug : `${slug}-${n}`);
@@ -103,7 +118,10 @@ export function linksOf(text) {
   const isOurs = (/** @type {string} */ target) => !/^([a-z][a-z+.-]*:|\/\/)/i.test(target);
   return proseOf(text).flatMap(([line, content]) => {
     const prose = content.replaceAll(/`[^`]*`/g, (code) => " ".repeat(code.length));
-    const found = [...prose.matchAll(/\]\(\s*<?([^)\s>]+)>?[^)]*\)/g), ...prose.matchAll(/^\s*\[[^\]]+\]:\s*<?(\S+?)>?\s*$/g)];
+    const found = [
+      ...prose.matchAll(/\]\(\s*<?([^)\s>]+)>?[^)]*\)/g),
+      ...prose.matchAll(/^\s*\[[^\]]+\]:\s*<?(\S+?)>?\s*$/g),
+    ];
     return found.map(([, target = ""]) => ({ line, target })).filter(({ target }) => isOurs(target));
   });
 }
@@ -122,7 +140,8 @@ export function checkLinks(file, text, read) {
     const to = where === "" ? file : path.posix.join(path.posix.dirname(file), decodeURIComponent(where));
     const found = where === "" ? text : read(to);
     if (found === false) return [`${file}:${line}: there is no ${to}`];
-    const isMissing = anchor !== undefined && typeof found === "string" && !anchorsOf(found).has(decodeURIComponent(anchor));
+    const isMissing =
+      anchor !== undefined && typeof found === "string" && !anchorsOf(found).has(decodeURIComponent(anchor));
     return isMissing ? [`${file}:${line}: ${to} has no section #${decodeURIComponent(anchor)}`] : [];
   });
 }

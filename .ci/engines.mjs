@@ -47,7 +47,9 @@ export const ADVICE = {
 
 /** Whether an engine is on this machine. @param {EngineName} name */
 export function isInstalled(name) {
-  return name === "firefox" ? findFirefox() !== undefined : ["WebKitWebDriver", "Xvfb"].every((program) => onPath(program));
+  return name === "firefox"
+    ? findFirefox() !== undefined
+    : ["WebKitWebDriver", "Xvfb"].every((program) => onPath(program));
 }
 
 /** Starts an engine. @param {EngineName} name @returns {Promise<Engine>} */
@@ -141,7 +143,10 @@ async function startWebKit() {
     .withCapabilities({ browserName: "MiniBrowser" })
     .build();
   await browser.manage().setTimeouts({ script: 60_000 });
-  await browser.manage().window().setRect({ x: 0, y: 0, ...WINDOW });
+  await browser
+    .manage()
+    .window()
+    .setRect({ x: 0, y: 0, ...WINDOW });
   const version = (await browser.getCapabilities()).getBrowserVersion();
   /** @type {Engine["evaluate"]} */
   const evaluate = async (fn, ...args) => {
@@ -196,7 +201,9 @@ function keepErrors() {
   Object.assign(window, { keptErrors: errors });
   addEventListener("error", ({ message }) => errors.push(message));
   addEventListener("unhandledrejection", ({ reason }) => errors.push(String(reason)));
-  addEventListener("securitypolicyviolation", ({ violatedDirective, blockedURI }) => errors.push(`${violatedDirective}: ${blockedURI}`));
+  addEventListener("securitypolicyviolation", ({ violatedDirective, blockedURI }) =>
+    errors.push(`${violatedDirective}: ${blockedURI}`),
+  );
   const { error } = console;
   console.error = (...args) => {
     errors.push(args.join(" "));

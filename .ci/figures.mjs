@@ -63,7 +63,11 @@ const FORMATS = {
 };
 
 const WORDS = {
-  en: { balanced: "class-balanced", all: "all drawings alike", redrawn: "re-rendered as pointer events, class-balanced" },
+  en: {
+    balanced: "class-balanced",
+    all: "all drawings alike",
+    redrawn: "re-rendered as pointer events, class-balanced",
+  },
   ko: { balanced: "범주 균형", all: "모든 그림을 똑같이", redrawn: "브라우저의 포인터 이벤트로 다시 그림, 범주 균형" },
 };
 
@@ -73,9 +77,9 @@ const WORDS = {
  * @type {Record<string, (at: (path: string) => any) => string[]>}
  */
 const BLOCKS = {
-  "accuracy": (at) => accuracy(at, WORDS.en),
+  accuracy: (at) => accuracy(at, WORDS.en),
   "accuracy-ko": (at) => accuracy(at, WORDS.ko),
-  "fractions": (at) => {
+  fractions: (at) => {
     const withPenUp = at("model_pen_up.by_fraction");
     const rows = at("model.by_fraction").map((/** @type {any} */ part, /** @type {number} */ i) => [
       `${Math.round(100 * part.fraction)} %`,
@@ -86,20 +90,31 @@ const BLOCKS = {
     ]);
     return table(["points seen", "top-1", "top-5", "ECE", "ECE, pen up"], rows);
   },
-  "calibration": (at) => {
-    const rows = Object.entries({ whole: "pen up, whole drawings", pen_down: "pen down, at a random moment" }).map(([key, name]) => {
-      const { calibration, ece, share_above: coverage } = at(`calibration.${key}`);
-      return [name, fixed(3)(calibration.temperature), fixed(3)(calibration.threshold), percent(coverage), ece ? percent(ece.after) : ""];
-    });
+  calibration: (at) => {
+    const rows = Object.entries({ whole: "pen up, whole drawings", pen_down: "pen down, at a random moment" }).map(
+      ([key, name]) => {
+        const { calibration, ece, share_above: coverage } = at(`calibration.${key}`);
+        return [
+          name,
+          fixed(3)(calibration.temperature),
+          fixed(3)(calibration.threshold),
+          percent(coverage),
+          ece ? percent(ece.after) : "",
+        ];
+      },
+    );
     return table(["drawings", "temperature", "threshold", "coverage", "ECE, validation"], rows);
   },
-  "confusions": (at) => {
+  confusions: (at) => {
     const worst = at("model.confusions").slice(0, N_CONFUSIONS);
     const all = worst.map((/** @type {any} */ { label, guess, n, of }) => `${label} as ${guess} (${n} of ${of})`);
     return wrap(`${all.join(", ")}.`);
   },
-  "peers": (at) =>
-    table(["network", "top-1", "top-3", "top-5"], at("peers.other_drawings.networks").map((/** @type {any} */ peer) => [peer.name, ...balanced(peer)])),
+  peers: (at) =>
+    table(
+      ["network", "top-1", "top-3", "top-5"],
+      at("peers.other_drawings.networks").map((/** @type {any} */ peer) => [peer.name, ...balanced(peer)]),
+    ),
   "model-index": (at) => {
     const metric = (/** @type {string} */ type, /** @type {string} */ name, /** @type {string} */ key) =>
       `          - { type: ${type}, name: "${name}", value: ${(100 * at(`model.${key}`)).toFixed(1)} }`;
@@ -257,7 +272,11 @@ export function check(text, figures) {
   }
   /** @type {any} */
   const { model, calibration } = figures;
-  const headline = [percent(model.balanced_top1), percent(model.balanced_top5), fixed(3)(calibration.whole.calibration.threshold)];
+  const headline = [
+    percent(model.balanced_top1),
+    percent(model.balanced_top5),
+    fixed(3)(calibration.whole.calibration.threshold),
+  ];
   let isBlock = false;
   return is.flatMap((line, index) => {
     if (/figures \S+( -->)?$/.test(line)) isBlock = true;
@@ -285,11 +304,22 @@ export function checkModel(card, figures) {
     ["figures.test.n", n, figures.model.n, 0],
     ["figures.test.loss", loss, figures.model.loss, LOSS_TOLERANCE],
     ...["top1", "top3", "top5", "balanced_top1", "balanced_top3", "balanced_top5"].map(
-      (key) => /** @type {[string, number | undefined, number, number]} */ ([`figures.test.${key}`, accuracies[key], figures.model[key], TOLERANCE]),
+      (key) =>
+        /** @type {[string, number | undefined, number, number]} */ ([
+          `figures.test.${key}`,
+          accuracies[key],
+          figures.model[key],
+          TOLERANCE,
+        ]),
     ),
     ["calibration.temperature", card.calibration?.temperature, whole.calibration.temperature, 1e-6],
     ["calibration.threshold", card.calibration?.threshold, whole.calibration.threshold, 1e-6],
-    ["calibration.pen_down.temperature", card.calibration?.pen_down?.temperature, penDown.calibration.temperature, 1e-6],
+    [
+      "calibration.pen_down.temperature",
+      card.calibration?.pen_down?.temperature,
+      penDown.calibration.temperature,
+      1e-6,
+    ],
     ["calibration.pen_down.threshold", card.calibration?.pen_down?.threshold, penDown.calibration.threshold, 1e-6],
   ];
   return pairs
@@ -334,7 +364,10 @@ function weightsOf() {
   const bytes = readFileSync(path.join(root, WEIGHTS));
   const header = JSON.parse(bytes.subarray(8, 8 + Number(bytes.readBigUInt64LE(0))).toString());
   const shapes = Object.entries(header).filter(([name]) => name !== "__metadata__" && !name.endsWith(".scale"));
-  const parameters = shapes.reduce((sum, [, { shape }]) => sum + shape.reduce((/** @type {number} */ a, /** @type {number} */ b) => a * b, 1), 0);
+  const parameters = shapes.reduce(
+    (sum, [, { shape }]) => sum + shape.reduce((/** @type {number} */ a, /** @type {number} */ b) => a * b, 1),
+    0,
+  );
   return { bytes: bytes.length, parameters };
 }
 
@@ -348,7 +381,8 @@ async function main() {
     },
   });
   const read = (/** @type {string} */ file) => readFileSync(path.resolve(root, file), "utf8");
-  const given = (/** @type {string | undefined} */ file) => (file === undefined ? undefined : JSON.parse(readFileSync(file, "utf8")));
+  const given = (/** @type {string | undefined} */ file) =>
+    file === undefined ? undefined : JSON.parse(readFileSync(file, "utf8"));
   const source = JSON.parse(read(SOURCE));
   const measured = { eval: given(values.eval), penUp: given(values["pen-up"]), calibrate: given(values.calibrate) };
   const updated = update(source, measured);
@@ -376,7 +410,9 @@ async function main() {
     const hint = values.check ? "\n`node .ci/figures.mjs` writes the figures into the documents" : "";
     throw new Problem(complaints.join("\n") + hint);
   }
-  console.log(values.check || nChanged === 0 ? "all documents have the figures of the model" : `${nChanged} documents changed`);
+  console.log(
+    values.check || nChanged === 0 ? "all documents have the figures of the model" : `${nChanged} documents changed`,
+  );
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) await runMain(main);

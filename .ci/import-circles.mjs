@@ -27,11 +27,18 @@ export function pathsOf(tree) {
   const open = text.indexOf("{");
   if (open < 0) {
     const [whole = "", alias] = text.split(/\s+as\s+/);
-    const segments = whole.split("::").map((part) => part.trim()).filter((part) => part !== "");
+    const segments = whole
+      .split("::")
+      .map((part) => part.trim())
+      .filter((part) => part !== "");
     if (segments.at(-1) === "self") segments.pop();
     return [{ path: segments, name: alias ?? segments.at(-1) ?? "" }];
   }
-  const prefix = text.slice(0, open).split("::").map((part) => part.trim()).filter((part) => part !== "");
+  const prefix = text
+    .slice(0, open)
+    .split("::")
+    .map((part) => part.trim())
+    .filter((part) => part !== "");
   const parts = [];
   let [depth, begin] = [0, open + 1];
   for (let at = open + 1; at < text.length; at += 1) {
@@ -43,9 +50,14 @@ export function pathsOf(tree) {
     if (text[at] === "{") depth += 1;
     if (text[at] === "}") depth -= 1;
   }
-  return parts.filter((part) => part.trim() !== "").flatMap((part) => {
-    return pathsOf(part).map(({ path: rest, name }) => ({ path: [...prefix, ...rest], name: name === "" ? (prefix.at(-1) ?? "") : name }));
-  });
+  return parts
+    .filter((part) => part.trim() !== "")
+    .flatMap((part) => {
+      return pathsOf(part).map(({ path: rest, name }) => ({
+        path: [...prefix, ...rest],
+        name: name === "" ? (prefix.at(-1) ?? "") : name,
+      }));
+    });
 }
 
 /**
@@ -63,7 +75,8 @@ export function rustImports(text) {
       imports.push(...pathsOf(tree).map((found) => ({ ...found, inline })));
       return "";
     });
-    for (const [found] of rest.matchAll(/(?<![\w$:])(?:crate|super)(?:::\w+)+/g)) imports.push({ path: found.split("::"), inline });
+    for (const [found] of rest.matchAll(/(?<![\w$:])(?:crate|super)(?:::\w+)+/g))
+      imports.push({ path: found.split("::"), inline });
   };
   const outside = code.replaceAll(/^(?:pub(?:\([a-z]+\))? )?mod (\w+) \{\n([\s\S]*?)^\}/gm, (_, name, body) => {
     read(body, [name]);
@@ -99,7 +112,8 @@ export function rustGraph(texts) {
     else if (rest[0] === "self") rest = rest.slice(1);
     else if (rest[0] !== "super" && !files.has([...at, rest[0]].join("::"))) return undefined; // another crate, or its own
     while (rest[0] === "super") [at, rest] = [at.slice(0, -1), rest.slice(1)];
-    while (rest[0] !== undefined && files.has([...at, rest[0]].join("::"))) [at, rest] = [[...at, rest[0]], rest.slice(1)];
+    while (rest[0] !== undefined && files.has([...at, rest[0]].join("::")))
+      [at, rest] = [[...at, rest[0]], rest.slice(1)];
     const here = at.join("::");
     const [name] = rest;
     const key = `${here} ${name}`;
@@ -140,7 +154,10 @@ export function scriptGraph(texts) {
       const whole = path.posix.join(path.posix.dirname(file), name);
       return [whole, whole.replace(/\.js$/, ".ts"), `${whole}.ts`, `${whole}/index.ts`].find((found) => found in texts);
     });
-    return /** @type {[string, Set<string>]} */ ([file, new Set(to.filter((found) => found !== undefined && found !== file))]);
+    return /** @type {[string, Set<string>]} */ ([
+      file,
+      new Set(to.filter((found) => found !== undefined && found !== file)),
+    ]);
   });
   return new Map(graph);
 }
@@ -175,7 +192,8 @@ export function circlesOf(graph) {
     for (const other of files) done.add(other);
     const circles = files.map((start) => {
       const circle = [start];
-      for (let at = ways.get(start)?.get(start); at !== undefined && at !== start; at = ways.get(start)?.get(at)) circle.unshift(at);
+      for (let at = ways.get(start)?.get(start); at !== undefined && at !== start; at = ways.get(start)?.get(at))
+        circle.unshift(at);
       return [start, ...circle];
     });
     return [{ circle: circles.sort((a, b) => a.length - b.length)[0] ?? [], files }];
@@ -191,11 +209,14 @@ export function circlesOf(graph) {
 function textsOf(folder, pattern, within = "") {
   const here = path.join(root, folder, within);
   if (!existsSync(here)) throw new Problem(`${folder}: there is no such folder`);
-  return Object.assign({}, ...readdirSync(here, { withFileTypes: true }).map((entry) => {
-    const name = path.posix.join(within, entry.name);
-    if (entry.isDirectory()) return entry.name === "node_modules" ? {} : textsOf(folder, pattern, name);
-    return pattern.test(name) ? { [name]: readFileSync(path.join(here, entry.name), "utf8") } : {};
-  }));
+  return Object.assign(
+    {},
+    ...readdirSync(here, { withFileTypes: true }).map((entry) => {
+      const name = path.posix.join(within, entry.name);
+      if (entry.isDirectory()) return entry.name === "node_modules" ? {} : textsOf(folder, pattern, name);
+      return pattern.test(name) ? { [name]: readFileSync(path.join(here, entry.name), "utf8") } : {};
+    }),
+  );
 }
 
 async function main() {
@@ -206,7 +227,10 @@ async function main() {
   const complaints = graphs.flatMap(({ folder, graph }) => {
     return circlesOf(graph).flatMap(({ circle, files }) => {
       const whole = files.map((file) => `${folder}/${file}`);
-      const others = whole.length > circle.length - 1 ? `\n    of ${whole.length} files that reach each other: ${whole.join(", ")}` : "";
+      const others =
+        whole.length > circle.length - 1
+          ? `\n    of ${whole.length} files that reach each other: ${whole.join(", ")}`
+          : "";
       return [`${circle.map((file) => `${folder}/${file}`).join(" -> ")}${others}`];
     });
   });

@@ -5,7 +5,8 @@ import { test } from "node:test";
 
 import { circlesOf, pathsOf, rustGraph, scriptGraph } from "./import-circles.mjs";
 
-const circles = (/** @type {Map<string, Set<string>>} */ graph) => circlesOf(graph).map(({ circle }) => circle.join(" "));
+const circles = (/** @type {Map<string, Set<string>>} */ graph) =>
+  circlesOf(graph).map(({ circle }) => circle.join(" "));
 
 test("a use tree is its paths with their names", () => {
   const found = pathsOf("super::{self, a::{b as c, d}, e}").map(({ path, name }) => `${path.join("::")} ${name}`);
@@ -25,7 +26,12 @@ test("Rust files that import each other are found, also through a name that is h
 });
 
 test("a module that hands names on is no circle, but one that defines what its files use is", () => {
-  const texts = { "lib.rs": "mod a;", "a/mod.rs": "mod x;\nmod y;\npub use x::X;\npub use y::Y;\n", "a/x.rs": "use super::Y;\n", "a/y.rs": "" };
+  const texts = {
+    "lib.rs": "mod a;",
+    "a/mod.rs": "mod x;\nmod y;\npub use x::X;\npub use y::Y;\n",
+    "a/x.rs": "use super::Y;\n",
+    "a/y.rs": "",
+  };
   assert.deepEqual(circles(rustGraph(texts)), []);
   const own = { ...texts, "a/mod.rs": "mod x;\nmod y;\npub use x::X;\npub struct Y;\n" };
   assert.deepEqual(circles(rustGraph(own)), ["a/mod.rs a/x.rs a/mod.rs"]);
@@ -33,12 +39,18 @@ test("a module that hands names on is no circle, but one that defines what its f
 
 test("the tests within a file are the file", () => {
   const inline = "mod tests {\n    use super::*;\n    use super::super::b::B;\n}\n";
-  assert.deepEqual(circles(rustGraph({ "lib.rs": "mod a; mod b;", "a.rs": inline, "b.rs": "use crate::a::A;" })), ["a.rs b.rs a.rs"]);
+  assert.deepEqual(circles(rustGraph({ "lib.rs": "mod a; mod b;", "a.rs": inline, "b.rs": "use crate::a::A;" })), [
+    "a.rs b.rs a.rs",
+  ]);
   assert.deepEqual(circles(rustGraph({ "lib.rs": "mod a; mod b;", "a.rs": inline, "b.rs": "" })), []);
 });
 
 test("TypeScript files that import each other are found, types left out", () => {
-  const texts = { "a.ts": 'import { b } from "./b.js";', "b.ts": 'export { c } from "./c";', "c/index.ts": 'import "../a";' };
+  const texts = {
+    "a.ts": 'import { b } from "./b.js";',
+    "b.ts": 'export { c } from "./c";',
+    "c/index.ts": 'import "../a";',
+  };
   assert.deepEqual(circles(scriptGraph(texts)), ["a.ts b.ts c/index.ts a.ts"]);
   assert.deepEqual(circles(scriptGraph({ ...texts, "a.ts": 'import type { b } from "./b.js";' })), []);
 });

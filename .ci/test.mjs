@@ -52,7 +52,13 @@ const steps = [
   },
   { name: "dependencies", check: checkDependencies },
   { name: "lint of TypeScript and JavaScript", check: () => npm(["run", "lint"]) },
-  { name: "formatting", check: () => run("cargo", ["fmt", "--all", "--check"]) },
+  {
+    name: "formatting",
+    async check() {
+      await run("cargo", ["fmt", "--all", "--check"]);
+      await npm(["run", "format:check"]);
+    },
+  },
   {
     name: "clippy, native",
     check: () => run("cargo", ["clippy", "--locked", ...native, "--all-targets", ...denyWarnings]),
@@ -86,9 +92,13 @@ const steps = [
       const program = path.join(root, "target", "debug", "native-train");
       if (!existsSync(program)) throw new Problem(`${program} is missing: the Rust tests build it`);
       const out = mkdtempSync(path.join(tmpdir(), "recipe-"));
-      await run("bash", ["recipes/two-branches.sh", "--smoke", out], { env: { ...process.env, NATIVE_TRAIN: program } });
+      await run("bash", ["recipes/two-branches.sh", "--smoke", out], {
+        env: { ...process.env, NATIVE_TRAIN: program },
+      });
       const data = ["--data", path.join(out, "validation.ndjson.gz")];
-      const found = await run(program, ["eval", "--json", "--model", path.join(out, "model"), ...data], { capture: true });
+      const found = await run(program, ["eval", "--json", "--model", path.join(out, "model"), ...data], {
+        capture: true,
+      });
       const { top1 } = JSON.parse(found);
       console.log(`top-1 accuracy of the model in miniature: ${(100 * top1).toFixed(1)} %`);
       if (top1 < 0.5) throw new Problem("the model in miniature recognises less than half of the drawings");
@@ -170,7 +180,17 @@ async function testInWebAssembly() {
   const runner = [process.execPath, "--no-warnings", ...flags, path.join(root, ".ci", "wasi.mjs")];
   for (const features of [[], ["--features", "relaxed-simd"]]) {
     const config = ["--config", `target.${WASI_TARGET}.runner=${JSON.stringify(runner)}`];
-    await run("cargo", [...config, "test", "--locked", "-p", "quickdraw-core", "--lib", "--target", WASI_TARGET, ...features]);
+    await run("cargo", [
+      ...config,
+      "test",
+      "--locked",
+      "-p",
+      "quickdraw-core",
+      "--lib",
+      "--target",
+      WASI_TARGET,
+      ...features,
+    ]);
   }
 }
 
@@ -183,7 +203,9 @@ async function prepare() {
 /** @param {number} nSteps @param {string[]} summary a line for each */
 function passed(nSteps, summary) {
   const nSkipped = summary.filter((line) => line.startsWith("skip")).length;
-  return nSkipped === 0 ? `All ${nSteps} steps passed.` : `${nSteps - nSkipped} of ${nSteps} steps passed, ${nSkipped} were skipped.`;
+  return nSkipped === 0
+    ? `All ${nSteps} steps passed.`
+    : `${nSteps - nSkipped} of ${nSteps} steps passed, ${nSkipped} were skipped.`;
 }
 
 /** @param {number} milliseconds */

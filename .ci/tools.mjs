@@ -65,7 +65,13 @@ export async function installNpmDependencies() {
 async function dependencyState() {
   const hash = createHash("sha256");
   hash.update(`${process.platform} ${process.arch} ${process.versions.modules}\n`);
-  for (const file of ["package.json", "package-lock.json", "wasm/package.json", "www/package.json", "docs/api/package.json"]) {
+  for (const file of [
+    "package.json",
+    "package-lock.json",
+    "wasm/package.json",
+    "www/package.json",
+    "docs/api/package.json",
+  ]) {
     hash.update(await readFile(path.join(root, file)).catch(() => ""));
   }
   return hash.digest("hex");

@@ -32,7 +32,11 @@ function contentSecurityPolicy(): Plugin {
     name: "content-security-policy",
     apply: "build",
     transformIndexHtml: () => [
-      { tag: "meta", attrs: { "http-equiv": "Content-Security-Policy", content: CONTENT_SECURITY_POLICY }, injectTo: "head-prepend" },
+      {
+        tag: "meta",
+        attrs: { "http-equiv": "Content-Security-Policy", content: CONTENT_SECURITY_POLICY },
+        injectTo: "head-prepend",
+      },
     ],
   };
 }
@@ -88,7 +92,11 @@ function embeddable(): Plugin {
         capture: true,
       });
       for (const file of await readdir(folder)) {
-        this.emitFile({ type: "asset", fileName: "quickdraw-rnn.tgz", source: await readFile(path.join(folder, file)) });
+        this.emitFile({
+          type: "asset",
+          fileName: "quickdraw-rnn.tgz",
+          source: await readFile(path.join(folder, file)),
+        });
       }
       await rm(folder, { recursive: true });
     },
@@ -120,7 +128,11 @@ function hangulOnly(): Plugin {
  */
 function linkPreview(): Plugin {
   const url = process.env["PAGE_URL"] ?? "";
-  const property = (name: string, content: string) => ({ tag: "meta", attrs: { property: name, content }, injectTo: "head" as const });
+  const property = (name: string, content: string) => ({
+    tag: "meta",
+    attrs: { property: name, content },
+    injectTo: "head" as const,
+  });
   return {
     name: "link-preview",
     transformIndexHtml: () => [
@@ -140,8 +152,14 @@ function linkPreview(): Plugin {
 
 /** Files that get smaller by compression, with their types. */
 const COMPRESSED: Readonly<Record<string, string>> = {
-  ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".json": "application/json",
-  ".txt": "text/plain; charset=utf-8", ".wasm": "application/wasm", ".safetensors": "application/octet-stream",
+  ".html": "text/html; charset=utf-8",
+  ".js": "text/javascript",
+  ".css": "text/css",
+  ".svg": "image/svg+xml",
+  ".json": "application/json",
+  ".txt": "text/plain; charset=utf-8",
+  ".wasm": "application/wasm",
+  ".safetensors": "application/octet-stream",
   ".webmanifest": "application/manifest+json",
 };
 
@@ -156,13 +174,24 @@ function compression(): Plugin {
         const name = decodeURIComponent((request.url ?? "/").replace(/[?#].*$/, "")).replace(/\/$/, "/index.html");
         const type = COMPRESSED[path.extname(name)];
         const file = path.join(folder, name);
-        const stat = type !== undefined && file.startsWith(folder + path.sep) ? statSync(file, { throwIfNoEntry: false }) : undefined;
-        if (!stat?.isFile() || !/\bgzip\b/.test(request.headers["accept-encoding"] ?? "") || request.method !== "GET") return next();
+        const stat =
+          type !== undefined && file.startsWith(folder + path.sep)
+            ? statSync(file, { throwIfNoEntry: false })
+            : undefined;
+        if (!stat?.isFile() || !/\bgzip\b/.test(request.headers["accept-encoding"] ?? "") || request.method !== "GET")
+          return next();
         let packed = kept.get(file);
-        if (packed?.modifiedMs !== stat.mtimeMs) kept.set(file, (packed = { modifiedMs: stat.mtimeMs, bytes: gzipSync(readFileSync(file)) }));
+        if (packed?.modifiedMs !== stat.mtimeMs)
+          kept.set(file, (packed = { modifiedMs: stat.mtimeMs, bytes: gzipSync(readFileSync(file)) }));
         // Files in assets/ carry their content's hash.
         const control = name.startsWith("/assets/") ? "max-age=31536000, immutable" : "no-cache";
-        response.writeHead(200, { "Content-Type": type, "Content-Encoding": "gzip", "Content-Length": packed.bytes.length, "Cache-Control": control, Vary: "Accept-Encoding" });
+        response.writeHead(200, {
+          "Content-Type": type,
+          "Content-Encoding": "gzip",
+          "Content-Length": packed.bytes.length,
+          "Cache-Control": control,
+          Vary: "Accept-Encoding",
+        });
         response.end(packed.bytes);
       });
     },
@@ -178,7 +207,11 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     // The package's side of its worker is a file of its own: its size is not the page's matter.
-    rolldownOptions: { output: { codeSplitting: { groups: [{ name: "recogniser", test: /[\\/]dist[\\/](worker|custom-classes)\.js$/ }] } } },
+    rolldownOptions: {
+      output: {
+        codeSplitting: { groups: [{ name: "recogniser", test: /[\\/]dist[\\/](worker|custom-classes)\.js$/ }] },
+      },
+    },
   },
   // The package finds its wasm and its model beside its own files, which a bundled copy would have left.
   optimizeDeps: { exclude: ["quickdraw-rnn"] },
@@ -228,7 +261,8 @@ export default defineConfig({
               // These run in the service worker. A network that hangs, or a server that fails, is as good as none.
               plugins: [
                 {
-                  requestWillFetch: async ({ request }) => new Request(request.url, { redirect: "manual", signal: AbortSignal.timeout(4000) }),
+                  requestWillFetch: async ({ request }) =>
+                    new Request(request.url, { redirect: "manual", signal: AbortSignal.timeout(4000) }),
                   fetchDidSucceed: async ({ response }) => {
                     if (response.status >= 500) throw new Error(`the server answers ${response.status}`);
                     return response;
@@ -237,7 +271,11 @@ export default defineConfig({
               ],
             },
           },
-          { urlPattern: /gowun-batang[^/]*\.woff2$/, handler: "CacheFirst", options: { cacheName: "korean-letters", matchOptions: { ignoreVary: true } } },
+          {
+            urlPattern: /gowun-batang[^/]*\.woff2$/,
+            handler: "CacheFirst",
+            options: { cacheName: "korean-letters", matchOptions: { ignoreVary: true } },
+          },
         ],
       },
     }),

@@ -19,7 +19,8 @@ export async function buildPages() {
   const wasm = path.join(here, "../../wasm");
   const inputs = [path.join(here, "typedoc.json"), path.join(typedoc, "package.json")];
   // The documents that the README links to travel with it.
-  for (const name of ["ts", "docs", "model", "README.md", "LICENSE"]) inputs.push(...(await filesOf(path.join(wasm, name))));
+  for (const name of ["ts", "docs", "model", "README.md", "LICENSE"])
+    inputs.push(...(await filesOf(path.join(wasm, name))));
   const hash = createHash("sha256");
   for (const file of inputs) hash.update(`${path.basename(file)}\0`).update(await readFile(file));
   const digest = hash.digest("hex");
@@ -35,7 +36,10 @@ export async function buildPages() {
 async function filesOf(place) {
   if (!(await stat(place)).isDirectory()) return [place];
   const entries = await readdir(place, { recursive: true, withFileTypes: true });
-  return entries.filter((entry) => entry.isFile()).map((entry) => path.join(entry.parentPath, entry.name)).sort();
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => path.join(entry.parentPath, entry.name))
+    .sort();
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) await runMain(buildPages);

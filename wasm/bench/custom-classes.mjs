@@ -78,7 +78,12 @@ await runMain(async () => {
     nWordsKnown: nKnown,
     instead: instead.filter(({ nQueries }) => nQueries > 0).sort((a, b) => a.n - b.n),
     beside: beside.filter(({ nQueries }) => nQueries > 0).sort((a, b) => a.n - b.n),
-    ...(flags.fit && { fit: fit([1, 3, 5].flatMap((k) => [1, 3, 5, 10].map((n) => [...episodes(n, k)])), classifier.labels) }),
+    ...(flags.fit && {
+      fit: fit(
+        [1, 3, 5].flatMap((k) => [1, 3, 5, 10].map((n) => [...episodes(n, k)])),
+        classifier.labels,
+      ),
+    }),
   };
   classifier.dispose();
   console.log(flags.json ? JSON.stringify(result, null, 2) : report(result));
@@ -146,7 +151,9 @@ function episode(byWord, words, labels, n, k, below) {
  * @param {Episode} episode
  */
 async function learn({ labels }, { words, examples, own, others }) {
-  const samples = new Map([...examples.flat(), ...own, ...others].map((sample) => [/** @type {unknown} */ (sample.drawing), sample]));
+  const samples = new Map(
+    [...examples.flat(), ...own, ...others].map((sample) => [/** @type {unknown} */ (sample.drawing), sample]),
+  );
   // The class asks for a certain drawing of its own to know the model by, which does not matter here.
   const any = samples.values().next().value;
   const find = (/** @type {unknown} */ drawing) => /** @type {Sample} */ (samples.get(drawing) ?? any);
@@ -272,10 +279,18 @@ function fit(groups, labels) {
     return (logits[index] ?? NaN) - most - Math.log(logits.reduce((sum, value) => sum + Math.exp(value - most), 0));
   };
   const loss = (/** @type {(entry: typeof cases[number]) => number} */ of, chosen = cases) =>
-    -chosen.reduce((sum, entry) => sum + entry.weight * of(entry), 0) / chosen.reduce((sum, entry) => sum + entry.weight, 0);
+    -chosen.reduce((sum, entry) => sum + entry.weight * of(entry), 0) /
+    chosen.reduce((sum, entry) => sum + entry.weight, 0);
   const several = cases.filter(({ own, cosines }) => own >= 0 && cosines.length > 1);
   const [scaleInstead] = search([16], ([scale = 0]) =>
-    loss(({ cosines, own }) => logSoftmax(cosines.map((value) => scale * value), own), several),
+    loss(
+      ({ cosines, own }) =>
+        logSoftmax(
+          cosines.map((value) => scale * value),
+          own,
+        ),
+      several,
+    ),
   );
   const [scale, offset, doubt] = search([14.5, -8.9, -1.4], ([scale = 0, offset = 0, doubt = 0]) =>
     loss(({ cosines, own, best, true: probability }) => {
@@ -414,7 +429,15 @@ embedding may have learnt to tell them apart: categories that it has never heard
     "Instead of the model's categories: first guesses that are right, %.",
     "",
     markdown([
-      ["new categories", "examples of each", "ours", "nearest embedding", "nearest 28x28 pixels", "ours says, mean", "drawings asked for"],
+      [
+        "new categories",
+        "examples of each",
+        "ours",
+        "nearest embedding",
+        "nearest 28x28 pixels",
+        "ours says, mean",
+        "drawings asked for",
+      ],
       ...instead.map((/** @type {any} */ row) => [
         row.n,
         row.k,
@@ -426,11 +449,24 @@ embedding may have learnt to tell them apart: categories that it has never heard
     "Beside them, %: drawings of the new categories and as many of others.",
     "",
     markdown([
-      ["new categories", "examples of each", "new: first", "new: among 3", "others right before", "others right after", "others called new", "right in all", "says, mean", "drawings of each kind"],
+      [
+        "new categories",
+        "examples of each",
+        "new: first",
+        "new: among 3",
+        "others right before",
+        "others right after",
+        "others called new",
+        "right in all",
+        "says, mean",
+        "drawings of each kind",
+      ],
       ...beside.map((/** @type {any} */ row) => [
         row.n,
         row.k,
-        ...[row.ownFirst, row.ownAmong3, row.othersBefore, row.othersAfter, row.othersTaken, row.right, row.said].map(percent),
+        ...[row.ownFirst, row.ownAmong3, row.othersBefore, row.othersAfter, row.othersTaken, row.right, row.said].map(
+          percent,
+        ),
         row.nQueries,
       ]),
     ]),
@@ -465,6 +501,7 @@ function parseFlags() {
 /** @param {string} option @param {string} text */
 function wholeNumber(option, text) {
   const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 1) throw new Problem(`--${option}: found \`${text}\`, expected a whole number from 1`);
+  if (!Number.isSafeInteger(value) || value < 1)
+    throw new Problem(`--${option}: found \`${text}\`, expected a whole number from 1`);
   return value;
 }

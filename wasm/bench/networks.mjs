@@ -73,7 +73,10 @@ function randomTensors({ n_classes, num_layers, num_nodes: h, num_conv, conv_len
     matrix(`lstms.${i}.input`, [channels, 8 * h], limit);
     matrix(`lstms.${i}.recurrent`, [2, h, 4 * h], limit);
     // The forget gates begin open.
-    bias(`lstms.${i}.bias`, Float32Array.from({ length: 8 * h }, (_, k) => (Math.floor(k / h) % 4 === 1 ? 1 : 0)));
+    bias(
+      `lstms.${i}.bias`,
+      Float32Array.from({ length: 8 * h }, (_, k) => (Math.floor(k / h) % 4 === 1 ? 1 : 0)),
+    );
     channels = 2 * h;
   }
   matrix("dense.weight", [channels, n_classes], glorot(channels, n_classes));
@@ -109,7 +112,16 @@ function safetensors(tensors) {
 export async function writeDoodleNet(file) {
   const next = random(2);
   /** Inputs, outputs of each layer. */
-  const layers = [[9, 16], [144, 16], [144, 32], [288, 32], [288, 64], [576, 64], [576, 512], [512, 345]];
+  const layers = [
+    [9, 16],
+    [144, 16],
+    [144, 32],
+    [288, 32],
+    [288, 64],
+    [576, 64],
+    [576, 512],
+    [512, 345],
+  ];
   const values = layers.flatMap(([inputs = 0, outputs = 0]) => {
     const limit = Math.sqrt(6 / inputs);
     return [...Array.from({ length: inputs * outputs }, () => (next() * 2 - 1) * limit), ...Array(outputs).fill(0)];
@@ -139,8 +151,12 @@ export async function exportOnnx({ model, build, nativeTrain }) {
   await mkdir(folder, { recursive: true });
   console.error(`writing ${path.basename(model)} as ONNX`);
   if (nativeTrain === undefined) {
-    const missing = "cargo was not found: install Rust (https://rustup.rs), or name a built native-train by --native-train";
-    await run("cargo", ["run", "--release", "--quiet", "-p", "native-train", "--", ...args], { capture: true, missing });
+    const missing =
+      "cargo was not found: install Rust (https://rustup.rs), or name a built native-train by --native-train";
+    await run("cargo", ["run", "--release", "--quiet", "-p", "native-train", "--", ...args], {
+      capture: true,
+      missing,
+    });
   } else {
     await run(nativeTrain, args, { capture: true, missing: `--native-train: ${nativeTrain} was not found` });
   }

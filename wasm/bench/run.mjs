@@ -179,7 +179,13 @@ async function contenders(nativeTrain, python) {
     const ours = isShipped ? {} : { model };
     found.push(
       { name: name("quickdraw-rnn"), network, arithmetic: "int8", module: "quickdraw-rnn", options: ours },
-      { name: name("quickdraw-rnn f32"), network, arithmetic: "f32", module: "quickdraw-rnn", options: { ...ours, arithmetic: "f32" } },
+      {
+        name: name("quickdraw-rnn f32"),
+        network,
+        arithmetic: "f32",
+        module: "quickdraw-rnn",
+        options: { ...ours, arithmetic: "f32" },
+      },
     );
     const card = `${model}model.json`;
     const onnxruntime = { network, module: "onnxruntime-web" };
@@ -232,7 +238,16 @@ async function measure(browser, options, server, contenders, { rounds, starts })
     const memoryBytes = /** @type {number} */ (await call(page, "memory"));
     /** @type {Record<number, number[][]>} */
     const times = { 45: [], 120: [] };
-    competitors.push({ contender, page, files, predictions, memoryBytes, times, firsts: /** @type {number[]} */ ([]), again: /** @type {number[]} */ ([]) });
+    competitors.push({
+      contender,
+      page,
+      files,
+      predictions,
+      memoryBytes,
+      times,
+      firsts: /** @type {number[]} */ ([]),
+      again: /** @type {number[]} */ ([]),
+    });
   }
   compare(competitors);
   const sizes = await Promise.all(competitors.map(({ files }) => sizesOf(files)));

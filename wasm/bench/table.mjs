@@ -21,7 +21,8 @@ export function median(values) {
  * @returns {Ratio[]}
  */
 export function ratiosOf(results) {
-  const isOurs = (/** @type {import("./run.mjs").Result} */ { contender }) => contender.name.startsWith("quickdraw-rnn");
+  const isOurs = (/** @type {import("./run.mjs").Result} */ { contender }) =>
+    contender.name.startsWith("quickdraw-rnn");
   const rounded = (/** @type {number} */ ratio) => Number(ratio.toPrecision(3));
   const ratios = [];
   for (const ours of results.filter(isOurs)) {
@@ -65,7 +66,15 @@ export function table(rows, ratios) {
     kb(row.weights_bytes),
     mb(row.memory_bytes),
   ]);
-  const header = ["", "45 points, ms: minimum (median)", "120 points, ms", "first prediction, ms", "on a later visit, ms", "code, KB brotli", "model, KB"];
+  const header = [
+    "",
+    "45 points, ms: minimum (median)",
+    "120 points, ms",
+    "first prediction, ms",
+    "on a later visit, ms",
+    "code, KB brotli",
+    "model, KB",
+  ];
   const divided = ratios.map(({ ours, peer, ms_45, ms_120, first_ms, again_ms }) => [
     `${ours.split(",")[0]} / ${peer}`,
     ...[ms_45, ms_120, first_ms, again_ms].map((ratio) => ratio.toPrecision(2)),

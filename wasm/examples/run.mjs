@@ -78,7 +78,8 @@ const examples = {
 /** @param {string[]} names @param {boolean} isQuick */
 async function main(names, isQuick) {
   const unknown = names.filter((name) => !(name in examples));
-  if (unknown.length > 0) throw new Error(`no example is called ${unknown.join(" or ")}; there are ${Object.keys(examples).join(", ")}`);
+  if (unknown.length > 0)
+    throw new Error(`no example is called ${unknown.join(" or ")}; there are ${Object.keys(examples).join(", ")}`);
   const folder = await realpath(await mkdtemp(path.join(tmpdir(), "quickdraw-examples-")));
   const browser = await chromium.launch({ executablePath: await findChromium(), args: chromiumFlags });
   /** @type {string[]} */
@@ -227,7 +228,10 @@ async function outputOf(browser, origin, isDrawn, shows) {
   const says = (/** @type {number} */ timeout) =>
     tab
       .waitForFunction((text) => document.querySelector("output")?.textContent === text, shows, { timeout })
-      .then(() => true, () => false);
+      .then(
+        () => true,
+        () => false,
+      );
   try {
     await tab.goto(origin);
     if (isDrawn) {
@@ -237,7 +241,12 @@ async function outputOf(browser, origin, isDrawn, shows) {
       for (let i = 0; i < 30 && !(await says(1_000)); i++) {
         await tab.mouse.move(x + 50, y + 50);
         await tab.mouse.down();
-        for (const [dx, dy] of [[250, 54], [248, 252], [53, 250], [51, 52]]) {
+        for (const [dx, dy] of [
+          [250, 54],
+          [248, 252],
+          [53, 250],
+          [51, 52],
+        ]) {
           await tab.mouse.move(x + dx, y + dy, { steps: 10 });
         }
         await tab.mouse.up();
@@ -258,4 +267,7 @@ function seconds(start) {
 }
 
 const args = process.argv.slice(2);
-await main(args.filter((arg) => !arg.startsWith("--")), args.includes("--quick"));
+await main(
+  args.filter((arg) => !arg.startsWith("--")),
+  args.includes("--quick"),
+);

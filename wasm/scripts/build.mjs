@@ -100,7 +100,9 @@ async function cargoBuild(args) {
     .filter((line) => line.startsWith("{"))
     .map((line) => JSON.parse(line))
     .filter((message) => message.reason === "compiler-artifact")
-    .map((message) => message.executable ?? message.filenames.find((/** @type {string} */ name) => name.endsWith(".wasm")))
+    .map(
+      (message) => message.executable ?? message.filenames.find((/** @type {string} */ name) => name.endsWith(".wasm")),
+    )
     .filter(Boolean);
   const artifact = artifacts.at(-1);
   if (artifact === undefined) throw new Problem(`cargo build ${args.join(" ")} made no program`);
@@ -162,7 +164,8 @@ async function bindAndOptimise(compiled, bindgen) {
   const imports = faces.map(importsOf);
   for (const [i, found] of imports.entries()) {
     const other = [...found].find(([name, text]) => imports.at(-1)?.get(name) !== text);
-    if (other !== undefined) throw new Problem(`the last binding does not have what ${MODULES[i]?.file} imports: ${other[1]}`);
+    if (other !== undefined)
+      throw new Problem(`the last binding does not have what ${MODULES[i]?.file} imports: ${other[1]}`);
   }
   await writeFile(path.join(fresh, NOTICES), await notices());
   await writeFile(path.join(fresh, "inputs.sha256"), digest);

@@ -5,7 +5,8 @@ import { createServer } from "node:http";
 import path from "node:path";
 
 /** Nothing but the server's own files, and WebAssembly may be compiled. */
-export const STRICT_POLICY = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'; worker-src 'self'";
+export const STRICT_POLICY =
+  "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'; worker-src 'self'";
 
 const types = {
   ".css": "text/css",
@@ -50,7 +51,8 @@ export async function serve(root, policy = STRICT_POLICY, faults = new Map(), he
 }
 
 /** A page that runs one module script. */
-export const html = (script) => `<!doctype html><meta charset="utf-8"><title>Test</title><script type="module" src="${script}"></script>`;
+export const html = (script) =>
+  `<!doctype html><meta charset="utf-8"><title>Test</title><script type="module" src="${script}"></script>`;
 
 /** A program that names the package's files instead of the package. */
 export const unbundled = (program) =>
@@ -59,7 +61,13 @@ export const unbundled = (program) =>
     .replaceAll(/"quickdraw-rnn\/([a-z-]+)"/g, '"/quickdraw-rnn/dist/$1.js"');
 
 /** The drawing of the programs below. */
-export const STROKES = [[{ x: 0, y: 0 }, { x: 90, y: 10 }, { x: 40, y: 80 }]];
+export const STROKES = [
+  [
+    { x: 0, y: 0 },
+    { x: 90, y: 10 },
+    { x: 40, y: 80 },
+  ],
+];
 
 /** What every page does: one drawing, recognised on the page and in the package's worker, and as a category of one's own. */
 export const page = (options, workerOptions = options) => `

@@ -18,7 +18,7 @@ const models = { shipped: new URL("../model/", import.meta.url), small: fixtureF
 
 /** Drawings of 1 to 200 points. */
 const next = random(7);
-const drawings = Array.from({ length: 500 }, (_, i) => wander(1 + (i * 37) % 200, next));
+const drawings = Array.from({ length: 500 }, (_, i) => wander(1 + ((i * 37) % 200), next));
 
 /** The probabilities of all drawings, in a worker, because a thread has one module. */
 async function probabilities(options) {
@@ -46,7 +46,10 @@ for (const [name, model] of Object.entries(models)) {
     const expected = probabilities({ model, wasm: modules.float32, arithmetic: "f32" });
 
     test("has the probabilities of float32 in int8 with inputs of 16 bits", async () => {
-      const { largest, same } = compare(await probabilities({ model, wasm: modules.base, arithmetic: "int8" }), await expected);
+      const { largest, same } = compare(
+        await probabilities({ model, wasm: modules.base, arithmetic: "int8" }),
+        await expected,
+      );
       assert.ok(largest < 1e-3, `${largest}`);
       assert.ok(same >= drawings.length - 1, `${same}`);
     });

@@ -21,7 +21,11 @@ function result(name, network, arithmetic, times) {
     weights_bytes: 1_145_600,
     memory_bytes: 4_400_000,
   };
-  return { contender: { name, network, arithmetic }, row, turns: { 45: [1, 9, 2].map((turn) => turn * times), 120: [times] } };
+  return {
+    contender: { name, network, arithmetic },
+    row,
+    turns: { 45: [1, 9, 2].map((turn) => turn * times), 120: [times] },
+  };
 }
 
 const results = [
@@ -34,7 +38,14 @@ const results = [
 ];
 
 test("ratios are ours by the peer's, of the same network or of pictures", () => {
-  const found = ratiosOf(results).map(({ ours, peer, ms_45, ms_120, first_ms, again_ms }) => [ours, peer, ms_45, ms_120, first_ms, again_ms]);
+  const found = ratiosOf(results).map(({ ours, peer, ms_45, ms_120, first_ms, again_ms }) => [
+    ours,
+    peer,
+    ms_45,
+    ms_120,
+    first_ms,
+    again_ms,
+  ]);
   assert.deepEqual(found, [
     ["quickdraw-rnn", "onnxruntime-web int8", 0.5, 0.5, 0.5, 0.5],
     ["quickdraw-rnn", "onnxruntime-web f32", 0.125, 0.125, 0.125, 0.125],
@@ -46,9 +57,16 @@ test("ratios are ours by the peer's, of the same network or of pictures", () => 
 });
 
 test("the README's table is the one that is printed, and its figures are those of the documents", async () => {
-  const [header, ...rows] = table(results.map(({ row }) => row), ratiosOf(results)).split("\n\n")[0].replace("|  |", "| |").split("\n");
+  const [header, ...rows] = table(
+    results.map(({ row }) => row),
+    ratiosOf(results),
+  )
+    .split("\n\n")[0]
+    .replace("|  |", "| |")
+    .split("\n");
   assert.equal(rows[1], "| quickdraw-rnn | 1.00 (2.00) | 3.00 (40.0) | 100 | 50.0 | 245 | 1,146 | 4.4 |");
-  const plain = async (file) => (await readFile(new URL(file, import.meta.url), "utf8")).replaceAll("**", "").split("\n");
+  const plain = async (file) =>
+    (await readFile(new URL(file, import.meta.url), "utf8")).replaceAll("**", "").split("\n");
   const [readme, benchmarks] = [await plain("../README.md"), await plain("../../docs/benchmarks.md")];
   const start = readme.indexOf(header);
   assert.ok(start > 0, header);

@@ -22,13 +22,16 @@ let browser;
 /** What the unpacked package finds in Node. */
 let expected;
 const closers = [];
-before(async () => {
-  const packed = await installPacked();
-  folder = packed.folder;
-  browser = await chromium.launch({ executablePath: await findChromium(), args: chromiumFlags });
-  const { Classifier } = await import(new URL(`file://${packed.installed}/dist/index.js`).href);
-  expected = (await Classifier.load()).classify(STROKES);
-}, { timeout: 120_000 });
+before(
+  async () => {
+    const packed = await installPacked();
+    folder = packed.folder;
+    browser = await chromium.launch({ executablePath: await findChromium(), args: chromiumFlags });
+    const { Classifier } = await import(new URL(`file://${packed.installed}/dist/index.js`).href);
+    expected = (await Classifier.load()).classify(STROKES);
+  },
+  { timeout: 120_000 },
+);
 after(async () => {
   await browser?.close();
   for (const close of closers) await close();
@@ -81,7 +84,10 @@ async function assertRecognises(address, places = ["here", "there"]) {
   }
   if ("label" in found) assert.equal(found.label, "mine");
   // A page's icon is not there, and Chromium says so.
-  assert.deepEqual(complaints.filter((complaint) => !/404|favicon/.test(complaint)), []);
+  assert.deepEqual(
+    complaints.filter((complaint) => !/404|favicon/.test(complaint)),
+    [],
+  );
 }
 
 async function writeApp(name, files) {
@@ -113,7 +119,9 @@ test("a plain module script, under a strict policy", { timeout: 120_000 }, async
   await assertRecognises(`${await serve(app)}/`);
 });
 
-test("from another origin, as from a CDN, the worker too where the policy allows it", { timeout: 120_000 }, async () => {
+test("from another origin, as from a CDN, the worker too where the policy allows it", {
+  timeout: 120_000,
+}, async () => {
   const installed = path.join(folder, "node_modules");
   const cdn = await serve(installed, STRICT_POLICY, new Map(), { "access-control-allow-origin": "*" });
   const program = unbundled(page("")).replaceAll('"/quickdraw-rnn/', `"${cdn}/quickdraw-rnn/`);
@@ -125,7 +133,9 @@ test("from another origin, as from a CDN, the worker too where the policy allows
   assert.match(found.error, /the worker could not be started.*another origin.*\(`worker-src blob:`\).*option `worker`/);
 });
 
-test("from another origin that allows nobody to read it: the script, which needs no permission", { timeout: 120_000 }, async () => {
+test("from another origin that allows nobody to read it: the script, which needs no permission", {
+  timeout: 120_000,
+}, async () => {
   const cdn = await serve(path.join(folder, "node_modules"));
   const app = await writeApp("script-of-a-cdn", {
     "index.html": `<!doctype html><script src="${cdn}/quickdraw-rnn/dist/quickdraw-rnn.global.js"></script><script src="app.js"></script>`,
@@ -154,7 +164,9 @@ test("everything inline, through a bundler that follows no addresses", { timeout
   await assertRecognises(`${await serve(path.join(app, "dist"), policy)}/`);
 });
 
-test("what the server answers instead of a file is named, and the next load succeeds", { timeout: 120_000 }, async () => {
+test("what the server answers instead of a file is named, and the next load succeeds", {
+  timeout: 120_000,
+}, async () => {
   const app = await writePlainApp("faults", { "index.html": html("app.js"), "app.js": loaders });
   const faults = new Map();
   const missing = [404, "text/html", "<!doctype html>not here"];
@@ -164,7 +176,10 @@ test("what the server answers instead of a file is named, and the next load succ
     const load = (place) => tab.evaluate((place) => window.load(place), place);
     // The shipped model.json is in the code.
     for (const file of ["quickdraw_wasm_relaxed_bg.wasm", "weights.safetensors"]) {
-      for (const [fault, message] of [[missing, "could not be fetched: the server answered 404"], [fallback, "is a web page"]]) {
+      for (const [fault, message] of [
+        [missing, "could not be fetched: the server answered 404"],
+        [fallback, "is a web page"],
+      ]) {
         faults.set(file, fault);
         for (const place of ["here", "there"]) {
           const error = await load(place);
@@ -188,7 +203,10 @@ test("what the server answers instead of a file is named, and the next load succ
       const progress = await load(place);
       assert.ok(progress.loadedBytes > 1.5e6, JSON.stringify(progress));
       const labels = (await tab.evaluate((place) => window.recognise(place), place)).map(({ label }) => label);
-      assert.deepEqual(labels, expected.map(({ label }) => label));
+      assert.deepEqual(
+        labels,
+        expected.map(({ label }) => label),
+      );
     }
   });
 });
@@ -203,13 +221,21 @@ test("once loaded, nothing is asked of any server", { timeout: 120_000 }, async 
     tab.context().on("request", (request) => asked.push(request.url()));
     for (const place of ["here", "there"]) {
       const labels = (await tab.evaluate((place) => window.recognise(place), place)).map(({ label }) => label);
-      assert.deepEqual(labels, expected.map(({ label }) => label));
+      assert.deepEqual(
+        labels,
+        expected.map(({ label }) => label),
+      );
     }
-    assert.deepEqual(asked.filter((address) => !address.endsWith("favicon.ico")), []);
+    assert.deepEqual(
+      asked.filter((address) => !address.endsWith("favicon.ico")),
+      [],
+    );
   });
 });
 
-test("in Chromium's worker too, the newest drawing comes first and those before it are dropped", { timeout: 120_000 }, async () => {
+test("in Chromium's worker too, the newest drawing comes first and those before it are dropped", {
+  timeout: 120_000,
+}, async () => {
   const app = await writePlainApp("newest", { "index.html": html("app.js"), "app.js": loaders });
   await visit(`${await serve(app)}/`, async (tab) => {
     await found(tab);
@@ -269,7 +295,12 @@ const viteConfigs = {
 
 async function writeViteApp(name, config) {
   const readme = await document("README.md");
-  const files = { "index.html": html("/app.js"), "app.js": page(""), "vite.config.js": config(readme), "package.json": '{ "type": "module" }' };
+  const files = {
+    "index.html": html("/app.js"),
+    "app.js": page(""),
+    "vite.config.js": config(readme),
+    "package.json": '{ "type": "module" }',
+  };
   return { root: await writeApp(name, files), logLevel: "error" };
 }
 
@@ -296,7 +327,13 @@ test("Vite below a folder, with the addresses of the files", { timeout: 120_000 
     import weights from "quickdraw-rnn/model/weights.safetensors?url";`;
   const files = `{ wasm, model: { modelJson: fetch(modelJson), weights: fetch(weights) } }`;
   const root = await writeApp("vite-below", { "index.html": html("/app.js"), "app.js": `${imports}${page(files)}` });
-  await vite.build({ root, configFile: false, logLevel: "error", base: "/below/it/", build: { outDir: "dist/below/it" } });
+  await vite.build({
+    root,
+    configFile: false,
+    logLevel: "error",
+    base: "/below/it/",
+    build: { outDir: "dist/below/it" },
+  });
   await assertRecognises(`${await serve(path.join(root, "dist"))}/below/it/`);
 });
 
@@ -309,7 +346,10 @@ test("webpack", { timeout: 120_000 }, async () => {
     output: { path: path.join(app, "dist"), publicPath: "/" },
   });
   assert.deepEqual(stats.toJson().errors, []);
-  assert.deepEqual(stats.toJson().warnings.filter(({ message }) => !/size limit|performance/.test(message)), []);
+  assert.deepEqual(
+    stats.toJson().warnings.filter(({ message }) => !/size limit|performance/.test(message)),
+    [],
+  );
   await assertRecognises(`${await serve(path.join(app, "dist"))}/`);
 });
 
@@ -342,7 +382,13 @@ const drawn = (element) => async (tab) => {
   await tab.waitForFunction(isReady, undefined, { timeout: 60_000 });
   await tab.mouse.move(x + 50, y + 50);
   await tab.mouse.down();
-  for (const [dx, dy] of [[250, 60], [240, 250], [60, 240], [50, 50]]) await tab.mouse.move(x + dx, y + dy, { steps: 8 });
+  for (const [dx, dy] of [
+    [250, 60],
+    [240, 250],
+    [60, 240],
+    [50, 50],
+  ])
+    await tab.mouse.move(x + dx, y + dy, { steps: 8 });
   await tab.mouse.up();
   const hasText = (element) => document.querySelector(element).textContent;
   return (await tab.waitForFunction(hasText, element, { timeout: 60_000 })).jsonValue();
@@ -362,7 +408,10 @@ test("the README's page, without a bundler and in Vite", { timeout: 120_000 }, a
   for (const app of [plain, path.join(root, "dist")]) {
     const { found, complaints } = await visit(`${await serve(app, lenient)}/`, drawn("output"));
     assert.ok(labels.includes(found.replace(/\?$/, "")), found);
-    assert.deepEqual(complaints.filter((complaint) => !/404|favicon/.test(complaint)), []);
+    assert.deepEqual(
+      complaints.filter((complaint) => !/404|favicon/.test(complaint)),
+      [],
+    );
   }
 });
 
@@ -401,28 +450,48 @@ test("the pad: what is drawn is told, guessed, taken back and sent", { timeout: 
       tab.evaluate(() => ({
         points: window.pad.strokes.map(({ length }) => length),
         sent: new FormData(document.forms[0]).get("drawing"),
-        pixels: window.pad.shadowRoot.querySelector("canvas").getContext("2d").getImageData(0, 0, 300, 300).data.filter((value) => value > 0).length,
+        pixels: window.pad.shadowRoot
+          .querySelector("canvas")
+          .getContext("2d")
+          .getImageData(0, 0, 300, 300)
+          .data.filter((value) => value > 0).length,
       }));
-    const guessed = (count) => tab.waitForFunction((count) => window.told.filter((each) => each.predictions).length >= count, count);
+    const guessed = (count) =>
+      tab.waitForFunction((count) => window.told.filter((each) => each.predictions).length >= count, count);
     assert.deepEqual(await state(), { points: [], sent: null, pixels: 0 });
 
     // A square, then a tap, which is a dot.
     await tab.mouse.move(50, 50);
     await tab.mouse.down();
-    for (const [x, y] of [[250, 50], [250, 250], [50, 250], [50, 50]]) await tab.mouse.move(x, y, { steps: 10 });
+    for (const [x, y] of [
+      [250, 50],
+      [250, 250],
+      [50, 250],
+      [50, 50],
+    ])
+      await tab.mouse.move(x, y, { steps: 10 });
     await tab.mouse.up();
     await tab.waitForFunction(() => window.told.some(({ isPenDown }) => isPenDown === false));
     const told = await tab.evaluate(() => window.told);
     assert.equal(told.filter((each) => each === "change").length, 1);
     assert.equal(told.at(-1).predictions[0].label, "square");
     assert.deepEqual(new Set(told.at(-1).predictions.map(({ label }) => label)), new Set(["square", "circle", "line"]));
-    assert.ok(told.some(({ isPenDown }) => isPenDown === true), "it guesses while the pen is down");
-    assert.deepEqual(told.filter((each) => typeof each === "string" && each !== "change"), []);
+    assert.ok(
+      told.some(({ isPenDown }) => isPenDown === true),
+      "it guesses while the pen is down",
+    );
+    assert.deepEqual(
+      told.filter((each) => typeof each === "string" && each !== "change"),
+      [],
+    );
     await tab.mouse.click(150, 150);
     const drawn = await state();
     assert.equal(drawn.points.length, 2);
     assert.ok(drawn.points[0] >= 40 && drawn.points[1] === 1 && drawn.pixels > 1000, JSON.stringify(drawn));
-    assert.deepEqual(JSON.parse(drawn.sent).map(([x, y]) => [x.length, y.length]), drawn.points.map((n) => [n, n]));
+    assert.deepEqual(
+      JSON.parse(drawn.sent).map(([x, y]) => [x.length, y.length]),
+      drawn.points.map((n) => [n, n]),
+    );
 
     // Undo, redo and clear, by keys and by calls.
     await tab.keyboard.press("Control+z");
@@ -445,24 +514,62 @@ test("the pad: what is drawn is told, guessed, taken back and sent", { timeout: 
         }
         return window.pad.strokes.map((stroke) => stroke[0].x);
       }, events);
-    assert.deepEqual(await pointers(["pointerdown", "touch", 5, 15], ["pointermove", "touch", 5, 25], ["pointercancel", "touch", 5, 25]), []);
-    assert.deepEqual(await pointers(["pointerdown", "touch", 1, 10], ["pointerdown", "pen", 2, 20], ["pointerup", "touch", 1, 10], ["pointerup", "pen", 2, 20]), [19]);
+    assert.deepEqual(
+      await pointers(
+        ["pointerdown", "touch", 5, 15],
+        ["pointermove", "touch", 5, 25],
+        ["pointercancel", "touch", 5, 25],
+      ),
+      [],
+    );
+    assert.deepEqual(
+      await pointers(
+        ["pointerdown", "touch", 1, 10],
+        ["pointerdown", "pen", 2, 20],
+        ["pointerup", "touch", 1, 10],
+        ["pointerup", "pen", 2, 20],
+      ),
+      [19],
+    );
     assert.deepEqual(await pointers(["pointerdown", "touch", 3, 30], ["pointerup", "touch", 3, 30]), [19]);
     assert.deepEqual(await pointers(["pointerdown", "mouse", 4, 40], ["pointermove", "mouse", 4, 50]), [19]);
     assert.deepEqual(await pointers(["pointercancel", "mouse", 4, 40]), [19, 39]);
     // A pointer that cannot be captured and is never lifted leaves the pad to the next one.
-    assert.deepEqual(await pointers(["pointerdown", "mouse", 6, 60], ["pointerdown", "mouse", 7, 70], ["pointerup", "mouse", 7, 70]), [19, 39, 59, 69]);
+    assert.deepEqual(
+      await pointers(["pointerdown", "mouse", 6, 60], ["pointerdown", "mouse", 7, 70], ["pointerup", "mouse", 7, 70]),
+      [19, 39, 59, 69],
+    );
 
     // Strokes of any form can be put in, also into a pad whose form is reset.
-    await tab.evaluate(() => (window.pad.strokes = [[[10, 90], [20, 80]], [[50], [60]]]));
+    await tab.evaluate(
+      () =>
+        (window.pad.strokes = [
+          [
+            [10, 90],
+            [20, 80],
+          ],
+          [[50], [60]],
+        ]),
+    );
     assert.deepEqual((await state()).points, [2, 1]);
-    assert.match(await tab.evaluate(() => { try { window.pad.strokes = [[]]; } catch (error) { return error.code; } }), /invalid-strokes/);
+    assert.match(
+      await tab.evaluate(() => {
+        try {
+          window.pad.strokes = [[]];
+        } catch (error) {
+          return error.code;
+        }
+      }),
+      /invalid-strokes/,
+    );
     await tab.evaluate(() => document.forms[0].reset());
     assert.deepEqual((await state()).points, []);
   });
 });
 
-test("a picture in a file, as a bitmap and as pixels becomes the same strokes, on the page and in a worker", { timeout: 120_000 }, async () => {
+test("a picture in a file, as a bitmap and as pixels becomes the same strokes, on the page and in a worker", {
+  timeout: 120_000,
+}, async () => {
   const trace = unbundled(`
     import { strokesFromImage } from "quickdraw-rnn/image";
     const trace = async () => {
@@ -491,18 +598,27 @@ test("a picture in a file, as a bitmap and as pixels becomes the same strokes, o
     const [strokes, ...others] = place.found;
     assert.equal(strokes.length, 1);
     const [xs, ys] = strokes[0];
-    for (const [values, low, high] of [[xs, 30, 160], [ys, 30, 130]]) {
+    for (const [values, low, high] of [
+      [xs, 30, 160],
+      [ys, 30, 130],
+    ]) {
       assert.ok(Math.abs(Math.min(...values) - low) < 3 && Math.abs(Math.max(...values) - high) < 3, `${values}`);
     }
     for (const other of others) assert.deepEqual(other, strokes);
   }
 });
 
-test("files placed by oneself, as the documentation says", { timeout: 120_000, skip: process.platform === "win32" }, async () => {
+test("files placed by oneself, as the documentation says", {
+  timeout: 120_000,
+  skip: process.platform === "win32",
+}, async () => {
   const text = await document("docs/self-hosting.md");
   assert.ok(text.includes(STRICT_POLICY), "the policy of these tests is the one that is documented");
   const recognise = `window.found = { there: await classifier.classify([[{ x: 0, y: 0 }, { x: 90, y: 10 }, { x: 40, y: 80 }]]) };`;
-  const app = await writeApp("self-hosting", { "public/index.html": html("app.js"), "app.js": `${block(text, "js")}${recognise}` });
+  const app = await writeApp("self-hosting", {
+    "public/index.html": html("app.js"),
+    "app.js": `${block(text, "js")}${recognise}`,
+  });
   await cp(path.join(folder, "node_modules"), path.join(app, "node_modules"), { recursive: true });
   const tools = path.dirname(fileURLToPath(import.meta.resolve("esbuild/package.json")));
   const env = { ...process.env, PATH: `${path.join(tools, "bin")}:${process.env.PATH}` };
@@ -511,7 +627,10 @@ test("files placed by oneself, as the documentation says", { timeout: 120_000, s
 });
 
 test("a policy without 'wasm-unsafe-eval' is named as what it is", { timeout: 120_000 }, async () => {
-  const origin = await serve(path.join(folder, "plain"), "default-src 'none'; script-src 'self'; connect-src 'self'; worker-src 'self'");
+  const origin = await serve(
+    path.join(folder, "plain"),
+    "default-src 'none'; script-src 'self'; connect-src 'self'; worker-src 'self'",
+  );
   const { found } = await visit(`${origin}/`);
   assert.match(found.error, /wasm-unsafe-eval|Content.Security.Policy/i);
 });

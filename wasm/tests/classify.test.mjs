@@ -51,7 +51,10 @@ test("predictions are labels with probabilities, best first, that add up to 1", 
   assert.equal(predictions.length, classifier.labels.length);
   assert.deepEqual(predictions.map(({ label }) => label).sort(), [...classifier.labels].sort());
   const found = predictions.map(({ probability }) => probability);
-  assert.deepEqual(found, [...found].sort((a, b) => b - a));
+  assert.deepEqual(
+    found,
+    [...found].sort((a, b) => b - a),
+  );
   assert.ok(Math.abs(found.reduce((sum, value) => sum + value, 0) - 1) < 1e-5);
   assert.deepEqual(Object.keys(predictions[0]).sort(), ["label", "probability"]);
 });
@@ -85,7 +88,13 @@ test("points, coordinate lists, typed arrays and lists with times are the same s
 });
 
 test("packed strokes are the same strokes, also as a view of a larger buffer", () => {
-  const cross = [...square, [{ x: 0, y: 0 }, { x: 200, y: 200 }]];
+  const cross = [
+    ...square,
+    [
+      { x: 0, y: 0 },
+      { x: 200, y: 200 },
+    ],
+  ];
   const values = cross.flat().flatMap(({ x, y }) => [x, y]);
   const expected = probabilities(cross);
   assert.deepEqual(probabilities({ points: Float32Array.from(values), offsets: [0, 5] }), expected);
@@ -123,7 +132,15 @@ test("an embedding has the width of the model's last layer and says what is alik
   assert.ok(embedding instanceof Float32Array && embedding.length > 1);
   assert.ok(embedding.every(Number.isFinite));
   assert.deepEqual(classifier.embed(classifier.simplify(square), { isSimplified: true }), embedding);
-  assert.notDeepEqual(classifier.embed([[{ x: 0, y: 0 }, { x: 9, y: 1 }]]), embedding);
+  assert.notDeepEqual(
+    classifier.embed([
+      [
+        { x: 0, y: 0 },
+        { x: 9, y: 1 },
+      ],
+    ]),
+    embedding,
+  );
 });
 
 describe("labels that are allowed", () => {
@@ -135,7 +152,11 @@ describe("labels that are allowed", () => {
     const found = classifier.probabilities(square, { allow });
     assert.ok(Math.abs(add(found) - 1) < 1e-5);
     for (let index = 3; index < found.length; index++) assert.equal(found[index], 0);
-    assertClose([...found.subarray(0, 3)], [...all.subarray(0, 3)].map((value) => value / add(all.subarray(0, 3))), 1e-6);
+    assertClose(
+      [...found.subarray(0, 3)],
+      [...all.subarray(0, 3)].map((value) => value / add(all.subarray(0, 3))),
+      1e-6,
+    );
     const predictions = classifier.classify(square, { allow, maxResults: 100 });
     assert.deepEqual(predictions.map(({ label }) => label).sort(), [...allow].sort());
     assert.ok(Math.abs(add(predictions.map(({ probability }) => probability)) - 1) < 1e-5);
@@ -194,7 +215,10 @@ test("a classifier can be told that the pen is still down", async () => {
   // One that was never told in training, and is not calibrated for it, takes the drawing for a finished one.
   assert.deepEqual(classifier.probabilities(square, { isPenDown: true }), up);
   for (const call of ["classify", "probabilities", "embed"]) {
-    assert.throws(() => classifier[call](square, { isPenDown: "yes" }), { code: "invalid-options", message: /`isPenDown`/ });
+    assert.throws(() => classifier[call](square, { isPenDown: "yes" }), {
+      code: "invalid-options",
+      message: /`isPenDown`/,
+    });
   }
 });
 
@@ -216,7 +240,12 @@ test("where and how large something is drawn makes no difference", () => {
 
 test("simplify gives the data set's form", () => {
   const dense = [Array.from({ length: 1001 }, (_, index) => ({ x: 40 + index / 2, y: 70 }))];
-  assert.deepEqual(classifier.simplify(dense), [[[0, 255], [0, 0]]]);
+  assert.deepEqual(classifier.simplify(dense), [
+    [
+      [0, 255],
+      [0, 0],
+    ],
+  ]);
   const strokes = classifier.simplify(square);
   assert.ok(strokes.flat(2).every((value) => value >= 0 && value <= 255));
   assert.deepEqual(probabilities(strokes, { isSimplified: true }), probabilities(square));
@@ -246,11 +275,49 @@ const refusedStrokes = [
   ["NaN", nanAt(3, 17), /stroke 3, point 17 .*NaN.*expected finite/],
   ["infinity", [[{ x: 0, y: Infinity }]], /stroke 0, point 0 .*Infinity.*expected finite/],
   ["a number beyond single precision", [[{ x: 1e300, y: 0 }]], /stroke 0, point 0 .*expected finite/],
-  ["NaN in a list", [[[0, 1, NaN], [0, 1, 2]]], /stroke 0, point 2 .*NaN/],
-  ["a string in a list", [[[0, "1"], [0, 1]]], /stroke 0, point 1 .*x: invalid type: string "1"/],
+  [
+    "NaN in a list",
+    [
+      [
+        [0, 1, NaN],
+        [0, 1, 2],
+      ],
+    ],
+    /stroke 0, point 2 .*NaN/,
+  ],
+  [
+    "a string in a list",
+    [
+      [
+        [0, "1"],
+        [0, 1],
+      ],
+    ],
+    /stroke 0, point 1 .*x: invalid type: string "1"/,
+  ],
   ["one list of coordinates", [[[0, 1, 2]]], /stroke 0 .*lists.*expected 2 \(x, y\) or 3/],
-  ["four lists of coordinates", [[[0, 1], [0, 1], [0, 1], [0, 1]]], /stroke 0 .*lists.*expected 2 \(x, y\) or 3/],
-  ["lists of different lengths", [[[0, 1, 2], [0, 1]]], /stroke 0 .*3 x and 2 y/],
+  [
+    "four lists of coordinates",
+    [
+      [
+        [0, 1],
+        [0, 1],
+        [0, 1],
+        [0, 1],
+      ],
+    ],
+    /stroke 0 .*lists.*expected 2 \(x, y\) or 3/,
+  ],
+  [
+    "lists of different lengths",
+    [
+      [
+        [0, 1, 2],
+        [0, 1],
+      ],
+    ],
+    /stroke 0 .*3 x and 2 y/,
+  ],
   ["y that is no list", [[[0, 1, 2], 5]], /stroke 0 .*y is a number, expected an array of numbers/],
 ];
 

@@ -22,9 +22,28 @@ before(async () => {
 });
 after(() => classifier.dispose());
 
-const zigzag = [[[0, 30, 60, 90, 120, 150], [0, 90, 0, 90, 0, 90]]];
-const box = [[[0, 100, 100, 0, 0], [0, 0, 80, 80, 0]]];
-const cross = [[[0, 100], [0, 100]], [[100, 0], [0, 100]]];
+const zigzag = [
+  [
+    [0, 30, 60, 90, 120, 150],
+    [0, 90, 0, 90, 0, 90],
+  ],
+];
+const box = [
+  [
+    [0, 100, 100, 0, 0],
+    [0, 0, 80, 80, 0],
+  ],
+];
+const cross = [
+  [
+    [0, 100],
+    [0, 100],
+  ],
+  [
+    [100, 0],
+    [0, 100],
+  ],
+];
 
 async function three(of = classifier) {
   const custom = new CustomClasses(of);
@@ -59,7 +78,10 @@ test("a drawing that was shown is found again, by a classifier here and by one t
       assertClose(sumOf(predictions), 1, 1e-9);
       assert.ok(predictions.every(({ isCustom }) => isCustom));
       assert.deepEqual(Object.keys(predictions[0]).sort(), ["isCustom", "label", "probability"]);
-      assert.deepEqual([...predictions].sort((a, b) => b.probability - a.probability), predictions);
+      assert.deepEqual(
+        [...predictions].sort((a, b) => b.probability - a.probability),
+        predictions,
+      );
     }
   }
 });
@@ -69,12 +91,22 @@ test("beside the model's labels all probabilities add up to 1, and the model's k
   const predictions = await custom.classify(box, { maxResults: 1e6 });
   assert.equal(predictions.length, classifier.labels.length + 3);
   assertClose(sumOf(predictions), 1, 1e-5);
-  assert.deepEqual(predictions.filter(({ isCustom }) => isCustom).map(({ label }) => label).sort(), ["box", "cross", "zigzag"]);
+  assert.deepEqual(
+    predictions
+      .filter(({ isCustom }) => isCustom)
+      .map(({ label }) => label)
+      .sort(),
+    ["box", "cross", "zigzag"],
+  );
   const known = predictions.filter(({ isCustom }) => !isCustom);
   const alone = classifier.classify(box, { maxResults: 1e6 });
-  assert.deepEqual(known.map(({ label }) => label), alone.map(({ label }) => label));
+  assert.deepEqual(
+    known.map(({ label }) => label),
+    alone.map(({ label }) => label),
+  );
   const share = sumOf(known);
-  for (const [index, { probability }] of known.entries()) assertClose(probability / share, alone[index].probability, 1e-6);
+  for (const [index, { probability }] of known.entries())
+    assertClose(probability / share, alone[index].probability, 1e-6);
   // Its own drawing beats a model that is not sure of anything.
   assert.equal(predictions[0].label, "box");
 });
@@ -98,7 +130,10 @@ test("a label that the model knows is one category with the probability of both"
   const predictions = await custom.classify(box, { maxResults: 1e6 });
   assert.equal(predictions.length, classifier.labels.length);
   assertClose(sumOf(predictions), 1, 1e-5);
-  assert.deepEqual(predictions.filter(({ isCustom }) => isCustom).map(({ label }) => label), [label]);
+  assert.deepEqual(
+    predictions.filter(({ isCustom }) => isCustom).map(({ label }) => label),
+    [label],
+  );
 });
 
 test("options choose as they do for the classifier", async () => {
@@ -115,10 +150,20 @@ test("options choose as they do for the classifier", async () => {
   const knows = await Classifier.load({ model: await penFixtureFiles() });
   const shown = await three(knows);
   for (const among of ["beside", "instead"]) {
-    assert.notDeepEqual(await shown.classify(cross, { among, isPenDown: true }), await shown.classify(cross, { among }));
+    assert.notDeepEqual(
+      await shown.classify(cross, { among, isPenDown: true }),
+      await shown.classify(cross, { among }),
+    );
   }
   knows.dispose();
-  for (const options of [null, { among: "both" }, { maxResults: 0 }, { threshold: 2 }, { isSimplified: 1 }, { allow: ["no such label"] }]) {
+  for (const options of [
+    null,
+    { among: "both" },
+    { maxResults: 0 },
+    { threshold: 2 },
+    { isSimplified: 1 },
+    { allow: ["no such label"] },
+  ]) {
     await assert.rejects(custom.classify(box, options), rejects("invalid-options"));
   }
   await assert.rejects(custom.classify([]), rejects("invalid-strokes"));
@@ -134,7 +179,10 @@ test("categories are counted, in the order in which they came, and can be forgot
   ]);
   assert.equal(custom.remove("box"), true);
   assert.equal(custom.remove("box"), false);
-  assert.deepEqual(custom.classes.map(({ label }) => label), ["zigzag", "cross"]);
+  assert.deepEqual(
+    custom.classes.map(({ label }) => label),
+    ["zigzag", "cross"],
+  );
 });
 
 test("the order of the examples does not matter, also if they come at once", async () => {
@@ -164,7 +212,12 @@ test("what cannot be a category is refused and changes nothing", async () => {
 describe("saved categories", () => {
   test("are those that were saved, as an object and as text", async () => {
     const custom = await three();
-    await custom.add("__proto__", [[[0, 50, 100], [0, 80, 10]]]);
+    await custom.add("__proto__", [
+      [
+        [0, 50, 100],
+        [0, 80, 10],
+      ],
+    ]);
     for (const json of [custom.toJSON(), JSON.stringify(custom), JSON.parse(JSON.stringify(custom))]) {
       const again = await CustomClasses.fromJSON(json, later);
       assert.deepEqual(again.classes, custom.classes);
@@ -201,7 +254,10 @@ describe("saved categories", () => {
       await assert.rejects(CustomClasses.fromJSON(json, other), rejects("invalid-classes", /another model/), name);
     }
     // The same model computed a little differently is the same.
-    const rough = { ...later, embed: async (...call) => (await later.embed(...call)).map((value) => Math.fround(value * 1.001 + 1e-4)) };
+    const rough = {
+      ...later,
+      embed: async (...call) => (await later.embed(...call)).map((value) => Math.fround(value * 1.001 + 1e-4)),
+    };
     assert.equal((await CustomClasses.fromJSON(json, rough)).classes.length, 3);
   });
 
@@ -222,7 +278,10 @@ describe("saved categories", () => {
       ["[".repeat(30_000_000), /more than 64 levels/],
       [" ".repeat(120_000_000), /longer than/],
       [`{"format":"${"x".repeat(10_000_000)}"}`, /format: found "x+", expected 1/],
-      [changed((json) => (json.classes[0].label = "x".repeat(10_000_000))), /classes\[0\]\.label: found "x+", expected/],
+      [
+        changed((json) => (json.classes[0].label = "x".repeat(10_000_000))),
+        /classes\[0\]\.label: found "x+", expected/,
+      ],
       [{}, /format: found undefined/],
       [changed((json) => (json.format = 2)), /format: found 2/],
       [changed((json) => (json.classes = {})), /classes: expected an array/],

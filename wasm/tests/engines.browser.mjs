@@ -19,7 +19,7 @@ const BASE = "/quickdraw-rnn/pkg/quickdraw_wasm_bg.wasm";
 
 /** Drawings of 1 to 200 points. */
 const next = random(7);
-const drawings = Array.from({ length: 40 }, (_, i) => wander(1 + (i * 37) % 200, next));
+const drawings = Array.from({ length: 40 }, (_, i) => wander(1 + ((i * 37) % 200), next));
 
 describe(`the package in ${name}`, { skip, timeout: 240_000 }, () => {
   let folder;
@@ -76,8 +76,14 @@ describe(`the package in ${name}`, { skip, timeout: 240_000 }, () => {
     const { asked } = await open("plain", unbundled(page("")));
     const { error, here, there, label } = await found();
     assert.equal(error, undefined);
-    assert.deepEqual(here.map(({ label }) => label), expected);
-    assert.deepEqual(there.map(({ label }) => label), expected);
+    assert.deepEqual(
+      here.map(({ label }) => label),
+      expected,
+    );
+    assert.deepEqual(
+      there.map(({ label }) => label),
+      expected,
+    );
     assert.equal(label, "mine");
     const modules = new Set(asked.filter((path) => path.endsWith(".wasm")));
     const takesRelaxed = await engine.evaluate(
@@ -146,8 +152,14 @@ describe(`the package in ${name}`, { skip, timeout: 240_000 }, () => {
     });
     const { error, here, there } = await found();
     assert.equal(error, undefined);
-    assert.deepEqual(here.map(({ label }) => label), expected);
-    assert.deepEqual(there.map(({ label }) => label), expected);
+    assert.deepEqual(
+      here.map(({ label }) => label),
+      expected,
+    );
+    assert.deepEqual(
+      there.map(({ label }) => label),
+      expected,
+    );
     assert.deepEqual(await complaints(), []);
   });
 
@@ -169,8 +181,15 @@ describe(`the package in ${name}`, { skip, timeout: 240_000 }, () => {
     });
     await found();
     const counts = () => engine.evaluate(() => window.pad.strokes.map(({ length }) => length));
-    const side = (from, to) => Array.from({ length: 10 }, (_, i) => [0, 1].map((k) => from[k] + ((to[k] - from[k]) * (i + 1)) / 10));
-    const corners = [[50, 50], [250, 50], [250, 250], [50, 250], [50, 50]];
+    const side = (from, to) =>
+      Array.from({ length: 10 }, (_, i) => [0, 1].map((k) => from[k] + ((to[k] - from[k]) * (i + 1)) / 10));
+    const corners = [
+      [50, 50],
+      [250, 50],
+      [250, 250],
+      [50, 250],
+      [50, 50],
+    ];
     const square = corners.slice(1).flatMap((corner, i) => side(corners[i], corner));
 
     for (const type of POINTERS[name]) {
@@ -181,7 +200,9 @@ describe(`the package in ${name}`, { skip, timeout: 240_000 }, () => {
       await engine.pointer(type, [[50, 50], "down", ...square.slice(0, 20)]);
       await until(() => window.told.some(({ isPenDown }) => isPenDown === true));
       await engine.pointer(type, [...square.slice(20), "up"]);
-      const { predictions, message } = await until(() => window.told.find((each) => each.message || (each.isPenDown === false && each.predictions.length > 0)));
+      const { predictions, message } = await until(() =>
+        window.told.find((each) => each.message || (each.isPenDown === false && each.predictions.length > 0)),
+      );
       assert.equal(message, undefined);
       assert.equal(predictions[0].label, "square", type);
       const points = await counts();
@@ -195,7 +216,15 @@ describe(`the package in ${name}`, { skip, timeout: 240_000 }, () => {
     const send = (type, pointerType, x) =>
       engine.evaluate(
         (type, pointerType, x) => {
-          const place = { clientX: x, clientY: x, pointerType, pointerId: 99, buttons: 1, bubbles: true, composed: true };
+          const place = {
+            clientX: x,
+            clientY: x,
+            pointerType,
+            pointerId: 99,
+            buttons: 1,
+            bubbles: true,
+            composed: true,
+          };
           window.pad.dispatchEvent(new PointerEvent(type, place));
         },
         type,

@@ -41,7 +41,12 @@ function randomDrawing(random, withTimes = false) {
   });
 }
 
-const line = [[[0, 10], [0, 5]]];
+const line = [
+  [
+    [0, 10],
+    [0, 5],
+  ],
+];
 
 test("each value is read once: what is written is what was checked", () => {
   const nRead = new Map();
@@ -50,15 +55,31 @@ test("each value is read once: what is written is what was checked", () => {
     nRead.set(name, (nRead.get(name) ?? 0) + 1);
     return nRead.get(name) === 1 ? value : NaN;
   };
-  const point = { get x() { return once("x", 1); }, get y() { return once("y", 2); } };
+  const point = {
+    get x() {
+      return once("x", 1);
+    },
+    get y() {
+      return once("y", 2);
+    },
+  };
   const list = (name, value) => Object.defineProperty([0], 0, { get: () => once(name, value) });
   const record = {
-    get word() { return once("word", "cat"); },
-    get drawing() { return once("drawing", [[point], [list("x of a list", 3), list("y of a list", 4), list("time", 5)]]); },
+    get word() {
+      return once("word", "cat");
+    },
+    get drawing() {
+      return once("drawing", [[point], [list("x of a list", 3), list("y of a list", 4), list("time", 5)]]);
+    },
   };
   assert.equal(toNdjson([record]), '{"word":"cat","drawing":[[[1],[2]],[[3],[4],[5]]]}\n');
   assert.deepEqual(new Set(nRead.values()), new Set([1]));
-  const broken = { get word() { throw new Error("no word"); }, drawing: [[point]] };
+  const broken = {
+    get word() {
+      throw new Error("no word");
+    },
+    drawing: [[point]],
+  };
   assert.throws(() => toNdjson([broken]), invalidStrokes(/^drawing 0 /, /could not be read: no word/));
 });
 
@@ -82,9 +103,24 @@ describe("ndjson", () => {
   });
 
   test("strokes of every form are written as the data set has them", () => {
-    const points = [[{ x: 0, y: 0, t: 3 }, { x: 10, y: 5 }], [{ x: 1.5, y: 2 }]];
-    const lists = [[[0, 10], [0, 5]], [[1.5], [2]]];
-    const typed = [[Float32Array.of(0, 10), Uint8Array.of(0, 5)], [Float64Array.of(1.5), Int16Array.of(2)]];
+    const points = [
+      [
+        { x: 0, y: 0, t: 3 },
+        { x: 10, y: 5 },
+      ],
+      [{ x: 1.5, y: 2 }],
+    ];
+    const lists = [
+      [
+        [0, 10],
+        [0, 5],
+      ],
+      [[1.5], [2]],
+    ];
+    const typed = [
+      [Float32Array.of(0, 10), Uint8Array.of(0, 5)],
+      [Float64Array.of(1.5), Int16Array.of(2)],
+    ];
     const packed = { points: Float32Array.of(0, 0, 10, 5, 1.5, 2), offsets: [0, 2] };
     const expected = '{"drawing":[[[0,10],[0,5]],[[1.5],[2]]]}\n';
     for (const strokes of [points, lists, typed, packed]) {
@@ -97,7 +133,10 @@ describe("ndjson", () => {
 
   test("blank lines, CRLF, a byte order mark and a missing end are fine, and the text may come in any parts", () => {
     const text = `\uFEFF\r\n{"word":"a","drawing":[[[1],[2]]]}\r\n  \t\n\n{"word":"b","drawing":[[[3],[4]]],"soft":{"b":1}}`;
-    const expected = [{ word: "a", drawing: [[[1], [2]]] }, { word: "b", drawing: [[[3], [4]]] }];
+    const expected = [
+      { word: "a", drawing: [[[1], [2]]] },
+      { word: "b", drawing: [[[3], [4]]] },
+    ];
     assert.deepEqual([...parseNdjson(text)], expected);
     for (let size = 1; size < 20; size++) {
       const parts = [];
@@ -124,8 +163,12 @@ describe("ndjson", () => {
   });
 
   test("identifiers and times of day that are numbers become text; null is as missing", () => {
-    const text = '{"word":null,"key_id":5201136883597312,"timestamp":1489019335,"recognized":null,"drawing":[[[1],[2]]]}';
-    assert.deepEqual([...parseNdjson(text)], [{ timestamp: "1489019335", key_id: "5201136883597312", drawing: [[[1], [2]]] }]);
+    const text =
+      '{"word":null,"key_id":5201136883597312,"timestamp":1489019335,"recognized":null,"drawing":[[[1],[2]]]}';
+    assert.deepEqual(
+      [...parseNdjson(text)],
+      [{ timestamp: "1489019335", key_id: "5201136883597312", drawing: [[[1], [2]]] }],
+    );
   });
 
   test("a line without a drawing ends the reading, and the error names the line", () => {
@@ -161,8 +204,14 @@ describe("ndjson", () => {
     const text = 'nonsense\n\n{"word":"a","drawing":[[[1],[2]]]}\n{"drawing":1}\n{"word":"b","drawing":[[[1],[2]]]}\n';
     const found = [];
     const records = [...parseNdjson(text, { onBadLine: (error, line) => found.push([error.code, line]) })];
-    assert.deepEqual(records.map(({ word }) => word), ["a", "b"]);
-    assert.deepEqual(found, [["invalid-strokes", 1], ["invalid-strokes", 4]]);
+    assert.deepEqual(
+      records.map(({ word }) => word),
+      ["a", "b"],
+    );
+    assert.deepEqual(found, [
+      ["invalid-strokes", 1],
+      ["invalid-strokes", 4],
+    ]);
   });
 
   test("hostile lines fail as others do, and no prototype changes", () => {
@@ -181,7 +230,10 @@ describe("ndjson", () => {
     const lines = [];
     const text = `${hostile.join("\n")}\n{"__proto__":{"word":"x"},"drawing":[[[1],[2]]]}\n`;
     const records = [...parseNdjson(text, { onBadLine: (_, line) => lines.push(line) })];
-    assert.deepEqual(lines, hostile.map((_, index) => index + 1));
+    assert.deepEqual(
+      lines,
+      hostile.map((_, index) => index + 1),
+    );
     assert.deepEqual(records, [{ drawing: [[[1], [2]]] }]);
     assert.equal({}.polluted, undefined);
     assert.equal(Object.getPrototypeOf(records[0]), Object.prototype);
@@ -264,12 +316,25 @@ describe("a picture", () => {
       const drawing = randomDrawing(random);
       const svg = toSvg(drawing, { background: "white", title: "<&>" });
       assertClose(normalised(parseSvg(svg)), normalised(drawing), 1e-4);
-      assert.ok(parseSvg(svg).flat(2).every((value) => value >= 0 && value <= 256));
+      assert.ok(
+        parseSvg(svg)
+          .flat(2)
+          .every((value) => value >= 0 && value <= 256),
+      );
     }
   });
 
   test("is a square of the size asked for, one path a stroke", () => {
-    const svg = toSvg([[[0, 10], [0, 5]], [[3], [4]]], { size: 100, strokeWidth: 5, color: "#07f" });
+    const svg = toSvg(
+      [
+        [
+          [0, 10],
+          [0, 5],
+        ],
+        [[3], [4]],
+      ],
+      { size: 100, strokeWidth: 5, color: "#07f" },
+    );
     assert.equal(
       svg,
       `<svg xmlns="http://www.w3.org/2000/svg" width="100" height="100" viewBox="0 0 100 100">
@@ -297,7 +362,16 @@ describe("a picture", () => {
   });
 
   test("has options that make sense", () => {
-    for (const options of [null, { size: 0 }, { size: NaN }, { size: "9" }, { strokeWidth: 0 }, { size: 20, strokeWidth: 21 }, { color: 7 }, { title: {} }]) {
+    for (const options of [
+      null,
+      { size: 0 },
+      { size: NaN },
+      { size: "9" },
+      { strokeWidth: 0 },
+      { size: 20, strokeWidth: 21 },
+      { color: 7 },
+      { title: {} },
+    ]) {
       assert.throws(() => toSvg(line, options), invalidOptions);
     }
     assert.throws(() => toSvg([]), invalidStrokes(/no strokes/));
@@ -305,14 +379,21 @@ describe("a picture", () => {
 });
 
 describe("SVG", () => {
-  const svg = (content, attributes = 'viewBox="0 0 100 100"') => `<svg xmlns="http://www.w3.org/2000/svg" ${attributes}>${content}</svg>`;
+  const svg = (content, attributes = 'viewBox="0 0 100 100"') =>
+    `<svg xmlns="http://www.w3.org/2000/svg" ${attributes}>${content}</svg>`;
   const path = (d, more = "") => svg(`<path d="${d}" stroke="black" ${more}/>`);
-  const rounded = (strokes) => strokes.map((lists) => lists.map((values) => values.map((value) => Math.round(value * 1e6) / 1e6 + 0)));
+  const rounded = (strokes) =>
+    strokes.map((lists) => lists.map((values) => values.map((value) => Math.round(value * 1e6) / 1e6 + 0)));
   const first = (strokes) => strokes.map(([x, y]) => [x[0], y[0]]);
   const last = (strokes) => strokes.map(([x, y]) => [x.at(-1), y.at(-1)]);
 
   test("paths have strokes of lines, with every way to write the numbers", () => {
-    const square = [[[10, 20, 20, 10, 10], [10, 10, 20, 20, 10]]];
+    const square = [
+      [
+        [10, 20, 20, 10, 10],
+        [10, 10, 20, 20, 10],
+      ],
+    ];
     for (const d of [
       "M10 10L20 10L20 20L10 20Z",
       "M 10,10 20,10 20,20 10,20 z",
@@ -323,10 +404,37 @@ describe("SVG", () => {
     ]) {
       assert.deepEqual(parseSvg(path(d)), square, d);
     }
-    assert.deepEqual(parseSvg(path("M.5.5-.5-.5")), [[[0.5, -0.5], [0.5, -0.5]]]);
-    assert.deepEqual(parseSvg(path("M1 1L2 2M5 5l1 1m1 1h1")), [[[1, 2], [1, 2]], [[5, 6], [5, 6]], [[7, 8], [7, 7]]]);
+    assert.deepEqual(parseSvg(path("M.5.5-.5-.5")), [
+      [
+        [0.5, -0.5],
+        [0.5, -0.5],
+      ],
+    ]);
+    assert.deepEqual(parseSvg(path("M1 1L2 2M5 5l1 1m1 1h1")), [
+      [
+        [1, 2],
+        [1, 2],
+      ],
+      [
+        [5, 6],
+        [5, 6],
+      ],
+      [
+        [7, 8],
+        [7, 7],
+      ],
+    ]);
     // After a closed part the next begins where that began; a move alone draws nothing.
-    assert.deepEqual(parseSvg(path("M1 1h2v2zl5 0M9 9")), [[[1, 3, 3, 1], [1, 1, 3, 1]], [[1, 6], [1, 1]]]);
+    assert.deepEqual(parseSvg(path("M1 1h2v2zl5 0M9 9")), [
+      [
+        [1, 3, 3, 1],
+        [1, 1, 3, 1],
+      ],
+      [
+        [1, 6],
+        [1, 1],
+      ],
+    ]);
     assert.deepEqual(parseSvg(path("M5 5z")), [[[5], [5]]]);
     assert.deepEqual(parseSvg(path("M5 5h0")), [[[5], [5]]]);
   });
@@ -371,7 +479,9 @@ describe("SVG", () => {
     for (const [d, [cx, cy], isLarge] of cases) {
       const [stroke] = parseSvg(path(d));
       for (const r of radius(stroke, cx, cy)) assert.ok(Math.abs(r - 10) < 0.01, `${d}: ${r}`);
-      const length = stroke[0].slice(1).reduce((sum, x, i) => sum + Math.hypot(x - stroke[0][i], stroke[1][i + 1] - stroke[1][i]), 0);
+      const length = stroke[0]
+        .slice(1)
+        .reduce((sum, x, i) => sum + Math.hypot(x - stroke[0][i], stroke[1][i + 1] - stroke[1][i]), 0);
       assert.ok(Math.abs(length - (isLarge ? 15 : 5) * Math.PI) < 0.5, `${d}: ${length}`);
       assert.deepEqual(last([stroke]), [[0, 10]]);
     }
@@ -381,16 +491,46 @@ describe("SVG", () => {
     assert.ok(Math.max(...x) <= 10.001);
     // Radii that are too small grow; an arc without a radius is a line, one to its own beginning nothing.
     assert.ok(Math.abs(Math.max(...parseSvg(path("M0 0A1 1 0 0 1 40 0"))[0][1].map(Math.abs)) - 20) < 0.05);
-    assert.deepEqual(parseSvg(path("M0 0A0 5 0 0 1 40 0")), [[[0, 40], [0, 0]]]);
-    assert.deepEqual(parseSvg(path("M0 0A5 5 0 0 1 0 0H3")), [[[0, 3], [0, 0]]]);
+    assert.deepEqual(parseSvg(path("M0 0A0 5 0 0 1 40 0")), [
+      [
+        [0, 40],
+        [0, 0],
+      ],
+    ]);
+    assert.deepEqual(parseSvg(path("M0 0A5 5 0 0 1 0 0H3")), [
+      [
+        [0, 3],
+        [0, 0],
+      ],
+    ]);
   });
 
   test("other shapes are outlines", () => {
-    assert.deepEqual(parseSvg(svg('<line x1="1" y1="2" x2="3" y2="4" stroke="red"/>')), [[[1, 3], [2, 4]]]);
-    assert.deepEqual(parseSvg(svg('<polyline points="1,2 3,4 5 6"/>')), [[[1, 3, 5], [2, 4, 6]]]);
+    assert.deepEqual(parseSvg(svg('<line x1="1" y1="2" x2="3" y2="4" stroke="red"/>')), [
+      [
+        [1, 3],
+        [2, 4],
+      ],
+    ]);
+    assert.deepEqual(parseSvg(svg('<polyline points="1,2 3,4 5 6"/>')), [
+      [
+        [1, 3, 5],
+        [2, 4, 6],
+      ],
+    ]);
     assert.deepEqual(parseSvg(svg('<polyline points="1,2"/>')), [[[1], [2]]]);
-    assert.deepEqual(parseSvg(svg('<polygon points="0 0 4 0 4 3"/>')), [[[0, 4, 4, 0], [0, 0, 3, 0]]]);
-    assert.deepEqual(parseSvg(svg('<rect x="1" y="2" width="10px" height="20%"/>')), [[[1, 11, 11, 1, 1], [2, 2, 22, 22, 2]]]);
+    assert.deepEqual(parseSvg(svg('<polygon points="0 0 4 0 4 3"/>')), [
+      [
+        [0, 4, 4, 0],
+        [0, 0, 3, 0],
+      ],
+    ]);
+    assert.deepEqual(parseSvg(svg('<rect x="1" y="2" width="10px" height="20%"/>')), [
+      [
+        [1, 11, 11, 1, 1],
+        [2, 2, 22, 22, 2],
+      ],
+    ]);
     const [[x, y]] = parseSvg(svg('<circle cx="50" cy="40" r="10"/>'));
     for (const [index, value] of x.entries()) assert.ok(Math.abs(Math.hypot(value - 50, y[index] - 40) - 10) < 0.01);
     assert.deepEqual([x[0], y[0]], [x.at(-1), y.at(-1)]);
@@ -398,12 +538,21 @@ describe("SVG", () => {
     assert.ok(Math.abs(Math.max(...ex) - 70) < 1e-9 && Math.abs(Math.max(...ey) - 60) < 1e-9);
     const [[rx, ry]] = parseSvg(svg('<rect width="20" height="10" rx="5"/>'));
     assert.ok(rx.length > 9 && Math.min(...rx) >= 0 && Math.max(...rx) <= 20 && Math.max(...ry) <= 10);
-    assert.ok(rx.every((value, index) => value + ry[index] > 2.9), "the corner is round");
-    assert.throws(() => parseSvg(svg('<circle r="0"/><rect width="0" height="9"/><ellipse rx="3"/><path d=""/>')), invalidStrokes(/no lines/));
+    assert.ok(
+      rx.every((value, index) => value + ry[index] > 2.9),
+      "the corner is round",
+    );
+    assert.throws(
+      () => parseSvg(svg('<circle r="0"/><rect width="0" height="9"/><ellipse rx="3"/><path d=""/>')),
+      invalidStrokes(/no lines/),
+    );
   });
 
   test("transformations apply from the inside out", () => {
-    const place = (transform) => first(parseSvg(svg(`<path transform="${transform}" d="M10 0h1"/>`))).map((p) => p.map((v) => Math.round(v * 1e6) / 1e6 + 0))[0];
+    const place = (transform) =>
+      first(parseSvg(svg(`<path transform="${transform}" d="M10 0h1"/>`))).map((p) =>
+        p.map((v) => Math.round(v * 1e6) / 1e6 + 0),
+      )[0];
     assert.deepEqual(place("translate(5)"), [15, 0]);
     assert.deepEqual(place("translate(5,6)"), [15, 6]);
     assert.deepEqual(place("scale(2)"), [20, 0]);
@@ -414,19 +563,52 @@ describe("SVG", () => {
     assert.deepEqual(place("translate(0 1)skewX(45)"), [10, 1]);
     assert.deepEqual(place(" matrix(0 1 -1 0 3 4) , "), [3, 14]);
     assert.deepEqual(place(""), [10, 0]);
-    const nested = svg('<g transform="translate(100 0)"><svg x="5" y="7"><g transform="scale(2)"><path d="M1 1h1"/></g></svg></g><path d="M1 1h1"/>');
-    assert.deepEqual(parseSvg(nested), [[[107, 109], [9, 9]], [[1, 2], [1, 1]]]);
+    const nested = svg(
+      '<g transform="translate(100 0)"><svg x="5" y="7"><g transform="scale(2)"><path d="M1 1h1"/></g></svg></g><path d="M1 1h1"/>',
+    );
+    assert.deepEqual(parseSvg(nested), [
+      [
+        [107, 109],
+        [9, 9],
+      ],
+      [
+        [1, 2],
+        [1, 1],
+      ],
+    ]);
     // Curves are as smooth when they are enlarged.
     const points = (scale) => parseSvg(svg(`<circle r="1" transform="scale(${scale})"/>`))[0][0].length;
     assert.ok(points(100) > points(1));
-    for (const wrong of ["turn(3)", "scale()", "scale(1 2 3)", "rotate(1 2)", "matrix(1 2)", "scale(a)", "scale(1", "scale(1e999)", "translate"]) {
+    for (const wrong of [
+      "turn(3)",
+      "scale()",
+      "scale(1 2 3)",
+      "rotate(1 2)",
+      "matrix(1 2)",
+      "scale(a)",
+      "scale(1",
+      "scale(1e999)",
+      "translate",
+    ]) {
       assert.throws(() => place(wrong), invalidStrokes(/transform: found/), wrong);
     }
   });
 
   test("what is not part of the picture is left out", () => {
     const noise = '<path d="M0 0h9"/>';
-    const hidden = ["defs", "clipPath", "symbol", "mask", "metadata", "marker", "pattern", "text", "foreignObject", "title", "x:g"]
+    const hidden = [
+      "defs",
+      "clipPath",
+      "symbol",
+      "mask",
+      "metadata",
+      "marker",
+      "pattern",
+      "text",
+      "foreignObject",
+      "title",
+      "x:g",
+    ]
       .map((name) => `<${name}><g>${noise}</g></${name}>`)
       .join("");
     const content = `<?xml-stylesheet href="a.css"?><!-- ${noise} --><style><![CDATA[ ${noise} ]]></style>${hidden}
@@ -434,7 +616,12 @@ describe("SVG", () => {
       <path d="M0 0h24v24H0z" fill="none"/><rect width="100%" height="100%" fill="white"/><rect x="0" y="0" width="100" height="100"/>
       <a href="#"><switch><path d="M1 1h1" fill="none" stroke="red"/></switch></a>`;
     const doctype = `<?xml version="1.0"?>\n<!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1.1//EN" "x>y" [<!ENTITY a "]>"> <!-- ]> --> <!ENTITY b '${noise}'>]>`;
-    assert.deepEqual(parseSvg(`\uFEFF${doctype}<!-- a -->\n${svg(content)}<!-- b -->`), [[[1, 2], [1, 1]]]);
+    assert.deepEqual(parseSvg(`\uFEFF${doctype}<!-- a -->\n${svg(content)}<!-- b -->`), [
+      [
+        [1, 2],
+        [1, 1],
+      ],
+    ]);
   });
 
   test("colours are inherited, and a style sheet may give some", () => {
@@ -457,7 +644,12 @@ describe("SVG", () => {
 
   test("names with a prefix, single quotes and entities are read", () => {
     const text = `<ns0:svg xmlns:ns0='http://www.w3.org/2000/svg'><ns0:g><ns0:path title="a > b" d='M1&#32;1&#x20;h1'/><path d="M9 9h9"/></ns0:g></ns0:svg >`;
-    assert.deepEqual(parseSvg(text), [[[1, 2], [1, 1]]]);
+    assert.deepEqual(parseSvg(text), [
+      [
+        [1, 2],
+        [1, 1],
+      ],
+    ]);
   });
 
   test("what is malformed is named with its place", () => {
@@ -492,16 +684,27 @@ describe("SVG", () => {
       [svg('<rect width="9mm" height="1"/>'), /width: found `9mm`/],
       [`<svg>${"<g>".repeat(2000)}`, /levels deep/],
     ];
-    for (const [text, message] of cases) assert.throws(() => parseSvg(text), invalidStrokes(message), text.slice(0, 80));
+    for (const [text, message] of cases)
+      assert.throws(() => parseSvg(text), invalidStrokes(message), text.slice(0, 80));
     for (const wrong of [undefined, 7, {}]) assert.throws(() => parseSvg(wrong), invalidOptions);
-    for (const tolerance of [0, -1, NaN, Infinity, "1"]) assert.throws(() => parseSvg(path("M0 0h1"), { tolerance }), invalidOptions);
+    for (const tolerance of [0, -1, NaN, Infinity, "1"])
+      assert.throws(() => parseSvg(path("M0 0h1"), { tolerance }), invalidOptions);
   });
 
   test("huge pictures are refused before they take much", () => {
     assert.throws(() => parseSvg(" ".repeat(32_000_001)), invalidStrokes(/at most 32000000/));
-    assert.throws(() => parseSvg(path("M0 0".concat("h0".repeat(1_000_001)))), invalidStrokes(/more than 1000000 points/));
-    assert.throws(() => parseSvg(path("M0 0C100 0 0 100 9 9"), { tolerance: 1e-300 }), invalidStrokes(/more than 1000000 points/));
-    assert.throws(() => parseSvg(path("M0 0".concat("q1 1 0 0".repeat(1000))), { tolerance: 1e-9 }), invalidStrokes(/more than 1000000 points/));
+    assert.throws(
+      () => parseSvg(path("M0 0".concat("h0".repeat(1_000_001)))),
+      invalidStrokes(/more than 1000000 points/),
+    );
+    assert.throws(
+      () => parseSvg(path("M0 0C100 0 0 100 9 9"), { tolerance: 1e-300 }),
+      invalidStrokes(/more than 1000000 points/),
+    );
+    assert.throws(
+      () => parseSvg(path("M0 0".concat("q1 1 0 0".repeat(1000))), { tolerance: 1e-9 }),
+      invalidStrokes(/more than 1000000 points/),
+    );
   });
 
   test("texts that make careless patterns quadratic end as others do", () => {

@@ -11,7 +11,12 @@ import { memoryBytes } from "../bench/page/memory.mjs";
 import { random as generator } from "../bench/page/random.mjs";
 import { fixtureFiles, fixtureFolder } from "./fixture.mjs";
 
-const zigzag = [[[0, 60, 120, 180, 255], [100, 0, 100, 0, 100]]];
+const zigzag = [
+  [
+    [0, 60, 120, 180, 255],
+    [100, 0, 100, 0, 100],
+  ],
+];
 
 /** @type {Classifier} */
 let classifier;
@@ -26,13 +31,16 @@ after(() => classifier.dispose());
 
 function assertRefused(strokes, message = /./) {
   for (const call of ["classify", "probabilities", "embed", "simplify"]) {
-    assert.throws(() => classifier[call](strokes), (error) => {
-      assert.ok(error instanceof QuickdrawError, `${error}`);
-      assert.equal(error.code, "invalid-strokes");
-      assert.match(error.message, message);
-      assert.ok(error.message.length < 500);
-      return true;
-    });
+    assert.throws(
+      () => classifier[call](strokes),
+      (error) => {
+        assert.ok(error instanceof QuickdrawError, `${error}`);
+        assert.equal(error.code, "invalid-strokes");
+        assert.match(error.message, message);
+        assert.ok(error.message.length < 500);
+        return true;
+      },
+    );
   }
 }
 
@@ -73,9 +81,25 @@ describe("values", () => {
   const bad = [NaN, Infinity, -Infinity, 1e8, -1e300, "7", null, undefined, 7n, {}, [], true, Symbol("x"), () => 7];
   for (const value of bad) {
     test(`${typeof value} ${String(value).slice(0, 20)}`, () => {
-      assertRefused([[{ x: 0, y: 0 }, { x: value, y: 0 }]], /stroke 0, point 1/);
+      assertRefused(
+        [
+          [
+            { x: 0, y: 0 },
+            { x: value, y: 0 },
+          ],
+        ],
+        /stroke 0, point 1/,
+      );
       assertRefused([[{ x: 0, y: 0 }], [{ x: 0, y: value }]], /stroke 1, point 0/);
-      assertRefused([[[0, 0, value], [0, 0, 0]]], /stroke 0, point 2/);
+      assertRefused(
+        [
+          [
+            [0, 0, value],
+            [0, 0, 0],
+          ],
+        ],
+        /stroke 0, point 2/,
+      );
       if (typeof value !== "number") return;
       assertRefused({ points: Float32Array.of(0, 0, 0, value), offsets: [0, 1] }, /stroke 1, point 0/);
     });
@@ -83,7 +107,20 @@ describe("values", () => {
 
   test("offsets that do not fit", () => {
     const points = new Float32Array(8);
-    for (const offsets of [[], [1], [0, 0], [0, 2, 1], [0, 4], [0, -1], [0, 1.5], [0, NaN], ["0"], [0, 2 ** 32], 7, null]) {
+    for (const offsets of [
+      [],
+      [1],
+      [0, 0],
+      [0, 2, 1],
+      [0, 4],
+      [0, -1],
+      [0, 1.5],
+      [0, NaN],
+      ["0"],
+      [0, 2 ** 32],
+      7,
+      null,
+    ]) {
       assertRefused({ points, offsets }, /offsets/);
     }
     assertRefused({ points: new Float32Array(3), offsets: [0] }, /3 numbers/);
@@ -151,7 +188,10 @@ describe("objects that do things when they are read", () => {
             return 0;
           },
         });
-        assert.throws(() => classifier[call]({ points, offsets }), { code: "invalid-strokes", message: /changed its length/ });
+        assert.throws(() => classifier[call]({ points, offsets }), {
+          code: "invalid-strokes",
+          message: /changed its length/,
+        });
       }
     }
   });
@@ -167,7 +207,12 @@ describe("objects that do things when they are read", () => {
     });
     assert.equal(classifier.classify([growing]).length, expected.length);
     let nReads = 0;
-    const fickle = { x: 0, get y() { return nReads++ === 0 ? 5 : NaN; } };
+    const fickle = {
+      x: 0,
+      get y() {
+        return nReads++ === 0 ? 5 : NaN;
+      },
+    };
     assert.equal(classifier.classify([[fickle, { x: 9, y: 9 }]]).length, expected.length);
     assert.equal(nReads, 1);
   });
@@ -177,7 +222,9 @@ test("random values: strokes or a refusal, never another error", () => {
   const random = generator(7);
   const pick = (list) => list[Math.floor(random() * list.length)];
   const leaf = () =>
-    random() < 0.95 ? random() * 300 : pick([NaN, Infinity, -0, 1e-40, 1e7, 1e7 + 1, "1", null, undefined, true, 1n, ""]);
+    random() < 0.95
+      ? random() * 300
+      : pick([NaN, Infinity, -0, 1e-40, 1e7, 1e7 + 1, "1", null, undefined, true, 1n, ""]);
   const value = (depth) => {
     if (depth === 0) return leaf();
     const length = Math.floor(random() * 4);
@@ -187,7 +234,10 @@ test("random values: strokes or a refusal, never another error", () => {
       () => Array.from({ length }, () => ({ x: leaf(), y: leaf() })),
       () => ({ x: random(), y: random() }),
       () => pick([Float32Array, Float64Array, Uint8Array, Int16Array]).from({ length }, () => random() * 255),
-      () => ({ points: Float32Array.from({ length: 2 * length }, () => pick([random() * 255, NaN])), offsets: Array.from({ length }, leaf) }),
+      () => ({
+        points: Float32Array.from({ length: 2 * length }, () => pick([random() * 255, NaN])),
+        offsets: Array.from({ length }, leaf),
+      }),
       () => ({ length: 3, 0: value(depth - 1) }),
       () => leaf(),
     ])();

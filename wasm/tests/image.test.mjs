@@ -16,7 +16,11 @@ function picture(width, height, colorAt) {
 /** Whether a pixel belongs to the frame of a square whose lines are 8 pixels wide, around 30 and 170. */
 const isInk = (x, y) => Math.abs(Math.max(Math.abs(x - 99.5), Math.abs(y - 99.5)) - 70) < 4;
 
-const [black, white, clear] = [[0, 0, 0, 255], [255, 255, 255, 255], [0, 0, 0, 0]];
+const [black, white, clear] = [
+  [0, 0, 0, 255],
+  [255, 255, 255, 255],
+  [0, 0, 0, 0],
+];
 
 for (const [name, ink, paper] of [
   ["dark on light", black, white],

@@ -13,7 +13,12 @@ import { Classifier, QuickdrawError } from "quickdraw-rnn";
 
 import { fixtureCases, fixtureFiles, fixtureFolder } from "./fixture.mjs";
 
-const zigzag = [[[0, 60, 120, 180, 255], [100, 0, 100, 0, 100]]];
+const zigzag = [
+  [
+    [0, 60, 120, 180, 255],
+    [100, 0, 100, 0, 100],
+  ],
+];
 
 /** Rejects with this package's error. */
 async function assertRefused(promise, code, message) {
@@ -128,7 +133,9 @@ describe("a load that is watched", () => {
     await assert.rejects(aborted, (error) => error === reason);
     await assert.rejects(Classifier.load({ signal: controller.signal }), (error) => error === reason);
     assert.equal((await other).classify(zigzag).length, 5);
-    await assert.rejects(Classifier.load({ signal: AbortSignal.abort(), model: fixtureFolder }), { name: "AbortError" });
+    await assert.rejects(Classifier.load({ signal: AbortSignal.abort(), model: fixtureFolder }), {
+      name: "AbortError",
+    });
     const half = { aborted: false, addEventListener: () => undefined };
     for (const options of [{ signal: true }, { signal: null }, { signal: half }, { onProgress: "call me" }]) {
       await assertRefused(Classifier.load(options), "invalid-options", /expected (an AbortSignal|a function)/);
@@ -200,7 +207,13 @@ describe("another model", () => {
   test("loads from a path on the page's server that looks like a URL, as Turbopack makes one", async () => {
     const url = new URL("/model", address);
     const relative = Object.create(URL.prototype);
-    const values = { href: url.pathname, pathname: url.pathname, origin: "", protocol: "", toString: () => url.pathname };
+    const values = {
+      href: url.pathname,
+      pathname: url.pathname,
+      origin: "",
+      protocol: "",
+      toString: () => url.pathname,
+    };
     for (const [name, value] of Object.entries(values)) Object.defineProperty(relative, name, { value });
     globalThis.location = new URL(address);
     after(() => delete globalThis.location);
@@ -246,7 +259,11 @@ describe("another model", () => {
 
   for (const model of [5, null, true, {}, [], { modelJson: "{}", weights: "" }, { modelJson: new Uint8Array() }]) {
     test(`that is ${JSON.stringify(model)} is refused`, () =>
-      assertRefused(Classifier.load({ model }), "invalid-options", /option `model`: .*expected the address of a model/));
+      assertRefused(
+        Classifier.load({ model }),
+        "invalid-options",
+        /option `model`: .*expected the address of a model/,
+      ));
   }
 
   test("options that are no object are refused", async () => {
@@ -263,7 +280,10 @@ test("the threshold is the one that the model was calibrated to", async () => {
 
   const { modelJson, weights } = await fixtureFiles();
   const calibrated = async (calibration) => {
-    const json = JSON.stringify({ ...JSON.parse(new TextDecoder().decode(modelJson)), ...(calibration && { calibration }) });
+    const json = JSON.stringify({
+      ...JSON.parse(new TextDecoder().decode(modelJson)),
+      ...(calibration && { calibration }),
+    });
     return Classifier.load({ model: { modelJson: new TextEncoder().encode(json), weights } });
   };
   const plain = await calibrated(undefined);
@@ -272,20 +292,32 @@ test("the threshold is the one that the model was calibrated to", async () => {
   assert.deepEqual([plain.threshold, plain.penDownThreshold], [undefined, undefined]);
   assert.deepEqual([sharp.threshold, sharp.penDownThreshold], [0.75, 0.75]);
   assert.deepEqual([live.threshold, live.penDownThreshold], [0.75, 0.875]);
-  for (const [classifier, least] of [[plain, 0.5], [sharp, 0.75]]) {
-    for (const [probability, expected] of [[least, false], [least - 0.01, true]]) {
+  for (const [classifier, least] of [
+    [plain, 0.5],
+    [sharp, 0.75],
+  ]) {
+    for (const [probability, expected] of [
+      [least, false],
+      [least - 0.01, true],
+    ]) {
       assert.equal(classifier.isUncertain([{ label: "cat", probability }]), expected);
     }
   }
   // The probabilities are those of the temperature: more extreme, in the same order.
   const [one, other] = [plain.classify(zigzag), sharp.classify(zigzag)];
-  assert.deepEqual(other.map(({ label }) => label), one.map(({ label }) => label));
+  assert.deepEqual(
+    other.map(({ label }) => label),
+    one.map(({ label }) => label),
+  );
   assert.ok(other[0].probability > one[0].probability);
   // Of a drawing whose pen is down a model may be less sure.
   assert.equal(live.isUncertain([{ label: "cat", probability: 0.8 }]), false);
   assert.equal(live.isUncertain([{ label: "cat", probability: 0.8 }], { isPenDown: true }), true);
   assert.equal(live.isUncertain([{ label: "cat", probability: 0.9 }], { isPenDown: true }), false);
-  assert.throws(() => live.isUncertain([], { isPenDown: 1 }), { code: "invalid-options", message: /`isPenDown`: .*true or false/ });
+  assert.throws(() => live.isUncertain([], { isPenDown: 1 }), {
+    code: "invalid-options",
+    message: /`isPenDown`: .*true or false/,
+  });
   assert.deepEqual(live.classify(zigzag), other);
   const [sure, unsure] = [sharp, live].map((classifier) => classifier.probabilities(zigzag, { isPenDown: true }));
   assert.ok(Math.max(...unsure) < Math.max(...sure));

@@ -15,7 +15,10 @@ for (const arithmetic of ["int8", "f32"]) {
       // Up to some thousand points, as many as come from a pen in a minute.
       const strokes = Array.from({ length: 1 + (round % 12) }, () => {
         let [x, y] = [random() * 500, random() * 500];
-        return Array.from({ length: 10 * (round + 1) }, () => ({ x: (x += random() * 9 - 4), y: (y += random() * 9 - 4) }));
+        return Array.from({ length: 10 * (round + 1) }, () => ({
+          x: (x += random() * 9 - 4),
+          y: (y += random() * 9 - 4),
+        }));
       });
       assert.equal(classifier.classify(strokes).length, 5);
       classifier.embed(strokes);

@@ -28,10 +28,18 @@ test("the package holds its face, its module and its model, and no sources of th
   for (const needed of [
     "LICENSE",
     "README.md",
-    ...["index", "worker", "worker-thread", "formats", "custom-classes", "pad", "labels-ko", "image", "inline", "quickdraw-rnn.global"].flatMap((name) => [
-      `dist/${name}.d.ts`,
-      `dist/${name}.js`,
-    ]),
+    ...[
+      "index",
+      "worker",
+      "worker-thread",
+      "formats",
+      "custom-classes",
+      "pad",
+      "labels-ko",
+      "image",
+      "inline",
+      "quickdraw-rnn.global",
+    ].flatMap((name) => [`dist/${name}.d.ts`, `dist/${name}.js`]),
     "dist/commonjs.cjs",
     "dist/index.d.cts",
     "docs/from-ml5.md",
@@ -67,8 +75,13 @@ test("the licences of the crates that the module is compiled from travel with it
   const notices = await readFile(path.join(installed, "pkg/THIRD-PARTY-LICENSES.txt"), "utf8");
   const lock = await readFile(new URL("../../Cargo.lock", import.meta.url), "utf8");
   for (const crate of ["burn-ndarray", "wasm-bindgen", "safetensors", "serde_json"]) {
-    const versions = [...lock.matchAll(new RegExp(`name = "${crate}"\\nversion = "([^"]+)"`, "g"))].map(([, version]) => version);
-    assert.ok(versions.some((version) => notices.includes(`\n${crate} ${version}: `)), `${crate} ${versions.join(" or ")}`);
+    const versions = [...lock.matchAll(new RegExp(`name = "${crate}"\\nversion = "([^"]+)"`, "g"))].map(
+      ([, version]) => version,
+    );
+    assert.ok(
+      versions.some((version) => notices.includes(`\n${crate} ${version}: `)),
+      `${crate} ${versions.join(" or ")}`,
+    );
   }
   // What only builds the module, or only trains, is not in it.
   for (const crate of ["serde_derive", "clap", "burn-cuda"]) assert.ok(!notices.includes(`\n${crate} `), crate);
@@ -77,7 +90,10 @@ test("the licences of the crates that the module is compiled from travel with it
 
 test("the package could be published as it is", async () => {
   const args = ["publish", "--dry-run", "--ignore-scripts"];
-  const { stdout, stderr } = await execute("npm", args, { cwd: new URL("..", import.meta.url), shell: process.platform === "win32" });
+  const { stdout, stderr } = await execute("npm", args, {
+    cwd: new URL("..", import.meta.url),
+    shell: process.platform === "win32",
+  });
   assert.match(stdout, /\+ quickdraw-rnn@\d/);
   const complaints = stderr.split("\n").filter((line) => /^npm (warn|error)/i.test(line) && !/logged in/.test(line));
   assert.deepEqual(complaints, []);
@@ -132,7 +148,14 @@ test("every path in package.json is there, types first", async () => {
 });
 
 test("what is exported is found by its name, and nothing else is", async () => {
-  const names = ["/model/model.json", "/model/weights.safetensors", "/model/LICENSE", "/quickdraw_wasm_bg.wasm", "/quickdraw_wasm_relaxed_bg.wasm", "/package.json"];
+  const names = [
+    "/model/model.json",
+    "/model/weights.safetensors",
+    "/model/LICENSE",
+    "/quickdraw_wasm_bg.wasm",
+    "/quickdraw_wasm_relaxed_bg.wasm",
+    "/package.json",
+  ];
   const others = ["/dist/index.js", "/pkg/quickdraw_wasm_bg.wasm", "/classifier"];
   const program = path.join(folder, "names.mjs");
   await writeFile(
@@ -162,9 +185,12 @@ test("its types hold by themselves, for bundlers, for Node, for CommonJS and wit
   // A CommonJS file has no await at its top level, and a function no declarations.
   const body = program.replaceAll(/^(import .*$|export )/gm, "").replaceAll(/^declare const (.*);/gm, "let $1 = [];");
   await writeFile(path.join(folder, "types.cts"), `${imports}\nasync () => {${body}};`);
-  await writeFile(path.join(folder, "no-dom.mts"), `${imports}
+  await writeFile(
+    path.join(folder, "no-dom.mts"),
+    `${imports}
     const classifier = await Classifier.load({ model: "model", wasm: new Uint8Array() });
-    export const label: string | undefined = (await createWorkerClassifier()).labels[0] ?? classifier.classify([])[0]?.label;`);
+    export const label: string | undefined = (await createWorkerClassifier()).labels[0] ?? classifier.classify([])[0]?.label;`,
+  );
   const tsc = path.join(path.dirname(fileURLToPath(import.meta.resolve("typescript/package.json"))), "bin", "tsc");
   for (const [file, module, moduleResolution, lib] of [
     ["types.mts", "nodenext", "nodenext", ["ES2022", "DOM"]],
@@ -178,7 +204,9 @@ test("its types hold by themselves, for bundlers, for Node, for CommonJS and wit
       files: [file],
     };
     await writeFile(path.join(folder, "tsconfig.json"), JSON.stringify(config));
-    await execute(process.execPath, [tsc, "-p", folder]).catch(({ stdout }) => assert.fail(`${file}, ${moduleResolution}: ${stdout}`));
+    await execute(process.execPath, [tsc, "-p", folder]).catch(({ stdout }) =>
+      assert.fail(`${file}, ${moduleResolution}: ${stdout}`),
+    );
   }
 });
 
@@ -191,12 +219,26 @@ describe("of what an application bundles", () => {
   };
 
   test("nothing is left where nothing is used", async () => {
-    const names = ["quickdraw-rnn", "quickdraw-rnn/worker", "quickdraw-rnn/formats", "quickdraw-rnn/custom-classes", "quickdraw-rnn/pad", "quickdraw-rnn/labels/ko", "quickdraw-rnn/image"];
+    const names = [
+      "quickdraw-rnn",
+      "quickdraw-rnn/worker",
+      "quickdraw-rnn/formats",
+      "quickdraw-rnn/custom-classes",
+      "quickdraw-rnn/pad",
+      "quickdraw-rnn/labels/ko",
+      "quickdraw-rnn/image",
+    ];
     assert.equal((await bundled(names.map((name) => `import "${name}";`).join("\n"))).trim(), "");
     assert.ok((await bundled('import { toSvg } from "quickdraw-rnn/formats"; console.log(toSvg);')).length < 20_000);
     const pad = await bundled('import { definePad } from "quickdraw-rnn/pad"; definePad();');
-    assert.ok(pad.length < 20_000 && gzipSync(pad).length < 6_000, `${pad.length} bytes, ${gzipSync(pad).length} compressed`);
-    assert.doesNotMatch(await bundled('import { CustomClasses } from "quickdraw-rnn/custom-classes"; console.log(CustomClasses);'), /\.wasm/);
+    assert.ok(
+      pad.length < 20_000 && gzipSync(pad).length < 6_000,
+      `${pad.length} bytes, ${gzipSync(pad).length} compressed`,
+    );
+    assert.doesNotMatch(
+      await bundled('import { CustomClasses } from "quickdraw-rnn/custom-classes"; console.log(CustomClasses);'),
+      /\.wasm/,
+    );
   });
 
   test("what runs in the worker stays", async () => {
@@ -204,7 +246,10 @@ describe("of what an application bundles", () => {
     assert.match(thread, /addEventListener\("message"/);
     // It must run wherever a tool puts it, as a script or as a module: it names no file and imports nothing.
     assert.ok(!/import\.meta|^(import|export)\b|_bg\.wasm/m.test(thread));
-    assert.match(await bundled('import { Classifier } from "quickdraw-rnn"; console.log(Classifier);'), /Symbol\.dispose/);
+    assert.match(
+      await bundled('import { Classifier } from "quickdraw-rnn"; console.log(Classifier);'),
+      /Symbol\.dispose/,
+    );
   });
 });
 
@@ -212,13 +257,19 @@ describe("the documents", () => {
   test("say how large the files are", async () => {
     const text = (await readFile(path.join(installed, "README.md"), "utf8")).replaceAll(/<!--.*?-->/g, "");
     const rows = [...text.matchAll(/^\| `([^`]+)` \| ([\d,]+) kB \| (?:(\d+) kB )?\|$/gm)];
-    assert.deepEqual(
-      rows.map(([, file]) => file).sort(),
-      ["dist/inline.js", "dist/quickdraw-rnn.global.js", "model/model.json", "model/weights.safetensors", "pkg/quickdraw_wasm_bg.wasm", "pkg/quickdraw_wasm_float32_bg.wasm", "pkg/quickdraw_wasm_relaxed_bg.wasm"],
-    );
+    assert.deepEqual(rows.map(([, file]) => file).sort(), [
+      "dist/inline.js",
+      "dist/quickdraw-rnn.global.js",
+      "model/model.json",
+      "model/weights.safetensors",
+      "pkg/quickdraw_wasm_bg.wasm",
+      "pkg/quickdraw_wasm_float32_bg.wasm",
+      "pkg/quickdraw_wasm_relaxed_bg.wasm",
+    ]);
     for (const [, file, size, compressed] of rows) {
       const bytes = await readFile(path.join(installed, file));
-      const assertAbout = (found, said) => assert.ok(Math.abs(found - said) < 0.6 + 0.03 * said, `${file}: ${found} kB, not ${said}`);
+      const assertAbout = (found, said) =>
+        assert.ok(Math.abs(found - said) < 0.6 + 0.03 * said, `${file}: ${found} kB, not ${said}`);
       assertAbout(bytes.length / 1000, Number(size.replaceAll(",", "")));
       if (compressed !== undefined) assertAbout(brotliCompressSync(bytes).length / 1000, Number(compressed));
     }
@@ -271,10 +322,13 @@ const recognise = `
 const recognised = "5,true,true,true,true";
 
 test("CommonJS takes everything from one file, the worker too", async () => {
-  const found = await printed("common.cjs", `${recognise}
+  const found = await printed(
+    "common.cjs",
+    `${recognise}
     const parts = ["", "/worker", "/formats", "/custom-classes", "/pad", "/labels/ko", "/image", "/inline"].map((name) => require("quickdraw-rnn" + name));
     if (parts.some((part) => part !== parts[0])) throw new Error("there are two of it");
-    recognise(parts[0]).then(console.log);`);
+    recognise(parts[0]).then(console.log);`,
+  );
   assert.equal(found, recognised);
 });
 
@@ -282,33 +336,42 @@ test("the module with everything inline needs no file beside it, in a worker nei
   const alone = path.join(folder, "alone");
   await mkdir(alone);
   await cp(path.join(installed, "dist/inline.js"), path.join(alone, "inline.mjs"));
-  const found = await printed("inline.mjs", `${recognise}
+  const found = await printed(
+    "inline.mjs",
+    `${recognise}
     import * as everything from "./alone/inline.mjs";
     globalThis.fetch = () => { throw new Error("nothing is fetched"); };
-    console.log(await recognise(everything));`);
+    console.log(await recognise(everything));`,
+  );
   assert.equal(found, recognised);
 });
 
 test("the script for pages without modules makes one variable", async () => {
   await cp(path.join(installed, "dist/quickdraw-rnn.global.js"), path.join(folder, "global.cjs"));
-  const found = await printed("script.cjs", `${recognise}
+  const found = await printed(
+    "script.cjs",
+    `${recognise}
     const { constants, runInThisContext } = require("node:vm");
     const before = new Set(Object.getOwnPropertyNames(globalThis));
     const text = require("node:fs").readFileSync("global.cjs", "utf8");
     runInThisContext(text, { importModuleDynamically: constants?.USE_MAIN_CONTEXT_DEFAULT_LOADER });
     const added = Object.getOwnPropertyNames(globalThis).filter((name) => !before.has(name));
-    recognise(quickdraw).then((found) => console.log(added.join(), found));`);
+    recognise(quickdraw).then((found) => console.log(added.join(), found));`,
+  );
   assert.equal(found, `quickdraw ${recognised}`);
 });
 
 test("the worker's program runs alone, wherever it lies", async () => {
   await cp(path.join(installed, "dist/worker-thread.js"), path.join(folder, "elsewhere.mjs"));
-  const found = await printed("thread.mjs", `${recognise}
+  const found = await printed(
+    "thread.mjs",
+    `${recognise}
     import * as everything from "quickdraw-rnn";
     import { createWorkerClassifier } from "quickdraw-rnn/worker";
     import { toSvg } from "quickdraw-rnn/formats";
     const elsewhere = () => createWorkerClassifier({ worker: new URL("elsewhere.mjs", import.meta.url) });
-    console.log(await recognise({ ...everything, createWorkerClassifier: elsewhere, toSvg }));`);
+    console.log(await recognise({ ...everything, createWorkerClassifier: elsewhere, toSvg }));`,
+  );
   assert.equal(found, recognised);
 });
 

@@ -77,7 +77,8 @@ describe("the module comes from", () => {
       const ending = Object.keys(types).find((ending) => request.url.endsWith(ending));
       response.setHeader("content-type", types[ending] ?? "text/html");
       if (request.url.startsWith("/module")) return response.end(bytes);
-      if (request.url.startsWith("/cut")) return response.writeHead(200, { "content-length": 100 }).write("\0asm", () => response.destroy());
+      if (request.url.startsWith("/cut"))
+        return response.writeHead(200, { "content-length": 100 }).write("\0asm", () => response.destroy());
       if (request.url === "/nonsense.wasm") return response.end("\0asm and nothing else");
       if (request.url.startsWith("/page")) return response.end("<!DOCTYPE html><title>An app</title>");
       response.writeHead(404).end("<!DOCTYPE html><title>Not here</title>");
@@ -106,7 +107,7 @@ describe("the module comes from", () => {
     "a URL": "new URL('/module', address)",
     "an answer": "await fetch(`${address}/module`)",
     "an answer on its way": "fetch(`${address}/module`)",
-    "bytes": "await readFile(own)",
+    bytes: "await readFile(own)",
     "a buffer": "Uint8Array.from(await readFile(own)).buffer",
     "a compiled module": "await WebAssembly.compile(await readFile(own))",
   })) {
@@ -177,7 +178,11 @@ describe("the module comes from", () => {
       }
       console.log((await Classifier.load()).classify(strokes).length);`;
     const lines = (await printed(program)).split("\n");
-    const expected = [/none could not be fetched: the server answered 404/, /page is a web page/, /cut could not be fetched/];
+    const expected = [
+      /none could not be fetched: the server answered 404/,
+      /page is a web page/,
+      /cut could not be fetched/,
+    ];
     for (const [index, message] of expected.entries()) {
       for (const line of lines.slice(2 * index, 2 * index + 2)) {
         assert.match(line, /^load-failed /);
@@ -217,7 +222,9 @@ describe("what the platform lacks is said with a code:", () => {
   }
 
   test("fetch", async () => {
-    const found = await failure('delete globalThis.fetch; await load(() => Classifier.load({ wasm: "http://127.0.0.1:9/" }));');
+    const found = await failure(
+      'delete globalThis.fetch; await load(() => Classifier.load({ wasm: "http://127.0.0.1:9/" }));',
+    );
     assert.match(found, /^QuickdrawError unsupported .*fetch is missing here/);
   });
 
@@ -245,7 +252,11 @@ describe("what the platform lacks is said with a code:", () => {
 
   test("custom elements", async () => {
     const { definePad } = await import("quickdraw-rnn/pad");
-    assert.throws(() => definePad(), { name: "QuickdrawError", code: "unsupported", message: /no custom elements here/ });
+    assert.throws(() => definePad(), {
+      name: "QuickdrawError",
+      code: "unsupported",
+      message: /no custom elements here/,
+    });
   });
 
   test("a Worker of the application's own that is none", async () => {
@@ -279,12 +290,26 @@ describe("what the platform lacks is said with a code:", () => {
 
 test("code without an address names the options that help", async () => {
   const { build } = await import("esbuild");
-  const entry = 'export { Classifier } from "quickdraw-rnn"; export { createWorkerClassifier } from "quickdraw-rnn/worker";';
+  const entry =
+    'export { Classifier } from "quickdraw-rnn"; export { createWorkerClassifier } from "quickdraw-rnn/worker";';
   const stdin = { contents: entry, resolveDir: new URL("..", import.meta.url).pathname };
   const define = { "import.meta.url": "undefined" };
-  const { outputFiles } = await build({ stdin, bundle: true, format: "esm", target: "es2022", write: false, define, logLevel: "silent" });
-  const { Classifier, createWorkerClassifier } = await import(`data:text/javascript,${encodeURIComponent(outputFiles[0].text)}`);
+  const { outputFiles } = await build({
+    stdin,
+    bundle: true,
+    format: "esm",
+    target: "es2022",
+    write: false,
+    define,
+    logLevel: "silent",
+  });
+  const { Classifier, createWorkerClassifier } = await import(
+    `data:text/javascript,${encodeURIComponent(outputFiles[0].text)}`
+  );
   for (const load of [Classifier.load, createWorkerClassifier]) {
-    await assert.rejects(load(), { code: "unsupported", message: /import\.meta\.url.*`wasm`, `model` and `worker`.*inline/ });
+    await assert.rejects(load(), {
+      code: "unsupported",
+      message: /import\.meta\.url.*`wasm`, `model` and `worker`.*inline/,
+    });
   }
 });

@@ -33,7 +33,8 @@ async function install() {
   await mkdir(folder, { recursive: true });
   await writeFile(path.join(folder, "package.json"), JSON.stringify({ private: true, dependencies: packages() }));
   await npm(["install", "--no-audit", "--no-fund", "--no-package-lock"], { cwd: folder });
-  const program = (...names) => names.map((name) => path.join(folder, "node_modules", name)).find((file) => existsSync(file));
+  const program = (...names) =>
+    names.map((name) => path.join(folder, "node_modules", name)).find((file) => existsSync(file));
   return [
     ...NODES.map((major) => ({ name: "Node", command: [program(`node-${major}/bin/node`)] })),
     { name: "Bun", command: [program("bun/bin/bun"), "run"] },
@@ -44,7 +45,7 @@ async function install() {
 
 /** Drawings of 1 to 200 points. */
 const next = random(7);
-const drawings = Array.from({ length: 20 }, (_, i) => wander(1 + (i * 37) % 200, next));
+const drawings = Array.from({ length: 20 }, (_, i) => wander(1 + ((i * 37) % 200), next));
 
 /** Prints what a runtime finds: the probabilities of `Classifier`, and those of both int8 modules in workers. */
 const program = `
@@ -89,7 +90,11 @@ const program = `
   console.log(JSON.stringify(found));`;
 
 async function runIn({ command: [file, ...args] }, folder) {
-  const { stdout } = await promisify(execFile)(file, [...args, "program.mjs"], { cwd: folder, timeout: 120_000, maxBuffer: 1 << 26 });
+  const { stdout } = await promisify(execFile)(file, [...args, "program.mjs"], {
+    cwd: folder,
+    timeout: 120_000,
+    maxBuffer: 1 << 26,
+  });
   return JSON.parse(stdout);
 }
 
@@ -116,7 +121,10 @@ function line(name, found, expected, problems) {
 await runMain(async () => {
   const runtimes = await install();
   const { folder } = await installPacked();
-  await writeFile(path.join(folder, "package.json"), JSON.stringify({ type: "module", dependencies: { "quickdraw-rnn": "*" } }));
+  await writeFile(
+    path.join(folder, "package.json"),
+    JSON.stringify({ type: "module", dependencies: { "quickdraw-rnn": "*" } }),
+  );
   await writeFile(path.join(folder, "drawings.json"), JSON.stringify(drawings));
   await writeFile(path.join(folder, "program.mjs"), program);
 

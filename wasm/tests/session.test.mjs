@@ -69,7 +69,15 @@ describe("a session", () => {
     const session = here.session();
     assert.equal(session.undoStroke(), false);
     session.endStroke();
-    const [first, second] = [[[{ x: 1, y: 2 }, { x: 90, y: 40 }]], [[{ x: 50, y: 2 }]]];
+    const [first, second] = [
+      [
+        [
+          { x: 1, y: 2 },
+          { x: 90, y: 40 },
+        ],
+      ],
+      [[{ x: 50, y: 2 }]],
+    ];
     for (const [stroke] of [first, second, first]) {
       session.beginStroke(stroke[0].x, stroke[0].y);
       for (const { x, y } of stroke.slice(1)) session.addPoint(x, y);
@@ -99,12 +107,13 @@ describe("a session", () => {
 
   test("refuses what is no point and stays as it was", () => {
     const session = here.session();
-    const refused = (call, message) => assert.throws(call, (error) => {
-      assert.ok(error instanceof QuickdrawError);
-      assert.equal(error.code, "invalid-strokes");
-      assert.match(error.message, message);
-      return true;
-    });
+    const refused = (call, message) =>
+      assert.throws(call, (error) => {
+        assert.ok(error instanceof QuickdrawError);
+        assert.equal(error.code, "invalid-strokes");
+        assert.match(error.message, message);
+        return true;
+      });
     refused(() => session.addPoint(1, 2), /no stroke has begun/);
     refused(() => session.beginStroke(NaN, 2), /stroke 0, point 0 .*NaN/);
     session.beginStroke(1, 2);
@@ -132,7 +141,14 @@ describe("many drawings", () => {
     const drawings = scribbles(70, 9);
     const expected = here.classifyAll(drawings);
     assert.deepEqual(here.classifyAll(new Set(drawings)), expected);
-    assert.deepEqual(here.classifyAll((function* () { yield* drawings; })()), expected);
+    assert.deepEqual(
+      here.classifyAll(
+        (function* () {
+          yield* drawings;
+        })(),
+      ),
+      expected,
+    );
     assert.deepEqual(here.classifyAll([]), []);
   });
 
@@ -154,7 +170,16 @@ describe("many drawings", () => {
 
   test("of different kinds of strokes may be mixed, and stay the caller's", async () => {
     const points = Float32Array.of(0, 0, 50, 80, 99, 3);
-    const drawings = [{ points, offsets: [0, 2] }, [[[0, 50], [0, 80]], [[99], [3]]]];
+    const drawings = [
+      { points, offsets: [0, 2] },
+      [
+        [
+          [0, 50],
+          [0, 80],
+        ],
+        [[99], [3]],
+      ],
+    ];
     const [first, second] = await there.classifyAll(drawings);
     assert.deepEqual(first, second);
     assert.equal(points.length, 6);

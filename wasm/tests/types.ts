@@ -18,10 +18,17 @@ const [best] = predictions;
 export const guess: string | undefined = best && `${best.label} ${best.probability.toFixed(2)}`;
 
 // The data set's form, pen events and what `simplify` gives are strokes.
-const lists: [number[], number[]][] = [[[0, 1], [0, 1]]];
+const lists: [number[], number[]][] = [
+  [
+    [0, 1],
+    [0, 1],
+  ],
+];
 const simplified: number[][][] = classifier.simplify(lists);
 classifier.classify(simplified, { isSimplified: true });
-export const isUnclear: boolean = classifier.isUncertain(classifier.classify(lists, { isPenDown: true }), { isPenDown: true });
+export const isUnclear: boolean = classifier.isUncertain(classifier.classify(lists, { isPenDown: true }), {
+  isPenDown: true,
+});
 export const live: number = classifier.penDownThreshold ?? classifier.threshold ?? 0.5;
 classifier.classify([[new DOMPoint(1, 2)]]);
 classifier.classify([[new Float32Array(2), new Float32Array(2)]]);

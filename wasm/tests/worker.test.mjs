@@ -17,8 +17,18 @@ import { QuickdrawError, createWorkerClassifier } from "quickdraw-rnn/worker";
 
 import { fixtureFiles, fixtureFolder, penFixtureFiles } from "./fixture.mjs";
 
-const zigzag = [[[0, 60, 120, 180, 255], [100, 0, 100, 0, 100]]];
-const line = [[{ x: 0, y: 0 }, { x: 90, y: 10 }]];
+const zigzag = [
+  [
+    [0, 60, 120, 180, 255],
+    [100, 0, 100, 0, 100],
+  ],
+];
+const line = [
+  [
+    { x: 0, y: 0 },
+    { x: 90, y: 10 },
+  ],
+];
 
 /** @type {Classifier} */
 let here;
@@ -64,7 +74,12 @@ test("a worker's classifier knows both thresholds", async () => {
 });
 
 test("only the newest of the drawings that wait is classified", async () => {
-  const drawings = Array.from({ length: 20 }, (_, index) => [[{ x: 0, y: 0 }, { x: 10 + index, y: 100 }]]);
+  const drawings = Array.from({ length: 20 }, (_, index) => [
+    [
+      { x: 0, y: 0 },
+      { x: 10 + index, y: 100 },
+    ],
+  ]);
   const settled = await Promise.allSettled(drawings.map((drawing) => there.classify(drawing)));
   assert.equal(settled[0].status, "fulfilled");
   assert.deepEqual(settled.at(-1).value, here.classify(drawings.at(-1)));
@@ -119,7 +134,10 @@ test("strokes are copied once, and their copy changes hands", async () => {
   } finally {
     Worker.prototype.postMessage = postMessage;
   }
-  assert.deepEqual(sent.map(({ points, offsets }) => points.byteLength + offsets.byteLength), [0, 0, 0]);
+  assert.deepEqual(
+    sent.map(({ points, offsets }) => points.byteLength + offsets.byteLength),
+    [0, 0, 0],
+  );
 });
 
 test("what is wrong is said as by a classifier, and the worker stays", async () => {
@@ -131,7 +149,9 @@ test("what is wrong is said as by a classifier, and the worker stays", async () 
 });
 
 test("models travel as bytes, modules compiled, and the bytes that arrive are reported", async () => {
-  const wasm = await WebAssembly.compile(await readFile(new URL("../pkg/quickdraw_wasm_float32_bg.wasm", import.meta.url)));
+  const wasm = await WebAssembly.compile(
+    await readFile(new URL("../pkg/quickdraw_wasm_float32_bg.wasm", import.meta.url)),
+  );
   const { modelJson, weights } = await fixtureFiles();
   const seen = [];
   const classifier = await createWorkerClassifier({
@@ -161,7 +181,10 @@ describe("a load that fails", () => {
     }
   });
   test("names what is no worker", async () => {
-    await rejects({ worker: new URL("none.js", import.meta.url) }, { code: "load-failed", message: /worker.*none\.js/ });
+    await rejects(
+      { worker: new URL("none.js", import.meta.url) },
+      { code: "load-failed", message: /worker.*none\.js/ },
+    );
     await rejects({ worker: 7 }, { code: "invalid-options", message: /option `worker`/ });
   });
   test("names options that make no sense", async () => {
@@ -268,13 +291,18 @@ describe("a worker that dies", { timeout: 60_000 }, () => {
     const classifier = await createWorkerClassifier({ model: fixtureFolder, worker: program });
     const deadly = Array.from({ length: 7 }, () => line[0]);
     const messages = [];
-    const ask = (strokes) => classifier.embed(strokes).catch(({ code, message }) => messages.push(`${code} ${message}`));
+    const ask = (strokes) =>
+      classifier.embed(strokes).catch(({ code, message }) => messages.push(`${code} ${message}`));
     await ask(deadly);
     await ask(line);
     for (let death = 0; death < 5; death++) await ask(deadly);
     await ask(line);
-    assert.deepEqual(messages.map((message) => /another$|none is started any more$|5 workers died in a row.*for another/.exec(message)?.[0].slice(0, 9)),
-      [...Array(5).fill("another"), "none is s", "5 workers"]);
+    assert.deepEqual(
+      messages.map((message) =>
+        /another$|none is started any more$|5 workers died in a row.*for another/.exec(message)?.[0].slice(0, 9),
+      ),
+      [...Array(5).fill("another"), "none is s", "5 workers"],
+    );
     assert.ok(messages.every((message) => message.startsWith("internal ")));
     classifier.dispose();
   });
@@ -302,7 +330,9 @@ describe("a worker of one's own", { timeout: 60_000 }, () => {
   const program = async (name, first, before) => {
     const file = path.join(folder, name);
     const thread = new URL("../dist/worker-thread.js", import.meta.url).href;
-    await writeFile(file, `import { parentPort } from "node:worker_threads";
+    await writeFile(
+      file,
+      `import { parentPort } from "node:worker_threads";
       const { on } = parentPort;
       parentPort.on = (event, listener) =>
         on.call(parentPort, event, async (message) => {
@@ -310,7 +340,8 @@ describe("a worker of one's own", { timeout: 60_000 }, () => {
           listener(message);
         });
       ${first}
-      await import(${JSON.stringify(thread)});`);
+      await import(${JSON.stringify(thread)});`,
+    );
     return file;
   };
 
@@ -320,7 +351,10 @@ describe("a worker of one's own", { timeout: 60_000 }, () => {
         { kind: "error", id: 1 }, { kind: "progress" }, { kind: "unheard of" }, { kind: "value", id: 77 }];
       const talk = () => { for (const message of junk) parentPort.postMessage(message); };
       talk();`;
-    const classifier = await createWorkerClassifier({ model: fixtureFolder, worker: await program("talks.mjs", first, "talk();") });
+    const classifier = await createWorkerClassifier({
+      model: fixtureFolder,
+      worker: await program("talks.mjs", first, "talk();"),
+    });
     assert.equal((await classifier.classify(zigzag)).length, here.classify(zigzag).length);
     classifier.dispose();
   });
@@ -332,7 +366,10 @@ describe("a worker of one's own", { timeout: 60_000 }, () => {
     const { setTimeout: wait } = globalThis;
     context.mock.timers.enable({ apis: ["setTimeout"] });
     const lost = classifier.classify(Array.from({ length: 7 }, () => line[0]));
-    const outcome = assert.rejects(lost, { code: "internal", message: /silent for 30 seconds.*next call starts another/ });
+    const outcome = assert.rejects(lost, {
+      code: "internal",
+      message: /silent for 30 seconds.*next call starts another/,
+    });
     await new Promise((resolve) => wait(resolve, 50));
     context.mock.timers.tick(30_000);
     await outcome;
@@ -354,7 +391,10 @@ describe("a worker of one's own", { timeout: 60_000 }, () => {
         terminate: () => told.push("terminate"),
       };
       const loading = createWorkerClassifier({ model: fixtureFolder, worker: () => worker });
-      const outcome = loading.then(({ labels }) => labels, ({ code, message }) => `${code} ${message}`);
+      const outcome = loading.then(
+        ({ labels }) => labels,
+        ({ code, message }) => `${code} ${message}`,
+      );
       for (let quarter = 0; quarter < quarters; quarter++) {
         await new Promise((resolve) => setImmediate(resolve));
         context.mock.timers.tick(15_000);
@@ -366,13 +406,17 @@ describe("a worker of one's own", { timeout: 60_000 }, () => {
     assert.deepEqual(told, ["load", "ping", "terminate"]);
 
     const facts = { labels: ["cat"], arithmetic: "int8" };
-    const slowly = (kind, nMessages) => (nMessages > 20 ? { kind: "loaded", facts } : kind === "ping" ? { kind: "pong" } : undefined);
+    const slowly = (kind, nMessages) =>
+      nMessages > 20 ? { kind: "loaded", facts } : kind === "ping" ? { kind: "pong" } : undefined;
     assert.deepEqual((await load(slowly, 30))[0], ["cat"]);
   });
 });
 
 test("addresses of both files travel as addresses", async () => {
-  const model = { modelJson: new URL("model.json", fixtureFolder), weights: new URL("weights.safetensors", fixtureFolder).href };
+  const model = {
+    modelJson: new URL("model.json", fixtureFolder),
+    weights: new URL("weights.safetensors", fixtureFolder).href,
+  };
   const [classifier, other] = await Promise.all([createWorkerClassifier({ model }), Classifier.load({ model })]);
   assert.deepEqual(await classifier.classify(zigzag), other.classify(zigzag));
   classifier.dispose();

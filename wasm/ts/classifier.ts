@@ -311,7 +311,10 @@ async function readModel(
     readSource(files.modelJson, modelJson, signal),
     readSource(files.weights, weights, signal),
   ]);
-  for (const [file, bytes] of [["model.json", modelJsonBytes], ["weights.safetensors", weightsBytes]] as const) {
+  for (const [file, bytes] of [
+    ["model.json", modelJsonBytes],
+    ["weights.safetensors", weightsBytes],
+  ] as const) {
     if (bytes.length > 0) continue;
     throw new QuickdrawError("invalid-model", `${name}: ${file}: it is empty, or its buffer was transferred`);
   }

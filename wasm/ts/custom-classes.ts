@@ -7,7 +7,13 @@
 import type { Prediction } from "./classifier.js";
 import { QuickdrawError } from "./error.js";
 import { parseJson } from "./json.js";
-import { type ClassifyOptions, type EmbedOptions, type ProbabilityOptions, invalid, readClassifyOptions } from "./options.js";
+import {
+  type ClassifyOptions,
+  type EmbedOptions,
+  type ProbabilityOptions,
+  invalid,
+  readClassifyOptions,
+} from "./options.js";
 import type { Strokes } from "./strokes.js";
 
 /** What {@link CustomClasses} needs of a classifier: `Classifier` has it, and so has the one in a worker. */
@@ -92,11 +98,26 @@ const LEAST_LIKENESS = 0.95;
 
 /** A house with a door, a sun and a zigzag of smoke: the drawing of which models are known. */
 const FINGERPRINT_DRAWING = [
-  [[40, 40, 150, 150, 40], [240, 130, 130, 240, 240]],
-  [[30, 95, 160], [135, 70, 135]],
-  [[80, 80, 110, 110], [240, 185, 185, 240]],
-  [[230, 248, 255, 248, 230, 212, 205, 212, 230], [0, 7, 25, 43, 50, 43, 25, 7, 0]],
-  [[125, 135, 120, 138, 122], [90, 70, 50, 30, 5]],
+  [
+    [40, 40, 150, 150, 40],
+    [240, 130, 130, 240, 240],
+  ],
+  [
+    [30, 95, 160],
+    [135, 70, 135],
+  ],
+  [
+    [80, 80, 110, 110],
+    [240, 185, 185, 240],
+  ],
+  [
+    [230, 248, 255, 248, 230, 212, 205, 212, 230],
+    [0, 7, 25, 43, 50, 43, 25, 7, 0],
+  ],
+  [
+    [125, 135, 120, 138, 122],
+    [90, 70, 50, 30, 5],
+  ],
 ];
 
 interface Kept {
@@ -143,7 +164,10 @@ export class CustomClasses {
       throw new QuickdrawError("invalid-options", `there are ${MAX_CLASSES} categories already, the most there can be`);
     }
     if (kept.nExamples >= MAX_EXAMPLES) {
-      throw new QuickdrawError("invalid-options", `\`${label}\` has ${MAX_EXAMPLES} drawings already, the most there can be`);
+      throw new QuickdrawError(
+        "invalid-options",
+        `\`${label}\` has ${MAX_EXAMPLES} drawings already, the most there can be`,
+      );
     }
     kept.nExamples += 1;
     for (const [index, value] of vector.entries()) kept.sum[index]! += value;
@@ -178,7 +202,8 @@ export class CustomClasses {
     const { custom, model } = probabilities(cosines, known);
 
     const found = new Map<string, CustomPrediction>();
-    for (const [index, label] of labels.entries()) found.set(label, { label, probability: custom[index]!, isCustom: true });
+    for (const [index, label] of labels.entries())
+      found.set(label, { label, probability: custom[index]!, isCustom: true });
     for (const [index, label] of (known === undefined ? [] : this.#classifier.labels).entries()) {
       const own = found.get(label);
       const probability = model[index]! + (own?.probability ?? 0);
@@ -296,7 +321,8 @@ function readJson(json: unknown): { fingerprint: number[] | undefined; classes: 
   const read = new Map<string, Kept>();
   for (const [index, entry] of (classes as unknown[]).entries()) {
     const place = `classes[${index}]`;
-    if (typeof entry !== "object" || entry === null) throw damaged(`${place}: found ${shown(entry)}, expected an object`);
+    if (typeof entry !== "object" || entry === null)
+      throw damaged(`${place}: found ${shown(entry)}, expected an object`);
     const { label, nExamples, sum } = entry as { [field: string]: unknown };
     checkLabel(label, (expected) => damaged(`${place}.label: found ${shown(label)}, expected ${expected}`));
     if (read.has(label)) throw damaged(`${place}.label: found ${shown(label)} again`);
@@ -311,12 +337,19 @@ function readJson(json: unknown): { fingerprint: number[] | undefined; classes: 
 
 /** A list of whole numbers of at most `most` in magnitude, `width` of them. */
 function readVector(value: unknown, place: string, width: number | undefined, most: number): number[] {
-  if (!Array.isArray(value) || value.length < 1 || value.length > MAX_WIDTH || value.length !== (width ?? value.length)) {
+  if (
+    !Array.isArray(value) ||
+    value.length < 1 ||
+    value.length > MAX_WIDTH ||
+    value.length !== (width ?? value.length)
+  ) {
     throw damaged(`${place}: expected an array of ${width ?? `1 to ${MAX_WIDTH}`} numbers`);
   }
   return Array.from(value as unknown[], (number, index) => {
     if (!Number.isInteger(number) || Math.abs(number as number) > most) {
-      throw damaged(`${place}[${index}]: found ${shown(number)}, expected a whole number of at most ${most} in magnitude`);
+      throw damaged(
+        `${place}[${index}]: found ${shown(number)}, expected a whole number of at most ${most} in magnitude`,
+      );
     }
     return (number as number) + 0;
   });

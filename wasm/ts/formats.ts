@@ -172,7 +172,8 @@ function readTimes(times: unknown, nPoints: number, stroke: number): number[] | 
   if (times === undefined) return undefined;
   const place = `stroke ${stroke} (counted from 0)`;
   if (!isList(times)) throw bad(`${place}: the times are ${shown(times)}, expected an array of numbers`);
-  if (times.length !== nPoints) throw bad(`${place} has ${nPoints} x and ${times.length} times: expected as many of each`);
+  if (times.length !== nPoints)
+    throw bad(`${place} has ${nPoints} x and ${times.length} times: expected as many of each`);
   const read: number[] = [];
   for (let point = 0; point < nPoints; point++) {
     const time = times[point];
@@ -201,7 +202,8 @@ export function toNdjson(drawings: Iterable<Strokes | NewRecord>): string {
     try {
       lines.push(`${JSON.stringify(readRecord(value))}\n`);
     } catch (cause) {
-      const { code, message } = cause instanceof QuickdrawError ? cause : bad(`it could not be read: ${messageOf(cause)}`);
+      const { code, message } =
+        cause instanceof QuickdrawError ? cause : bad(`it could not be read: ${messageOf(cause)}`);
       throw new QuickdrawError(code, `drawing ${lines.length} (counted from 0): ${message}`, { cause });
     }
   }
@@ -255,7 +257,8 @@ export interface SvgOptions {
 export function toSvg(strokes: Strokes, options: SvgOptions = {}): string {
   checkObject(options, "toSvg(strokes, { size })");
   const { size = 256, color = "black", background, title } = options;
-  if (!(Number.isFinite(size) && size >= 16 && size <= 1e6)) throw invalid("size", size, "pixels, a number from 16 to 1000000");
+  if (!(Number.isFinite(size) && size >= 16 && size <= 1e6))
+    throw invalid("size", size, "pixels, a number from 16 to 1000000");
   const { strokeWidth = size / 64 } = options;
   if (!(Number.isFinite(strokeWidth) && strokeWidth > 0 && strokeWidth <= size)) {
     throw invalid("strokeWidth", strokeWidth, `pixels, a number above 0 and at most ${size}`);

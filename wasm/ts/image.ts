@@ -88,13 +88,17 @@ async function read(image: unknown): Promise<{ pixels: Pixels; scale: number }> 
 
 function isPixels(image: unknown): image is Pixels {
   const { width, height, data } = Object(image) as Partial<Pixels>;
-  const isSize = (size: unknown): boolean => Number.isInteger(size) && (size as number) >= 0 && (size as number) < 2 ** 31;
+  const isSize = (size: unknown): boolean =>
+    Number.isInteger(size) && (size as number) >= 0 && (size as number) < 2 ** 31;
   return isSize(width) && isSize(height) && (data instanceof Uint8ClampedArray || data instanceof Uint8Array);
 }
 
 function readBitmap(bitmap: ImageBitmap): { pixels: Pixels; scale: number } {
   const scale = Math.max(1, Math.max(bitmap.width, bitmap.height) / LARGEST_SIDE);
-  const [width, height] = [bitmap.width, bitmap.height].map((side) => Math.max(1, Math.round(side / scale))) as [number, number];
+  const [width, height] = [bitmap.width, bitmap.height].map((side) => Math.max(1, Math.round(side / scale))) as [
+    number,
+    number,
+  ];
   const pen = canvas(width, height).getContext("2d", { willReadFrequently: true }) as CanvasRenderingContext2D | null;
   if (pen === null) throw noCanvas();
   pen.imageSmoothingQuality = "high";
@@ -109,5 +113,8 @@ function canvas(width: number, height: number): OffscreenCanvas | HTMLCanvasElem
 }
 
 function noCanvas(): QuickdrawError {
-  return new QuickdrawError("unsupported", "there is no canvas here to read pictures with: decode it and give its pixels");
+  return new QuickdrawError(
+    "unsupported",
+    "there is no canvas here to read pictures with: decode it and give its pixels",
+  );
 }

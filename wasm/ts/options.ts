@@ -7,7 +7,13 @@ import type { WasmSource } from "./runtime.js";
 import { isAddress, isAnswer, isFileSource, isModule } from "./sources.js";
 
 /** Where a file lies, the file in memory, or an answer of a server that brings it. */
-export type FileSource = string | PlatformUrl | ArrayBuffer | Uint8Array | PlatformResponse | PromiseLike<PlatformResponse>;
+export type FileSource =
+  | string
+  | PlatformUrl
+  | ArrayBuffer
+  | Uint8Array
+  | PlatformResponse
+  | PromiseLike<PlatformResponse>;
 
 /** The two files of a model folder. */
 export interface ModelFiles {
@@ -143,7 +149,14 @@ export function readClassifyOptions(options: ClassifyOptions): CheckedOptions {
   }
   if (typeof isSimplified !== "boolean") throw invalid("isSimplified", isSimplified, "true or false");
   if (typeof isPenDown !== "boolean") throw invalid("isPenDown", isPenDown, "true or false");
-  return { maxResults, threshold, isSimplified, isPenDown, allow: readLabels("allow", allow), deny: readLabels("deny", deny) };
+  return {
+    maxResults,
+    threshold,
+    isSimplified,
+    isPenDown,
+    allow: readLabels("allow", allow),
+    deny: readLabels("deny", deny),
+  };
 }
 
 function readLabels(option: string, labels: Iterable<string> | undefined): string[] | undefined {

@@ -301,7 +301,11 @@ function padClass(): CustomElementConstructor {
         const predictions = strokes.length === 0 ? [] : await classifier.classify(strokes, options);
         if (nDrawings !== this.#nDrawings || nAsked < this.#nTold) return;
         this.#nTold = nAsked;
-        const detail: PadGuess = { predictions, isUncertain: classifier.isUncertain(predictions, { isPenDown }), isPenDown };
+        const detail: PadGuess = {
+          predictions,
+          isUncertain: classifier.isUncertain(predictions, { isPenDown }),
+          isPenDown,
+        };
         this.dispatchEvent(new CustomEvent("guess", { detail, bubbles: true }));
       } catch (error) {
         if ((error as { code?: unknown }).code === "superseded") return;

@@ -8,7 +8,9 @@ interface Undeclared<Name extends string> {
   readonly [Symbol.toStringTag]: Name;
 }
 
-type Global<Name extends string, Least> = typeof globalThis extends { readonly [N in Name]: { prototype: infer T } } ? T : Least;
+type Global<Name extends string, Least> = typeof globalThis extends { readonly [N in Name]: { prototype: infer T } }
+  ? T
+  : Least;
 
 /** An `AbortSignal`. */
 export type PlatformAbortSignal = Global<"AbortSignal", { readonly aborted: boolean }>;
@@ -19,7 +21,10 @@ export type PlatformElement = Global<"HTMLElement", object>;
 /** An `ImageBitmap`. */
 export type PlatformImageBitmap = Global<"ImageBitmap", Undeclared<"ImageBitmap">>;
 /** A `PointerEvent`. */
-export type PlatformPointerEvent = Global<"PointerEvent", { readonly clientX: number; readonly clientY: number; readonly pressure: number }>;
+export type PlatformPointerEvent = Global<
+  "PointerEvent",
+  { readonly clientX: number; readonly clientY: number; readonly pressure: number }
+>;
 /** A `Response` of `fetch`. */
 export type PlatformResponse = Global<"Response", Undeclared<"Response">>;
 /** A `URL`. */
@@ -27,6 +32,8 @@ export type PlatformUrl = Global<"URL", { readonly href: string }>;
 /** A `Worker` of a browser. */
 export type PlatformWorker = Global<"Worker", { postMessage(message: unknown): void }>;
 /** A compiled `WebAssembly.Module`. */
-export type PlatformModule = typeof globalThis extends { readonly WebAssembly: { readonly Module: { prototype: infer T } } }
+export type PlatformModule = typeof globalThis extends {
+  readonly WebAssembly: { readonly Module: { prototype: infer T } };
+}
   ? T
   : Undeclared<"WebAssembly.Module">;

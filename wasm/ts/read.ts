@@ -79,7 +79,9 @@ export function shown(url: URL): string {
 
 function finished(bytes: Uint8Array, name: string, progress: FileProgress): Uint8Array {
   // What matters is ASCII, perhaps behind the mark of UTF-8.
-  const beginning = String.fromCharCode(...bytes.subarray(0, 64)).replace("\xEF\xBB\xBF", "").trimStart();
+  const beginning = String.fromCharCode(...bytes.subarray(0, 64))
+    .replace("\xEF\xBB\xBF", "")
+    .trimStart();
   if (/^<(!doctype|html)/i.test(beginning)) {
     throw new QuickdrawError(
       "load-failed",
@@ -109,7 +111,10 @@ async function fetchBytes(
   onResponse: OnResponse | undefined,
 ): Promise<Uint8Array> {
   if (typeof fetch !== "function") {
-    throw new QuickdrawError("unsupported", `${shown(url)} cannot be fetched: fetch is missing here; give its bytes instead`);
+    throw new QuickdrawError(
+      "unsupported",
+      `${shown(url)} cannot be fetched: fetch is missing here; give its bytes instead`,
+    );
   }
   let response: Response;
   try {

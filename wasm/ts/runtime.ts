@@ -87,7 +87,8 @@ async function start(source: WasmSource | undefined, arithmetic: Arithmetic, pro
   }
   checkText();
   const wasm = source ?? (await ownModule(arithmetic === "f32" ? "float32" : int8Module()));
-  const instantiateModule = (module: WebAssembly.Module, name: string): Promise<void> => instantiate(module, name, arithmetic);
+  const instantiateModule = (module: WebAssembly.Module, name: string): Promise<void> =>
+    instantiate(module, name, arithmetic);
   const streamed = new StreamedModule();
   if (typeof wasm === "string" || isUrl(wasm)) {
     const url = await resolveUrl(wasm);

@@ -69,7 +69,10 @@ export class Session<P> {
    */
   addPoint(x: number, y: number): void {
     if (!this.#isPenDown) {
-      throw new QuickdrawError("invalid-strokes", "no stroke has begun: call beginStroke(x, y) where the pen comes down");
+      throw new QuickdrawError(
+        "invalid-strokes",
+        "no stroke has begun: call beginStroke(x, y) where the pen comes down",
+      );
     }
     const stroke = this.#offsets.length - 1;
     this.#check(x, y, stroke, this.#nPoints - this.#offsets[stroke]!);

@@ -111,9 +111,7 @@ function readList(strokes: readonly unknown[]): ExactStrokes {
   for (let stroke = 0; stroke < n; stroke++) {
     const value: unknown = strokes[stroke];
     if (!Array.isArray(value)) {
-      throw invalid(
-        `${place(stroke)}: found ${kind(value)}, expected an array of points { x, y } or [[x...], [y...]]`,
-      );
+      throw invalid(`${place(stroke)}: found ${kind(value)}, expected an array of points { x, y } or [[x...], [y...]]`);
     }
     const start = points.length;
     offsets.push(start / 2);
@@ -136,7 +134,9 @@ function readPoints(list: readonly unknown[], first: unknown, stroke: number, po
     }
     const { x, y } = value as { x?: unknown; y?: unknown };
     if (x === undefined || y === undefined) {
-      throw invalid(`${place(stroke, point)}: missing field \`${x === undefined ? "x" : "y"}\`, expected { x, y } of numbers`);
+      throw invalid(
+        `${place(stroke, point)}: missing field \`${x === undefined ? "x" : "y"}\`, expected { x, y } of numbers`,
+      );
     }
     points.push(coordinate(x, "x", stroke, point), coordinate(y, "y", stroke, point));
   }
@@ -179,7 +179,9 @@ function readPacked(strokes: unknown): Packed {
   const nPoints = nValues / 2;
   checkSize(nPoints, "points");
   if (nStrokes > nPoints) {
-    throw invalid(`strokes.offsets has ${nStrokes} strokes, strokes.points ${nPoints} points: expected one each or more`);
+    throw invalid(
+      `strokes.offsets has ${nStrokes} strokes, strokes.points ${nPoints} points: expected one each or more`,
+    );
   }
 
   const starts = new Uint32Array(nStrokes);
@@ -188,7 +190,8 @@ function readPacked(strokes: unknown): Packed {
     const least = stroke === 0 ? 0 : starts[stroke - 1]! + 1;
     const most = stroke === 0 ? 0 : nPoints - 1;
     if (typeof start !== "number" || !Number.isInteger(start) || start < least || start > most) {
-      const expected = stroke === 0 ? "0" : `a whole number from ${least}, one more than before, to ${most}, the last point`;
+      const expected =
+        stroke === 0 ? "0" : `a whole number from ${least}, one more than before, to ${most}, the last point`;
       throw invalid(`strokes.offsets[${stroke}]: found ${shownValue(start)}, expected ${expected}`);
     }
     starts[stroke] = start;

@@ -32,9 +32,19 @@ const CONTAINERS = new Set(["svg", "g", "a", "switch"]);
 
 /** The attributes that are read. */
 const ATTRIBUTES: ReadonlySet<string> = new Set(
-  ["viewBox", "width", "height", "transform", "style", "class", "display", "fill", "stroke", "d", "points"].concat(
-    ["x", "y", "x1", "y1", "x2", "y2", "cx", "cy", "r", "rx", "ry"],
-  ),
+  ["viewBox", "width", "height", "transform", "style", "class", "display", "fill", "stroke", "d", "points"].concat([
+    "x",
+    "y",
+    "x1",
+    "y1",
+    "x2",
+    "y2",
+    "cx",
+    "cy",
+    "r",
+    "rx",
+    "ry",
+  ]),
 );
 
 /**
@@ -65,7 +75,8 @@ export function parseSvg(text: string, options: ParseSvgOptions = {}): number[][
   for (const tag of tags(text, ATTRIBUTES)) {
     const around = open.at(-1);
     if (tag.kind === "end") {
-      if (around?.name !== tag.name) throw badSvg(`character ${tag.at}: found </${tag.name.slice(0, 40)}>, ${closes(around)}`);
+      if (around?.name !== tag.name)
+        throw badSvg(`character ${tag.at}: found </${tag.name.slice(0, 40)}>, ${closes(around)}`);
       open.pop();
       if (open.length === 0) break;
       continue;
@@ -120,13 +131,7 @@ function isVisible({ hasFill, hasStroke, hasClass }: State): boolean {
 }
 
 /** The state within an element, or for a shape its own; undefined if it is not shown. */
-function inherit(
-  outer: State,
-  name: string,
-  attributes: Attributes,
-  isNested: boolean,
-  at: number,
-): State | undefined {
+function inherit(outer: State, name: string, attributes: Attributes, isNested: boolean, at: number): State | undefined {
   const style = readStyle(attributes.get("style"));
   // As in CSS: what `style` says comes before attributes.
   const property = (property: string): string | undefined => style.get(property) ?? attributes.get(property)?.trim();

@@ -10,7 +10,16 @@ import type { Prediction } from "./classifier.js";
 import { QuickdrawError, messageOf } from "./error.js";
 import { ownModel, ownModule } from "./files.js";
 import { FileProgress, abortable, report, throwIfAborted } from "./loading.js";
-import { type Answer, type Method, type ModelFacts, type Request, type SentFile, type SentModules, type WorkerModel, readAnswer } from "./messages.js";
+import {
+  type Answer,
+  type Method,
+  type ModelFacts,
+  type Request,
+  type SentFile,
+  type SentModules,
+  type WorkerModel,
+  readAnswer,
+} from "./messages.js";
 import { nodeModule } from "./node.js";
 import {
   type Arithmetic,
@@ -38,7 +47,14 @@ export type { Prediction } from "./classifier.js";
 export { QuickdrawError } from "./error.js";
 export type { QuickdrawErrorCode } from "./error.js";
 export type { LoadProgress } from "./loading.js";
-export type { Arithmetic, ClassifyOptions, EmbedOptions, LoadOptions, ModelFiles, ProbabilityOptions } from "./options.js";
+export type {
+  Arithmetic,
+  ClassifyOptions,
+  EmbedOptions,
+  LoadOptions,
+  ModelFiles,
+  ProbabilityOptions,
+} from "./options.js";
 export type { Session, SessionOptions } from "./session.js";
 export type { Coordinates, PackedStrokes, Point, Strokes } from "./strokes.js";
 
@@ -84,14 +100,15 @@ async function sendable(
   };
   const sentModel = async (): Promise<WorkerModel["model"]> =>
     model === undefined ? files(await ownModel()) : isAddress(model) ? (await resolveUrl(model)).href : files(model);
-  const sentWasm = async (): Promise<WorkerModel["wasm"]> =>
-    wasm === undefined || isModule(wasm) ? wasm : file(wasm);
+  const sentWasm = async (): Promise<WorkerModel["wasm"]> => (wasm === undefined || isModule(wasm) ? wasm : file(wasm));
   const sentModules = async (): Promise<SentModules> => {
     if (wasm !== undefined) return {};
     const kind = int8Module();
     const int8 = await file(await ownModule(kind));
     // Few need it, and where it cannot be had those are told so.
-    const float32 = await ownModule("float32").then(file).catch(() => undefined);
+    const float32 = await ownModule("float32")
+      .then(file)
+      .catch(() => undefined);
     return { [kind]: int8, ...(float32 !== undefined && { float32 }) };
   };
   const [modelSent, wasmSent, modules] = await Promise.all([sentModel(), sentWasm(), sentModules()]);
@@ -243,7 +260,10 @@ export class WorkerClassifier implements Disposable {
     this.#isDisposed = true;
     const thread = this.#thread;
     this.#thread = undefined;
-    void thread?.then((thread) => thread.terminate(), () => undefined);
+    void thread?.then(
+      (thread) => thread.terminate(),
+      () => undefined,
+    );
     this.#rejectAll(() => disposed());
   }
 
@@ -524,7 +544,8 @@ function startWorker(program: URL): { worker: Worker; remedy: string } {
   // Without a page, as in Deno, there are only module workers.
   const isOwn = globalThis.location === undefined || (program.origin === location.origin && program.origin !== "null");
   const isForeign = !isOwn && /^https?:$/.test(program.protocol);
-  const blob = "the page's Content-Security-Policy must allow it (`worker-src blob:`), or serve dist/worker-thread.js from " +
+  const blob =
+    "the page's Content-Security-Policy must allow it (`worker-src blob:`), or serve dist/worker-thread.js from " +
     "the page's own origin and name it as option `worker`";
   const remedy = isForeign
     ? `; its program comes from another origin, ${shown(program)}, by a Blob: ${blob}`

@@ -22,7 +22,9 @@ const { labels } = classifier;
 const place = new Map(labels.map((label, i) => [label, i]));
 const confusions = {};
 let drawings = 0;
-for (const file of readdirSync(folder).filter((name) => name.endsWith(".ndjson")).sort()) {
+for (const file of readdirSync(folder)
+  .filter((name) => name.endsWith(".ndjson"))
+  .sort()) {
   const sums = new Float64Array(labels.length);
   let word;
   let n = 0;
@@ -30,7 +32,10 @@ for (const file of readdirSync(folder).filter((name) => name.endsWith(".ndjson")
     if (line.trim() === "") continue;
     const record = JSON.parse(line);
     word = record.word;
-    for (const { label, probability } of classifier.classify(record.drawing, { maxResults: labels.length, isSimplified: true })) {
+    for (const { label, probability } of classifier.classify(record.drawing, {
+      maxResults: labels.length,
+      isSimplified: true,
+    })) {
       sums[place.get(label)] += probability;
     }
     n += 1;
@@ -46,5 +51,8 @@ for (const file of readdirSync(folder).filter((name) => name.endsWith(".ndjson")
 }
 const rows = labels.map((label) => JSON.stringify(confusions[label] ?? []));
 const target = fileURLToPath(new URL("../src/inside/confusions.json", import.meta.url));
-writeFileSync(target, `{\n"drawings": ${drawings},\n"labels": ${JSON.stringify(labels)},\n"confusions": [\n${rows.join(",\n")}\n]\n}\n`);
+writeFileSync(
+  target,
+  `{\n"drawings": ${drawings},\n"labels": ${JSON.stringify(labels)},\n"confusions": [\n${rows.join(",\n")}\n]\n}\n`,
+);
 console.log(`${drawings} drawings judged; wrote ${target}`);

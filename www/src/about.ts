@@ -6,14 +6,18 @@ import { TEST_FIGURES } from "./model-figures";
 
 export function aboutModel(language: Language): Node[] {
   const number = new Intl.NumberFormat(language.tag);
-  const percent = (value: number) => new Intl.NumberFormat(language.tag, { style: "percent", maximumFractionDigits: 1 }).format(value);
+  const percent = (value: number) =>
+    new Intl.NumberFormat(language.tag, { style: "percent", maximumFractionDigits: 1 }).format(value);
   const figures = TEST_FIGURES && {
     n: number.format(TEST_FIGURES.n),
     top1: percent(TEST_FIGURES.balanced_top1),
     top3: percent(TEST_FIGURES.balanced_top3),
     top5: percent(TEST_FIGURES.balanced_top5),
   };
-  return [...language.about(figures).map((paragraph) => make("p", "", paragraph)), link(language.modelCard, "model-card.txt")];
+  return [
+    ...language.about(figures).map((paragraph) => make("p", "", paragraph)),
+    link(language.modelCard, "model-card.txt"),
+  ];
 }
 
 /** How to embed the package: it lies beside the page, packed, so that npm installs it from there. */

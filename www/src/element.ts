@@ -16,7 +16,11 @@ export function setHidden(element: HTMLElement, hidden: boolean): void {
 }
 
 /** A new element with a class and text or children. */
-export function make<K extends keyof HTMLElementTagNameMap>(tag: K, className: string, ...content: (string | Node)[]): HTMLElementTagNameMap[K] {
+export function make<K extends keyof HTMLElementTagNameMap>(
+  tag: K,
+  className: string,
+  ...content: (string | Node)[]
+): HTMLElementTagNameMap[K] {
   const made = document.createElement(tag);
   if (className) made.className = className;
   made.append(...content);
@@ -24,7 +28,11 @@ export function make<K extends keyof HTMLElementTagNameMap>(tag: K, className: s
 }
 
 /** A new SVG element with attributes. */
-export function makeSvg(tag: string, attributes: Readonly<Record<string, string | number>>, ...children: Node[]): SVGElement {
+export function makeSvg(
+  tag: string,
+  attributes: Readonly<Record<string, string | number>>,
+  ...children: Node[]
+): SVGElement {
   const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, String(value));
   made.append(...children);

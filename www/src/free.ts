@@ -143,7 +143,12 @@ export class FreeDrawing implements Mode {
 
   /** What is recognised gets its place in the book. */
   #offerToBook(): void {
-    const { predictions: [best], threshold, book, pad } = this.#desk;
+    const {
+      predictions: [best],
+      threshold,
+      book,
+      pad,
+    } = this.#desk;
     if (!best || best.isCustom || confidenceOf(best, threshold) !== "certain") return;
     if (book.offer(best.label, pad.strokes, best.probability) === "new") this.#newInBook = best.label;
     if (this.#newInBook === best.label) this.say((language) => language.newInBook(best.label));

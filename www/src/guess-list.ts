@@ -39,7 +39,9 @@ export class GuessList {
       const isFaint = probability < 0.005;
       item.classList.toggle("faint", isFaint);
       // Moved, not cut: nothing is laid out anew. A style that is written costs, also the same one once more.
-      const transform = isFaint ? "translateX(-100%)" : `translateX(calc(max(${(100 * probability).toFixed(1)}%, ${SHORTEST}px) - 100%))`;
+      const transform = isFaint
+        ? "translateX(-100%)"
+        : `translateX(calc(max(${(100 * probability).toFixed(1)}%, ${SHORTEST}px) - 100%))`;
       if (item.dataset["transform"] === transform) return;
       item.dataset["transform"] = transform;
       fill.style.transition = glides ? "" : "none";
@@ -48,7 +50,13 @@ export class GuessList {
   }
 
   #append(): HTMLElement {
-    const item = make("li", "", make("span", "name"), make("span", "bar", make("span", "fill")), make("span", "figure"));
+    const item = make(
+      "li",
+      "",
+      make("span", "name"),
+      make("span", "bar", make("span", "fill")),
+      make("span", "figure"),
+    );
     this.#list.append(item);
     return item;
   }

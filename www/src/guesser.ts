@@ -118,7 +118,8 @@ export class Guesser {
     const recogniser = this.#recogniser;
     if (!recogniser) return;
     const taught = { ...recogniser };
-    const ranking = (drawing: readonly Stroke[], isPenDown: boolean) => ranked(taught, { strokes: drawing, isPenDown, among });
+    const ranking = (drawing: readonly Stroke[], isPenDown: boolean) =>
+      ranked(taught, { strokes: drawing, isPenDown, among });
     lookInto(strokes, recogniser.classifier, ranking, () => n === this.#nLooks && recogniser === this.#recogniser).then(
       (look) => look && this.#events.onLook(look),
       // What is wrong with the drawing is said of its guess, too.
@@ -212,7 +213,11 @@ export class Guesser {
       return { run: (recogniser) => this.#learn(recogniser, lesson), again: () => (this.#lesson ??= lesson) };
     }
     const example = this.#examples.shift();
-    if (example) return { run: (recogniser) => this.#learnExample(recogniser, example), again: () => this.#examples.unshift(example) };
+    if (example)
+      return {
+        run: (recogniser) => this.#learnExample(recogniser, example),
+        again: () => this.#examples.unshift(example),
+      };
     const question = this.#waiting;
     if (!question) return undefined;
     this.#waiting = undefined;
@@ -260,13 +265,18 @@ export class Guesser {
 }
 
 /** All labels for a drawing, most probable first; unlike `classify` it never steps back behind a newer drawing. */
-async function ranked({ classifier, custom }: Recogniser, { strokes, isPenDown, among }: Question): Promise<readonly Prediction[]> {
+async function ranked(
+  { classifier, custom }: Recogniser,
+  { strokes, isPenDown, among }: Question,
+): Promise<readonly Prediction[]> {
   const { labels } = classifier;
   if (among !== "model" && custom.classes.length > 0) {
     return custom.classify(strokes, { maxResults: labels.length + custom.classes.length, isPenDown, among });
   }
   const probabilities = await classifier.probabilities(strokes, { isPenDown });
-  return labels.map((label, i) => ({ label, probability: probabilities[i] ?? 0 })).sort((a, b) => b.probability - a.probability);
+  return labels
+    .map((label, i) => ({ label, probability: probabilities[i] ?? 0 }))
+    .sort((a, b) => b.probability - a.probability);
 }
 
 /** The code of an error of the package. */

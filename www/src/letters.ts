@@ -10,9 +10,13 @@ const FAMILY = "Gowun Batang";
 export async function keepLetters(texts: string): Promise<void> {
   if (!("serviceWorker" in navigator)) return;
   const { serviceWorker } = navigator;
-  if (!serviceWorker.controller) await new Promise((resolve) => serviceWorker.addEventListener("controllerchange", resolve, { once: true }));
+  if (!serviceWorker.controller)
+    await new Promise((resolve) => serviceWorker.addEventListener("controllerchange", resolve, { once: true }));
   await document.fonts.load(`1em "${FAMILY}"`, texts);
   // What was loaded before there was a service worker is asked for once more, and comes from the browser's cache.
-  const loaded = performance.getEntriesByType("resource").map(({ name }) => name).filter((name) => /gowun-batang.*\.woff2$/.test(name));
+  const loaded = performance
+    .getEntriesByType("resource")
+    .map(({ name }) => name)
+    .filter((name) => /gowun-batang.*\.woff2$/.test(name));
   await Promise.all(loaded.map((url) => fetch(url)));
 }

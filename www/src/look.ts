@@ -32,8 +32,12 @@ export async function lookInto(
   const end = seen.at(-1)?.predictions ?? [];
   const followed = new Set(end.slice(0, FOLLOWED_FROM_END).map(({ label }) => label));
   const leaders = new Map<string, number>();
-  for (const { predictions: [best] } of seen) if (best) leaders.set(best.label, Math.max(best.probability, leaders.get(best.label) ?? 0));
-  for (const [label] of [...leaders].sort((a, b) => b[1] - a[1])) if (followed.size < MOST_FOLLOWED) followed.add(label);
+  for (const {
+    predictions: [best],
+  } of seen)
+    if (best) leaders.set(best.label, Math.max(best.probability, leaders.get(best.label) ?? 0));
+  for (const [label] of [...leaders].sort((a, b) => b[1] - a[1]))
+    if (followed.size < MOST_FOLLOWED) followed.add(label);
   const moments = seen.map(({ nPoints, predictions }): Moment => {
     const probabilities = new Map(predictions.map(({ label, probability }) => [label, probability]));
     let [nStrokes, points] = [0, 0];
@@ -43,7 +47,13 @@ export async function lookInto(
       nStrokes += 1;
     }
     const best = predictions[0] ?? { label: "", probability: 0 };
-    return { nPoints, nStrokes, endsStroke: points === nPoints, best, probabilities: [...followed].map((label) => probabilities.get(label) ?? 0) };
+    return {
+      nPoints,
+      nStrokes,
+      endsStroke: points === nPoints,
+      best,
+      probabilities: [...followed].map((label) => probabilities.get(label) ?? 0),
+    };
   });
   return isWanted() ? { simplified, labels: [...followed], moments } : undefined;
 }
@@ -54,7 +64,9 @@ function momentsOf(strokes: readonly Stroke[]): number[] {
   const ends: number[] = [];
   let sum = 0;
   for (const stroke of strokes) ends.push((sum += stroke.length));
-  const between = Array.from({ length: MOMENTS_BETWEEN }, (_, i) => Math.round((total * (i + 1)) / MOMENTS_BETWEEN)).filter((n) => n > 0);
+  const between = Array.from({ length: MOMENTS_BETWEEN }, (_, i) =>
+    Math.round((total * (i + 1)) / MOMENTS_BETWEEN),
+  ).filter((n) => n > 0);
   const stride = Math.ceil(ends.length / (MOST_MOMENTS - MOMENTS_BETWEEN));
   const kept = ends.filter((_, i) => (ends.length - 1 - i) % stride === 0);
   return [...new Set([...kept, ...between])].sort((a, b) => a - b);

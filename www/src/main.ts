@@ -197,10 +197,14 @@ function write(): void {
   document.documentElement.lang = language.tag;
   document.title = language.title;
   void loadLetters(language);
-  for (const each of document.querySelectorAll<HTMLElement>("[data-text]")) each.textContent = text(language, each.dataset["text"]);
-  for (const each of document.querySelectorAll<HTMLElement>("[data-name]")) each.setAttribute("aria-label", text(language, each.dataset["name"]));
-  for (const button of languageButtons) button.setAttribute("aria-pressed", String(button.dataset["language"] === language.tag));
-  for (const button of themeButtons) button.setAttribute("aria-pressed", String(button.dataset["theme"] === chosenTheme()));
+  for (const each of document.querySelectorAll<HTMLElement>("[data-text]"))
+    each.textContent = text(language, each.dataset["text"]);
+  for (const each of document.querySelectorAll<HTMLElement>("[data-name]"))
+    each.setAttribute("aria-label", text(language, each.dataset["name"]));
+  for (const button of languageButtons)
+    button.setAttribute("aria-pressed", String(button.dataset["language"] === language.tag));
+  for (const button of themeButtons)
+    button.setAttribute("aria-pressed", String(button.dataset["theme"] === chosenTheme()));
   document.querySelector('meta[name="description"]')?.setAttribute("content", language.description);
   element("attribution-before").textContent = language.attribution.before;
   element("attribution-link").textContent = language.attribution.link;
@@ -210,7 +214,10 @@ function write(): void {
   modelText.textContent =
     nCategories === undefined
       ? ""
-      : language.model(number.format(nCategories), TEST_ACCURACY === undefined ? undefined : percent.format(TEST_ACCURACY));
+      : language.model(
+          number.format(nCategories),
+          TEST_ACCURACY === undefined ? undefined : percent.format(TEST_ACCURACY),
+        );
   aboutText.replaceChildren(...aboutModel(language));
   embedText.replaceChildren(...aboutEmbedding(language));
   problem.hidden = obstacle === undefined;
@@ -230,7 +237,11 @@ async function loadLetters(language: Language): Promise<void> {
   const letters = await import("./letters").catch(() => undefined);
   if (language.tag !== "ko") return;
   // Sentences that are made of parts have their letters in the source of the function that makes them.
-  const texts = [...Object.values(language), ...Object.values(language.obstacles), ...Object.values(language.attribution)].map(String);
+  const texts = [
+    ...Object.values(language),
+    ...Object.values(language.obstacles),
+    ...Object.values(language.attribution),
+  ].map(String);
   await letters?.keepLetters([...texts, ...Object.values(KOREAN_NAMES)].join("")).catch(() => undefined);
 }
 
@@ -275,7 +286,13 @@ element("try-again").addEventListener("click", () => {
   write();
 });
 window.addEventListener("keydown", (event) => {
-  if (event.defaultPrevented || event.altKey || document.querySelector("dialog[open]") || ["summary", "book"].includes(document.body.dataset["view"] ?? "")) return;
+  if (
+    event.defaultPrevented ||
+    event.altKey ||
+    document.querySelector("dialog[open]") ||
+    ["summary", "book"].includes(document.body.dataset["view"] ?? "")
+  )
+    return;
   // Where one writes a name, these keys are the text's.
   if (event.target instanceof HTMLInputElement) return;
   const withControl = event.ctrlKey || event.metaKey;
@@ -285,8 +302,7 @@ window.addEventListener("keydown", (event) => {
   else if (!withControl && key === "delete") desk.pad.clear();
   else if (key === "enter" && event.target === document.body && lesson?.onEnter()) {
     // Kept.
-  }
-  else return;
+  } else return;
   event.preventDefault();
 });
 window.addEventListener("hashchange", follow);

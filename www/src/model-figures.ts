@@ -13,7 +13,10 @@ const { test } = figures as { test?: Partial<TestFigures> };
 
 /** Undefined where nobody measured. */
 export const TEST_FIGURES: TestFigures | undefined =
-  test?.n !== undefined && test.balanced_top1 !== undefined && test.balanced_top3 !== undefined && test.balanced_top5 !== undefined
+  test?.n !== undefined &&
+  test.balanced_top1 !== undefined &&
+  test.balanced_top3 !== undefined &&
+  test.balanced_top5 !== undefined
     ? (test as TestFigures)
     : undefined;
 

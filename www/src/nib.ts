@@ -27,14 +27,24 @@ const HALFWAY_SPEED = 1.8;
 const INERTIA = 0.8;
 
 /** The width of the line at a new point, (dx, dy) and `durationMs` after the point before, where the line is `previous` wide. */
-export function nibWidth(event: PointerEvent, dx: number, dy: number, durationMs: number, previous: number | undefined): number {
+export function nibWidth(
+  event: PointerEvent,
+  dx: number,
+  dy: number,
+  durationMs: number,
+  previous: number | undefined,
+): number {
   const distance = Math.hypot(dx, dy);
-  const weight = event.pointerType === "pen" && event.pressure > 0 ? event.pressure : 1 / (1 + distance / Math.max(durationMs, 1) / HALFWAY_SPEED);
+  const weight =
+    event.pointerType === "pen" && event.pressure > 0
+      ? event.pressure
+      : 1 / (1 + distance / Math.max(durationMs, 1) / HALFWAY_SPEED);
   return widthOf(dx, dy, weight, previous);
 }
 
 function widthOf(dx: number, dy: number, weight: number, previous: number | undefined): number {
-  const edge = dx !== 0 || dy !== 0 ? NIB_EDGE + (1 - NIB_EDGE) * Math.abs(Math.sin(Math.atan2(dy, dx) - NIB_ANGLE)) : 0.8;
+  const edge =
+    dx !== 0 || dy !== 0 ? NIB_EDGE + (1 - NIB_EDGE) * Math.abs(Math.sin(Math.atan2(dy, dx) - NIB_ANGLE)) : 0.8;
   const wanted = WIDEST * edge * (LIGHTEST + (1 - LIGHTEST) * weight);
   return previous === undefined ? wanted : INERTIA * previous + (1 - INERTIA) * wanted;
 }

@@ -160,12 +160,17 @@ export class Pad {
     const [left, right] = extent(points.map(({ x }) => x));
     const [top, bottom] = extent(points.map(({ y }) => y));
     const { clientWidth, clientHeight } = this.#canvas;
-    const scale = LOADED_SHARE * Math.min(clientWidth / Math.max(right - left, 1), clientHeight / Math.max(bottom - top, 1));
+    const scale =
+      LOADED_SHARE * Math.min(clientWidth / Math.max(right - left, 1), clientHeight / Math.max(bottom - top, 1));
     if (!this.isEmpty) this.#remember();
     this.#future = [];
     this.#finished = strokes
       .filter((stroke) => stroke.length > 0)
-      .map((stroke) => steadyWidths(stroke.map(({ x, y }) => ({ x: (x - (left + right) / 2) * scale, y: (y - (top + bottom) / 2) * scale }))));
+      .map((stroke) =>
+        steadyWidths(
+          stroke.map(({ x, y }) => ({ x: (x - (left + right) / 2) * scale, y: (y - (top + bottom) / 2) * scale })),
+        ),
+      );
     this.#changed();
   }
 
@@ -270,7 +275,12 @@ export class Pad {
     const [dx, dy] = last ? [x - last.x, y - last.y] : [0, 0];
     if (last && Math.hypot(dx, dy) < SHORTEST_MOVE) return;
     if (last) this.sounds?.onPenMove(Math.hypot(dx, dy) / Math.max(event.timeStamp - this.#lastMoveMs, 1));
-    this.#current.push({ x, y, width: nibWidth(event, dx, dy, event.timeStamp - this.#lastMoveMs, last?.width), timeMs: event.timeStamp });
+    this.#current.push({
+      x,
+      y,
+      width: nibWidth(event, dx, dy, event.timeStamp - this.#lastMoveMs, last?.width),
+      timeMs: event.timeStamp,
+    });
     this.#lastMoveMs = event.timeStamp;
     this.#requestFrame();
   }
@@ -332,7 +342,8 @@ export class Pad {
     const changed = this.#around(this.#current, this.#wetFrom, this.#tip);
     if (dried) this.#wetFrom = drawCurves(dried, this.#current, this.#wetFrom);
     // Only where something changed is the canvas painted anew.
-    const { left, top, right, bottom } = this.#tip && changed ? changed : { left: 0, top: 0, right: this.#canvas.width, bottom: this.#canvas.height };
+    const { left, top, right, bottom } =
+      this.#tip && changed ? changed : { left: 0, top: 0, right: this.#canvas.width, bottom: this.#canvas.height };
     const [width, height] = [right - left, bottom - top];
     if (width > 0 && height > 0) {
       context.save();

@@ -21,7 +21,8 @@ export function partsOf(strokes: readonly (readonly unknown[])[]): Range[] {
     // Strokes of a few points each are one part together.
     if (at > begun && at - begun + stroke.length > wanted) ends.push((begun = at));
     const nPieces = Math.max(1, Math.floor(stroke.length / wanted));
-    if (nPieces > 1) for (let i = 1; i <= nPieces; i++) ends.push((begun = at + Math.round((stroke.length * i) / nPieces)));
+    if (nPieces > 1)
+      for (let i = 1; i <= nPieces; i++) ends.push((begun = at + Math.round((stroke.length * i) / nPieces)));
     at += stroke.length;
   }
   if (at > begun) ends.push(at);
@@ -30,12 +31,17 @@ export function partsOf(strokes: readonly (readonly unknown[])[]): Range[] {
 
 /** The drawing without a part; what is left of a stroke on both sides of it is two strokes. */
 export function without<Point>(strokes: readonly (readonly Point[])[], { from, to }: Range): Point[][] {
-  return pieces(strokes, [{ from: 0, to: from }, { from: to, to: Infinity }]);
+  return pieces(strokes, [
+    { from: 0, to: from },
+    { from: to, to: Infinity },
+  ]);
 }
 
 /** A part with the point at which the pen went on, so that no gap is left between two pieces of a stroke. */
 export function drawnPart<Point>(strokes: readonly (readonly Point[])[], { from, to }: Range): Point[][] {
-  return pieces(strokes, [{ from, to: to + 1 }]).filter((stroke, i, all) => stroke.length > 1 || all.length === 1 || i < all.length - 1);
+  return pieces(strokes, [{ from, to: to + 1 }]).filter(
+    (stroke, i, all) => stroke.length > 1 || all.length === 1 || i < all.length - 1,
+  );
 }
 
 function pieces<Point>(strokes: readonly (readonly Point[])[], ranges: readonly Range[]): Point[][] {

@@ -30,7 +30,9 @@ export class Replay {
     const total = strokes.reduce((n, stroke) => n + stroke.length, 0);
     if (total === 0) return;
     const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    const durationMs = calm ? strokes.length * CALM_MS_PER_STROKE : Math.min(Math.max(total * MS_PER_POINT, SHORTEST_MS), LONGEST_MS);
+    const durationMs = calm
+      ? strokes.length * CALM_MS_PER_STROKE
+      : Math.min(Math.max(total * MS_PER_POINT, SHORTEST_MS), LONGEST_MS);
     const startMs = performance.now();
     let guessedMs = -Infinity;
     const step = () => {
@@ -41,7 +43,9 @@ export class Replay {
         return;
       }
       const nPoints = Math.max(1, Math.round((total * elapsedMs) / durationMs));
-      const begun = calm ? strokes.slice(0, 1 + Math.floor(elapsedMs / CALM_MS_PER_STROKE)) : beginning(strokes, nPoints);
+      const begun = calm
+        ? strokes.slice(0, 1 + Math.floor(elapsedMs / CALM_MS_PER_STROKE))
+        : beginning(strokes, nPoints);
       this.#pad.show(begun);
       if (elapsedMs - guessedMs >= GUESS_EVERY_MS) {
         guessedMs = elapsedMs;

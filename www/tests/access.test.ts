@@ -27,13 +27,20 @@ async function check(page: Page): Promise<void> {
   await page.evaluate(() => document.fonts.ready.then(() => undefined));
   expect(await foreignFonts(page)).toEqual([]);
   // Colours under way from one to another are no colours yet.
-  await page.evaluate(() => Promise.all(document.getAnimations().map((animation) => animation.finished.catch(() => undefined))));
+  await page.evaluate(() =>
+    Promise.all(document.getAnimations().map((animation) => animation.finished.catch(() => undefined))),
+  );
   await page.evaluate(axe.source);
   const { violations } = await page.evaluate(() => {
     const { axe: checker } = globalThis as unknown as { axe: typeof axe };
     return checker.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] });
   });
-  expect(violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => `${node.target.join(" ")} ${node.any[0]?.message ?? ""}`).join("; ")}`)).toEqual([]);
+  expect(
+    violations.map(
+      ({ id, nodes }) =>
+        `${id}: ${nodes.map((node) => `${node.target.join(" ")} ${node.any[0]?.message ?? ""}`).join("; ")}`,
+    ),
+  ).toEqual([]);
 }
 
 for (const { colorScheme, locale, viewport } of [
@@ -45,7 +52,10 @@ for (const { colorScheme, locale, viewport } of [
   test.describe(`${colorScheme}, ${locale}, ${viewport.width} pixels`, () => {
     test.use({ colorScheme, locale, viewport });
 
-    test("axe finds nothing to complain of in any view; everything fits, in the page's own typefaces", async ({ page, site }) => {
+    test("axe finds nothing to complain of in any view; everything fits, in the page's own typefaces", async ({
+      page,
+      site,
+    }) => {
       await open(page, site);
       await check(page);
       await page.getByTestId("about").locator("summary").click();
@@ -86,7 +96,20 @@ for (const { colorScheme, locale, viewport } of [
     test("nor in the book, the six of the day and a race", async ({ page, site }) => {
       // Hundreds of places are many to look at.
       test.slow();
-      const book = ["cat", "star"].map((word) => JSON.stringify({ word, recognized: true, timestamp: "", probability: 0.9, drawing: [[[0, 9], [0, 9]]] }));
+      const book = ["cat", "star"].map((word) =>
+        JSON.stringify({
+          word,
+          recognized: true,
+          timestamp: "",
+          probability: 0.9,
+          drawing: [
+            [
+              [0, 9],
+              [0, 9],
+            ],
+          ],
+        }),
+      );
       await page.addInitScript((text) => localStorage.setItem("quickdraw-rnn.book", text), book.join("\n"));
       await page.goto(`${site.url}#book`);
       await expect(page.getByTestId("place")).toHaveCount(345);
@@ -99,8 +122,19 @@ for (const { colorScheme, locale, viewport } of [
       await check(page);
 
       const strokes = FIGURES.star.map((stroke) => stroke.map(([x, y], i) => ({ x, y, width: 3, timeMs: 10 * i })));
-      const drawn = { beganMs: 0, strokes, recognised: true, seconds: 3, predictions: [{ label: "star", probability: 0.9 }] };
-      await page.goto(`${site.url}#race=${await encodeRace([{ ...drawn, label: "star" }, { ...drawn, label: "cat", recognised: false }])}`);
+      const drawn = {
+        beganMs: 0,
+        strokes,
+        recognised: true,
+        seconds: 3,
+        predictions: [{ label: "star", probability: 0.9 }],
+      };
+      await page.goto(
+        `${site.url}#race=${await encodeRace([
+          { ...drawn, label: "star" },
+          { ...drawn, label: "cat", recognised: false },
+        ])}`,
+      );
       await expect(page.getByTestId("begin")).toBeEnabled();
       await page.getByTestId("begin").click();
       await expect(page.getByTestId("ghost")).toBeVisible();
@@ -127,13 +161,36 @@ test("the page can be walked through by keyboard, in the order in which it is re
   const walked: string[] = [];
   for (let i = 0; i < 30; i++) {
     await page.keyboard.press("Tab");
-    const id = await page.evaluate(() => (document.activeElement as HTMLElement).dataset["testid"] ?? document.activeElement?.tagName ?? "");
+    const id = await page.evaluate(
+      () => (document.activeElement as HTMLElement).dataset["testid"] ?? document.activeElement?.tagName ?? "",
+    );
     if (id === "BODY") break;
     walked.push(id);
   }
   expect(walked).toEqual([
-    "mode-draw", "mode-play", "mode-teach", "mode-book", "language-en", "language-ko", "undo", "clear", "replay", "copy-link", "look", "teach-this",
-    "save-svg", "save-png", "save-ndjson", "open", "SUMMARY", "SUMMARY", "A", "theme-light", "theme-dark", "theme-system", "voice",
+    "mode-draw",
+    "mode-play",
+    "mode-teach",
+    "mode-book",
+    "language-en",
+    "language-ko",
+    "undo",
+    "clear",
+    "replay",
+    "copy-link",
+    "look",
+    "teach-this",
+    "save-svg",
+    "save-png",
+    "save-ndjson",
+    "open",
+    "SUMMARY",
+    "SUMMARY",
+    "A",
+    "theme-light",
+    "theme-dark",
+    "theme-system",
+    "voice",
   ]);
 });
 

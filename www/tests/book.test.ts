@@ -14,14 +14,29 @@ async function openBook(page: Page, site: Site): Promise<void> {
   await expect(page.getByTestId("book-title")).toBeFocused();
 }
 
-const line = (word: string, probability: number) => JSON.stringify({ word, recognized: true, timestamp: "", probability, drawing: [[[0, 9], [0, 9]]] });
+const line = (word: string, probability: number) =>
+  JSON.stringify({
+    word,
+    recognized: true,
+    timestamp: "",
+    probability,
+    drawing: [
+      [
+        [0, 9],
+        [0, 9],
+      ],
+    ],
+  });
 const kept = (page: Page) => page.evaluate(() => localStorage.getItem("quickdraw-rnn.book") ?? "");
 const keep = (page: Page, ...lines: string[]) =>
   page.addInitScript((text) => {
     if (localStorage.getItem("quickdraw-rnn.book") === null) localStorage.setItem("quickdraw-rnn.book", text);
   }, lines.join("\n"));
 
-test("what is recognised gets its place, drawn freely or in a game, and is there on the next visit", async ({ page, site }) => {
+test("what is recognised gets its place, drawn freely or in a game, and is there on the next visit", async ({
+  page,
+  site,
+}) => {
   await open(page, site);
   await draw(page, FIGURES.star);
   await expect(page.getByTestId("note")).toHaveText("New in your book: a star.");
@@ -57,7 +72,10 @@ test("the better drawing stays", async ({ page, site }) => {
   await expect(page.getByTestId("note")).toBeEmpty();
 });
 
-test("an empty place asks to be filled; the book can be searched in both languages, by keyboard", async ({ page, site }) => {
+test("an empty place asks to be filled; the book can be searched in both languages, by keyboard", async ({
+  page,
+  site,
+}) => {
   await keep(page, line("cat", 0.9));
   await openBook(page, site);
   await expect(page.getByTestId("book-title")).toHaveText("Your book: 1 of 345");
@@ -80,12 +98,21 @@ test("an empty place asks to be filled; the book can be searched in both languag
   await expect(page.getByTestId("card-task")).toHaveText("등대");
 });
 
-test("the book is saved and read back as ndjson; what cannot be read is counted, and what is kept stays", async ({ page, site }) => {
+test("the book is saved and read back as ndjson; what cannot be read is counted, and what is kept stays", async ({
+  page,
+  site,
+}) => {
   const strange = ['{"word":"of a later version","strokes":"AAAA"}', line("no such thing", 0.9), '{"word":"cat"'];
   await keep(page, ...strange, line("cat", 0.9));
   await openBook(page, site);
-  await page.getByTestId("book-file").setInputFiles({ name: "b.ndjson", mimeType: "", buffer: Buffer.from([line("star", 0.8), line("cat", 0.5), "{"].join("\n")) });
-  await expect(page.getByTestId("book-note")).toHaveText("2 drawings were in the file. I could not read 1 of its lines.");
+  await page.getByTestId("book-file").setInputFiles({
+    name: "b.ndjson",
+    mimeType: "",
+    buffer: Buffer.from([line("star", 0.8), line("cat", 0.5), "{"].join("\n")),
+  });
+  await expect(page.getByTestId("book-note")).toHaveText(
+    "2 drawings were in the file. I could not read 1 of its lines.",
+  );
   await expect(filled(page)).toHaveCount(2);
   const download = page.waitForEvent("download");
   await page.getByTestId("book-save").click();

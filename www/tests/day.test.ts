@@ -31,7 +31,17 @@ async function playSix(page: Page, missed: readonly number[] = []): Promise<void
       await page.getByTestId("skip").click();
     } else {
       const pad = (await page.getByTestId("pad").boundingBox())!;
-      for (let i = 0; i <= round; i++) await draw(page, [[[0, 0], [100, 10]]], { x: pad.x + 60, y: pad.y + 80 + 30 * i, size: 200 });
+      for (let i = 0; i <= round; i++)
+        await draw(
+          page,
+          [
+            [
+              [0, 0],
+              [100, 10],
+            ],
+          ],
+          { x: pad.x + 60, y: pad.y + 80 + 30 * i, size: 200 },
+        );
     }
     await expect(page.getByTestId("skip")).toBeDisabled();
     await page.clock.runFor(2000);
@@ -39,14 +49,19 @@ async function playSix(page: Page, missed: readonly number[] = []): Promise<void
   await expect(page.getByTestId("score")).toBeVisible();
 }
 
-const days = (page: Page) => page.evaluate(() => JSON.parse(localStorage.getItem("quickdraw-rnn.days") ?? "{}") as Record<string, { recognised: boolean[] }>);
+const days = (page: Page) =>
+  page.evaluate(
+    () => JSON.parse(localStorage.getItem("quickdraw-rnn.days") ?? "{}") as Record<string, { recognised: boolean[] }>,
+  );
 
 test("a day has its six for everybody, and weeks go by before a prompt comes again", () => {
   expect(SIX).toEqual(promptsOf(DAY));
   expect(promptsOf("2026-01-01")).toEqual(["whale", "ice cream", "airplane", "leaf", "sun", "eyeglasses"]);
   const perDeal = Math.floor(PROMPTS.length / ROUNDS);
   for (const first of [Date.UTC(2026, 0, 1), Date.UTC(2026, 0, 1) + perDeal * 86_400_000]) {
-    const dealt = Array.from({ length: perDeal }, (_, i) => promptsOf(new Date(first + i * 86_400_000).toISOString().slice(0, 10))).flat();
+    const dealt = Array.from({ length: perDeal }, (_, i) =>
+      promptsOf(new Date(first + i * 86_400_000).toISOString().slice(0, 10)),
+    ).flat();
     expect(dealt.filter((label) => !PROMPTS.includes(label))).toEqual([]);
     expect(new Set(dealt).size).toBe(perDeal * ROUNDS);
   }
@@ -56,7 +71,10 @@ test("the day's six count once, and days in a row are counted", async ({ page, s
   await page.addInitScript(() => {
     if (localStorage.getItem("quickdraw-rnn.days") !== null) return;
     const day = { recognised: [true, true, true, true, false, false], seconds: [5, 5, 5, 5, 20, 20] };
-    localStorage.setItem("quickdraw-rnn.days", JSON.stringify({ "2026-11-28": day, "2026-11-29": day, "2026-11-20": day, nonsense: 1 }));
+    localStorage.setItem(
+      "quickdraw-rnn.days",
+      JSON.stringify({ "2026-11-28": day, "2026-11-29": day, "2026-11-20": day, nonsense: 1 }),
+    );
   });
   await openDay(page, site);
   await expect(page.getByTestId("card")).toContainText("The six of November 30. Drawing 1 of 6");
@@ -94,13 +112,17 @@ test("where the system can share, it gets the picture and the line", async ({ pa
   await page.addInitScript(() => {
     Object.assign(navigator, {
       canShare: () => true,
-      share: async (data: ShareData) => Object.assign(window, { shared: { text: data.text, files: data.files?.map(({ name, type }) => `${name} ${type}`) } }),
+      share: async (data: ShareData) =>
+        Object.assign(window, {
+          shared: { text: data.text, files: data.files?.map(({ name, type }) => `${name} ${type}`) },
+        }),
     });
   });
   await openDay(page, site);
   await playSix(page);
   await page.getByTestId("share").click();
-  const shared = () => page.evaluate(() => (window as unknown as { shared?: { text: string; files: string[] } }).shared);
+  const shared = () =>
+    page.evaluate(() => (window as unknown as { shared?: { text: string; files: string[] } }).shared);
   await expect.poll(async () => (await shared())?.files).toEqual([`inkling-${DAY}.png image/png`]);
   expect((await shared())?.text).toContain("🟥🟥🟥🟥🟥🟥");
 });

@@ -39,7 +39,9 @@ test("five guesses with their probabilities, best first, in the list and in word
   await open(page, site);
   await draw(page, FIGURES.triangle);
   await guessed(page);
-  const probabilities = await guesses(page).evaluateAll((items) => items.map((item) => Number(item.getAttribute("data-probability"))));
+  const probabilities = await guesses(page).evaluateAll((items) =>
+    items.map((item) => Number(item.getAttribute("data-probability"))),
+  );
   expect(probabilities).toEqual([...probabilities].sort((a, b) => b - a));
   expect(probabilities.every((probability) => probability >= 0 && probability <= 1)).toBe(true);
   expect(new Set(await labels(page)).size).toBe(5);
@@ -59,11 +61,17 @@ test("guesses come and change while the pen is down", async ({ page, site }) => 
   // The pen keeps moving until the list has followed it.
   let turn = 0;
   await expect
-    .poll(async () => {
-      const angle = 0.4 * ++turn;
-      await page.mouse.move(x + size / 2 + (size / 3) * Math.sin(angle), y + size / 2 + (size / 3) * (1 - Math.cos(angle)));
-      return bestProbability(page);
-    }, { intervals: [50] })
+    .poll(
+      async () => {
+        const angle = 0.4 * ++turn;
+        await page.mouse.move(
+          x + size / 2 + (size / 3) * Math.sin(angle),
+          y + size / 2 + (size / 3) * (1 - Math.cos(angle)),
+        );
+        return bestProbability(page);
+      },
+      { intervals: [50] },
+    )
     .not.toBe(early);
   await page.mouse.up();
 });
@@ -113,7 +121,10 @@ test("an answer that comes after the sheet was cleared is dropped", async ({ pag
   await expect(guesses(page)).toHaveCount(0);
 });
 
-test("undo takes back the last stroke, then the one before; undo after clear brings the drawing back", async ({ page, site }) => {
+test("undo takes back the last stroke, then the one before; undo after clear brings the drawing back", async ({
+  page,
+  site,
+}) => {
   await open(page, site);
   await draw(page, [FIGURES.house[0]!]);
   await guessed(page);
@@ -137,7 +148,10 @@ test("undo takes back the last stroke, then the one before; undo after clear bri
   await expect(page.getByTestId("undo")).toBeDisabled();
 });
 
-test("the keyboard undoes with Ctrl+Z and Cmd+Z and clears with Delete; Escape, pressed to get out of something, clears nothing", async ({ page, site }) => {
+test("the keyboard undoes with Ctrl+Z and Cmd+Z and clears with Delete; Escape, pressed to get out of something, clears nothing", async ({
+  page,
+  site,
+}) => {
   await open(page, site);
   for (const key of ["Control+z", "Meta+z", "Delete"]) {
     await draw(page, FIGURES.line);
@@ -167,12 +181,24 @@ test("clearing in the middle of a stroke leaves an empty sheet", async ({ page, 
 });
 
 for (const pointerType of ["mouse", "pen"] as const) {
-  test(`a ${pointerType} that leaves the sheet draws along its edge, and may be lifted outside`, async ({ page, site, context }) => {
+  test(`a ${pointerType} that leaves the sheet draws along its edge, and may be lifted outside`, async ({
+    page,
+    site,
+    context,
+  }) => {
     await open(page, site);
     const session = await context.newCDPSession(page);
     let [x, y] = [0, 0];
     const send = (type: "mousePressed" | "mouseMoved" | "mouseReleased", isDown: boolean) =>
-      session.send("Input.dispatchMouseEvent", { type, x, y, button: isDown || type === "mouseReleased" ? "left" : "none", buttons: isDown ? 1 : 0, pointerType, clickCount: 1 });
+      session.send("Input.dispatchMouseEvent", {
+        type,
+        x,
+        y,
+        button: isDown || type === "mouseReleased" ? "left" : "none",
+        buttons: isDown ? 1 : 0,
+        pointerType,
+        clickCount: 1,
+      });
     const move = async (toX: number, toY: number, isDown = true) => {
       const [fromX, fromY] = [x, y];
       for (let i = 1; i <= 10; i++) {
@@ -252,8 +278,11 @@ test("a change of the colour scheme changes the ink", async ({ page, site }) => 
 test.describe("on a touch screen", () => {
   test.use({ hasTouch: true, viewport: { width: 390, height: 844 }, deviceScaleFactor: 2 });
 
-  const touch = (session: CDPSession, type: "touchStart" | "touchMove" | "touchEnd" | "touchCancel", ...touchPoints: { x: number; y: number; id: number }[]) =>
-    session.send("Input.dispatchTouchEvent", { type, touchPoints });
+  const touch = (
+    session: CDPSession,
+    type: "touchStart" | "touchMove" | "touchEnd" | "touchCancel",
+    ...touchPoints: { x: number; y: number; id: number }[]
+  ) => session.send("Input.dispatchTouchEvent", { type, touchPoints });
 
   test("a finger draws without scrolling the page, and a second finger is ignored", async ({ page, site, context }) => {
     await open(page, site);
@@ -282,7 +311,16 @@ test.describe("on a touch screen", () => {
     const pad = (await page.getByTestId("pad").boundingBox())!;
     const palm = { id: 1, x: pad.x + 40, y: pad.y + pad.height - 90 };
     const pen = (type: "mousePressed" | "mouseMoved" | "mouseReleased", i: number, y: number) =>
-      session.send("Input.dispatchMouseEvent", { type, x: pad.x + 60 + 8 * i, y, button: "left", buttons: type === "mouseReleased" ? 0 : 1, force: 0.5, pointerType: "pen", clickCount: 1 });
+      session.send("Input.dispatchMouseEvent", {
+        type,
+        x: pad.x + 60 + 8 * i,
+        y,
+        button: "left",
+        buttons: type === "mouseReleased" ? 0 : 1,
+        force: 0.5,
+        pointerType: "pen",
+        clickCount: 1,
+      });
     const stroke = async (y: number) => {
       await pen("mousePressed", 0, y);
       for (let i = 1; i <= 20; i++) await pen("mouseMoved", i, y);
@@ -307,7 +345,11 @@ test.describe("on a touch screen", () => {
     expect((await ink(page)).pixels).toBe(0);
   });
 
-  test("a touch that the system takes away leaves no stroke, and nothing to take back", async ({ page, site, context }) => {
+  test("a touch that the system takes away leaves no stroke, and nothing to take back", async ({
+    page,
+    site,
+    context,
+  }) => {
     await open(page, site);
     const session = await context.newCDPSession(page);
     const pad = (await page.getByTestId("pad").boundingBox())!;
@@ -323,7 +365,11 @@ test.describe("on a touch screen", () => {
     await guessed(page);
   });
 
-  test("a phone turned in the middle of a stroke keeps the stroke, and the finger draws on", async ({ page, site, context }) => {
+  test("a phone turned in the middle of a stroke keeps the stroke, and the finger draws on", async ({
+    page,
+    site,
+    context,
+  }) => {
     await open(page, site);
     const session = await context.newCDPSession(page);
     const pad = (await page.getByTestId("pad").boundingBox())!;
@@ -357,7 +403,11 @@ test.describe("on a touch screen", () => {
   });
 });
 
-test("a tab that is hidden in the middle of a stroke keeps it, and a button that went up meanwhile ends it", async ({ page, site, context }) => {
+test("a tab that is hidden in the middle of a stroke keeps it, and a button that went up meanwhile ends it", async ({
+  page,
+  site,
+  context,
+}) => {
   await open(page, site);
   const session = await context.newCDPSession(page);
   const { x, y, size } = await middleOfPad(page);
@@ -373,7 +423,14 @@ test("a tab that is hidden in the middle of a stroke keeps it, and a button that
   await hide(page, true);
   await hide(page, false);
   // The button went up over another window: nobody said so.
-  for (let i = 1; i <= 5; i++) await session.send("Input.dispatchMouseEvent", { type: "mouseMoved", x: x + size, y: y + size - (i * size) / 5, button: "none", buttons: 0 });
+  for (let i = 1; i <= 5; i++)
+    await session.send("Input.dispatchMouseEvent", {
+      type: "mouseMoved",
+      x: x + size,
+      y: y + size - (i * size) / 5,
+      button: "none",
+      buttons: 0,
+    });
   await guessed(page);
   expect(await ink(page)).toEqual(whole);
   await page.getByTestId("undo").click();
@@ -388,7 +445,16 @@ test("mouse and pen at once: the pen draws, the mouse does not", async ({ page, 
   await page.mouse.down();
   await page.mouse.move(x + size / 4, y, { steps: 5 });
   const pen = (type: "mousePressed" | "mouseMoved" | "mouseReleased", dx: number) =>
-    session.send("Input.dispatchMouseEvent", { type, x: x + dx, y: y + size, button: "left", buttons: 1, force: 1, pointerType: "pen", clickCount: 1 });
+    session.send("Input.dispatchMouseEvent", {
+      type,
+      x: x + dx,
+      y: y + size,
+      button: "left",
+      buttons: 1,
+      force: 1,
+      pointerType: "pen",
+      clickCount: 1,
+    });
   await pen("mousePressed", 0);
   for (let dx = 0; dx < size / 2; dx += 20) await pen("mouseMoved", dx);
   await pen("mouseReleased", size / 2);
@@ -407,10 +473,22 @@ test("a pointer that cannot be captured leaves the pad to the next one", async (
   await open(page, site);
   const { x, y, size } = await middleOfPad(page);
   // Nobody holds this pointer: to capture it throws, and it is never lifted.
-  await page.getByTestId("pad").evaluate((pad, at) => {
-    const event = { bubbles: true, cancelable: true, pointerId: 99, pointerType: "touch", button: 0, buttons: 1, clientX: at.x, clientY: at.y };
-    pad.dispatchEvent(new PointerEvent("pointerdown", event));
-  }, { x, y });
+  await page.getByTestId("pad").evaluate(
+    (pad, at) => {
+      const event = {
+        bubbles: true,
+        cancelable: true,
+        pointerId: 99,
+        pointerType: "touch",
+        button: 0,
+        buttons: 1,
+        clientX: at.x,
+        clientY: at.y,
+      };
+      pad.dispatchEvent(new PointerEvent("pointerdown", event));
+    },
+    { x, y },
+  );
   await draw(page, FIGURES.line);
   await guessed(page);
   expect((await ink(page)).right).toBeGreaterThan(size / 2);
@@ -437,7 +515,14 @@ test("a pen's pressure widens the line", async ({ page, site, context }) => {
         ...(i === 0 ? { clickCount: 1 } : {}),
       });
     }
-    await session.send("Input.dispatchMouseEvent", { type: "mouseReleased", x: x + size, y, button: "left", pointerType: "pen", clickCount: 1 });
+    await session.send("Input.dispatchMouseEvent", {
+      type: "mouseReleased",
+      x: x + size,
+      y,
+      button: "left",
+      pointerType: "pen",
+      clickCount: 1,
+    });
     const { top, bottom } = await ink(page);
     await page.getByTestId("clear").click();
     return bottom - top;
@@ -447,7 +532,16 @@ test("a pen's pressure widens the line", async ({ page, site, context }) => {
 
 test("the pen was down within a stroke, and up between two and at the ends", () => {
   const strokes = [[1, 2, 3], [4], [5, 6]];
-  expect(Array.from({ length: 8 }, (_, n) => isWithinStroke(strokes, n))).toEqual([false, true, true, false, false, true, false, false]);
+  expect(Array.from({ length: 8 }, (_, n) => isWithinStroke(strokes, n))).toEqual([
+    false,
+    true,
+    true,
+    false,
+    false,
+    true,
+    false,
+    false,
+  ]);
   expect(Array.from({ length: 8 }, (_, n) => beginning(strokes, n).flat().length)).toEqual([0, 1, 2, 3, 4, 5, 6, 6]);
 });
 

@@ -7,7 +7,11 @@ import { npm } from "../../.ci/command.mjs";
 import { FIGURES, hasty } from "./figures.ts";
 import { draw, expect, open, test } from "./page.ts";
 
-test("the package is installed from the page, and the program that it shows recognises a drawing", async ({ page, site, browser }) => {
+test("the package is installed from the page, and the program that it shows recognises a drawing", async ({
+  page,
+  site,
+  browser,
+}) => {
   await open(page, site);
   const embed = page.getByTestId("embed");
   await embed.locator("summary").click();
@@ -18,11 +22,15 @@ test("the package is installed from the page, and the program that it shows reco
   const app = { root: folder, configFile: false as const, logLevel: "error" as const };
   const files = {
     "package.json": '{ "private": true }',
-    "index.html": '<!doctype html><title>Mine</title><canvas width="600" height="600"></canvas><script type="module" src="/main.js"></script>',
+    "index.html":
+      '<!doctype html><title>Mine</title><canvas width="600" height="600"></canvas><script type="module" src="/main.js"></script>',
     "main.js": program,
   };
   for (const [name, text] of Object.entries(files)) await writeFile(path.join(folder, name), text);
-  await npm([...install.split(" ").slice(1), "--no-audit", "--no-fund", "--no-update-notifier"], { cwd: folder, capture: true });
+  await npm([...install.split(" ").slice(1), "--no-audit", "--no-fund", "--no-update-notifier"], {
+    cwd: folder,
+    capture: true,
+  });
   await build(app);
   const server = await preview({ ...app, preview: { port: 0, host: "127.0.0.1", open: false } });
   // The page's own rules, one server alone, do not hold for somebody else's page.

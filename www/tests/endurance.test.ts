@@ -53,8 +53,15 @@ function drawMany(page: Page, n: number, longestMs: number): Promise<{ drawings:
           const send = (type: string, [x, y]: readonly [number, number], buttons: number) =>
             pad.dispatchEvent(
               new PointerEvent(type, {
-                pointerId: 1, pointerType: "mouse", isPrimary: true, bubbles: true, cancelable: true, button: type === "pointermove" ? -1 : 0, buttons,
-                clientX: left + (width - size) / 2 + (x * size) / 100, clientY: top + (height - size) / 2 + (y * size) / 100,
+                pointerId: 1,
+                pointerType: "mouse",
+                isPrimary: true,
+                bubbles: true,
+                cancelable: true,
+                button: type === "pointermove" ? -1 : 0,
+                buttons,
+                clientX: left + (width - size) / 2 + (x * size) / 100,
+                clientY: top + (height - size) / 2 + (y * size) / 100,
               }),
             );
           for (const [i, point] of stroke.entries()) {
@@ -77,7 +84,11 @@ function drawMany(page: Page, n: number, longestMs: number): Promise<{ drawings:
   );
 }
 
-test("an hour of drawing leaves no memory behind, neither the page's nor WebAssembly's", async ({ page, site, context }, testInfo) => {
+test("an hour of drawing leaves no memory behind, neither the page's nor WebAssembly's", async ({
+  page,
+  site,
+  context,
+}, testInfo) => {
   await page.route(WORKER_PROGRAM, async (route) => {
     const response = await route.fetch();
     await route.fulfill({ response, body: `${WATCH_MEMORY}${await response.text()}` });

@@ -1,6 +1,13 @@
 /** A test's page in Firefox or WebKit: the same hands for both, from real input events. */
 import { expect, test as base } from "@playwright/test";
-import { ADVICE, isInstalled, startEngine, type Engine, type EngineName, type PointerType } from "../../.ci/engines.mjs";
+import {
+  ADVICE,
+  isInstalled,
+  startEngine,
+  type Engine,
+  type EngineName,
+  type PointerType,
+} from "../../.ci/engines.mjs";
 import { byHand, type Figure } from "./figures.ts";
 import { serve, type Site } from "./page.ts";
 
@@ -56,24 +63,31 @@ export function text(engine: Engine, id: string): Promise<string> {
 }
 
 export function attribute(engine: Engine, id: string, name: string): Promise<string | null> {
-  return engine.evaluate((selector, name) => document.querySelector(selector)?.getAttribute(name) ?? null, byTestId(id), name);
+  return engine.evaluate(
+    (selector, name) => document.querySelector(selector)?.getAttribute(name) ?? null,
+    byTestId(id),
+    name,
+  );
 }
 
 /** Where an element is in the window, as soon as it is there, is seen and takes a pointer. */
 async function box(engine: Engine, id: string): Promise<{ x: number; y: number; width: number; height: number }> {
   let found: { x: number; y: number; width: number; height: number } | undefined;
   await expect
-    .poll(async () => {
-      found = await engine.evaluate((selector) => {
-        const element = document.querySelector<HTMLButtonElement>(selector);
-        element?.scrollIntoView({ block: "nearest", behavior: "instant" });
-        if (!element || element.disabled) return undefined;
-        const { x, y, width, height } = element.getBoundingClientRect();
-        const hit = document.elementFromPoint(x + width / 2, y + height / 2);
-        return hit !== null && element.contains(hit) ? { x, y, width, height } : undefined;
-      }, byTestId(id));
-      return found !== undefined && found !== null;
-    }, { message: `${id} takes a pointer` })
+    .poll(
+      async () => {
+        found = await engine.evaluate((selector) => {
+          const element = document.querySelector<HTMLButtonElement>(selector);
+          element?.scrollIntoView({ block: "nearest", behavior: "instant" });
+          if (!element || element.disabled) return undefined;
+          const { x, y, width, height } = element.getBoundingClientRect();
+          const hit = document.elementFromPoint(x + width / 2, y + height / 2);
+          return hit !== null && element.contains(hit) ? { x, y, width, height } : undefined;
+        }, byTestId(id));
+        return found !== undefined && found !== null;
+      },
+      { message: `${id} takes a pointer` },
+    )
     .toBe(true);
   return found!;
 }
@@ -84,7 +98,12 @@ export async function click(engine: Engine, id: string): Promise<void> {
 }
 
 /** Draws a figure into the middle of the pad, or its beginning with the pointer still down. */
-export async function draw(engine: Engine, figure: Figure, type: PointerType = "mouse", { lifts = true } = {}): Promise<void> {
+export async function draw(
+  engine: Engine,
+  figure: Figure,
+  type: PointerType = "mouse",
+  { lifts = true } = {},
+): Promise<void> {
   const pad = await box(engine, "pad");
   const size = Math.min(pad.width, pad.height) * 0.7;
   const [left, top] = [pad.x + (pad.width - size) / 2, pad.y + (pad.height - size) / 2];
@@ -103,7 +122,8 @@ export async function best(engine: Engine): Promise<string | undefined> {
 /** The labels in the list of guesses, best first. */
 export function labels(engine: Engine): Promise<string[]> {
   return engine.evaluate(
-    (selector) => [...document.querySelectorAll<HTMLElement>(`${selector} li`)].map(({ dataset }) => dataset["label"] ?? ""),
+    (selector) =>
+      [...document.querySelectorAll<HTMLElement>(`${selector} li`)].map(({ dataset }) => dataset["label"] ?? ""),
     byTestId("guesses"),
   );
 }
@@ -136,7 +156,8 @@ export async function red(engine: Engine, id: string): Promise<number> {
       context.drawImage(picture, 0, 0);
       const { data } = context.getImageData(x * scale, y * scale, width * scale, height * scale);
       let found = 0;
-      for (let i = 0; i < data.length; i += 4) if (data[i]! - data[i + 1]! > 60 && data[i]! - data[i + 2]! > 60) found++;
+      for (let i = 0; i < data.length; i += 4)
+        if (data[i]! - data[i + 1]! > 60 && data[i]! - data[i + 2]! > 60) found++;
       return found;
     },
     byTestId(id),

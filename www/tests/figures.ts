@@ -15,7 +15,8 @@ export function line(...points: Point[]): Point[] {
   for (let i = 1; i < points.length; i++) {
     const [from, to] = [points[i - 1]!, points[i]!];
     const n = Math.max(1, Math.round(Math.hypot(to[0] - from[0], to[1] - from[1]) / STEP));
-    for (let k = 1; k <= n; k++) way.push([from[0] + ((to[0] - from[0]) * k) / n, from[1] + ((to[1] - from[1]) * k) / n]);
+    for (let k = 1; k <= n; k++)
+      way.push([from[0] + ((to[0] - from[0]) * k) / n, from[1] + ((to[1] - from[1]) * k) / n]);
   }
   return way;
 }
@@ -90,10 +91,17 @@ export const FIGURES = {
     line([7, 48], [1, 36]),
     line([93, 48], [99, 36]),
   ],
-  lollipop: [oval(50, 30, 26), curve([50, 30], [55, 27], [52, 21], [43, 25], [42, 36], [53, 41], [63, 33], [60, 19], [47, 14]), line([50, 56], [50, 98])],
+  lollipop: [
+    oval(50, 30, 26),
+    curve([50, 30], [55, 27], [52, 21], [43, 25], [42, 36], [53, 41], [63, 33], [60, 19], [47, 14]),
+    line([50, 56], [50, 98]),
+  ],
   stairs: [line([4, 94], [4, 76], [24, 76], [24, 58], [44, 58], [44, 40], [64, 40], [64, 22], [84, 22], [84, 6])],
   hourglass: [line([22, 6], [78, 6], [24, 94], [78, 94], [22, 6])],
-  "ice cream": [line([30, 46], [50, 96], [70, 46], [30, 46]), curve([28, 46], [24, 32], [34, 16], [50, 10], [66, 16], [76, 32], [72, 46])],
+  "ice cream": [
+    line([30, 46], [50, 96], [70, 46], [30, 46]),
+    curve([28, 46], [24, 32], [34, 16], [50, 10], [66, 16], [76, 32], [72, 46]),
+  ],
   fish: [
     curve([84, 50], [64, 30], [38, 28], [12, 50], [38, 72], [64, 70], [84, 50]),
     line([82, 50], [98, 34], [98, 66], [82, 50]),
@@ -139,7 +147,17 @@ export const FIGURES = {
     line([70, 60], [98, 54]),
     line([70, 66], [97, 68]),
   ],
-  snowman: [oval(50, 22, 16), oval(50, 66, 29), oval(44, 19, 1.5), oval(56, 19, 1.5), line([50, 23], [60, 26], [50, 27]), oval(50, 56, 1.5), oval(50, 68, 1.5), line([22, 56], [4, 42]), line([78, 56], [96, 42])],
+  snowman: [
+    oval(50, 22, 16),
+    oval(50, 66, 29),
+    oval(44, 19, 1.5),
+    oval(56, 19, 1.5),
+    line([50, 23], [60, 26], [50, 27]),
+    oval(50, 56, 1.5),
+    oval(50, 68, 1.5),
+    line([22, 56], [4, 42]),
+    line([78, 56], [96, 42]),
+  ],
   mushroom: [
     curve([8, 52], [12, 28], [32, 10], [50, 8], [68, 10], [88, 28], [92, 52]),
     line([8, 52], [92, 52]),
@@ -163,7 +181,10 @@ export function byHand(figure: Figure, sway = 0.9): Figure {
   return figure.map((stroke, s) =>
     stroke.map(([x, y], i): Point => {
       const t = s * 2.4 + (i * STEP) / 9;
-      return [x + sway * Math.sin(t * 0.9 + 1) * Math.cos(t * 0.37), y + sway * Math.sin(t * 0.7 + 4) * Math.cos(t * 0.53 + 2)];
+      return [
+        x + sway * Math.sin(t * 0.9 + 1) * Math.cos(t * 0.37),
+        y + sway * Math.sin(t * 0.7 + 4) * Math.cos(t * 0.53 + 2),
+      ];
     }),
   );
 }

@@ -3,7 +3,20 @@ import { PROMPTS, ROUNDS } from "../src/game/prompts.ts";
 import { KOREAN } from "../src/language/korean.ts";
 import { KOREAN_NAMES } from "../src/language/korean-names.ts";
 import { FIGURES, hasty, type Label } from "./figures.ts";
-import { muteWorker, draw, expect, guessed, guesses, hide, ink, labels, middleOfPad, replaceWorker, test, type Site } from "./page.ts";
+import {
+  muteWorker,
+  draw,
+  expect,
+  guessed,
+  guesses,
+  hide,
+  ink,
+  labels,
+  middleOfPad,
+  replaceWorker,
+  test,
+  type Site,
+} from "./page.ts";
 import type { Page } from "@playwright/test";
 
 /** Opens a game with these prompts, as a challenge's link does, and waits until it can begin. */
@@ -26,7 +39,10 @@ test("every prompt is a category, asked for once in a game", () => {
   expect(new Set(PROMPTS).size).toBe(PROMPTS.length);
 });
 
-test("a whole game: five recognised, one skipped, a summary with all that was drawn and guessed", async ({ page, site }) => {
+test("a whole game: five recognised, one skipped, a summary with all that was drawn and guessed", async ({
+  page,
+  site,
+}) => {
   const prompts: Label[] = ["star", "stairs", "hourglass", "ice cream", "umbrella"];
   // The clock goes only when told to: a slow machine has the same 20 seconds.
   await page.clock.install({ time: "2026-01-01T00:00:00" });
@@ -50,7 +66,9 @@ test("a whole game: five recognised, one skipped, a summary with all that was dr
   await expect(page.getByTestId("score")).toHaveText("I recognised 5 of your 6 drawings.");
   await expect(page.getByTestId("score")).toBeFocused();
   await expect(slips(page)).toHaveCount(6);
-  expect(await slips(page).evaluateAll((items) => items.map((item) => item.querySelectorAll("path").length > 0))).toEqual(Array(6).fill(true));
+  expect(
+    await slips(page).evaluateAll((items) => items.map((item) => item.querySelectorAll("path").length > 0)),
+  ).toEqual(Array(6).fill(true));
   await expect(slips(page).nth(0)).toContainText(/after \d+ s/);
   await expect(slips(page).nth(5)).toContainText("I saw a square");
 
@@ -93,7 +111,10 @@ test("a drawing of the game can be looked into; free drawing keeps its own sheet
   expect(await ink(page)).toEqual(mine);
 });
 
-test("a round that one leaves goes on where it was, after a reload, too; or six others are begun", async ({ page, site }) => {
+test("a round that one leaves goes on where it was, after a reload, too; or six others are begun", async ({
+  page,
+  site,
+}) => {
   await page.goto(`${site.url}#play`);
   await expect(page.getByTestId("begin")).toBeEnabled();
   const prompts: (string | null)[] = [];
@@ -120,7 +141,9 @@ test("a round that one leaves goes on where it was, after a reload, too; or six 
     await page.getByTestId("skip").click();
   }
   await expect(slips(page)).toHaveCount(6);
-  expect(await slips(page).evaluateAll((items) => items.map((item) => item.querySelectorAll("path").length > 0))).toEqual([true, true, false, false, false, false]);
+  expect(
+    await slips(page).evaluateAll((items) => items.map((item) => item.querySelectorAll("path").length > 0)),
+  ).toEqual([true, true, false, false, false, false]);
 
   // A round that is over does not come again, and another link is another round.
   await page.reload();
@@ -191,7 +214,10 @@ test("the clock stands still while the tab is hidden", async ({ page, site }) =>
   await expect(page.getByTestId("stamp")).toHaveText("cat");
 });
 
-test("a game by keyboard: the button that begins has the focus, and undo and clear work as ever", async ({ page, site }) => {
+test("a game by keyboard: the button that begins has the focus, and undo and clear work as ever", async ({
+  page,
+  site,
+}) => {
   await challenge(page, site, "cat", "dog");
   await expect(page.getByTestId("begin")).toBeFocused();
   await page.keyboard.press("Enter");
@@ -217,7 +243,10 @@ test("a link to a game that names no categories leads to a game of six", async (
 test.describe("with a worker that says how probable the star is", () => {
   test.use({ serviceWorkers: "block" });
 
-  test("a drawing is recognised from the model's threshold on, also in the middle of a stroke, and not below", async ({ page, site }) => {
+  test("a drawing is recognised from the model's threshold on, also in the middle of a stroke, and not below", async ({
+    page,
+    site,
+  }) => {
     const predict = "({ offsets }) => [['star', [0.89, 0.9, 0.999][offsets.length - 1]], ['sun', 0.001]]";
     await replaceWorker(page, predict, { threshold: 0.95, penDownThreshold: 0.9 });
     await challenge(page, site, "star");
@@ -227,7 +256,11 @@ test.describe("with a worker that says how probable the star is", () => {
     // What is hardly possible gets no touch of the brush.
     const covered = () =>
       guesses(page).evaluateAll((items) =>
-        items.map((item) => item.querySelector(".fill")!.getBoundingClientRect().right - item.querySelector(".bar")!.getBoundingClientRect().left),
+        items.map(
+          (item) =>
+            item.querySelector(".fill")!.getBoundingClientRect().right -
+            item.querySelector(".bar")!.getBoundingClientRect().left,
+        ),
       );
     await expect.poll(async () => (await covered()).map((pixels) => pixels > 0.5)).toEqual([true, false]);
     await expect(page.getByTestId("sentence")).toHaveText("I see a star…");

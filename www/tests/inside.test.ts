@@ -24,7 +24,10 @@ test("the confusions are of this model's categories", () => {
   }
 });
 
-test("a look inside: the chart, every stroke, what is read, what is mixed up, how long it took", async ({ page, site }) => {
+test("a look inside: the chart, every stroke, what is read, what is mixed up, how long it took", async ({
+  page,
+  site,
+}) => {
   await open(page, site);
   await expect(page.getByTestId("look")).toBeDisabled();
   await draw(page, FIGURES.house);
@@ -43,18 +46,28 @@ test("a look inside: the chart, every stroke, what is read, what is mixed up, ho
   await expect(legend.first()).toContainText(best!);
   const looks = await inside.evaluate((inside) => {
     const look = (path: Element) => `${getComputedStyle(path).stroke} ${getComputedStyle(path).strokeDasharray}`;
-    return { lines: [...inside.querySelectorAll(".chart .line")].map(look), samples: [...inside.querySelectorAll(".legend .line")].map(look) };
+    return {
+      lines: [...inside.querySelectorAll(".chart .line")].map(look),
+      samples: [...inside.querySelectorAll(".legend .line")].map(look),
+    };
   });
   expect(looks.lines.length).toBeGreaterThan(3);
   expect([...looks.lines].sort()).toEqual([...looks.samples].sort());
-  expect(new Set(looks.samples.map((look) => look.replace(/^.*\) /, ""))).size).toBeGreaterThanOrEqual(looks.samples.length - 1);
+  expect(new Set(looks.samples.map((look) => look.replace(/^.*\) /, ""))).size).toBeGreaterThanOrEqual(
+    looks.samples.length - 1,
+  );
   expect(new Set(looks.samples).size).toBe(looks.samples.length);
-  const boxes = await legend.evaluateAll((items) => items.map((item) => item.getBoundingClientRect().toJSON() as DOMRect));
+  const boxes = await legend.evaluateAll((items) =>
+    items.map((item) => item.getBoundingClientRect().toJSON() as DOMRect),
+  );
   for (const [i, one] of boxes.entries()) {
-    for (const other of boxes.slice(i + 1)) expect(one.bottom <= other.top || one.right <= other.left, JSON.stringify([one, other])).toBe(true);
+    for (const other of boxes.slice(i + 1))
+      expect(one.bottom <= other.top || one.right <= other.left, JSON.stringify([one, other])).toBe(true);
   }
   const sight = page.getByTestId("sight");
-  const points = await sight.locator("figcaption").evaluateAll((all) => all.map((each) => Number(/(\d+) points/.exec(each.textContent ?? "")?.[1])));
+  const points = await sight
+    .locator("figcaption")
+    .evaluateAll((all) => all.map((each) => Number(/(\d+) points/.exec(each.textContent ?? "")?.[1])));
   expect(points[0]).toBeGreaterThan(points[1]!);
   expect(await sight.locator("svg").nth(1).locator("circle").count()).toBe(points[1]);
   await expect(page.getByTestId("timing")).toContainText(/A guess takes \d+ ms/);
@@ -83,7 +96,12 @@ test.describe("on a wide screen", () => {
     await expect(page.getByTestId("confusions")).not.toBeEmpty();
     await expect(page.getByTestId("stages").locator("li")).toHaveCount(FIGURES.house.length);
     const heightOf = (column: string) =>
-      page.locator(column).evaluate((each) => each.lastElementChild!.getBoundingClientRect().bottom - each.firstElementChild!.getBoundingClientRect().top);
+      page
+        .locator(column)
+        .evaluate(
+          (each) =>
+            each.lastElementChild!.getBoundingClientRect().bottom - each.firstElementChild!.getBoundingClientRect().top,
+        );
     const [main, side] = [await heightOf(".inside-main"), await heightOf(".inside-side")];
     expect(Math.min(main, side) / Math.max(main, side)).toBeGreaterThan(0.6);
   });
@@ -95,7 +113,11 @@ test("the page says what the model learnt from, how good it is and where it fail
   await about.locator("summary").click();
   await expect(about).toContainText("Quick, Draw!");
   await expect(about).toContainText(new Intl.NumberFormat("en").format(model.figures.test.n));
-  for (const share of [model.figures.test.balanced_top1, model.figures.test.balanced_top3, model.figures.test.balanced_top5]) {
+  for (const share of [
+    model.figures.test.balanced_top1,
+    model.figures.test.balanced_top3,
+    model.figures.test.balanced_top5,
+  ]) {
     await expect(about).toContainText(`${Number((100 * share).toFixed(1))}%`);
   }
   await expect(about).toContainText("always answers");

@@ -5,7 +5,8 @@ import { FIGURES } from "./figures.ts";
 import { draw, expect, guessed, guesses, ink, labels, open, test } from "./page.ts";
 import type { Page } from "@playwright/test";
 
-const figure = (strokes: readonly (readonly (readonly [number, number])[])[]) => strokes.map((stroke) => stroke.map(([x, y]) => ({ x, y })));
+const figure = (strokes: readonly (readonly (readonly [number, number])[])[]) =>
+  strokes.map((stroke) => stroke.map(([x, y]) => ({ x, y })));
 
 /** A line of the data set's form. */
 const record = (word: string, strokes: readonly (readonly (readonly [number, number])[])[]) =>
@@ -38,7 +39,9 @@ test("a drawing goes into a link and comes out as it was, to a 500th of its size
 
 test("a large drawing goes into a link that arrives, and can be read", () => {
   // Hatching over the whole sheet: a quarter of a million points.
-  const hatching = Array.from({ length: 250 }, (_, i) => Array.from({ length: 1000 }, (_, k) => ({ x: k, y: 4 * i + 3 * Math.sin(k / 9) })));
+  const hatching = Array.from({ length: 250 }, (_, i) =>
+    Array.from({ length: 1000 }, (_, k) => ({ x: k, y: 4 * i + 3 * Math.sin(k / 9) })),
+  );
   const text = encodeDrawing(hatching);
   expect(text.length).toBeLessThan(20_000);
   const back = decodeDrawing(text)!;
@@ -47,7 +50,17 @@ test("a large drawing goes into a link that arrives, and can be read", () => {
 });
 
 test("text that is no drawing is refused, whatever it is", () => {
-  const texts = ["", "1", "2AAAA", "1%%%", "1////", "1_____w", "1AA", `1${"A".repeat(5000)}`, encodeDrawing(figure(FIGURES.cat)).slice(0, -2)];
+  const texts = [
+    "",
+    "1",
+    "2AAAA",
+    "1%%%",
+    "1////",
+    "1_____w",
+    "1AA",
+    `1${"A".repeat(5000)}`,
+    encodeDrawing(figure(FIGURES.cat)).slice(0, -2),
+  ];
   for (const text of texts) expect(decodeDrawing(text), text).toBeUndefined();
 });
 
@@ -92,7 +105,14 @@ test("a replay shows the drawing again from its first line, and ends with it", a
   await expect.poll(async () => (await ink(page)).pixels).toBeLessThan(whole.pixels / 2);
   await page.getByTestId("pad").evaluate((pad) => {
     const { left, top } = pad.getBoundingClientRect();
-    const event = { bubbles: true, pointerId: 9, pointerType: "mouse", button: 0, clientX: left + 30, clientY: top + 30 };
+    const event = {
+      bubbles: true,
+      pointerId: 9,
+      pointerType: "mouse",
+      button: 0,
+      clientX: left + 30,
+      clientY: top + 30,
+    };
     pad.dispatchEvent(new PointerEvent("pointerdown", { ...event, buttons: 1 }));
     pad.dispatchEvent(new PointerEvent("pointerup", event));
   });
@@ -128,7 +148,9 @@ test("a drawing is saved as SVG, PNG and ndjson, and the ndjson is read back", a
   expect(times).toHaveLength(line.drawing.flatMap((stroke) => stroke[0]!).length);
 
   await page.getByTestId("clear").click();
-  await page.getByTestId("file").setInputFiles({ name: "mine.ndjson", mimeType: "application/x-ndjson", buffer: ndjson.bytes });
+  await page
+    .getByTestId("file")
+    .setInputFiles({ name: "mine.ndjson", mimeType: "application/x-ndjson", buffer: ndjson.bytes });
   await expect(page.getByTestId("note")).toContainText("Opened");
   await guessed(page);
   expect((await labels(page))[0]).toBe(before[0]);
@@ -137,23 +159,41 @@ test("a drawing is saved as SVG, PNG and ndjson, and the ndjson is read back", a
   expect(again.drawing.map((stroke) => stroke.length)).toEqual(FIGURES.house.map(() => 2));
 });
 
-test("a file of many drawings is looked through, one after the other; lines that are none are passed over", async ({ page, site }) => {
+test("a file of many drawings is looked through, one after the other; lines that are none are passed over", async ({
+  page,
+  site,
+}) => {
   await open(page, site);
-  const lines = [record("circle", FIGURES.circle), "{", '{"word":"cat","drawing":[[[1,2],[3]]]}', '{"drawing":[]}', record("star", FIGURES.star), ""];
-  await page.getByTestId("file").setInputFiles({ name: "some.ndjson", mimeType: "", buffer: Buffer.from(lines.join("\n")) });
+  const lines = [
+    record("circle", FIGURES.circle),
+    "{",
+    '{"word":"cat","drawing":[[[1,2],[3]]]}',
+    '{"drawing":[]}',
+    record("star", FIGURES.star),
+    "",
+  ];
+  await page
+    .getByTestId("file")
+    .setInputFiles({ name: "some.ndjson", mimeType: "", buffer: Buffer.from(lines.join("\n")) });
   await expect(page.getByTestId("note")).toHaveText("Drawing 1 of 2 (prompt: circle).");
   await expect(guesses(page).first()).toHaveAttribute("data-label", "circle");
   await page.getByTestId("next-drawing").click();
   await expect(page.getByTestId("note")).toHaveText("Drawing 2 of 2 (prompt: star).");
   await expect(guesses(page).first()).toHaveAttribute("data-label", "star");
-  await page.getByTestId("file").setInputFiles({ name: "no.txt", mimeType: "text/plain", buffer: Buffer.from("hello") });
+  await page
+    .getByTestId("file")
+    .setInputFiles({ name: "no.txt", mimeType: "text/plain", buffer: Buffer.from("hello") });
   await expect(page.getByTestId("note")).toContainText("no drawing");
 });
 
 const MIME_TYPES = { png: "image/png", jpeg: "image/jpeg", svg: "image/svg+xml" } as const;
 
 /** Thick lines on paper as a picture's bytes, which the browser makes. */
-async function pictureOf(page: Page, strokes: readonly (readonly (readonly [number, number])[])[], type: keyof typeof MIME_TYPES): Promise<Buffer> {
+async function pictureOf(
+  page: Page,
+  strokes: readonly (readonly (readonly [number, number])[])[],
+  type: keyof typeof MIME_TYPES,
+): Promise<Buffer> {
   const base64 = await page.evaluate(
     async ({ strokes, type }) => {
       const canvas = new OffscreenCanvas(460, 440);
@@ -176,7 +216,10 @@ async function pictureOf(page: Page, strokes: readonly (readonly (readonly [numb
 }
 
 for (const type of ["png", "jpeg"] as const) {
-  test(`the lines of a ${type.toUpperCase()} are followed, whatever the file is called, and guessed`, async ({ page, site }) => {
+  test(`the lines of a ${type.toUpperCase()} are followed, whatever the file is called, and guessed`, async ({
+    page,
+    site,
+  }) => {
     await open(page, site);
     await draw(page, FIGURES.line);
     const line = await ink(page);
@@ -200,16 +243,26 @@ for (const type of ["png", "jpeg"] as const) {
   });
 }
 
-test("an empty picture, and a file that only begins like one, hold no drawing, and the sheet stays as it is", async ({ page, site }) => {
+test("an empty picture, and a file that only begins like one, hold no drawing, and the sheet stays as it is", async ({
+  page,
+  site,
+}) => {
   await open(page, site);
   const empty = await pictureOf(page, [], "png");
-  for (const buffer of [empty, empty.subarray(0, 60), Buffer.from("<svg xmlns='http://www.w3.org/2000/svg'/>"), Buffer.from("<svg><path d='M0 0L")]) {
+  for (const buffer of [
+    empty,
+    empty.subarray(0, 60),
+    Buffer.from("<svg xmlns='http://www.w3.org/2000/svg'/>"),
+    Buffer.from("<svg><path d='M0 0L"),
+  ]) {
     // With the next line what was said is of no interest any more.
     await draw(page, FIGURES.line);
     await expect(page.getByTestId("note")).not.toContainText("PNG");
     const before = await ink(page);
     await page.getByTestId("file").setInputFiles({ name: "a.png", mimeType: "image/png", buffer });
-    await expect(page.getByTestId("note")).toContainText("I found no drawing in this: I read pictures (PNG, JPEG, SVG)");
+    await expect(page.getByTestId("note")).toContainText(
+      "I found no drawing in this: I read pictures (PNG, JPEG, SVG)",
+    );
     expect(await ink(page)).toEqual(before);
   }
 });
@@ -232,20 +285,30 @@ test("an SVG that the page saved, in the dark too, is opened as the drawing that
   expect((right - left) / (bottom - top)).toBeCloseTo((whole.right - whole.left) / (whole.bottom - whole.top), 1);
 });
 
-test("a picture is pasted, as a file or as the text of an SVG; other text is nobody's business", async ({ page, site }) => {
+test("a picture is pasted, as a file or as the text of an SVG; other text is nobody's business", async ({
+  page,
+  site,
+}) => {
   await open(page, site);
   const paste = (item: { text: string } | { base64: string }, target = "body") =>
     page.locator(target).evaluate((element, item) => {
       const clipboardData = new DataTransfer();
       if ("text" in item) clipboardData.setData("text/plain", item.text);
-      else clipboardData.items.add(new File([Uint8Array.from(atob(item.base64), (character) => character.charCodeAt(0))], "image.png", { type: "image/png" }));
+      else
+        clipboardData.items.add(
+          new File([Uint8Array.from(atob(item.base64), (character) => character.charCodeAt(0))], "image.png", {
+            type: "image/png",
+          }),
+        );
       element.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true }));
     }, item);
   await paste({ text: "A list of things to buy" });
   await paste({ base64: (await pictureOf(page, FIGURES.envelope, "png")).toString("base64") });
   await expect(page.getByTestId("note")).toHaveText("I followed the lines of the picture.");
   await expect(guesses(page).first()).toHaveAttribute("data-label", "envelope");
-  await paste({ text: ` <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 100 100"><circle cx="50" cy="50" r="40" fill="none" stroke="red"/></svg>` });
+  await paste({
+    text: ` <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 100 100"><circle cx="50" cy="50" r="40" fill="none" stroke="red"/></svg>`,
+  });
   await expect(page.getByTestId("note")).toHaveText("Opened.");
   await expect(guesses(page).first()).toHaveAttribute("data-label", "circle");
   await paste({ text: record("star", FIGURES.star) });
@@ -270,11 +333,14 @@ test("without network and server a picture is opened, too", async ({ page, site,
 
 test("a file that is dropped on the page is opened", async ({ page, site }) => {
   await open(page, site);
-  const data = await page.evaluateHandle((text) => {
-    const data = new DataTransfer();
-    data.items.add(new File([text], "star.ndjson"));
-    return data;
-  }, record("star", FIGURES.star));
+  const data = await page.evaluateHandle(
+    (text) => {
+      const data = new DataTransfer();
+      data.items.add(new File([text], "star.ndjson"));
+      return data;
+    },
+    record("star", FIGURES.star),
+  );
   await page.dispatchEvent("body", "dragover", { dataTransfer: data });
   await expect(page.locator("#drop")).toBeVisible();
   await page.dispatchEvent("body", "drop", { dataTransfer: data });
@@ -314,7 +380,11 @@ test("where the clipboard is closed, the link is in the address bar", async ({ p
   expect(page.url()).toContain("#drawing=1");
 });
 
-test("the drawing is still on the sheet after a reload; another tab begins with an empty one", async ({ page, site, context }) => {
+test("the drawing is still on the sheet after a reload; another tab begins with an empty one", async ({
+  page,
+  site,
+  context,
+}) => {
   await open(page, site);
   await draw(page, FIGURES.house);
   await guessed(page);

@@ -7,7 +7,9 @@ import { IDEAS } from "../src/ideas.ts";
 import { FIGURES } from "./figures.ts";
 import { draw, expect, guessed, guesses, labels, open, test } from "./page.ts";
 
-const modelLabels = (JSON.parse(readFileSync(new URL("../../wasm/model/model.json", import.meta.url), "utf8")) as { labels: string[] }).labels;
+const modelLabels = (
+  JSON.parse(readFileSync(new URL("../../wasm/model/model.json", import.meta.url), "utf8")) as { labels: string[] }
+).labels;
 
 test("every category of the model has a Korean name, and no two share one", () => {
   expect(modelLabels.filter((label) => !/^[가-힣 ]+$/.test(KOREAN_NAMES[label] ?? ""))).toEqual([]);
@@ -20,18 +22,24 @@ test("every idea is a category of the model", () => {
 });
 
 test("English names take the article that one would say", () => {
-  expect(["cat", "owl", "umbrella", "hourglass", "house", "scissors", "The Mona Lisa", "t-shirt"].map(englishPhrase)).toEqual([
-    "a cat", "an owl", "an umbrella", "an hourglass", "a house", "scissors", "the Mona Lisa", "a t-shirt",
-  ]);
+  expect(
+    ["cat", "owl", "umbrella", "hourglass", "house", "scissors", "The Mona Lisa", "t-shirt"].map(englishPhrase),
+  ).toEqual(["a cat", "an owl", "an umbrella", "an hourglass", "a house", "scissors", "the Mona Lisa", "a t-shirt"]);
 });
 
 test("the sentence grows surer with the probability, in both languages", () => {
-  const guess = (first: string, second: string, probability: number) => [{ label: first, probability }, { label: second, probability: 0.1 }];
+  const guess = (first: string, second: string, probability: number) => [
+    { label: first, probability },
+    { label: second, probability: 0.1 },
+  ];
   expect(ENGLISH.sentence(guess("cat", "dog", 0.9))).toBe("Oh, I know: a cat!");
   expect(ENGLISH.sentence(guess("cat", "dog", 0.5))).toBe("I see a cat, or a dog…");
   expect(ENGLISH.sentence(guess("cat", "dog", 0.15))).toBe("Perhaps a cat? Or a dog?");
   // What is hardly possible is not named.
-  const alone = [{ label: "cat", probability: 0.6 }, { label: "dog", probability: 0.01 }];
+  const alone = [
+    { label: "cat", probability: 0.6 },
+    { label: "dog", probability: 0.01 },
+  ];
   expect([ENGLISH.sentence(alone), ENGLISH.sees(alone)]).toEqual(["I see a cat.", "I see a cat…"]);
   expect([KOREAN.sentence(alone), KOREAN.sees(alone)]).toEqual(["고양이처럼 보여요.", "고양이처럼 보여요…"]);
   // 이네요 after a final consonant, 네요 after a vowel.

@@ -1,6 +1,20 @@
 /** What a visitor does first, in Firefox and WebKit. Chromium has the tests beside this one. */
 import { POINTERS } from "../../.ci/engines.mjs";
-import { attribute, best, click, draw, expect, ink, installed, labels, open, ready, red, test, text } from "./engine.ts";
+import {
+  attribute,
+  best,
+  click,
+  draw,
+  expect,
+  ink,
+  installed,
+  labels,
+  open,
+  ready,
+  red,
+  test,
+  text,
+} from "./engine.ts";
 import { FIGURES, hasty, line, oval, type Figure } from "./figures.ts";
 
 /** A thing that the model does not know, as different hands would draw it. */
@@ -10,7 +24,10 @@ const dumbbells = (i: number): Figure => [
   line([35 + 2 * i, 48], [42, 30 - 3 * i], [50, 66 + 2 * i], [58, 32 + i], [65 - i, 50]),
 ];
 
-test("what is drawn is guessed, also while the pen is down, with every pointer that the engine's driver has", async ({ engine, site }) => {
+test("what is drawn is guessed, also while the pen is down, with every pointer that the engine's driver has", async ({
+  engine,
+  site,
+}) => {
   console.log(engine.version);
   await open(engine, site);
   for (const type of POINTERS[engine.name]) {
@@ -39,7 +56,9 @@ test("a pen draws although a palm rests on the sheet", async ({ engine, site }) 
         const pad = document.querySelector("#pad")!;
         const { left, bottom } = pad.getBoundingClientRect();
         const place = { clientX: left + x, clientY: bottom - 60, button: type === "pointermove" ? -1 : 0, buttons: 1 };
-        pad.dispatchEvent(new PointerEvent(type, { ...place, pointerType, pointerId: 99, isPrimary: false, bubbles: true }));
+        pad.dispatchEvent(
+          new PointerEvent(type, { ...place, pointerType, pointerId: 99, isPrimary: false, bubbles: true }),
+        );
       },
       type,
       pointerType,
@@ -54,7 +73,13 @@ test("a pen draws although a palm rests on the sheet", async ({ engine, site }) 
   } else {
     // The finger's stroke gives way to the pen's.
     await draw(engine, hasty(FIGURES.star), "touch", { lifts: false });
-    for (const [type, x] of [["pointerdown", 40], ["pointermove", 120], ["pointermove", 200], ["pointerup", 200]] as const) await send(type, "pen", x);
+    for (const [type, x] of [
+      ["pointerdown", 40],
+      ["pointermove", 120],
+      ["pointermove", 200],
+      ["pointerup", 200],
+    ] as const)
+      await send(type, "pen", x);
     await engine.pointer("touch", ["up"]);
     await expect.poll(() => best(engine)).toBe("line");
     expect(await ink(engine)).toBeGreaterThan(0);

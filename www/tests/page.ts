@@ -25,7 +25,11 @@ export interface Site {
 
 /** Serves `dist` on a free port. */
 export async function serve(): Promise<Site> {
-  const server: PreviewServer = await preview({ root: ROOT, logLevel: "warn", preview: { port: 0, host: "127.0.0.1", open: false } });
+  const server: PreviewServer = await preview({
+    root: ROOT,
+    logLevel: "warn",
+    preview: { port: 0, host: "127.0.0.1", open: false },
+  });
   const address = server.httpServer.address();
   if (address === null || typeof address === "string") throw new Error("the preview server listens on no port");
   const sent: Sent[] = [];
@@ -67,7 +71,9 @@ export const test = base.extend<Fixtures>({
       expect(errors.filter((error) => !expectedErrors.some((expected) => expected.test(error)))).toEqual([]);
       expect(requests.map((request) => request.url()).filter((url) => !url.startsWith(site.url))).toEqual([]);
       // A file is asked for by its name: nothing about a drawing or a visitor goes along.
-      const telling = requests.filter((request) => request.method() !== "GET" || request.postData() !== null || new URL(request.url()).search !== "");
+      const telling = requests.filter(
+        (request) => request.method() !== "GET" || request.postData() !== null || new URL(request.url()).search !== "",
+      );
       expect(telling.map((request) => `${request.method()} ${request.url()}`)).toEqual([]);
     },
     { auto: true },
@@ -79,13 +85,19 @@ export { expect };
 /** The program of the package's worker, as the built page has it. */
 export const WORKER_PROGRAM = /worker-thread.*\.js/;
 
-const MODEL = JSON.parse(readFileSync(new URL("../../wasm/model/model.json", import.meta.url), "utf8")) as { labels: string[] };
+const MODEL = JSON.parse(readFileSync(new URL("../../wasm/model/model.json", import.meta.url), "utf8")) as {
+  labels: string[];
+};
 
 /**
  * Puts a worker in place of the package's that answers as it does, with predictions made up: `predict` is the source of a function of the
  * strokes, as the package packs them, and of the options, which gives `[label, probability]` pairs, most probable first.
  */
-export async function replaceWorker(page: Page, predict: string, thresholds = { threshold: 0.7, penDownThreshold: 0.7 }): Promise<void> {
+export async function replaceWorker(
+  page: Page,
+  predict: string,
+  thresholds = { threshold: 0.7, penDownThreshold: 0.7 },
+): Promise<void> {
   const body = `
     const labels = ${JSON.stringify(MODEL.labels)};
     const predict = ${predict};
@@ -115,7 +127,10 @@ export function muteWorker(page: Page, throws: boolean): Promise<void> {
   return page.workers()[0]!.evaluate((throws) => {
     self.postMessage = () => {
       // An error that nobody catches, as a trap is.
-      if (throws) setTimeout(() => { throw new Error("trap"); });
+      if (throws)
+        setTimeout(() => {
+          throw new Error("trap");
+        });
     };
   }, throws);
 }
@@ -170,7 +185,10 @@ export async function draw(page: Page, figure: Figure, place?: Place, atOnce = 1
 export async function hide(page: Page, hidden: boolean): Promise<void> {
   await page.evaluate((hidden) => {
     Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
-    Object.defineProperty(document, "visibilityState", { configurable: true, get: () => (hidden ? "hidden" : "visible") });
+    Object.defineProperty(document, "visibilityState", {
+      configurable: true,
+      get: () => (hidden ? "hidden" : "visible"),
+    });
     document.dispatchEvent(new Event("visibilitychange"));
   }, hidden);
 }
@@ -190,7 +208,9 @@ export async function labels(page: Page): Promise<string[]> {
 }
 
 /** How many pixels of the pad carry ink, and the box around them in CSS pixels of the pad. */
-export async function ink(page: Page): Promise<{ pixels: number; left: number; top: number; right: number; bottom: number }> {
+export async function ink(
+  page: Page,
+): Promise<{ pixels: number; left: number; top: number; right: number; bottom: number }> {
   return page.getByTestId("pad").evaluate(async (element) => {
     // The pad paints once a frame.
     await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));

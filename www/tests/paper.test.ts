@@ -4,7 +4,11 @@ import { FIGURES, hasty } from "./figures.ts";
 import { draw, expect, open, replaceWorker, test } from "./page.ts";
 
 /** By how much each pixel of an element on the screen differs from a colour, at most of red, green and blue. */
-async function differences(page: Page, element: Locator, colour: readonly number[]): Promise<{ width: number; height: number; values: Uint8Array }> {
+async function differences(
+  page: Page,
+  element: Locator,
+  colour: readonly number[],
+): Promise<{ width: number; height: number; values: Uint8Array }> {
   const png = (await element.screenshot({ animations: "disabled" })).toString("base64");
   const found = await page.evaluate(
     async ({ png, colour }) => {
@@ -15,7 +19,10 @@ async function differences(page: Page, element: Locator, colour: readonly number
       context.drawImage(bitmap, 0, 0);
       const { data } = context.getImageData(0, 0, width, height);
       let values = "";
-      for (let i = 0; i < data.length; i += 4) values += String.fromCharCode(Math.max(...colour.map((value, channel) => Math.abs(data[i + channel]! - value))));
+      for (let i = 0; i < data.length; i += 4)
+        values += String.fromCharCode(
+          Math.max(...colour.map((value, channel) => Math.abs(data[i + channel]! - value))),
+        );
       return { width, height, values: btoa(values) };
     },
     { png, colour },
@@ -41,7 +48,10 @@ async function paper(page: Page): Promise<{ values: Uint8Array; width: number; h
   return { values, width, height };
 }
 
-test("paper has fibres that are felt rather than seen, and does not repeat itself on a sheet", async ({ page, site }) => {
+test("paper has fibres that are felt rather than seen, and does not repeat itself on a sheet", async ({
+  page,
+  site,
+}) => {
   await open(page, site);
   const { values, width, height } = await paper(page);
   const share = values.filter((value) => value > 2).length / values.length;
@@ -52,7 +62,10 @@ test("paper has fibres that are felt rather than seen, and does not repeat itsel
   // Of a pattern that repeats itself, the sheet moved along by it is the same.
   const isFibre = (x: number, y: number) => values[y * width + x]! > 2;
   for (const step of [100, 150, 200, 240, 256, 300, 320, 400, 500, 512]) {
-    for (const [dx, dy] of [[step, 0], [0, step]] as const) {
+    for (const [dx, dy] of [
+      [step, 0],
+      [0, step],
+    ] as const) {
       let [both, one] = [0, 0];
       for (let y = 0; y + dy < height; y++) {
         for (let x = 0; x + dx < width; x++) {
@@ -87,9 +100,12 @@ for (const colorScheme of ["light", "dark"] as const) {
           const seal = getComputedStyle(document.querySelector(".seal-button")!).backgroundColor;
           const found: string[] = [];
           for (const element of document.querySelectorAll<HTMLElement>("body *")) {
-            const own = [...element.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && /[가-힣]/.test(node.textContent ?? ""));
+            const own = [...element.childNodes].some(
+              (node) => node.nodeType === Node.TEXT_NODE && /[가-힣]/.test(node.textContent ?? ""),
+            );
             const { backgroundColor, color, fontWeight } = getComputedStyle(element);
-            if (own && (backgroundColor === seal || color === seal) && Number(fontWeight) < 600) found.push(`${element.className}: ${element.textContent}`);
+            if (own && (backgroundColor === seal || color === seal) && Number(fontWeight) < 600)
+              found.push(`${element.className}: ${element.textContent}`);
           }
           return found;
         });

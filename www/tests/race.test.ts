@@ -9,7 +9,9 @@ import { draw, expect, test } from "./page.ts";
 function outcome(label: Label, seconds: number, recognised: boolean, guess: string = label): Outcome {
   const n = FIGURES[label].flat().length;
   let i = 0;
-  const strokes = FIGURES[label].map((stroke) => stroke.map(([x, y]) => ({ x, y, width: 3, timeMs: 5000 + (1000 * seconds * i++) / n })));
+  const strokes = FIGURES[label].map((stroke) =>
+    stroke.map(([x, y]) => ({ x, y, width: 3, timeMs: 5000 + (1000 * seconds * i++) / n })),
+  );
   return { label, beganMs: 5000, strokes, recognised, seconds, predictions: [{ label: guess, probability: 0.9 }] };
 }
 
@@ -23,9 +25,13 @@ test("a round goes into a link and comes out as it was", async () => {
   expect(text.length).toBeLessThan(2000);
   const back = (await decodeRace(text))!;
   expect(back.map(({ label, recognised, seconds, guess }) => [label, recognised, seconds, guess])).toEqual([
-    ["cat", true, 8, "cat"], ["star", false, 20, "snowflake"], ["house", true, 4.25, "house"],
+    ["cat", true, 8, "cat"],
+    ["star", false, 20, "snowflake"],
+    ["house", true, 4.25, "house"],
   ]);
-  expect(back.map(({ strokes }) => strokes.length)).toEqual(["cat", "star", "house"].map((label) => FIGURES[label as Label].length));
+  expect(back.map(({ strokes }) => strokes.length)).toEqual(
+    ["cat", "star", "house"].map((label) => FIGURES[label as Label].length),
+  );
   // The ghost draws as long as the friend did.
   const [cat] = back;
   expect(drawnUntil(cat!, 0).flat()).toHaveLength(1);
@@ -40,22 +46,42 @@ test("text that holds no race is refused, whatever it is", async () => {
   const fine = ["cat", 1, 500, "cat", [line]];
   expect(await decodeRace(packed([fine]))).toHaveLength(1);
   const texts = [
-    "", "1", "2AAAA", "1%%%", "1AAAA", packed("x"), packed([]), packed([1]), packed(Array(7).fill(fine)), packed([["no such thing", ...fine.slice(1)]]),
-    packed([["constructor", ...fine.slice(1)]]), packed([["cat", 1, -1, "cat", [line]]]), packed([["cat", 1, 1e9, "cat", [line]]]),
-    packed([["cat", 1, 500, "nothing known", [line]]]), packed([["cat", 1, 500, "cat", [[0, 1]]]]), packed([["cat", 1, 500, "cat", [[0, 1, 2]]]]),
-    packed([["cat", 1, 500, "cat", [[0, 1, 2, 1e6]]]]), packed([["cat", 1, 500, "cat", [[0, 1, 2, null]]]]), packed([["cat", 1, 500, "cat", "x"]]),
+    "",
+    "1",
+    "2AAAA",
+    "1%%%",
+    "1AAAA",
+    packed("x"),
+    packed([]),
+    packed([1]),
+    packed(Array(7).fill(fine)),
+    packed([["no such thing", ...fine.slice(1)]]),
+    packed([["constructor", ...fine.slice(1)]]),
+    packed([["cat", 1, -1, "cat", [line]]]),
+    packed([["cat", 1, 1e9, "cat", [line]]]),
+    packed([["cat", 1, 500, "nothing known", [line]]]),
+    packed([["cat", 1, 500, "cat", [[0, 1]]]]),
+    packed([["cat", 1, 500, "cat", [[0, 1, 2]]]]),
+    packed([["cat", 1, 500, "cat", [[0, 1, 2, 1e6]]]]),
+    packed([["cat", 1, 500, "cat", [[0, 1, 2, null]]]]),
+    packed([["cat", 1, 500, "cat", "x"]]),
     packed([["cat", 1, 500, "cat", [[0, 1, ...Array(9000).fill(1)]]]]),
     // Few characters that are many bytes.
-    packed([["cat", 1, 500, "cat", "x".repeat(5e6)]]), `1${"A".repeat(100_000)}`,
+    packed([["cat", 1, 500, "cat", "x".repeat(5e6)]]),
+    `1${"A".repeat(100_000)}`,
   ];
   for (const text of texts) expect(await decodeRace(text), text.slice(0, 80)).toBeUndefined();
 });
 
 test("who was recognised sooner is quicker, and who was not never is", () => {
   const at = (seconds: number, recognised = true) => ({ seconds, recognised });
-  expect([isQuicker(at(3), at(4)), isQuicker(at(4), at(3)), isQuicker(at(3), at(3)), isQuicker(at(9), at(2, false)), isQuicker(at(2, false), at(9))]).toEqual([
-    true, false, false, true, false,
-  ]);
+  expect([
+    isQuicker(at(3), at(4)),
+    isQuicker(at(4), at(3)),
+    isQuicker(at(3), at(3)),
+    isQuicker(at(9), at(2, false)),
+    isQuicker(at(2, false), at(9)),
+  ]).toEqual([true, false, false, true, false]);
 });
 
 /** Plays a round, and stops the clock's hands meanwhile. */
@@ -67,7 +93,11 @@ async function round(page: Page, label: Label, seconds: number): Promise<void> {
   await page.clock.runFor(2000);
 }
 
-test("a friend opens the link, draws beside the ghost, and sees both drawings and who was quicker", async ({ page, site, context }) => {
+test("a friend opens the link, draws beside the ghost, and sees both drawings and who was quicker", async ({
+  page,
+  site,
+  context,
+}) => {
   await context.grantPermissions(["clipboard-read", "clipboard-write"]);
   await page.clock.install({ time: "2026-01-01T00:00:00" });
   await page.goto(`${site.url}#play=star,umbrella`);

@@ -10,7 +10,10 @@ test("a drawing's parts are all of it, and neither too many nor too few", () => 
     const parts = partsOf(strokes);
     expect(parts.length, label).toBeGreaterThan(3);
     expect(parts.length, label).toBeLessThan(26);
-    expect(parts.flatMap(({ from, to }) => [from, to]), label).toEqual([0, ...parts.slice(1).flatMap(({ from }) => [from, from]), total]);
+    expect(
+      parts.flatMap(({ from, to }) => [from, to]),
+      label,
+    ).toEqual([0, ...parts.slice(1).flatMap(({ from }) => [from, from]), total]);
     for (const part of parts) expect(without(strokes, part).flat()).toHaveLength(total - (part.to - part.from));
   }
   expect(partsOf([])).toEqual([]);
@@ -26,7 +29,10 @@ test("what is left of a stroke on both sides of a part is two strokes; a part is
   expect(drawnPart(strokes, { from: 6, to: 8 })).toEqual([[..."gh"]]);
 });
 
-test("the slip of a missed drawing shows what spoke for the prompt, and for what it was taken for", async ({ page, site }) => {
+test("the slip of a missed drawing shows what spoke for the prompt, and for what it was taken for", async ({
+  page,
+  site,
+}) => {
   await page.addInitScript(() => {
     const asked: string[] = [];
     Object.assign(window, { asked });
@@ -38,7 +44,10 @@ test("the slip of a missed drawing shows what spoke for the prompt, and for what
     };
   });
   // Guesses come by another method.
-  const nReasons = () => page.evaluate(() => (window as unknown as { asked: string[] }).asked.filter((method) => method === "probabilities").length);
+  const nReasons = () =>
+    page.evaluate(
+      () => (window as unknown as { asked: string[] }).asked.filter((method) => method === "probabilities").length,
+    );
   await page.goto(`${site.url}#play=violin,star`);
   await page.getByTestId("begin").click();
   await draw(page, FIGURES.umbrella);
@@ -48,11 +57,17 @@ test("the slip of a missed drawing shows what spoke for the prompt, and for what
   await draw(page, FIGURES.star);
   await page.getByTestId("slip").first().click();
   const reasons = page.getByTestId("reasons");
-  await expect(reasons.locator("figcaption")).toHaveText([/^a violin: .* for it, .* against it$/, /^an umbrella: \d+ parts? for it, /]);
+  await expect(reasons.locator("figcaption")).toHaveText([
+    /^a violin: .* for it, .* against it$/,
+    /^an umbrella: \d+ parts? for it, /,
+  ]);
   // Without its roof it would be no umbrella.
   expect(await reasons.locator("figure").nth(1).locator("path.for").count()).toBeGreaterThan(0);
   // Nothing that was drawn is left out.
-  for (const i of [0, 1]) expect(await reasons.locator("figure").nth(i).locator("path").count()).toBeGreaterThanOrEqual(FIGURES.umbrella.length);
+  for (const i of [0, 1])
+    expect(await reasons.locator("figure").nth(i).locator("path").count()).toBeGreaterThanOrEqual(
+      FIGURES.umbrella.length,
+    );
   await page.keyboard.press("Escape");
   const n = await nReasons();
   expect(n).toBeGreaterThan(1);

@@ -19,7 +19,11 @@ for (const [name, answer] of [
   ["hangs", () => undefined],
   ["fails", (response: ServerResponse) => response.writeHead(503).end("out of order")],
 ] as const) {
-  test(`a server that ${name} does not keep the installed page from opening`, async ({ page, site, expectedErrors }) => {
+  test(`a server that ${name} does not keep the installed page from opening`, async ({
+    page,
+    site,
+    expectedErrors,
+  }) => {
     expectedErrors.push(/503/);
     await open(page, site);
     await page.evaluate(() => navigator.serviceWorker.ready.then(() => undefined));
@@ -34,7 +38,11 @@ for (const [name, answer] of [
   });
 }
 
-test("who has read Korean once reads it in the page's own letters without network and server, too", async ({ page, site, context }) => {
+test("who has read Korean once reads it in the page's own letters without network and server, too", async ({
+  page,
+  site,
+  context,
+}) => {
   await open(page, site);
   await page.getByTestId("language-ko").click();
   await page.evaluate(() => navigator.serviceWorker.ready.then(() => undefined));
@@ -60,7 +68,12 @@ test("the page can be installed", async ({ page, site, context }) => {
   const session = await context.newCDPSession(page);
   const { errors, data } = await session.send("Page.getAppManifest");
   expect(errors).toEqual([]);
-  const { icons, ...manifest } = JSON.parse(data ?? "") as { name: string; start_url: string; display: string; icons: { src: string; sizes: string }[] };
+  const { icons, ...manifest } = JSON.parse(data ?? "") as {
+    name: string;
+    start_url: string;
+    display: string;
+    icons: { src: string; sizes: string }[];
+  };
   expect(manifest).toMatchObject({ name: "Inkling", display: "standalone" });
   for (const { src, sizes } of icons.filter((icon) => icon.sizes !== "any")) {
     const png = await (await context.request.get(new URL(src, site.url).href)).body();
@@ -120,7 +133,11 @@ test.describe("without a service worker in between", () => {
   // The failures below are of the network, which the service worker would hide.
   test.use({ serviceWorkers: "block" });
 
-  test("a model that cannot be loaded is said so, and loads on another try; the drawing stays", async ({ page, site, expectedErrors }) => {
+  test("a model that cannot be loaded is said so, and loads on another try; the drawing stays", async ({
+    page,
+    site,
+    expectedErrors,
+  }) => {
     expectedErrors.push(/ERR_FAILED/);
     await page.route(/safetensors/, (route) => route.abort());
     await page.goto(site.url);
@@ -195,7 +212,11 @@ test.describe("without a service worker in between", () => {
     await expect(page.getByTestId("problem")).toBeHidden();
   });
 
-  test("what the server no longer has, since the page was published anew, is told, and a reload brings it; the drawing stays", async ({ page, site, expectedErrors }) => {
+  test("what the server no longer has, since the page was published anew, is told, and a reload brings it; the drawing stays", async ({
+    page,
+    site,
+    expectedErrors,
+  }) => {
     expectedErrors.push(/404/);
     await page.route(/assets\/(inside|reasons|book-view)-/, (route) => route.fulfill({ status: 404 }));
     await open(page, site);

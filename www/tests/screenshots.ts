@@ -48,10 +48,19 @@ const GAME: readonly (readonly [prompt: string, figure: Label])[] = [
 ];
 
 /** What was taught in the picture of a lesson. */
-const BADGE: Figure = [...FIGURES.circle, ...FIGURES.star.map((stroke) => stroke.map(([x, y]) => [50 + 0.62 * (x - 50), 50 + 0.62 * (y - 50)] as const))];
+const BADGE: Figure = [
+  ...FIGURES.circle,
+  ...FIGURES.star.map((stroke) => stroke.map(([x, y]) => [50 + 0.62 * (x - 50), 50 + 0.62 * (y - 50)] as const)),
+];
 const TAUGHT: Record<Shot["locale"], readonly (readonly [name: string, figure: Figure])[]> = {
-  "en-US": [["our boat", FIGURES.sailboat], ["team badge", BADGE]],
-  "ko-KR": [["우리 배", FIGURES.sailboat], ["모둠 배지", BADGE]],
+  "en-US": [
+    ["our boat", FIGURES.sailboat],
+    ["team badge", BADGE],
+  ],
+  "ko-KR": [
+    ["우리 배", FIGURES.sailboat],
+    ["모둠 배지", BADGE],
+  ],
 };
 
 for (const shot of SHOTS) {
@@ -62,7 +71,11 @@ for (const shot of SHOTS) {
       await take[shot.view ?? "draw"](page, site, shot);
       await page.evaluate(() => document.fonts.ready);
       await page.mouse.move(1, 1);
-      await page.screenshot({ path: `${shot.name === "preview" ? PUBLIC : FOLDER}${shot.name}.png`, animations: "disabled", fullPage: shot.view === "inside" || shot.view === "summary" });
+      await page.screenshot({
+        path: `${shot.name === "preview" ? PUBLIC : FOLDER}${shot.name}.png`,
+        animations: "disabled",
+        fullPage: shot.view === "inside" || shot.view === "summary",
+      });
     });
   });
 }
@@ -90,9 +103,24 @@ const take: Record<View, (page: Page, site: Site, shot: Shot) => Promise<void>> 
     await page.evaluate(() => scrollTo(0, 0));
   },
   async book(page, site) {
-    const labels = ["cat", "sailboat", "umbrella", "mushroom", "house", "snowman", "smiley face", "mountain", "sun", "star", "ice cream"] as const;
+    const labels = [
+      "cat",
+      "sailboat",
+      "umbrella",
+      "mushroom",
+      "house",
+      "snowman",
+      "smiley face",
+      "mountain",
+      "sun",
+      "star",
+      "ice cream",
+    ] as const;
     const lines = labels.map((word, i) => {
-      const drawing = byHand(FIGURES[word], 0.6 + 0.1 * i).map((stroke) => [stroke.map(([x]) => Math.round(10 * x)), stroke.map(([, y]) => Math.round(10 * y))]);
+      const drawing = byHand(FIGURES[word], 0.6 + 0.1 * i).map((stroke) => [
+        stroke.map(([x]) => Math.round(10 * x)),
+        stroke.map(([, y]) => Math.round(10 * y)),
+      ]);
       return JSON.stringify({ word, recognized: true, timestamp: "", probability: 0.9, drawing });
     });
     await openBook(page, site, lines);
@@ -101,7 +129,13 @@ const take: Record<View, (page: Page, site: Site, shot: Shot) => Promise<void>> 
     const lines = TAUGHT[locale].flatMap(([word, figure]) =>
       [0.6, 1.4, 2.2].map((sway) => {
         const place = (value: number) => Math.min(255, Math.max(0, Math.round(2.5 * value)));
-        return JSON.stringify({ word, drawing: byHand(figure, sway).map((stroke) => [stroke.map(([x]) => place(x)), stroke.map(([, y]) => place(y))]) });
+        return JSON.stringify({
+          word,
+          drawing: byHand(figure, sway).map((stroke) => [
+            stroke.map(([x]) => place(x)),
+            stroke.map(([, y]) => place(y)),
+          ]),
+        });
       }),
     );
     await page.addInitScript((text) => localStorage.setItem("quickdraw-rnn.categories", text), lines.join("\n"));

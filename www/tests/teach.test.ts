@@ -41,7 +41,8 @@ async function drawFreely(page: Page, figure: Figure): Promise<void> {
 }
 
 const taught = (page: Page) => page.getByTestId("taught-item");
-const taughtLabels = (page: Page) => taught(page).evaluateAll((items) => items.map((item) => (item as HTMLElement).dataset["label"]));
+const taughtLabels = (page: Page) =>
+  taught(page).evaluateAll((items) => items.map((item) => (item as HTMLElement).dataset["label"]));
 
 async function savedFile(page: Page): Promise<{ name: string; text: string }> {
   const download = page.waitForEvent("download");
@@ -50,7 +51,10 @@ async function savedFile(page: Page): Promise<{ name: string; text: string }> {
   return { name: file.suggestedFilename(), text: await readFile(await file.path(), "utf8") };
 }
 
-test("two categories are taught, recognised, kept over a reload, saved, forgotten, and read back", async ({ page, site }) => {
+test("two categories are taught, recognised, kept over a reload, saved, forgotten, and read back", async ({
+  page,
+  site,
+}) => {
   await enter(page, site);
   await expect(page.getByTestId("lesson-name")).toBeFocused();
   await page.getByTestId("lesson-name").fill("wobbly dumbbell");
@@ -103,11 +107,15 @@ test("two categories are taught, recognised, kept over a reload, saved, forgotte
   await expect(page.getByTestId("lesson-card")).toBeVisible();
   await expect(taught(page)).toHaveCount(0);
 
-  await page.getByTestId("taught-file").setInputFiles({ name, mimeType: "application/json", buffer: Buffer.from(text) });
+  await page
+    .getByTestId("taught-file")
+    .setInputFiles({ name, mimeType: "application/json", buffer: Buffer.from(text) });
   await expect(page.getByTestId("taught-note")).toHaveText("Learnt 2 categories from the file.");
   expect(await taughtLabels(page)).toEqual(["wobbly dumbbell", "우리 깃발"]);
   // The same once more changes nothing.
-  await page.getByTestId("taught-file").setInputFiles({ name, mimeType: "application/json", buffer: Buffer.from(text) });
+  await page
+    .getByTestId("taught-file")
+    .setInputFiles({ name, mimeType: "application/json", buffer: Buffer.from(text) });
   await expect(page.getByTestId("taught-note")).toContainText("Learnt");
   expect(JSON.parse((await savedFile(page)).text)).toEqual(JSON.parse(text));
   await drawFreely(page, dumbbells(3));
@@ -119,7 +127,10 @@ test("two categories are taught, recognised, kept over a reload, saved, forgotte
   expect((await custom.classify(strokes))[0]).toMatchObject({ label: "wobbly dumbbell", isCustom: true });
 });
 
-test("what was forgotten by mistake comes back; more drawings can be shown; guesses may be among one's own alone", async ({ page, site }) => {
+test("what was forgotten by mistake comes back; more drawings can be shown; guesses may be among one's own alone", async ({
+  page,
+  site,
+}) => {
   await enter(page, site);
   await teach(page, "dumbbell thing", [dumbbells(0)]);
   await teach(page, "cat", [flags(0)]);
@@ -147,7 +158,10 @@ test("what was forgotten by mistake comes back; more drawings can be shown; gues
   await expect(page.getByTestId("stamp")).toHaveText("star");
 });
 
-test("the drawing on the sheet can be the first example; a name that the model knows is its category", async ({ page, site }) => {
+test("the drawing on the sheet can be the first example; a name that the model knows is its category", async ({
+  page,
+  site,
+}) => {
   await open(page, site);
   await draw(page, hasty(flags(0)));
   await page.getByTestId("teach-this").click();
@@ -167,9 +181,19 @@ test("the drawing on the sheet can be the first example; a name that the model k
 
 test("files that hold no categories are refused with a word, and change nothing", async ({ page, site }) => {
   await enter(page, site);
-  const texts = ["", "null", "[]", '{"classes":[{"label":"x"}]}', '{"classes":[{"label":"x","drawings":[[[[1,2],[3]]]]}]}', '{"classes":[{"label":" ","drawings":[[[[1],[3]]]]}]}', '{"classes":[{"label":"x","drawings":[[[[1],[300]]]]}]}'];
+  const texts = [
+    "",
+    "null",
+    "[]",
+    '{"classes":[{"label":"x"}]}',
+    '{"classes":[{"label":"x","drawings":[[[[1,2],[3]]]]}]}',
+    '{"classes":[{"label":" ","drawings":[[[[1],[3]]]]}]}',
+    '{"classes":[{"label":"x","drawings":[[[[1],[300]]]]}]}',
+  ];
   for (const text of texts) {
-    await page.getByTestId("taught-file").setInputFiles({ name: "a.json", mimeType: "application/json", buffer: Buffer.from(text) });
+    await page
+      .getByTestId("taught-file")
+      .setInputFiles({ name: "a.json", mimeType: "application/json", buffer: Buffer.from(text) });
     await expect(page.getByTestId("taught-note"), text).toContainText("holds no categories");
     await page.getByTestId("mode-draw").click();
     await page.getByTestId("mode-teach").click();
@@ -178,7 +202,10 @@ test("files that hold no categories are refused with a word, and change nothing"
   }
 });
 
-test("with a full disk a lesson is remembered as long as the page is open, and the page says so", async ({ page, site }) => {
+test("with a full disk a lesson is remembered as long as the page is open, and the page says so", async ({
+  page,
+  site,
+}) => {
   await page.addInitScript(() => {
     Storage.prototype.setItem = () => {
       throw new DOMException("The quota has been exceeded.", "QuotaExceededError");
@@ -222,13 +249,33 @@ test("lessons are given and remembered without network and server", async ({ pag
   await expect(guesses(page).first()).toHaveAttribute("data-label", "pennant");
 });
 
-test("what is kept is never shortened: lines that cannot be read stay, and so do more drawings than are learnt", async ({ page, site }) => {
-  const line = (word: string, i: number) => JSON.stringify({ word, drawing: [[[0, 200, 100 + (i % 100)], [i % 200, Math.floor(i / 200), 255]]] });
-  const strange = ['{"word":"of a later version","strokes":"AAAA"}', line("x".repeat(41), 0), '{"word":"cut off","drawing":[[[1,2'];
+test("what is kept is never shortened: lines that cannot be read stay, and so do more drawings than are learnt", async ({
+  page,
+  site,
+}) => {
+  const line = (word: string, i: number) =>
+    JSON.stringify({
+      word,
+      drawing: [
+        [
+          [0, 200, 100 + (i % 100)],
+          [i % 200, Math.floor(i / 200), 255],
+        ],
+      ],
+    });
+  const strange = [
+    '{"word":"of a later version","strokes":"AAAA"}',
+    line("x".repeat(41), 0),
+    '{"word":"cut off","drawing":[[[1,2',
+  ];
   const known = Array.from({ length: 1003 }, (_, i) => line("pennant", i));
-  await page.addInitScript((text) => {
-    if (localStorage.getItem("quickdraw-rnn.categories") === null) localStorage.setItem("quickdraw-rnn.categories", text);
-  }, [...strange.slice(0, 2), ...known, ...strange.slice(2)].join("\n"));
+  await page.addInitScript(
+    (text) => {
+      if (localStorage.getItem("quickdraw-rnn.categories") === null)
+        localStorage.setItem("quickdraw-rnn.categories", text);
+    },
+    [...strange.slice(0, 2), ...known, ...strange.slice(2)].join("\n"),
+  );
   await enter(page, site);
   await expect(taught(page)).toContainText("1,003 drawings");
   await expect(page.getByTestId("taught-note")).toContainText("newest");
@@ -242,6 +289,10 @@ test("what is kept is never shortened: lines that cannot be read stay, and so do
 test("of a file whose drawings cannot all be read, it is said how many", async ({ page, site }) => {
   await enter(page, site);
   const text = '{"classes":[{"label":"x","drawings":[[[[1,2],[3,4]]],[[[1],[300]]],"none"]}]}';
-  await page.getByTestId("taught-file").setInputFiles({ name: "a.json", mimeType: "application/json", buffer: Buffer.from(text) });
-  await expect(page.getByTestId("taught-note")).toHaveText("Learnt 1 category from the file. I could not read 2 of its drawings.");
+  await page
+    .getByTestId("taught-file")
+    .setInputFiles({ name: "a.json", mimeType: "application/json", buffer: Buffer.from(text) });
+  await expect(page.getByTestId("taught-note")).toHaveText(
+    "Learnt 1 category from the file. I could not read 2 of its drawings.",
+  );
 });

@@ -14,7 +14,10 @@ const inkBrightness = (page: Page) =>
     return data[data.findIndex((value, k) => k % 4 === 3 && value === 255) - 3]!;
   });
 
-for (const [system, chosen] of [["light", "dark"], ["dark", "light"]] as const) {
+for (const [system, chosen] of [
+  ["light", "dark"],
+  ["dark", "light"],
+] as const) {
   test.describe(`where the system is ${system}`, () => {
     test.use({ colorScheme: system });
 

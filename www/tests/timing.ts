@@ -12,12 +12,21 @@ const ROUNDS = 3;
 test.describe("on a slow phone", () => {
   test.use({ serviceWorkers: "block", viewport: { width: 390, height: 844 } });
 
-  test("the page is seen within 2 s, and its pad takes ink within 3 s, on a first visit", async ({ page, site, context }, testInfo) => {
+  test("the page is seen within 2 s, and its pad takes ink within 3 s, on a first visit", async ({
+    page,
+    site,
+    context,
+  }, testInfo) => {
     const session = await context.newCDPSession(page);
     await session.send("Network.enable");
     await session.send("Network.setCacheDisabled", { cacheDisabled: true });
     // 1.6 Mbit/s, as on a weak mobile connection.
-    await session.send("Network.emulateNetworkConditions", { offline: false, latency: 150, downloadThroughput: 200_000, uploadThroughput: 94_000 });
+    await session.send("Network.emulateNetworkConditions", {
+      offline: false,
+      latency: 150,
+      downloadThroughput: 200_000,
+      uploadThroughput: 94_000,
+    });
     await session.send("Emulation.setCPUThrottlingRate", { rate: 4 });
     const times: { paintMs: number; readyMs: number }[] = [];
     for (let round = 0; round < ROUNDS; round++) {
@@ -27,7 +36,8 @@ test.describe("on a slow phone", () => {
       times.push(
         await page.evaluate(() => ({
           paintMs: performance.getEntriesByName("first-contentful-paint")[0]!.startTime,
-          readyMs: (performance.getEntriesByType("navigation")[0] as PerformanceNavigationTiming).domContentLoadedEventEnd,
+          readyMs: (performance.getEntriesByType("navigation")[0] as PerformanceNavigationTiming)
+            .domContentLoadedEventEnd,
         })),
       );
     }
@@ -45,7 +55,11 @@ test("from a warm server the pad takes ink in under a second", async ({ page, si
   for (let round = 0; round < ROUNDS; round++) {
     await page.reload();
     // The module's end is the pad's beginning: it runs before the page's DOMContentLoaded.
-    readyMs.push(await page.evaluate(() => (performance.getEntriesByType("navigation")[0] as PerformanceNavigationTiming).domContentLoadedEventEnd));
+    readyMs.push(
+      await page.evaluate(
+        () => (performance.getEntriesByType("navigation")[0] as PerformanceNavigationTiming).domContentLoadedEventEnd,
+      ),
+    );
   }
   const report = `the pad takes ink after ${readyMs.map((ms) => ms.toFixed(0)).join(", ")} ms`;
   testInfo.annotations.push({ type: "ready", description: report });
@@ -53,14 +67,21 @@ test("from a warm server the pad takes ink in under a second", async ({ page, si
   expect(Math.min(...readyMs)).toBeLessThan(1000);
 });
 
-test("a long scribble blocks the page for no longer than 50 ms, and leaves no memory behind", async ({ page, site, context, browser }) => {
+test("a long scribble blocks the page for no longer than 50 ms, and leaves no memory behind", async ({
+  page,
+  site,
+  context,
+  browser,
+}) => {
   await open(page, site);
   await draw(page, FIGURES.line);
   await guessed(page);
   const session = await context.newCDPSession(page);
   const heap = async () => {
     await session.send("HeapProfiler.collectGarbage");
-    return page.evaluate(() => (performance as unknown as { memory: { usedJSHeapSize: number } }).memory.usedJSHeapSize);
+    return page.evaluate(
+      () => (performance as unknown as { memory: { usedJSHeapSize: number } }).memory.usedJSHeapSize,
+    );
   };
   const before = await heap();
   const times = await taskTimes(page, browser, () => scribble(page));
@@ -69,19 +90,27 @@ test("a long scribble blocks the page for no longer than 50 ms, and leaves no me
   expect(times.filter((ms) => ms > 50)).toEqual([]);
 });
 
-test("on a processor of a quarter of the speed, too, nothing blocks the pen for longer than 50 ms", async ({ page, site, context, browser }, testInfo) => {
+test("on a processor of a quarter of the speed, too, nothing blocks the pen for longer than 50 ms", async ({
+  page,
+  site,
+  context,
+  browser,
+}, testInfo) => {
   await open(page, site);
   await draw(page, FIGURES.line);
   await guessed(page);
   await page.evaluate(() => {
     const long: number[] = [];
     Object.assign(window, { long });
-    new PerformanceObserver((list) => long.push(...list.getEntries().map(({ duration }) => duration))).observe({ type: "longtask" });
+    new PerformanceObserver((list) => long.push(...list.getEntries().map(({ duration }) => duration))).observe({
+      type: "longtask",
+    });
   });
   const session = await context.newCDPSession(page);
   await session.send("Emulation.setCPUThrottlingRate", { rate: 4 });
   const slowest: number[] = [];
-  for (let round = 0; round < ROUNDS; round++) slowest.push(Math.max(...(await taskTimes(page, browser, () => scribble(page)))));
+  for (let round = 0; round < ROUNDS; round++)
+    slowest.push(Math.max(...(await taskTimes(page, browser, () => scribble(page)))));
   await session.send("Emulation.setCPUThrottlingRate", { rate: 1 });
   const long = await page.evaluate(() => (window as unknown as { long: number[] }).long);
   const report = `4 x slower: the slowest tasks of ${ROUNDS} rounds took ${slowest.map((ms) => ms.toFixed(1)).join(", ")} ms of the processor; ${long.length} long tasks by the clock, ${Math.max(0, ...long)} ms at most`;
@@ -104,7 +133,9 @@ async function taskTimes(page: Page, browser: Browser, act: () => Promise<void>)
   await act();
   const trace = JSON.parse((await browser.stopTracing()).toString()) as { traceEvents: TraceEvent[] };
   const own = trace.traceEvents.filter(({ name, args }) => name === "thread_name" && args?.name === "CrRendererMain");
-  const tasks = trace.traceEvents.filter((event) => event.name.endsWith("RunTask") && own.some(({ pid, tid }) => event.pid === pid && event.tid === tid));
+  const tasks = trace.traceEvents.filter(
+    (event) => event.name.endsWith("RunTask") && own.some(({ pid, tid }) => event.pid === pid && event.tid === tid),
+  );
   return tasks.filter(({ tdur }) => tdur !== undefined).map(({ tdur = 0 }) => tdur / 1000);
 }
 

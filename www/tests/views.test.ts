@@ -25,7 +25,13 @@ const SIZES = {
   phone: { width: 390, height: 844 },
 } as const;
 
-const PREDICTIONS: readonly (readonly [label: string, probability: number])[] = [["star", 0.86], ["snowflake", 0.09], ["campfire", 0.03], ["tent", 0.01], ["triangle", 0.004]];
+const PREDICTIONS: readonly (readonly [label: string, probability: number])[] = [
+  ["star", 0.86],
+  ["snowflake", 0.09],
+  ["campfire", 0.03],
+  ["tent", 0.01],
+  ["triangle", 0.004],
+];
 
 /**
  * Stands in for the classifier: sure of a drawing when it has as many points as the star. Before, a triangle leads at first, and other
@@ -40,22 +46,31 @@ const PREDICT = `({ points }) => {
   return predictions.map(([label], k) => [label, early(k)]).sort((a, b) => b[1] - a[1]);
 }`;
 
-const { test: figures } = (JSON.parse(readFileSync(new URL("../../wasm/model/model.json", import.meta.url), "utf8")) as { figures: { test: { balanced_top1: number } } }).figures;
+const { test: figures } = (
+  JSON.parse(readFileSync(new URL("../../wasm/model/model.json", import.meta.url), "utf8")) as {
+    figures: { test: { balanced_top1: number } };
+  }
+).figures;
 
 /** A picture in which a figure is another one differs by too few pixels: what is written is asserted by itself. */
 async function checkText(page: Page, locale: View["locale"]): Promise<void> {
   const language = locale === "ko-KR" ? KOREAN : ENGLISH;
-  await expect(page.getByTestId("model")).toHaveText(language.model("345", `${Math.round(100 * figures.balanced_top1)}%`));
+  await expect(page.getByTestId("model")).toHaveText(
+    language.model("345", `${Math.round(100 * figures.balanced_top1)}%`),
+  );
   const list = page.getByTestId("guesses");
   const guesses = (await list.isVisible()) ? await list.locator("li").allTextContents() : [];
-  const written = PREDICTIONS.map(([label, probability]) => `${language.name(label)}${probability < 0.005 ? "<1" : Math.round(100 * probability)}%`);
+  const written = PREDICTIONS.map(
+    ([label, probability]) => `${language.name(label)}${probability < 0.005 ? "<1" : Math.round(100 * probability)}%`,
+  );
   if (guesses.length > 0) expect(guesses).toEqual(written);
   if (await page.getByTestId("inside").isVisible()) {
     const legend = await page.getByTestId("legend").locator(".name").allTextContents();
     expect(legend).toEqual(PREDICTIONS.map(([label]) => language.name(label)));
   }
   const results = await page.getByTestId("slip").allTextContents();
-  if (results.length > 0) expect(results).toEqual([expect.stringMatching(/^starafter \d s$/), "houseI saw a star", "snowflakeI saw a star"]);
+  if (results.length > 0)
+    expect(results).toEqual([expect.stringMatching(/^starafter \d s$/), "houseI saw a star", "snowflakeI saw a star"]);
 }
 
 const points = (figure: Figure) => figure.map((stroke) => stroke.map(([x, y]) => ({ x, y })));
@@ -66,9 +81,17 @@ async function drawing(page: Page, site: Site, label: Label): Promise<void> {
 }
 
 async function teaching(page: Page, site: Site): Promise<void> {
-  const kept = [["회사 로고", "eyeglasses"], ["회사 로고", "fish"], ["회사 로고", "umbrella"], ["our dog", "cat"]] as const;
+  const kept = [
+    ["회사 로고", "eyeglasses"],
+    ["회사 로고", "fish"],
+    ["회사 로고", "umbrella"],
+    ["our dog", "cat"],
+  ] as const;
   const lines = kept.map(([word, label]) =>
-    JSON.stringify({ word, drawing: FIGURES[label].map((stroke) => [stroke.map(([x]) => 2.5 * x), stroke.map(([, y]) => 2.5 * y)]) }),
+    JSON.stringify({
+      word,
+      drawing: FIGURES[label].map((stroke) => [stroke.map(([x]) => 2.5 * x), stroke.map(([, y]) => 2.5 * y)]),
+    }),
   );
   await page.addInitScript((text) => localStorage.setItem("quickdraw-rnn.categories", text), lines.join("\n"));
   await page.goto(`${site.url}#teach`);
@@ -83,7 +106,13 @@ const drawn = (label: Label): Outcome => {
 
 async function book(page: Page, site: Site): Promise<void> {
   const lines = (["cat", "umbrella", "sailboat", "mushroom", "snowman"] as const).map((word) =>
-    JSON.stringify({ word, recognized: true, timestamp: "", probability: 0.9, drawing: FIGURES[word].map((stroke) => [stroke.map(([x]) => x), stroke.map(([, y]) => y)]) }),
+    JSON.stringify({
+      word,
+      recognized: true,
+      timestamp: "",
+      probability: 0.9,
+      drawing: FIGURES[word].map((stroke) => [stroke.map(([x]) => x), stroke.map(([, y]) => y)]),
+    }),
   );
   await openBook(page, site, lines);
 }
@@ -98,11 +127,34 @@ interface View {
 }
 
 const VIEWS: readonly View[] = [
-  { name: "empty-tablet-light-ko", size: "tablet", scheme: "light", locale: "ko-KR", show: (page, site) => open(page, site) },
-  { name: "draw-desktop-light-en", size: "desktop", scheme: "light", locale: "en-US", show: (page, site) => drawing(page, site, "star") },
-  { name: "draw-phone-dark-ko", size: "phone", scheme: "dark", locale: "ko-KR", show: (page, site) => drawing(page, site, "star"), whole: true },
   {
-    name: "inside-tablet-dark-en", size: "tablet", scheme: "dark", locale: "en-US", whole: true,
+    name: "empty-tablet-light-ko",
+    size: "tablet",
+    scheme: "light",
+    locale: "ko-KR",
+    show: (page, site) => open(page, site),
+  },
+  {
+    name: "draw-desktop-light-en",
+    size: "desktop",
+    scheme: "light",
+    locale: "en-US",
+    show: (page, site) => drawing(page, site, "star"),
+  },
+  {
+    name: "draw-phone-dark-ko",
+    size: "phone",
+    scheme: "dark",
+    locale: "ko-KR",
+    show: (page, site) => drawing(page, site, "star"),
+    whole: true,
+  },
+  {
+    name: "inside-tablet-dark-en",
+    size: "tablet",
+    scheme: "dark",
+    locale: "en-US",
+    whole: true,
     async show(page, site) {
       await drawing(page, site, "star");
       await page.getByTestId("look").click();
@@ -112,7 +164,10 @@ const VIEWS: readonly View[] = [
     },
   },
   {
-    name: "card-phone-light-ko", size: "phone", scheme: "light", locale: "ko-KR",
+    name: "card-phone-light-ko",
+    size: "phone",
+    scheme: "light",
+    locale: "ko-KR",
     async show(page, site) {
       await page.goto(`${site.url}#play=${encodeURIComponent("The Eiffel Tower")},star,cat,house,fish,sun`);
       await expect(page.getByTestId("begin")).toBeEnabled();
@@ -120,7 +175,10 @@ const VIEWS: readonly View[] = [
   },
   { name: "book-phone-light-en", size: "phone", scheme: "light", locale: "en-US", show: book },
   {
-    name: "race-desktop-dark-ko", size: "desktop", scheme: "dark", locale: "ko-KR",
+    name: "race-desktop-dark-ko",
+    size: "desktop",
+    scheme: "dark",
+    locale: "ko-KR",
     async show(page, site) {
       await page.clock.install({ time: "2026-01-01T00:00:00" });
       const race = await encodeRace([drawn("umbrella"), drawn("star")]);
@@ -134,7 +192,11 @@ const VIEWS: readonly View[] = [
   { name: "teach-desktop-dark-ko", size: "desktop", scheme: "dark", locale: "ko-KR", show: teaching },
   { name: "teach-phone-light-en", size: "phone", scheme: "light", locale: "en-US", show: teaching, whole: true },
   {
-    name: "summary-desktop-light-en", size: "desktop", scheme: "light", locale: "en-US", whole: true,
+    name: "summary-desktop-light-en",
+    size: "desktop",
+    scheme: "light",
+    locale: "en-US",
+    whole: true,
     async show(page, site) {
       await page.clock.install({ time: "2026-01-01T00:00:00" });
       await page.goto(`${site.url}#play=star,house,snowflake`);

@@ -19,7 +19,10 @@ async function listen(page: Page): Promise<() => Promise<{ spoken: string[]; sou
   return () => page.evaluate(() => (window as unknown as { heard: { spoken: string[]; sounds: number } }).heard);
 }
 
-test("nothing is heard until it is asked for; then guesses are spoken in the page's language, and the pen sounds", async ({ page, site }) => {
+test("nothing is heard until it is asked for; then guesses are spoken in the page's language, and the pen sounds", async ({
+  page,
+  site,
+}) => {
   const heard = await listen(page);
   // Sentences come no faster than every few seconds: the clock need not be waited for.
   await page.clock.install();

@@ -15,7 +15,10 @@ export async function readCard(address) {
  * @returns {{ rows: Float32Array, nRows: number, nColumns: number }}
  */
 export function inkOf(strokes, format) {
-  const [lower, upper] = [[Infinity, Infinity], [-Infinity, -Infinity]];
+  const [lower, upper] = [
+    [Infinity, Infinity],
+    [-Infinity, -Infinity],
+  ];
   let nPoints = 0;
   for (const stroke of strokes) {
     nPoints += stroke[0].length;
@@ -100,7 +103,10 @@ export function likeliest(logits, labels, temperature) {
   const largest = Math.max(.../** @type {number[]} */ (logits));
   const powers = Float64Array.from(logits, (logit) => Math.exp((logit - largest) / temperature));
   const sum = powers.reduce((total, power) => total + power, 0);
-  return best(powers.map((power) => power / sum), labels);
+  return best(
+    powers.map((power) => power / sum),
+    labels,
+  );
 }
 
 /**

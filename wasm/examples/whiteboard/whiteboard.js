@@ -10,10 +10,35 @@ const shapes = {
     const [rx, ry] = [width / 2, height / 2];
     return element("ellipse", { cx: x + rx, cy: y + ry, rx, ry });
   },
-  square: (box) => polygon(box, [[0, 0], [1, 0], [1, 1], [0, 1]]),
-  triangle: (box) => polygon(box, [[0.5, 0], [1, 1], [0, 1]]),
-  diamond: (box) => polygon(box, [[0.5, 0], [1, 0.5], [0.5, 1], [0, 0.5]]),
-  hexagon: (box) => polygon(box, [[0.25, 0], [0.75, 0], [1, 0.5], [0.75, 1], [0.25, 1], [0, 0.5]]),
+  square: (box) =>
+    polygon(box, [
+      [0, 0],
+      [1, 0],
+      [1, 1],
+      [0, 1],
+    ]),
+  triangle: (box) =>
+    polygon(box, [
+      [0.5, 0],
+      [1, 1],
+      [0, 1],
+    ]),
+  diamond: (box) =>
+    polygon(box, [
+      [0.5, 0],
+      [1, 0.5],
+      [0.5, 1],
+      [0, 0.5],
+    ]),
+  hexagon: (box) =>
+    polygon(box, [
+      [0.25, 0],
+      [0.75, 0],
+      [1, 0.5],
+      [0.75, 1],
+      [0.25, 1],
+      [0, 0.5],
+    ]),
   star: (box) =>
     polygon(
       box,

@@ -9,7 +9,8 @@ const N_ARGUMENTS: Readonly<Record<string, number>> = { M: 2, L: 2, H: 1, V: 1, 
 /** Draws the subpaths of a path's `d`. */
 export function drawPath(pen: Pen, d: string, at: number): void {
   const reader = new NumberReader(d);
-  const fail = (expected: string): QuickdrawError => badSvg(`element at character ${at}: d: ${reader.found()}, expected ${expected}`);
+  const fail = (expected: string): QuickdrawError =>
+    badSvg(`element at character ${at}: d: ${reader.found()}, expected ${expected}`);
   let letter = "";
   /** Where the tangent of a curve before comes from, for the smooth curves C S and Q T. */
   let control: Point | undefined;

@@ -145,7 +145,11 @@ export class Pen {
       const [a, b] = [from + (sweep * part) / n, from + (sweep * (part + 1)) / n];
       const [cosA, sinA, cosB, sinB] = [Math.cos(a), Math.sin(a), Math.cos(b), Math.sin(b)];
       const end = part === n - 1 ? to : onEllipse(cosB, sinB);
-      this.cubicTo(onEllipse(cosA - reach * sinA, sinA + reach * cosA), onEllipse(cosB + reach * sinB, sinB - reach * cosB), end);
+      this.cubicTo(
+        onEllipse(cosA - reach * sinA, sinA + reach * cosA),
+        onEllipse(cosB + reach * sinB, sinB - reach * cosB),
+        end,
+      );
     }
   }
 

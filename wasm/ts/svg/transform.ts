@@ -13,7 +13,9 @@ export function multiply([a, b, c, d, e, f]: Matrix, [g, h, i, j, k, l]: Matrix)
 
 export function readTransform(text: string, at: number): Matrix {
   const fail = (index: number): QuickdrawError =>
-    badSvg(`element at character ${at}: transform: found \`${text.slice(index, index + 20)}\`, expected matrix, translate, scale, rotate, skewX or skewY with numbers in parentheses`);
+    badSvg(
+      `element at character ${at}: transform: found \`${text.slice(index, index + 20)}\`, expected matrix, translate, scale, rotate, skewX or skewY with numbers in parentheses`,
+    );
   const call = /[\s,]*(matrix|translate|scale|rotate|skewX|skewY)\s*\(([^()]*)\)/y;
   let matrix = IDENTITY;
   let end = 0;

@@ -124,16 +124,21 @@ class TagScanner {
 
   #fail(expected: string): QuickdrawError {
     const found = this.#text.slice(this.end, this.end + 20);
-    return badSvg(`character ${this.end}: found ${found === "" ? "the end of the text" : `\`${found}\``}, expected ${expected}`);
+    return badSvg(
+      `character ${this.end}: found ${found === "" ? "the end of the text" : `\`${found}\``}, expected ${expected}`,
+    );
   }
 }
 
 /** An attribute's value with XML's own entities and characters given by number in their place. */
 function decoded(value: string): string {
   const named: Readonly<Record<string, string>> = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'" };
-  return value.replace(/&(?:#x([0-9a-fA-F]{1,6})|#([0-9]{1,7})|(amp|lt|gt|quot|apos));/g, (whole, hex, decimal, name) => {
-    if (name !== undefined) return named[name]!;
-    const code = hex === undefined ? Number(decimal) : parseInt(hex, 16);
-    return code <= 0x10ffff ? String.fromCodePoint(code) : whole;
-  });
+  return value.replace(
+    /&(?:#x([0-9a-fA-F]{1,6})|#([0-9]{1,7})|(amp|lt|gt|quot|apos));/g,
+    (whole, hex, decimal, name) => {
+      if (name !== undefined) return named[name]!;
+      const code = hex === undefined ? Number(decimal) : parseInt(hex, 16);
+      return code <= 0x10ffff ? String.fromCodePoint(code) : whole;
+    },
+  );
 }

@@ -99,7 +99,9 @@ export class BookView {
     const order = new Intl.Collator(language.tag).compare;
     // What is there comes before what is missing.
     const isEmpty = (label: string) => Number(!this.#book.of(label));
-    const byName = LABELS.map((label) => ({ label, name: language.name(label) })).sort((a, b) => isEmpty(a.label) - isEmpty(b.label) || order(a.name, b.name));
+    const byName = LABELS.map((label) => ({ label, name: language.name(label) })).sort(
+      (a, b) => isEmpty(a.label) - isEmpty(b.label) || order(a.name, b.name),
+    );
     this.#places.replaceChildren(...byName.map(({ label, name }) => this.#place(label, name)));
     this.#filter();
   }
@@ -113,7 +115,12 @@ export class BookView {
       button.addEventListener("click", () => this.#onOpen(page.strokes));
       place = button;
     } else {
-      const link = make("a", "place", make("span", "place-name", name), make("span", "unseen", ` ${this.#language.emptyPlace}`));
+      const link = make(
+        "a",
+        "place",
+        make("span", "place-name", name),
+        make("span", "unseen", ` ${this.#language.emptyPlace}`),
+      );
       link.href = `#play=${writePrompts([label])}`;
       place = link;
     }
@@ -139,7 +146,8 @@ export class BookView {
   async #read(file: Blob): Promise<void> {
     const { nRead, nUnread } = this.#book.addFile(file.size > MOST_BYTES ? "" : await file.text().catch(() => ""));
     const { isKept } = this.#book;
-    this.#noteIn = (language) => (nRead === 0 ? language.bookBroken : isKept ? language.bookOpened(nRead, nUnread) : language.notKept);
+    this.#noteIn = (language) =>
+      nRead === 0 ? language.bookBroken : isKept ? language.bookOpened(nRead, nUnread) : language.notKept;
     this.#search.value = "";
     this.write(this.#language);
   }
@@ -161,5 +169,8 @@ export class BookView {
 /** Some of these by chance, as many as a round has. */
 function someOf(labels: readonly string[]): string[] {
   const left = [...labels];
-  return Array.from({ length: Math.min(ROUNDS, left.length) }, () => left.splice(Math.floor(Math.random() * left.length), 1)[0] ?? "");
+  return Array.from(
+    { length: Math.min(ROUNDS, left.length) },
+    () => left.splice(Math.floor(Math.random() * left.length), 1)[0] ?? "",
+  );
 }

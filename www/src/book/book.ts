@@ -44,7 +44,8 @@ export class Book {
 
   /** Keeps a drawing where it is the first or the best of its category; says which. Drawings from elsewhere are not the visitor's. */
   offer(label: string, drawn: readonly InkStroke[], probability: number): "new" | "better" | undefined {
-    if (!isKnown(label) || !drawn.every((stroke) => stroke.every(({ timeMs }) => timeMs !== undefined))) return undefined;
+    if (!isKnown(label) || !drawn.every((stroke) => stroke.every(({ timeMs }) => timeMs !== undefined)))
+      return undefined;
     const before = this.#pages.get(label);
     if (before && before.probability >= probability) return undefined;
     // As in a link: on a grid, without points that nobody sees.
@@ -85,13 +86,25 @@ export class Book {
 /** A line of the data set's raw form, and how sure the model was. */
 function write({ label, probability, timestamp, strokes }: Page): string {
   const drawing = strokes.map((stroke) => [stroke.map(({ x }) => x), stroke.map(({ y }) => y)]);
-  return JSON.stringify({ word: label, recognized: true, timestamp, probability: Math.round(1e4 * probability) / 1e4, drawing });
+  return JSON.stringify({
+    word: label,
+    recognized: true,
+    timestamp,
+    probability: Math.round(1e4 * probability) / 1e4,
+    drawing,
+  });
 }
 
 function readLine(line: string): Page | undefined {
   for (const { word = "", recognized, timestamp = "", drawing } of parseNdjson(line, { onBadLine: () => undefined })) {
     const { probability } = JSON.parse(line) as { probability?: unknown };
-    if (!isKnown(word) || recognized !== true || typeof probability !== "number" || !(probability >= 0 && probability <= 1)) return undefined;
+    if (
+      !isKnown(word) ||
+      recognized !== true ||
+      typeof probability !== "number" ||
+      !(probability >= 0 && probability <= 1)
+    )
+      return undefined;
     return { label: word, probability, timestamp, strokes: strokesOf(drawing) };
   }
   return undefined;

@@ -91,7 +91,9 @@ function results(): Map<Day, DayResult> {
   } catch {
     kept = {};
   }
-  return new Map(Object.entries(kept ?? {}).filter((entry): entry is [Day, DayResult] => isDay(entry[0]) && isResult(entry[1])));
+  return new Map(
+    Object.entries(kept ?? {}).filter((entry): entry is [Day, DayResult] => isDay(entry[0]) && isResult(entry[1])),
+  );
 }
 
 function isDay(text: string): boolean {
@@ -100,7 +102,8 @@ function isDay(text: string): boolean {
 
 function isResult(value: unknown): value is DayResult {
   const { recognised, seconds } = (value ?? {}) as { recognised?: unknown; seconds?: unknown };
-  const isOf = (list: unknown, type: string) => Array.isArray(list) && list.length === ROUNDS && list.every((each) => typeof each === type);
+  const isOf = (list: unknown, type: string) =>
+    Array.isArray(list) && list.length === ROUNDS && list.every((each) => typeof each === type);
   return isOf(recognised, "boolean") && isOf(seconds, "number");
 }
 

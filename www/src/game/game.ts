@@ -152,7 +152,11 @@ export class Game implements Mode {
     const { language } = this.#desk;
     const [i, n] = [this.#number, this.#prompts.length];
     const { day, rival } = this.#plan;
-    const kind = day ? `${language.dayTitle(day)} ${resultOf(day) && i === 1 ? `${language.dayAgain} ` : ""}` : rival ? `${language.raceTitle} ` : "";
+    const kind = day
+      ? `${language.dayTitle(day)} ${resultOf(day) && i === 1 ? `${language.dayAgain} ` : ""}`
+      : rival
+        ? `${language.raceTitle} `
+        : "";
     element("card-round").textContent = kind + language.round(i, n);
     // What kind of game it is, is chosen before it begins; of six by chance one may have others at any time.
     const hasBegun = this.#outcomes.length > 0;
@@ -258,7 +262,10 @@ export class Game implements Mode {
     this.#skip.disabled = true;
     this.#desk.write();
     announcer.say(recognised ? language.recognised(label) : language.missed(label, predictions[0]?.label));
-    this.#waiting = setTimeout(() => (this.#outcomes.length < this.#prompts.length ? this.#showCard() : this.#end()), VERDICT_MS);
+    this.#waiting = setTimeout(
+      () => (this.#outcomes.length < this.#prompts.length ? this.#showCard() : this.#end()),
+      VERDICT_MS,
+    );
   }
 
   #end(): void {
@@ -293,7 +300,9 @@ export class Game implements Mode {
     stamp.hidden = !outcome?.recognised;
     if (outcome) {
       stamp.textContent = language.name(outcome.label);
-      sentence.textContent = outcome.recognised ? language.recognised(outcome.label) : language.missed(outcome.label, outcome.predictions[0]?.label);
+      sentence.textContent = outcome.recognised
+        ? language.recognised(outcome.label)
+        : language.missed(outcome.label, outcome.predictions[0]?.label);
     } else if (obstacle !== undefined) sentence.textContent = language.speechless;
     else if (this.#desk.nCategories === undefined) sentence.textContent = language.loading;
     else if (this.#stage === "card") sentence.textContent = language.ready;

@@ -19,7 +19,12 @@ export function keptRound(asked: Plan | undefined): Round | undefined {
   const kept = (keptInTab("round") ?? {}) as { asked?: unknown; plan?: unknown; outcomes?: unknown };
   const { prompts } = (kept.plan ?? {}) as { prompts?: unknown };
   const { outcomes } = kept;
-  if (kept.asked !== nameOf(asked) || !Array.isArray(prompts) || !prompts.every((label) => typeof label === "string" && isKnown(label))) return undefined;
+  if (
+    kept.asked !== nameOf(asked) ||
+    !Array.isArray(prompts) ||
+    !prompts.every((label) => typeof label === "string" && isKnown(label))
+  )
+    return undefined;
   if (!Array.isArray(outcomes) || outcomes.length === 0 || outcomes.length > prompts.length) return undefined;
   if (!outcomes.every((outcome, i) => isOutcome(outcome, prompts[i] as string))) return undefined;
   // Only the plan by chance is not known otherwise.
@@ -36,10 +41,21 @@ function nameOf(plan: Plan | undefined): string {
 }
 
 function isOutcome(value: unknown, prompt: string): value is Outcome {
-  const { label, beganMs, strokes, recognised, seconds, predictions } = (value ?? {}) as { [Key in keyof Outcome]?: unknown };
-  if (label !== prompt || typeof recognised !== "boolean" || ![beganMs, seconds].every(Number.isFinite) || !areStrokes(strokes)) return false;
-  return Array.isArray(predictions) && predictions.every((each: unknown) => {
-    const { label, probability } = (each ?? {}) as { label?: unknown; probability?: unknown };
-    return typeof label === "string" && Number.isFinite(probability);
-  });
+  const { label, beganMs, strokes, recognised, seconds, predictions } = (value ?? {}) as {
+    [Key in keyof Outcome]?: unknown;
+  };
+  if (
+    label !== prompt ||
+    typeof recognised !== "boolean" ||
+    ![beganMs, seconds].every(Number.isFinite) ||
+    !areStrokes(strokes)
+  )
+    return false;
+  return (
+    Array.isArray(predictions) &&
+    predictions.every((each: unknown) => {
+      const { label, probability } = (each ?? {}) as { label?: unknown; probability?: unknown };
+      return typeof label === "string" && Number.isFinite(probability);
+    })
+  );
 }

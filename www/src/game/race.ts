@@ -49,7 +49,13 @@ export async function encodeRace(outcomes: readonly Outcome[]): Promise<string |
       const ways = kept.flatMap(({ x, y }, i) => [x - (kept[i - 1]?.x ?? 0), y - (kept[i - 1]?.y ?? 0)]);
       return [at(stroke[0]?.timeMs), at(stroke.at(-1)?.timeMs), ...ways];
     });
-    return [outcome.label, outcome.recognised ? 1 : 0, hundredths(outcome.seconds), outcome.predictions[0]?.label ?? "", strokes];
+    return [
+      outcome.label,
+      outcome.recognised ? 1 : 0,
+      hundredths(outcome.seconds),
+      outcome.predictions[0]?.label ?? "",
+      strokes,
+    ];
   });
   const packed = await through(new Blob([JSON.stringify(drawings)]), new CompressionStream("deflate-raw"), Infinity);
   return packed && VERSION + textOf(packed);
@@ -57,7 +63,8 @@ export async function encodeRace(outcomes: readonly Outcome[]): Promise<string |
 
 /** The drawings that `encodeRace` wrote; undefined for any other text. */
 export async function decodeRace(text: string): Promise<RivalDrawing[] | undefined> {
-  if (!text.startsWith(VERSION) || text.length > MOST_CHARACTERS || !("DecompressionStream" in globalThis)) return undefined;
+  if (!text.startsWith(VERSION) || text.length > MOST_CHARACTERS || !("DecompressionStream" in globalThis))
+    return undefined;
   try {
     const bytes = await through(new Blob([bytesOf(text.slice(1))]), new DecompressionStream("deflate-raw"), MOST_BYTES);
     const read: unknown = bytes && JSON.parse(new TextDecoder().decode(bytes));
@@ -94,7 +101,14 @@ function readDrawing(value: unknown): RivalDrawing | undefined {
   const [label, recognised, seconds, guess, strokes] = value as unknown[];
   const isTime = (time: unknown) => typeof time === "number" && time >= 0 && time <= LONGEST_SECONDS * PER_SECOND;
   const isWay = (way: unknown) => typeof way === "number" && Math.abs(way) <= GRID;
-  if (typeof label !== "string" || !isKnown(label) || typeof guess !== "string" || (guess !== "" && !isKnown(guess)) || !isTime(seconds)) return undefined;
+  if (
+    typeof label !== "string" ||
+    !isKnown(label) ||
+    typeof guess !== "string" ||
+    (guess !== "" && !isKnown(guess)) ||
+    !isTime(seconds)
+  )
+    return undefined;
   if (!Array.isArray(strokes)) return undefined;
   const found: { stroke: Stroke; time: [number, number] }[] = [];
   for (const each of strokes as unknown[]) {
@@ -103,7 +117,10 @@ function readDrawing(value: unknown): RivalDrawing | undefined {
     if (!isTime(begin) || !isTime(end) || !ways.every(isWay)) return undefined;
     const numbers = ways as number[];
     let [x, y] = [0, 0];
-    const stroke = Array.from({ length: numbers.length / 2 }, (_, i) => ({ x: (x += numbers[2 * i] ?? 0), y: (y += numbers[2 * i + 1] ?? 0) }));
+    const stroke = Array.from({ length: numbers.length / 2 }, (_, i) => ({
+      x: (x += numbers[2 * i] ?? 0),
+      y: (y += numbers[2 * i + 1] ?? 0),
+    }));
     found.push({ stroke, time: [(begin as number) / PER_SECOND, (end as number) / PER_SECOND] });
   }
   return {
@@ -117,8 +134,15 @@ function readDrawing(value: unknown): RivalDrawing | undefined {
 }
 
 /** What comes out of a stream; undefined where it is more than `mostBytes`. */
-async function through(blob: Blob, stream: CompressionStream | DecompressionStream, mostBytes: number): Promise<Uint8Array | undefined> {
-  const reader = blob.stream().pipeThrough(stream as ReadableWritablePair<Uint8Array, Uint8Array>).getReader();
+async function through(
+  blob: Blob,
+  stream: CompressionStream | DecompressionStream,
+  mostBytes: number,
+): Promise<Uint8Array | undefined> {
+  const reader = blob
+    .stream()
+    .pipeThrough(stream as ReadableWritablePair<Uint8Array, Uint8Array>)
+    .getReader();
   const parts: Uint8Array[] = [];
   let length = 0;
   for (;;) {

@@ -35,7 +35,10 @@ export function pictureOf(outcomes: readonly Outcome[], heading: string, line: s
   context.fillText(heading, MARGIN, 98, SIZE - 2 * MARGIN);
   outcomes.forEach((outcome, i) => {
     context.save();
-    context.translate(MARGIN + (i % COLUMNS) * (width + GAP) + width / 2, 140 + Math.floor(i / COLUMNS) * (height + GAP) + height / 2);
+    context.translate(
+      MARGIN + (i % COLUMNS) * (width + GAP) + width / 2,
+      140 + Math.floor(i / COLUMNS) * (height + GAP) + height / 2,
+    );
     context.rotate([-0.012, 0.004, 0.012][i % 3] ?? 0);
     slip(context, outcome, width, height);
     context.restore();
@@ -43,11 +46,18 @@ export function pictureOf(outcomes: readonly Outcome[], heading: string, line: s
   context.fillStyle = SOFT;
   context.font = `400 34px ${SERIF}`;
   context.fillText(line, MARGIN, canvas.height - 58, SIZE - 2 * MARGIN);
-  return new Promise((resolve, reject) => canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error("no PNG"))), "image/png"));
+  return new Promise((resolve, reject) =>
+    canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error("no PNG"))), "image/png"),
+  );
 }
 
 /** A slip of paper around the origin, with the drawing and its mark. */
-function slip(context: CanvasRenderingContext2D, { strokes, recognised }: Outcome, width: number, height: number): void {
+function slip(
+  context: CanvasRenderingContext2D,
+  { strokes, recognised }: Outcome,
+  width: number,
+  height: number,
+): void {
   context.shadowColor = "#4b3d2138";
   context.shadowBlur = 18;
   context.shadowOffsetY = 6;
@@ -61,7 +71,11 @@ function slip(context: CanvasRenderingContext2D, { strokes, recognised }: Outcom
   context.translate(-box.x - box.width / 2, -box.y - box.height / 2);
   context.strokeStyle = context.fillStyle = INK;
   // As on the small slips of the page, lines are as broad as they look good, whatever the drawing's size.
-  for (const stroke of strokes) drawStroke(context, stroke.map((point) => ({ ...point, width: Math.max(point.width, 3) * Math.min(1, 0.75 / scale) })));
+  for (const stroke of strokes)
+    drawStroke(
+      context,
+      stroke.map((point) => ({ ...point, width: Math.max(point.width, 3) * Math.min(1, 0.75 / scale) })),
+    );
   context.restore();
   context.translate(width / 2 - 26, height / 2 - 26);
   context.rotate(-0.06);

@@ -68,7 +68,11 @@ export class Summary {
     title.tabIndex = -1;
     title.dataset["testid"] = "score";
     const best = of === ROUNDS && this.#bestScore > n ? language.bestScore(this.#bestScore, of) : "";
-    const slips = make("ol", "slips", ...this.#outcomes.map((outcome, i) => this.#slip(outcome, this.#plan.rival?.[i])));
+    const slips = make(
+      "ol",
+      "slips",
+      ...this.#outcomes.map((outcome, i) => this.#slip(outcome, this.#plan.rival?.[i])),
+    );
     const button = (text: string, testId: string, onClick: () => void, className = "") => {
       const made = make("button", className, text);
       made.type = "button";
@@ -157,7 +161,11 @@ export class Summary {
       : !best
         ? language.nothingDrawn
         : best.label === outcome.label
-          ? language.almost(new Intl.NumberFormat(language.tag, { style: "percent", maximumFractionDigits: 0 }).format(best.probability))
+          ? language.almost(
+              new Intl.NumberFormat(language.tag, { style: "percent", maximumFractionDigits: 0 }).format(
+                best.probability,
+              ),
+            )
           : language.thought(best.label);
     const button = make(
       "button",
@@ -197,7 +205,8 @@ export class Summary {
   async #challenge(): Promise<void> {
     const url = new URL(location.href);
     const race = await encodeRace(this.#outcomes);
-    url.hash = race === undefined ? `play=${writePrompts(this.#outcomes.map((outcome) => outcome.label))}` : `race=${race}`;
+    url.hash =
+      race === undefined ? `play=${writePrompts(this.#outcomes.map((outcome) => outcome.label))}` : `race=${race}`;
     const copied = await copy(url.href);
     if (!copied) history.replaceState(null, "", url);
     const { language } = this.#desk;
@@ -230,7 +239,12 @@ export class Summary {
     const actions = make("div", "slip-actions", close);
     if (outcome.strokes.length > 0) actions.append(look);
     words.append(actions);
-    const dialog = make("dialog", "slip-dialog", ...(outcome.strokes.length > 0 ? [sketch(outcome.strokes)] : []), words);
+    const dialog = make(
+      "dialog",
+      "slip-dialog",
+      ...(outcome.strokes.length > 0 ? [sketch(outcome.strokes)] : []),
+      words,
+    );
     dialog.dataset["testid"] = "slip-dialog";
     dialog.setAttribute("aria-labelledby", "slip-title");
     dialog.lang = language.tag;
@@ -262,7 +276,9 @@ export class Summary {
   /** What this drawing was almost taken for, then what the category is often taken for. */
   async #similar(outcome: Outcome): Promise<string[]> {
     const typical = (await confusionsOf(outcome.label)).of.map(({ label }) => label);
-    const runnersUp = outcome.predictions.filter(({ probability }) => probability >= LEAST_RUNNER_UP).map(({ label }) => label);
+    const runnersUp = outcome.predictions
+      .filter(({ probability }) => probability >= LEAST_RUNNER_UP)
+      .map(({ label }) => label);
     return [...new Set([...typical, ...runnersUp])].filter((label) => label !== outcome.label).slice(0, MOST_SIMILAR);
   }
 }

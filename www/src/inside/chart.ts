@@ -35,7 +35,10 @@ export function chart(look: Look, width: number, language: Language): SVGElement
   }
 
   for (let i = look.labels.length - 1; i >= 0; i--) {
-    const points = [`${x(0)} ${y(0)}`, ...look.moments.map((moment) => `${x(moment.nPoints)} ${y(moment.probabilities[i] ?? 0)}`)];
+    const points = [
+      `${x(0)} ${y(0)}`,
+      ...look.moments.map((moment) => `${x(moment.nPoints)} ${y(moment.probabilities[i] ?? 0)}`),
+    ];
     drawn.push(makeSvg("path", { class: `line line-${i}`, d: `M${points.join("L")}` }));
   }
   const [best = ""] = look.labels;
@@ -47,7 +50,11 @@ export function chart(look: Look, width: number, language: Language): SVGElement
       width,
       height: HEIGHT,
       role: "img",
-      "aria-label": language.chart(last?.nStrokes ?? 0, language.name(best), percent.format(last?.probabilities[0] ?? 0)),
+      "aria-label": language.chart(
+        last?.nStrokes ?? 0,
+        language.name(best),
+        percent.format(last?.probabilities[0] ?? 0),
+      ),
     },
     ...drawn,
   );
@@ -57,8 +64,18 @@ export function chart(look: Look, width: number, language: Language): SVGElement
 export function legend({ labels, moments }: Look, language: Language): HTMLElement[] {
   const percent = new Intl.NumberFormat(language.tag, { style: "percent", maximumFractionDigits: 0 });
   return labels.map((label, i) => {
-    const sample = makeSvg("svg", { width: 34, height: 8, viewBox: "0 0 34 8", "aria-hidden": "true" }, makeSvg("path", { class: `line line-${i}`, d: "M2 4H32" }));
-    return make("li", "", sample, make("span", "name", language.name(label)), make("span", "figure", shareOf(moments.at(-1)?.probabilities[i] ?? 0, percent)));
+    const sample = makeSvg(
+      "svg",
+      { width: 34, height: 8, viewBox: "0 0 34 8", "aria-hidden": "true" },
+      makeSvg("path", { class: `line line-${i}`, d: "M2 4H32" }),
+    );
+    return make(
+      "li",
+      "",
+      sample,
+      make("span", "name", language.name(label)),
+      make("span", "figure", shareOf(moments.at(-1)?.probabilities[i] ?? 0, percent)),
+    );
   });
 }
 

@@ -20,5 +20,8 @@ export async function confusionsOf(label: string): Promise<Confusions> {
     confusions: number[][][];
   };
   const row = confusions[labels.indexOf(label)] ?? [];
-  return { nDrawings: drawings, of: row.map(([i = 0, percent = 0]) => ({ label: labels[i] ?? "", share: percent / 100 })) };
+  return {
+    nDrawings: drawings,
+    of: row.map(([i = 0, percent = 0]) => ({ label: labels[i] ?? "", share: percent / 100 })),
+  };
 }

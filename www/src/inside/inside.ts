@@ -46,7 +46,13 @@ export class Inside {
     };
     body.append(
       make("div", "inside-main", part("chartTitle", this.#chart, this.#legend), part("stepsTitle", this.#stages)),
-      make("div", "inside-side", part("sightTitle", this.#sight), part("confusionsTitle", this.#confusions), part("timingTitle", this.#timing)),
+      make(
+        "div",
+        "inside-side",
+        part("sightTitle", this.#sight),
+        part("confusionsTitle", this.#confusions),
+        part("timingTitle", this.#timing),
+      ),
     );
     new ResizeObserver(([entry]) => {
       const width = Math.round(entry?.contentRect.width ?? 0);
@@ -75,7 +81,8 @@ export class Inside {
 
   write(language: Language): void {
     this.#language = language;
-    for (const title of this.#body.querySelectorAll<HTMLElement>("[data-title]")) title.textContent = language[title.dataset["title"] as TitleKey];
+    for (const title of this.#body.querySelectorAll<HTMLElement>("[data-title]"))
+      title.textContent = language[title.dataset["title"] as TitleKey];
     this.#writeTimings();
     if (!this.#shown) return;
     this.#writeChart();
@@ -94,7 +101,10 @@ export class Inside {
     const percent = new Intl.NumberFormat(language.tag, { style: "percent", maximumFractionDigits: 0 });
     const ends = look.moments.filter((moment) => moment.endsStroke);
     const nStages = Math.min(ends.length, MOST_STAGES);
-    const stages = Array.from({ length: nStages }, (_, i) => ends[Math.round(((i + 1) * ends.length) / nStages) - 1]).filter((end) => end !== undefined);
+    const stages = Array.from(
+      { length: nStages },
+      (_, i) => ends[Math.round(((i + 1) * ends.length) / nStages) - 1],
+    ).filter((end) => end !== undefined);
     const box = boxAround(strokes);
     let before = 0;
     this.#stages.replaceChildren(
@@ -117,7 +127,12 @@ export class Inside {
     const read = strokesOf(look.simplified);
     const count = (drawn: readonly Stroke[]) => drawn.reduce((n, stroke) => n + stroke.length, 0);
     this.#sight.replaceChildren(
-      make("figure", "", dotted(strokes, false), make("figcaption", "", language.raw(number.format(count(strokes)), number.format(strokes.length)))),
+      make(
+        "figure",
+        "",
+        dotted(strokes, false),
+        make("figcaption", "", language.raw(number.format(count(strokes)), number.format(strokes.length))),
+      ),
       make("figure", "", dotted(read, true), make("figcaption", "", language.simplified(number.format(count(read))))),
     );
   }
@@ -132,9 +147,14 @@ export class Inside {
     const confusions = await loaded(() => confusionsOf(label));
     if (!confusions || this.#shown?.look !== look || this.#language !== language) return;
     const { of, nDrawings } = confusions;
-    const text = of.length > 0 ? language.confusions(label, new Intl.NumberFormat(language.tag).format(nDrawings)) : language.noConfusions(label);
+    const text =
+      of.length > 0
+        ? language.confusions(label, new Intl.NumberFormat(language.tag).format(nDrawings))
+        : language.noConfusions(label);
     const percent = new Intl.NumberFormat(language.tag, { style: "percent", maximumFractionDigits: 0 });
-    const items = of.map((each) => make("li", "", make("span", "", language.name(each.label)), make("span", "figure", percent.format(each.share))));
+    const items = of.map((each) =>
+      make("li", "", make("span", "", language.name(each.label)), make("span", "figure", percent.format(each.share))),
+    );
     this.#confusions.replaceChildren(make("p", "", text), make("ol", "mixed", ...items));
   }
 
@@ -148,9 +168,20 @@ export class Inside {
     const sorted = [...this.#durationsMs].sort((a, b) => a - b);
     const median = sorted[Math.floor(sorted.length / 2)] ?? 0;
     const slowest = sorted.at(-1) ?? 0;
-    const ticks = this.#durationsMs.map((ms, i) => makeSvg("path", { d: `M${4 * i + 2} 40V${40 - Math.max(1, (38 * ms) / Math.max(slowest, 1))}` }));
+    const ticks = this.#durationsMs.map((ms, i) =>
+      makeSvg("path", { d: `M${4 * i + 2} 40V${40 - Math.max(1, (38 * ms) / Math.max(slowest, 1))}` }),
+    );
     this.#timing.replaceChildren(
-      makeSvg("svg", { class: "ticks", viewBox: `0 0 ${4 * Math.max(ticks.length, 50)} 41`, "aria-hidden": "true", preserveAspectRatio: "xMinYMax meet" }, ...ticks),
+      makeSvg(
+        "svg",
+        {
+          class: "ticks",
+          viewBox: `0 0 ${4 * Math.max(ticks.length, 50)} 41`,
+          "aria-hidden": "true",
+          preserveAspectRatio: "xMinYMax meet",
+        },
+        ...ticks,
+      ),
       make("p", "", this.#language.timing(number.format(median), number.format(slowest), number.format(sorted.length))),
     );
   }
@@ -172,7 +203,9 @@ function dotted(strokes: readonly Stroke[], straight: boolean): SVGElement {
   const radius = (straight ? 0.011 : 0.005) * size;
   for (const stroke of strokes) {
     for (const [i, { x, y }] of stroke.entries()) {
-      drawn.append(makeSvg("circle", { cx: x, cy: y, r: i === 0 ? radius * 1.7 : radius, class: i === 0 ? "first" : "" }));
+      drawn.append(
+        makeSvg("circle", { cx: x, cy: y, r: i === 0 ? radius * 1.7 : radius, class: i === 0 ? "first" : "" }),
+      );
     }
   }
   drawn.classList.add(straight ? "read" : "raw");

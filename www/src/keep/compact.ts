@@ -1,7 +1,10 @@
 /** What links are made of: strokes without points that nobody sees, and bytes as text. */
 
 /** The points that are as far from the one before as `nearest`, and the last. */
-export function thinned<Point extends { readonly x: number; readonly y: number }>(stroke: readonly Point[], nearest: number): Point[] {
+export function thinned<Point extends { readonly x: number; readonly y: number }>(
+  stroke: readonly Point[],
+  nearest: number,
+): Point[] {
   const kept: Point[] = [];
   stroke.forEach((point, i) => {
     const last = kept.at(-1);

@@ -26,7 +26,8 @@ export class Keeper {
   constructor(desk: Desk, open: (strokes: readonly Stroke[]) => void) {
     this.#desk = desk;
     this.#open = open;
-    for (const button of this.#savers) button.addEventListener("click", () => void this.#save(button.dataset["save"] ?? ""));
+    for (const button of this.#savers)
+      button.addEventListener("click", () => void this.#save(button.dataset["save"] ?? ""));
     this.#copy.addEventListener("click", () => void this.#copyLink());
     element("open").addEventListener("click", () => this.#file.click());
     this.#file.addEventListener("change", () => {
@@ -60,11 +61,15 @@ export class Keeper {
   }
 
   async #save(format: string): Promise<void> {
-    const { pad, predictions: [best] } = this.#desk;
+    const {
+      pad,
+      predictions: [best],
+    } = this.#desk;
     const { strokes } = pad;
     const style = getComputedStyle(element("sheet"));
     let blob: Blob;
-    if (format === "svg") blob = new Blob([toSvg(strokes, style.color, style.backgroundColor)], { type: "image/svg+xml" });
+    if (format === "svg")
+      blob = new Blob([toSvg(strokes, style.color, style.backgroundColor)], { type: "image/svg+xml" });
     else if (format === "png") blob = await toPng(strokes, style.color, style.backgroundColor);
     else blob = new Blob([writeDrawing(strokes)], { type: "application/x-ndjson" });
     const name = `${(best?.label ?? "drawing").replace(/[^\p{L}\p{N}]+/gu, "-").toLowerCase()}.${format}`;

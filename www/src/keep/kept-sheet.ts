@@ -13,13 +13,17 @@ export function keptSheet(): Sheet {
   // The page's clock begins anew with the page; the drawing goes on.
   const lastMs = kept.at(-1)?.at(-1)?.timeMs ?? 0;
   const laterMs = performance.now() - lastMs;
-  const strokes = kept.map((stroke) => stroke.map((point) => (point.timeMs === undefined ? point : { ...point, timeMs: point.timeMs + laterMs })));
+  const strokes = kept.map((stroke) =>
+    stroke.map((point) => (point.timeMs === undefined ? point : { ...point, timeMs: point.timeMs + laterMs })),
+  );
   return { ...EMPTY_SHEET, strokes };
 }
 
 /** Whether a value that was kept, by this version of the page or another one, is a drawing. */
 export function areStrokes(value: unknown): value is InkStroke[] {
-  return Array.isArray(value) && value.every((stroke) => Array.isArray(stroke) && stroke.length > 0 && stroke.every(isPoint));
+  return (
+    Array.isArray(value) && value.every((stroke) => Array.isArray(stroke) && stroke.length > 0 && stroke.every(isPoint))
+  );
 }
 
 function isPoint(value: unknown): boolean {

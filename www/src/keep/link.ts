@@ -26,9 +26,12 @@ export function encodeDrawing(strokes: readonly Stroke[]): string {
     [left, top, right, bottom] = [Math.min(left, x), Math.min(top, y), Math.max(right, x), Math.max(bottom, y)];
   }
   const scale = GRID / Math.max(right - left, bottom - top, 1e-9);
-  const laid = strokes.map((stroke) => stroke.map(({ x, y }) => ({ x: Math.round((x - left) * scale), y: Math.round((y - top) * scale) })));
+  const laid = strokes.map((stroke) =>
+    stroke.map(({ x, y }) => ({ x: Math.round((x - left) * scale), y: Math.round((y - top) * scale) })),
+  );
   let bytes = written(laid, NEAREST);
-  for (let nearest = 2 * NEAREST; bytes.length > MOST_BYTES && nearest <= FURTHEST; nearest *= 2) bytes = written(laid, nearest);
+  for (let nearest = 2 * NEAREST; bytes.length > MOST_BYTES && nearest <= FURTHEST; nearest *= 2)
+    bytes = written(laid, nearest);
   return VERSION + textOf(bytes);
 }
 

@@ -21,7 +21,8 @@ const DECIMALS = 1;
  */
 export function writeDrawing(strokes: readonly InkStroke[]): string {
   const points = strokes.flat();
-  const least = (of: (point: InkStroke[number]) => number) => points.reduce((least, point) => Math.min(least, of(point)), Infinity);
+  const least = (of: (point: InkStroke[number]) => number) =>
+    points.reduce((least, point) => Math.min(least, of(point)), Infinity);
   const [left, top] = [least(({ x }) => x), least(({ y }) => y)];
   const start = points[0]?.timeMs ?? 0;
   const isTimed = points.every(({ timeMs }) => timeMs !== undefined);
@@ -46,7 +47,10 @@ export async function readDrawings(file: Blob): Promise<Record[]> {
 }
 
 /** What is read of each line of a text; lines of which nothing can be read are kept as they are. */
-export function readLines<T>(text: string, readLine: (line: string) => T | undefined): { readonly found: T[]; readonly unread: string[] } {
+export function readLines<T>(
+  text: string,
+  readLine: (line: string) => T | undefined,
+): { readonly found: T[]; readonly unread: string[] } {
   const found: T[] = [];
   const unread: string[] = [];
   for (const line of text.split("\n")) {

@@ -44,9 +44,17 @@ export function pathOf(stroke: Stroke): string {
 /** A small picture of strokes for the page; the last `nNew` strokes have a class of their own. */
 export function sketch(strokes: readonly Stroke[], box = boxAround(strokes), nNew = 0): SVGElement {
   const lines = strokes.map((stroke, i) =>
-    makeSvg("path", { d: pathOf(stroke), class: i >= strokes.length - nNew ? "new" : "", "vector-effect": "non-scaling-stroke" }),
+    makeSvg("path", {
+      d: pathOf(stroke),
+      class: i >= strokes.length - nNew ? "new" : "",
+      "vector-effect": "non-scaling-stroke",
+    }),
   );
-  return makeSvg("svg", { class: "sketch", viewBox: `${box.x} ${box.y} ${box.width} ${box.height}`, "aria-hidden": "true" }, ...lines);
+  return makeSvg(
+    "svg",
+    { class: "sketch", viewBox: `${box.x} ${box.y} ${box.width} ${box.height}`, "aria-hidden": "true" },
+    ...lines,
+  );
 }
 
 /** An SVG file, ink on paper: in the dark the ink is light. Each stroke has the mean of its widths. */
@@ -79,5 +87,7 @@ export function toPng(strokes: readonly (readonly NibPoint[])[], ink: string, pa
   context.strokeStyle = ink;
   context.fillStyle = ink;
   for (const stroke of strokes) drawStroke(context, stroke);
-  return new Promise((resolve, reject) => canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error("no PNG"))), "image/png"));
+  return new Promise((resolve, reject) =>
+    canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error("no PNG"))), "image/png"),
+  );
 }

@@ -60,7 +60,8 @@ export const ENGLISH: Language = {
   clear: "Clear",
   anotherIdea: "Another idea",
   tryAgain: "Try again",
-  renewed: "This part of the page could not be loaded: there may be a newer version of it. Reload it; your drawing stays.",
+  renewed:
+    "This part of the page could not be loaded: there may be a newer version of it. Reload it; your drawing stays.",
   reload: "Reload",
   loading: "Sharpening the pencil…",
   invitation: "Draw, and I’ll guess.",
@@ -77,7 +78,8 @@ export const ENGLISH: Language = {
   linkInAddressBar: "The link is in the address bar. The drawing is in the link itself, on no server.",
   linkBroken: "This link holds no drawing that I can read.",
   fileBroken: "I found no drawing in this: I read pictures (PNG, JPEG, SVG) and Quick, Draw! ndjson.",
-  opened: (i, n, label) => (n > 1 ? `Drawing ${i} of ${n}` : "Opened") + (label === undefined ? "." : ` (prompt: ${label}).`),
+  opened: (i, n, label) =>
+    (n > 1 ? `Drawing ${i} of ${n}` : "Opened") + (label === undefined ? "." : ` (prompt: ${label}).`),
   traced: "I followed the lines of the picture.",
   saved: (file) => `Saved ${file}.`,
   playOffer: "Play six rounds",
@@ -88,7 +90,8 @@ export const ENGLISH: Language = {
   again: "Play again",
   drawFreely: "Draw freely",
   challenge: "Challenge a friend",
-  challengeCopied: "The link is copied. Whoever opens it races against your drawings; they are in the link itself, on no server.",
+  challengeCopied:
+    "The link is copied. Whoever opens it races against your drawings; they are in the link itself, on no server.",
   summaryHint: "Choose a drawing to see what I thought of it.",
   nothingDrawn: "nothing drawn",
   whatIThought: "What I thought",
@@ -112,9 +115,12 @@ export const ENGLISH: Language = {
   },
   recognised: (label) => `Oh, I know: ${englishPhrase(label)}!`,
   missed: (label, best) =>
-    best === undefined || best === label ? `I was not sure enough of ${englishPhrase(label)}.` : `I took it for ${englishPhrase(best)}.`,
+    best === undefined || best === label
+      ? `I was not sure enough of ${englishPhrase(label)}.`
+      : `I took it for ${englishPhrase(best)}.`,
   score(n, of) {
-    if (of === 1) return n === 1 ? "I recognised your drawing!" : "I did not recognise your drawing. That may well be my fault.";
+    if (of === 1)
+      return n === 1 ? "I recognised your drawing!" : "I did not recognise your drawing. That may well be my fault.";
     if (n === of) return `I recognised all ${of} of your drawings!`;
     if (n === 0) return `I recognised none of your ${of} drawings. That may well be my fault.`;
     return `I recognised ${n} of your ${of} drawings.`;
@@ -130,10 +136,12 @@ export const ENGLISH: Language = {
   date: (day) => new Intl.DateTimeFormat("en", { day: "numeric", month: "long" }).format(new Date(`${day}T12:00:00`)),
   dayTitle: (day) => `The six of ${ENGLISH.date(day)}.`,
   dayAgain: "You have played them: this round does not count.",
-  streak: (n, longest) => `${n === 1 ? "1 day" : `${n} days`} in a row${longest > n ? ` (your longest run: ${longest})` : ""}.`,
+  streak: (n, longest) =>
+    `${n === 1 ? "1 day" : `${n} days`} in a row${longest > n ? ` (your longest run: ${longest})` : ""}.`,
   bestDay: (n, of, seconds) => `Your best day: ${n} of ${of} in ${seconds} s.`,
   share: "Share",
-  sharedLine: (n, of, seconds, streak) => `${n} of ${of} recognised, ${seconds} s in all${streak > 1 ? `, ${streak} days in a row` : ""}`,
+  sharedLine: (n, of, seconds, streak) =>
+    `${n} of ${of} recognised, ${seconds} s in all${streak > 1 ? `, ${streak} days in a row` : ""}`,
   sharedByHand: (file) => `The picture is saved as ${file}, and a line to go with it is copied.`,
   raceTitle: "A race against a friend.",
   friend: "your friend",
@@ -156,7 +164,8 @@ export const ENGLISH: Language = {
   bookUnsafe: "When it runs out of space, this browser may clear your book. A file would keep it.",
   bookTitle: (n, of) => `Your book: ${n} of ${of}`,
   bookOpened: (nRead, nUnread) =>
-    (nRead === 1 ? "1 drawing was in the file." : `${nRead} drawings were in the file.`) + (nUnread === 0 ? "" : ` I could not read ${nUnread} of its lines.`),
+    (nRead === 1 ? "1 drawing was in the file." : `${nRead} drawings were in the file.`) +
+    (nUnread === 0 ? "" : ` I could not read ${nUnread} of its lines.`),
   found: (n) => (n === 0 ? "Nothing is called so." : n === 1 ? "1 place" : `${n} places`),
   newInBook: (label) => `New in your book: ${englishPhrase(label)}.`,
   voice: "voice and sounds",
@@ -174,8 +183,10 @@ export const ENGLISH: Language = {
   simplified: (nPoints) => `As read: ${nPoints} points. The network sees nothing else.`,
   confusions: (label, nDrawings) =>
     `Shown ${englishPhrase(label)} that somebody else drew, I also think of these. Mean probability over drawings that I never learnt from (${nDrawings} of all categories).`,
-  noConfusions: (label) => `Shown ${englishPhrase(label)} that somebody else drew, I hardly ever think of anything else.`,
-  timing: (median, slowest, n) => `A guess takes ${median} ms on this device (median of the last ${n}; the slowest took ${slowest} ms).`,
+  noConfusions: (label) =>
+    `Shown ${englishPhrase(label)} that somebody else drew, I hardly ever think of anything else.`,
+  timing: (median, slowest, n) =>
+    `A guess takes ${median} ms on this device (median of the last ${n}; the slowest took ${slowest} ms).`,
   teachThis: "Teach me this",
   lessonPromise: "I know 345 things. Teach me one more.",
   lessonAsk: "What is it called?",
@@ -201,7 +212,11 @@ export const ENGLISH: Language = {
   openCategories: "Open file…",
   categoriesOpened: (n, nUnread) =>
     (n === 1 ? "Learnt 1 category from the file." : `Learnt ${n} categories from the file.`) +
-    (nUnread === 0 ? "" : nUnread === 1 ? " I could not read 1 of its drawings." : ` I could not read ${nUnread} of its drawings.`),
+    (nUnread === 0
+      ? ""
+      : nUnread === 1
+        ? " I could not read 1 of its drawings."
+        : ` I could not read ${nUnread} of its drawings.`),
   newestLearnt: "That is a lot: I learn from the newest drawings of each. All of them are kept.",
   categoriesBroken: "This file holds no categories: I expected one that was saved here.",
   notKept: "The browser's storage is full or closed: I remember this until the page is closed. A file would keep it.",
@@ -216,7 +231,8 @@ export const ENGLISH: Language = {
   aboutTitle: "About the model",
   modelCard: "The model card",
   embedTitle: "Put it into your own page",
-  embed: "The recogniser is a package, and this page has it. It runs in the browser of whoever draws, without a server. Install it, and give it the strokes:",
+  embed:
+    "The recogniser is a package, and this page has it. It runs in the browser of whoever draws, without a server. Install it, and give it the strokes:",
   embedMore: "What else it can do",
   embedApi: "Its API, call by call",
   about: (figures) => [
@@ -231,7 +247,8 @@ export const ENGLISH: Language = {
   ],
   attribution: { before: "Trained on ", link: "Quick, Draw! data", after: " by Google, CC BY 4.0." },
   obstacles: {
-    unsupported: "This browser cannot run the model: it needs WebAssembly with SIMD. A current Chrome, Edge, Firefox or Safari has it.",
+    unsupported:
+      "This browser cannot run the model: it needs WebAssembly with SIMD. A current Chrome, Edge, Firefox or Safari has it.",
     model: "The model could not be loaded. You can go on drawing; check the connection and try again.",
     worker: "Guessing keeps failing. Your drawing is still here; try again, or reload the page.",
   },

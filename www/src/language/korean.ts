@@ -45,7 +45,8 @@ export const KOREAN: Language = {
   linkInAddressBar: "링크가 주소창에 있어요. 그림은 서버가 아니라 링크 안에 들어 있어요.",
   linkBroken: "이 링크에서는 그림을 읽을 수 없어요.",
   fileBroken: "여기에서 그림을 찾지 못했어요. 이미지(PNG, JPEG, SVG)와 Quick, Draw! ndjson을 읽을 수 있어요.",
-  opened: (i, n, label) => (n > 1 ? `그림 ${n}개 중 ${i}번째` : "그림을 열었어요") + (label === undefined ? "." : `. 제시어: ${name(label)}.`),
+  opened: (i, n, label) =>
+    (n > 1 ? `그림 ${n}개 중 ${i}번째` : "그림을 열었어요") + (label === undefined ? "." : `. 제시어: ${name(label)}.`),
   traced: "이미지의 선을 따라 그렸어요.",
   saved: (file) => `${file} 파일로 저장했어요.`,
   playOffer: "여섯 판 게임하기",
@@ -56,7 +57,8 @@ export const KOREAN: Language = {
   again: "한 판 더",
   drawFreely: "자유롭게 그리기",
   challenge: "친구에게 도전장 보내기",
-  challengeCopied: "링크를 복사했어요. 링크를 열면 이 그림들과 겨루게 돼요. 그림은 서버가 아니라 링크 안에 들어 있어요.",
+  challengeCopied:
+    "링크를 복사했어요. 링크를 열면 이 그림들과 겨루게 돼요. 그림은 서버가 아니라 링크 안에 들어 있어요.",
   summaryHint: "그림을 고르면 제가 무엇으로 보았는지 알려 드려요.",
   nothingDrawn: "그림 없음",
   whatIThought: "제가 떠올린 것",
@@ -100,7 +102,8 @@ export const KOREAN: Language = {
   streak: (n, longest) => `${n}일 연속${longest > n ? `(최장 ${longest}일)` : ""}.`,
   bestDay: (n, of, seconds) => `가장 잘한 날: ${of}장 중 ${n}장, ${seconds}초.`,
   share: "공유하기",
-  sharedLine: (n, of, seconds, streak) => `${of}장 중 ${n}장, 모두 ${seconds}초${streak > 1 ? `, ${streak}일 연속` : ""}`,
+  sharedLine: (n, of, seconds, streak) =>
+    `${of}장 중 ${n}장, 모두 ${seconds}초${streak > 1 ? `, ${streak}일 연속` : ""}`,
   sharedByHand: (file) => `그림을 ${file} 파일로 저장하고, 함께 보낼 글을 복사했어요.`,
   raceTitle: "친구와 겨루기.",
   friend: "친구",
@@ -121,7 +124,8 @@ export const KOREAN: Language = {
   bookBroken: "이 파일에는 도감 그림이 없어요. 여기에서 저장한 파일이 필요해요.",
   bookUnsafe: "저장 공간이 모자라면 브라우저가 도감을 지울 수도 있어요. 파일로 저장하면 남길 수 있어요.",
   bookTitle: (n, of) => `내 도감: ${of}가지 중 ${n}가지`,
-  bookOpened: (nRead, nUnread) => `파일에서 그림 ${nRead}장을 읽었어요.${nUnread === 0 ? "" : ` ${nUnread}줄은 읽을 수 없었어요.`}`,
+  bookOpened: (nRead, nUnread) =>
+    `파일에서 그림 ${nRead}장을 읽었어요.${nUnread === 0 ? "" : ` ${nUnread}줄은 읽을 수 없었어요.`}`,
   found: (n) => (n === 0 ? "그런 이름은 없어요." : `${n}자리`),
   newInBook: (label) => `도감에 새로 들어갔어요: ${name(label)}.`,
   voice: "목소리와 소리",
@@ -132,14 +136,16 @@ export const KOREAN: Language = {
   confusionsTitle: "자주 헷갈리는 것",
   timingTitle: "걸리는 시간",
   looking: "들여다보고 있어요…",
-  chart: (nStrokes, last, probability) => `획 ${nStrokes}개를 긋는 동안 앞선 추측들의 확률이에요. 마지막에는 ${last} ${probability}.`,
+  chart: (nStrokes, last, probability) =>
+    `획 ${nStrokes}개를 긋는 동안 앞선 추측들의 확률이에요. 마지막에는 ${last} ${probability}.`,
   stroke: (i) => `${i}획`,
   raw: (nPoints, nStrokes) => `그린 대로: 점 ${nPoints}개, 획 ${nStrokes}개.`,
   simplified: (nPoints) => `읽는 대로: 점 ${nPoints}개. 신경망은 이것만 봐요.`,
   confusions: (label, nDrawings) =>
     `다른 사람이 그린 ${name(label)} 그림을 보면 이런 것도 떠올라요. 배운 적 없는 그림(전체 범주에서 ${nDrawings}장)으로 잰 평균 확률이에요.`,
   noConfusions: (label) => `다른 사람이 그린 ${name(label)} 그림을 보면 다른 것은 거의 떠오르지 않아요.`,
-  timing: (median, slowest, n) => `이 기기에서 추측 한 번에 ${median}ms가 걸려요(최근 ${n}번의 중앙값, 가장 느릴 때 ${slowest}ms).`,
+  timing: (median, slowest, n) =>
+    `이 기기에서 추측 한 번에 ${median}ms가 걸려요(최근 ${n}번의 중앙값, 가장 느릴 때 ${slowest}ms).`,
   teachThis: "이 그림 가르치기",
   lessonPromise: "345가지를 알아요. 하나 더 가르쳐 주세요.",
   lessonAsk: "무엇이라고 부르나요?",
@@ -163,7 +169,8 @@ export const KOREAN: Language = {
   forgot: (label) => `‘${name(label)}’, 잊었어요.`,
   saveCategories: "파일로 저장",
   openCategories: "파일 열기…",
-  categoriesOpened: (n, nUnread) => `파일에서 ${n}가지를 배웠어요.${nUnread === 0 ? "" : ` 그림 ${nUnread}장은 읽을 수 없었어요.`}`,
+  categoriesOpened: (n, nUnread) =>
+    `파일에서 ${n}가지를 배웠어요.${nUnread === 0 ? "" : ` 그림 ${nUnread}장은 읽을 수 없었어요.`}`,
   newestLearnt: "그림이 많아서 저마다 최근 그림으로만 배워요. 그림은 모두 남아 있어요.",
   categoriesBroken: "이 파일에는 배울 것이 없어요. 여기에서 저장한 파일이 필요해요.",
   notKept: "브라우저 저장 공간이 가득 찼거나 막혀 있어서 페이지를 닫으면 잊어요. 파일로 저장하면 남길 수 있어요.",
@@ -178,7 +185,8 @@ export const KOREAN: Language = {
   aboutTitle: "모델에 대하여",
   modelCard: "모델 카드",
   embedTitle: "내 페이지에 넣기",
-  embed: "그림을 알아맞히는 부분은 패키지로 되어 있고, 이 페이지에서 받을 수 있어요. 서버 없이 그리는 사람의 브라우저에서 실행돼요. 설치한 다음 획을 넘겨주세요.",
+  embed:
+    "그림을 알아맞히는 부분은 패키지로 되어 있고, 이 페이지에서 받을 수 있어요. 서버 없이 그리는 사람의 브라우저에서 실행돼요. 설치한 다음 획을 넘겨주세요.",
   embedMore: "이 패키지로 할 수 있는 다른 일",
   embedApi: "API 문서(영어)",
   about: (figures) => [
@@ -193,12 +201,16 @@ export const KOREAN: Language = {
   ],
   attribution: { before: "Google이 CC BY 4.0으로 공개한 ", link: "Quick, Draw! 데이터", after: "로 학습했어요." },
   obstacles: {
-    unsupported: "이 브라우저에서는 모델을 실행할 수 없어요. SIMD를 지원하는 WebAssembly가 필요해요. 최신 Chrome, Edge, Firefox, Safari에서 열어 보세요.",
+    unsupported:
+      "이 브라우저에서는 모델을 실행할 수 없어요. SIMD를 지원하는 WebAssembly가 필요해요. 최신 Chrome, Edge, Firefox, Safari에서 열어 보세요.",
     model: "모델을 불러오지 못했어요. 그림은 계속 그릴 수 있어요. 연결을 확인하고 다시 시도해 보세요.",
     worker: "추측이 자꾸 실패해요. 그림은 그대로 남아 있어요. 다시 시도하거나 페이지를 새로 고쳐 보세요.",
   },
   name,
-  label: (given) => Object.keys(KOREAN_NAMES).find((label) => [label.toLowerCase(), KOREAN_NAMES[label]].includes(given.toLowerCase())) ?? given,
+  label: (given) =>
+    Object.keys(KOREAN_NAMES).find((label) =>
+      [label.toLowerCase(), KOREAN_NAMES[label]].includes(given.toLowerCase()),
+    ) ?? given,
   idea: (label) => `${name(label)}, 어때요?`,
   sentence(predictions, threshold) {
     const [best, second] = [predictions[0], secondOf(predictions)];
@@ -216,5 +228,7 @@ export const KOREAN: Language = {
   },
   model: (nCategories, accuracy) =>
     "작은 순환 신경망이 획을 그은 순서대로 읽어요. " +
-    (accuracy ? `${nCategories}가지를 알고, 시험용 그림의 ${accuracy}를 첫 추측에 맞혀요.` : `${nCategories}가지를 알아요.`),
+    (accuracy
+      ? `${nCategories}가지를 알고, 시험용 그림의 ${accuracy}를 첫 추측에 맞혀요.`
+      : `${nCategories}가지를 알아요.`),
 };

@@ -187,7 +187,9 @@ export interface Language {
   readonly embedMore: string;
   readonly embedApi: string;
   /** Paragraphs; figures as text. */
-  about(figures: { readonly n: string; readonly top1: string; readonly top3: string; readonly top5: string } | undefined): readonly string[];
+  about(
+    figures: { readonly n: string; readonly top1: string; readonly top3: string; readonly top5: string } | undefined,
+  ): readonly string[];
   /** Around the link to the data set. */
   readonly attribution: { readonly before: string; readonly link: string; readonly after: string };
   readonly obstacles: Readonly<Record<Obstacle, string>>;

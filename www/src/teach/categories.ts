@@ -105,7 +105,9 @@ export function readFile(text: string): { readonly categories: Category[]; reado
   // Each drawing is read as a line of the data set would be.
   const lines = (classes as unknown[]).flatMap((each) => {
     const { label, drawings } = (each ?? {}) as { label?: unknown; drawings?: unknown };
-    return Array.isArray(drawings) ? (drawings as unknown[]).map((drawing) => JSON.stringify({ word: label, drawing })) : [];
+    return Array.isArray(drawings)
+      ? (drawings as unknown[]).map((drawing) => JSON.stringify({ word: label, drawing }))
+      : [];
   });
   const { categories, unread } = read(lines.join("\n"));
   return { categories, nUnread: unread.length };
@@ -125,7 +127,8 @@ function read(text: string): Found {
 function readLine(line: string): Category | undefined {
   for (const { word = "", drawing } of parseNdjson(line, { onBadLine: () => undefined })) {
     const label = word.trim();
-    if (label === "" || label.length > LONGEST_NAME || !drawing.flat(2).every((value) => value >= 0 && value <= 255)) return undefined;
+    if (label === "" || label.length > LONGEST_NAME || !drawing.flat(2).every((value) => value >= 0 && value <= 255))
+      return undefined;
     return { label, drawings: [drawing.map(([xs = [], ys = []]) => [xs, ys])] };
   }
   return undefined;

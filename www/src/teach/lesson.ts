@@ -128,7 +128,9 @@ export class Lesson implements Mode {
     if (this.#brought.length > 0) this.#desk.pad.load(this.#brought);
     this.#brought = [];
     this.#desk.write();
-    this.#desk.announcer.say(this.#desk.language.showMe(label, this.#desk.categories.of(label)?.drawings.length ?? 0, ENOUGH));
+    this.#desk.announcer.say(
+      this.#desk.language.showMe(label, this.#desk.categories.of(label)?.drawings.length ?? 0, ENOUGH),
+    );
   }
 
   #keepDrawing(): void {
@@ -151,7 +153,8 @@ export class Lesson implements Mode {
     stamp.hidden = true;
     if (obstacle !== undefined) sentence.textContent = language.speechless;
     else if (nCategories === undefined) sentence.textContent = language.loading;
-    else if (!this.#isDrawing) sentence.textContent = categories.all.length === 0 ? language.willLearn : language.learnt;
+    else if (!this.#isDrawing)
+      sentence.textContent = categories.all.length === 0 ? language.willLearn : language.learnt;
     else if (predictions.length > 0) sentence.textContent = language.sees(predictions);
     else sentence.textContent = language.showMe(this.#label, categories.of(this.#label)?.drawings.length ?? 0, ENOUGH);
   }

@@ -79,7 +79,8 @@ export class TaughtList {
     this.#undo.hidden = this.#before === undefined;
     this.#save.disabled = categories.all.length === 0 || learnt === undefined;
     this.#among.hidden = categories.all.length < 2;
-    for (const button of this.#amongButtons) button.setAttribute("aria-pressed", String((button.dataset["among"] === "own") === categories.ownOnly));
+    for (const button of this.#amongButtons)
+      button.setAttribute("aria-pressed", String((button.dataset["among"] === "own") === categories.ownOnly));
   }
 
   get #amongButtons(): readonly HTMLButtonElement[] {
@@ -99,7 +100,11 @@ export class TaughtList {
     forget.dataset["testid"] = "forget";
     forget.setAttribute("aria-label", `${language.forget}: ${name}`);
     forget.addEventListener("click", () => this.#forget(label));
-    const slips = make("span", "taught-slips", ...drawings.slice(-MOST_SLIPS).map((drawing) => sketch(strokesOf(drawing))));
+    const slips = make(
+      "span",
+      "taught-slips",
+      ...drawings.slice(-MOST_SLIPS).map((drawing) => sketch(strokesOf(drawing))),
+    );
     const item = make(
       "li",
       "",

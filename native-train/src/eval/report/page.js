@@ -11,9 +11,11 @@ for (const button of document.querySelectorAll("thead button")) {
     const before = header.ariaSort;
     const ascending = before ? before === "descending" : !isNumber;
     const sign = ascending ? 1 : -1;
-    const rows = [...body.rows].sort((a, b) => sign * (isNumber
-      ? value(a) - value(b)
-      : a.cells[column].textContent.localeCompare(b.cells[column].textContent)));
+    const rows = [...body.rows].sort(
+      (a, b) =>
+        sign *
+        (isNumber ? value(a) - value(b) : a.cells[column].textContent.localeCompare(b.cells[column].textContent)),
+    );
     body.append(...rows);
     for (const other of header.parentNode.cells) other.removeAttribute("aria-sort");
     header.setAttribute("aria-sort", ascending ? "ascending" : "descending");

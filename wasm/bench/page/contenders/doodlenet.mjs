@@ -38,7 +38,11 @@ export async function load({ card, weights, renders }) {
   });
   let at = 0;
   const next = (/** @type {{ shape: number[] }} */ { shape }) => {
-    const values = new Float32Array(file, at, shape.reduce((product, side) => product * side, 1));
+    const values = new Float32Array(
+      file,
+      at,
+      shape.reduce((product, side) => product * side, 1),
+    );
     at += values.byteLength;
     return tf.tensor(values, shape);
   };
@@ -48,7 +52,16 @@ export async function load({ card, weights, renders }) {
   const canvas = document.createElement("canvas");
   canvas.width = canvas.height = SIDE;
   const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", { willReadFrequently: true }));
-  const sameImage = render(context, [[[20, 230], [30, 220]], [[230, 20], [30, 220]]]);
+  const sameImage = render(context, [
+    [
+      [20, 230],
+      [30, 220],
+    ],
+    [
+      [230, 20],
+      [30, 220],
+    ],
+  ]);
   return (strokes) => {
     const image = renders ? render(context, strokes) : sameImage;
     const probabilities = tf.tidy(() => model.predict(tf.tensor4d(image, [1, SIDE, SIDE, 1])).dataSync());

@@ -41,7 +41,14 @@ export async function load({ model }) {
     layer.setWeights([kernel, tensor(`convs.${i}.bias`)]);
     channels = filters;
     const left = (kernelSize - 1) >> 1;
-    return (/** @type {any} */ x) => layer.apply(tf.pad(x, [[0, 0], [left, kernelSize - 1 - left], [0, 0]]));
+    return (/** @type {any} */ x) =>
+      layer.apply(
+        tf.pad(x, [
+          [0, 0],
+          [left, kernelSize - 1 - left],
+          [0, 0],
+        ]),
+      );
   });
 
   const h = config.num_nodes;
@@ -87,7 +94,15 @@ export async function load({ model }) {
     const centred = tf.sub(tensor(name("bias")), tensor(name("norm.running_mean")));
     layer.setWeights([kernel, tf.add(tf.mul(centred, factors), tensor(name("norm.beta")))]);
     depth = filters;
-    return (/** @type {any} */ x) => layer.apply(tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]]));
+    return (/** @type {any} */ x) =>
+      layer.apply(
+        tf.pad(x, [
+          [0, 0],
+          [1, 1],
+          [1, 1],
+          [0, 0],
+        ]),
+      );
   });
 
   const dense = tf.layers.dense({ units: config.n_classes, kernelInitializer: "zeros" });
@@ -123,7 +138,8 @@ export async function load({ model }) {
 function readSafetensors(file) {
   const headerLength = Number(new DataView(file).getBigUint64(0, true));
   const header = JSON.parse(new TextDecoder().decode(new Uint8Array(file, 8, headerLength)));
-  const bytes = (/** @type {[number, number]} */ [from, to]) => file.slice(8 + headerLength + from, 8 + headerLength + to);
+  const bytes = (/** @type {[number, number]} */ [from, to]) =>
+    file.slice(8 + headerLength + from, 8 + headerLength + to);
   const tensors = new Map();
   for (const [name, { dtype, shape, data_offsets }] of Object.entries(header)) {
     if (name === "__metadata__") continue;

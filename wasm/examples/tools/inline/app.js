@@ -1,6 +1,11 @@
 import { Classifier, createWorkerClassifier } from "quickdraw-rnn/inline";
 
-const square = [[[0, 90, 88, 3, 1], [0, 4, 92, 90, 2]]];
+const square = [
+  [
+    [0, 90, 88, 3, 1],
+    [0, 4, 92, 90, 2],
+  ],
+];
 
 async function guess() {
   const classifier = await Classifier.load();

@@ -1,7 +1,12 @@
 const { Classifier } = require("quickdraw-rnn");
 const { createWorkerClassifier } = require("quickdraw-rnn/worker");
 
-const square = [[[0, 90, 88, 3, 1], [0, 4, 92, 90, 2]]];
+const square = [
+  [
+    [0, 90, 88, 3, 1],
+    [0, 4, 92, 90, 2],
+  ],
+];
 
 test("a square is recognised, in a worker too", async () => {
   const classifier = await Classifier.load();

@@ -4,7 +4,12 @@ import { parseSvg, toSvg } from "quickdraw-rnn/formats";
 import { definePad } from "quickdraw-rnn/pad";
 import { createWorkerClassifier } from "quickdraw-rnn/worker";
 
-const square: Strokes = [[[0, 90, 88, 3, 1], [0, 4, 92, 90, 2]]];
+const square: Strokes = [
+  [
+    [0, 90, 88, 3, 1],
+    [0, 4, 92, 90, 2],
+  ],
+];
 
 export async function guess(): Promise<Prediction | undefined> {
   definePad();

@@ -2,7 +2,12 @@ import { expect, test } from "vitest";
 import { Classifier } from "quickdraw-rnn";
 import { createWorkerClassifier } from "quickdraw-rnn/worker";
 
-const square = [[[0, 90, 88, 3, 1], [0, 4, 92, 90, 2]]];
+const square = [
+  [
+    [0, 90, 88, 3, 1],
+    [0, 4, 92, 90, 2],
+  ],
+];
 
 test("a square is recognised, in a worker too", async () => {
   const classifier = await Classifier.load();

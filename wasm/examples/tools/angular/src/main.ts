@@ -2,7 +2,12 @@ import { Component, provideZonelessChangeDetection, signal } from "@angular/core
 import { bootstrapApplication } from "@angular/platform-browser";
 import { Classifier, createWorkerClassifier } from "quickdraw-rnn/inline";
 
-const square = [[[0, 90, 88, 3, 1], [0, 4, 92, 90, 2]]];
+const square = [
+  [
+    [0, 90, 88, 3, 1],
+    [0, 4, 92, 90, 2],
+  ],
+];
 
 @Component({ selector: "app-root", template: "<output>{{ text() }}</output>" })
 class App {

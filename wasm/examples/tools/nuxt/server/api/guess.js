@@ -1,7 +1,12 @@
 // Nitro copies code to the server, but not the files beside it.
 import { Classifier } from "quickdraw-rnn/inline";
 
-const square = [[[0, 90, 88, 3, 1], [0, 4, 92, 90, 2]]];
+const square = [
+  [
+    [0, 90, 88, 3, 1],
+    [0, 4, 92, 90, 2],
+  ],
+];
 
 export default defineEventHandler(async () => {
   const classifier = await Classifier.load();

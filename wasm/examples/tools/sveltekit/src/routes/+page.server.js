@@ -1,7 +1,12 @@
 import { Classifier } from "quickdraw-rnn";
 import { createWorkerClassifier } from "quickdraw-rnn/worker";
 
-const square = [[[0, 90, 88, 3, 1], [0, 4, 92, 90, 2]]];
+const square = [
+  [
+    [0, 90, 88, 3, 1],
+    [0, 4, 92, 90, 2],
+  ],
+];
 
 export async function load() {
   const classifier = await Classifier.load();
