@@ -2,7 +2,7 @@
 
 use super::lines::{entry_of, lines_of};
 use super::record::{Entry, Found};
-use super::simplified::{self, Strokes};
+use super::simplified;
 
 /// Consecutive entries, which may not have been looked at yet. The memory of one batch serves for
 /// the next.
@@ -26,11 +26,11 @@ impl Batch {
     /// were.
     pub(crate) fn for_each(&mut self, mut each: impl FnMut(u64, Found<'_>)) -> u64 {
         let mut n_lines = 0;
-        let mut strokes = Strokes::default();
+        let mut packed = Vec::new();
         for line in lines_of(&self.text[..self.n_bytes]) {
             n_lines = line.number;
-            match line.bytes().and_then(|bytes| simplified::quick(bytes, &mut strokes)) {
-                Some(fields) => each(n_lines, Found::Simplified(fields, &strokes.packed)),
+            match line.bytes().and_then(|bytes| simplified::quick(bytes, &mut packed)) {
+                Some(fields) => each(n_lines, Found::Simplified(fields, &packed)),
                 None => {
                     if let Some(Entry { number, record }) = entry_of(line) {
                         each(number, record.map_or_else(Found::Bad, Found::Record));

@@ -17,21 +17,14 @@ use super::record::Fields;
 /// The most points of a stroke; a line with a longer one is read by [`Record::parse`].
 const MAX_POINTS: usize = 512;
 
-/// The strokes of a line, in memory that is used again for the next.
-#[derive(Default)]
-pub(crate) struct Strokes {
-    /// As [`packed`](super::packed) has them.
-    pub(crate) packed: Vec<u8>,
-}
-
 /// Reads a line.
 ///
 /// # Errors
 /// Those of [`Record::parse`].
 pub(crate) fn parse(line: &str) -> Result<Record, Error> {
-    let mut strokes = Strokes::default();
-    quick(line.as_bytes(), &mut strokes)
-        .and_then(|fields| record(fields, &strokes.packed))
+    let mut packed = Vec::new();
+    quick(line.as_bytes(), &mut packed)
+        .and_then(|fields| record(fields, &packed))
         .map_or_else(|| Record::parse(line), Ok)
 }
 
@@ -48,9 +41,10 @@ fn record(fields: Fields<'_>, packed: &[u8]) -> Option<Record> {
     })
 }
 
-/// What a line of the form that is read here says; its strokes replace those of the line before.
-pub(crate) fn quick<'a>(line: &'a [u8], strokes: &mut Strokes) -> Option<Fields<'a>> {
-    strokes.packed.clear();
+/// What a line of the form that is read here says; its strokes, [packed](super::packed), replace
+/// those of the line before.
+pub(crate) fn quick<'a>(line: &'a [u8], packed: &mut Vec<u8>) -> Option<Fields<'a>> {
+    packed.clear();
     let mut rest = Rest(line);
     let (mut word, mut has_drawing, mut recognized, mut soft) = (None, false, None, None);
     let (mut key_id, mut countrycode, mut timestamp) = (None, None, None);
@@ -65,7 +59,7 @@ pub(crate) fn quick<'a>(line: &'a [u8], strokes: &mut Strokes) -> Option<Fields<
             b"key_id" => key_id.replace(rest.text()?).is_none(),
             b"recognized" => recognized.replace(rest.truth()?).is_none(),
             b"drawing" => {
-                rest.strokes(&mut strokes.packed)?;
+                rest.strokes(packed)?;
                 !std::mem::replace(&mut has_drawing, true)
             }
             b"soft" => soft.replace(rest.probabilities()?).is_none(),
@@ -260,8 +254,8 @@ mod tests {
     ];
 
     fn quickly(line: &str) -> Option<Record> {
-        let mut strokes = Strokes { packed: vec![7; 9] };
-        quick(line.as_bytes(), &mut strokes).and_then(|fields| record(fields, &strokes.packed))
+        let mut packed = vec![7; 9];
+        quick(line.as_bytes(), &mut packed).and_then(|fields| record(fields, &packed))
     }
 
     /// A line whose strokes have so many points.
@@ -329,7 +323,7 @@ mod tests {
                             [b"{", part[0].as_bytes(), word.as_bytes(), bad, part[1].as_bytes()].concat();
                         let rest: &[u8] = if part[1].is_empty() { b"\"," } else { b"\"word\":\"cat\"," };
                         let line = [&start, rest, b"\"drawing\":[[[1],[2]]]}"].concat();
-                        assert!(quick(&line, &mut Strokes::default()).is_none(), "{}", line.escape_ascii());
+                        assert!(quick(&line, &mut Vec::new()).is_none(), "{}", line.escape_ascii());
                     }
                 }
             }
