@@ -51,7 +51,7 @@ const steps = [
     },
   },
   { name: "dependencies", check: checkDependencies },
-  { name: "lint of TypeScript and JavaScript", check: () => npm(["run", "lint"]) },
+  { name: "lint of TypeScript, JavaScript and Markdown", check: () => npm(["run", "lint"]) },
   {
     name: "formatting",
     async check() {
