@@ -99,10 +99,32 @@ impl<B: ModelBackend> Classifier<B> {
         finite(values(self.model.embedding(&self.card.config.batch(&inks, &self.device)?)?))
     }
 
+    /// [`embedding`](Self::embedding) and [`probabilities`](Self::probabilities) in one run of the
+    /// network.
+    ///
+    /// # Errors
+    /// As [`probabilities`](Self::probabilities).
+    pub fn outputs(&self, drawing: &Drawing) -> Result<Outputs, Error> {
+        let inks = [ink(drawing, &self.card.config)];
+        let embedding = self.model.embedding(&self.card.config.batch(&inks, &self.device)?)?; // [1, E]
+        let logits = finite(values(self.model.logits_of(embedding.clone())))?;
+        let probabilities = softmax(logits, self.card.temperature(drawing.is_pen_down()));
+        Ok(Outputs { embedding: finite(values(embedding))?, probabilities })
+    }
+
     fn forward(&self, drawings: &[Drawing]) -> Result<Tensor<B, 2>, Error> {
         let inks: Vec<Ink> = drawings.iter().map(|drawing| ink(drawing, &self.card.config)).collect();
         self.model.forward(&self.card.config.batch(&inks, &self.device)?)
     }
+}
+
+/// What a network gives for a drawing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outputs {
+    /// See [`Classifier::embedding`].
+    pub embedding: Vec<f32>,
+    /// See [`Classifier::probabilities`].
+    pub probabilities: Vec<f32>,
 }
 
 /// A trained int8 network with its labels, for one drawing at a time: see [`QuantizedModel`].
@@ -157,8 +179,18 @@ impl QuantizedClassifier {
     /// # Errors
     /// As [`Classifier::probabilities`].
     pub fn probabilities(&mut self, drawing: &Drawing) -> Result<Vec<f32>, Error> {
-        let temperature = self.card.temperature(drawing.is_pen_down());
-        Ok(softmax(self.logits(drawing)?, temperature))
+        Ok(self.outputs(drawing)?.probabilities)
+    }
+
+    /// As [`Classifier::outputs`].
+    ///
+    /// # Errors
+    /// As [`Classifier::probabilities`].
+    pub fn outputs(&mut self, drawing: &Drawing) -> Result<Outputs, Error> {
+        let embedding = self.embedding(drawing)?;
+        let logits = finite(self.model.logits(&embedding, &mut self.work))?;
+        let probabilities = softmax(logits, self.card.temperature(drawing.is_pen_down()));
+        Ok(Outputs { embedding, probabilities })
     }
 
     /// As [`Classifier::classify`].

@@ -31,7 +31,7 @@ pub mod weights;
 
 pub use batch::InkBatch;
 pub use card::{Calibration, MODEL_FORMAT, ModelCard, PenCalibration, Prediction};
-pub use classifier::{Classifier, QuantizedClassifier};
+pub use classifier::{Classifier, Outputs, QuantizedClassifier};
 pub use config::{Activation, CellType, ModelConfig, Pooling};
 pub use drawing::{Drawing, keep_first_points};
 pub use error::Error;

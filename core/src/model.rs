@@ -325,8 +325,12 @@ impl<B: ModelBackend> Model<B> {
     }
 
     fn logits(&self, batch: &InkBatch<B>, seed: Option<u64>) -> Result<Tensor<B, 2>, Error> {
-        let embedding = self.embed(batch, seed)?; // [B, E]
-        Ok(embedding.matmul(self.dense.weight.val()) + self.dense.bias.val().unsqueeze()) // [B, K]
+        Ok(self.logits_of(self.embed(batch, seed)?))
+    }
+
+    /// The last layer: embeddings `[B, E]` to logits `[B, K]`.
+    pub(crate) fn logits_of(&self, embedding: Tensor<B, 2>) -> Tensor<B, 2> {
+        embedding.matmul(self.dense.weight.val()) + self.dense.bias.val().unsqueeze()
     }
 
     /// Everything before the last layer: one vector per drawing, `[B, E]`.

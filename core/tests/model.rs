@@ -10,8 +10,8 @@ use burn_ndarray::NdArray;
 use quickdraw_core::weights::{self, WeightType};
 use quickdraw_core::{
     Activation, Calibration, CellType, Classifier, Drawing, Error, Ink, InkBatch, InkFormat, MODEL_FORMAT,
-    Model, ModelCard, ModelConfig, PenCalibration, Pooling, QuantizedClassifier, QuantizedModel, Record,
-    Workspace,
+    Model, ModelCard, ModelConfig, Outputs, PenCalibration, Pooling, QuantizedClassifier, QuantizedModel,
+    Record, Workspace,
 };
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -735,6 +735,12 @@ fn both_forms_of_a_classifier_agree() {
         assert_close("probabilities", &quantized.probabilities(&drawing).unwrap(), &expected, 0.01);
         let expected = classifier.embedding(&drawing).unwrap();
         assert_close("embedding", &quantized.embedding(&drawing).unwrap(), &expected, 0.02);
+        // In one run or in two, the numbers are the same.
+        let probabilities = classifier.probabilities(&drawing).unwrap();
+        assert_eq!(classifier.outputs(&drawing).unwrap(), Outputs { embedding: expected, probabilities });
+        let embedding = quantized.embedding(&drawing).unwrap();
+        let probabilities = quantized.probabilities(&drawing).unwrap();
+        assert_eq!(quantized.outputs(&drawing).unwrap(), Outputs { embedding, probabilities });
         let found = quantized.classify(&drawing, 2).unwrap();
         assert!(found.len() == 2 && found[0].probability >= found[1].probability);
     }

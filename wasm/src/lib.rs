@@ -11,7 +11,7 @@
 mod strokes;
 
 use js_sys::{Error as JsError, Reflect};
-use quickdraw_core::{Drawing, Image, ModelCard, QuantizedClassifier, Simplifier};
+use quickdraw_core::{Drawing, Image, ModelCard, Outputs, QuantizedClassifier, Simplifier};
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
 
@@ -125,6 +125,25 @@ impl Classifier {
         let drawing = self.drawing(points, offsets, is_simplified, is_pen_down)?;
         with_network!(&mut self.network, classifier => classifier.probabilities(&drawing))
             .map_err(invalid_strokes)
+    }
+
+    /// The probability of each category and then the vector before the network's last layer, in one
+    /// run of the network.
+    ///
+    /// # Errors
+    ///
+    /// As `probabilities`.
+    pub fn outputs(
+        &mut self,
+        points: &[f32],
+        offsets: &[u32],
+        is_simplified: bool,
+        is_pen_down: bool,
+    ) -> Result<Vec<f32>, JsValue> {
+        let drawing = self.drawing(points, offsets, is_simplified, is_pen_down)?;
+        let outputs = with_network!(&mut self.network, classifier => classifier.outputs(&drawing));
+        let Outputs { probabilities, embedding } = outputs.map_err(invalid_strokes)?;
+        Ok([probabilities, embedding].concat())
     }
 
     /// The vector before the network's last layer.

@@ -127,6 +127,15 @@ test("probabilities are those of classify, in the order of the labels", () => {
   assert.deepEqual([...found], probabilities(square));
 });
 
+test("outputs are the probabilities and the embedding", () => {
+  for (const options of [{}, { isPenDown: true }, { allow: classifier.labels.slice(0, 2) }]) {
+    const { probabilities, embedding } = classifier.outputs(square, options);
+    assert.deepEqual(probabilities, classifier.probabilities(square, options));
+    const { allow, ...others } = options;
+    assert.deepEqual(embedding, classifier.embed(square, others));
+  }
+});
+
 test("an embedding has the width of the model's last layer and says what is alike", () => {
   const embedding = classifier.embed(square);
   assert.ok(embedding instanceof Float32Array && embedding.length > 1);
@@ -214,7 +223,7 @@ test("a classifier can be told that the pen is still down", async () => {
   knows.dispose();
   // One that was never told in training, and is not calibrated for it, takes the drawing for a finished one.
   assert.deepEqual(classifier.probabilities(square, { isPenDown: true }), up);
-  for (const call of ["classify", "probabilities", "embed"]) {
+  for (const call of ["classify", "outputs", "probabilities", "embed"]) {
     assert.throws(() => classifier[call](square, { isPenDown: "yes" }), {
       code: "invalid-options",
       message: /`isPenDown`/,

@@ -18,6 +18,7 @@ before(async () => {
     labels: classifier.labels,
     embed: async (...call) => classifier.embed(...call),
     probabilities: async (...call) => classifier.probabilities(...call),
+    outputs: async (...call) => classifier.outputs(...call),
   };
 });
 after(() => classifier.dispose());
@@ -123,6 +124,31 @@ test("without categories the model's predictions stay as they are, and there are
   assert.deepEqual(await custom.classify(box, { among: "instead" }), []);
 });
 
+test("a guess runs the network once, and a ranking has all categories and the same order", async () => {
+  const calls = [];
+  const counted = { labels: classifier.labels };
+  for (const method of ["embed", "probabilities", "outputs"]) {
+    counted[method] = (...call) => {
+      calls.push(method);
+      return classifier[method](...call);
+    };
+  }
+  const custom = await three(counted);
+  for (const among of ["beside", "instead"]) {
+    for (const isPenDown of [false, true]) {
+      calls.length = 0;
+      const options = { among, isPenDown, deny: [classifier.labels[0]] };
+      const best = await custom.classify(box, options);
+      assert.deepEqual(calls, ["outputs"]);
+      const all = await custom.rank(box, options);
+      assert.equal(all.length, 3 + (among === "beside" ? classifier.labels.length : 0));
+      assert.deepEqual(best, all.slice(0, best.length));
+    }
+  }
+  await assert.rejects(custom.rank(box, { among: "both" }), rejects("invalid-options"));
+  await assert.rejects(custom.rank([]), rejects("invalid-strokes"));
+});
+
 test("a label that the model knows is one category with the probability of both", async () => {
   const [label] = classifier.labels;
   const custom = new CustomClasses(classifier);
@@ -201,7 +227,7 @@ test("what cannot be a category is refused and changes nothing", async () => {
   await assert.rejects(custom.add("new", []), rejects("invalid-strokes"));
   await assert.rejects(custom.add("new", box, null), rejects("invalid-options"));
   assert.equal(JSON.stringify(custom), before);
-  for (const wrong of [undefined, null, {}, { embed() {} }]) {
+  for (const wrong of [undefined, null, {}, { embed() {} }, { embed() {}, probabilities() {} }]) {
     assert.throws(() => new CustomClasses(wrong), rejects("invalid-options"));
   }
   const gone = await Classifier.load({ model: fixtureFolder });

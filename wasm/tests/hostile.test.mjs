@@ -30,7 +30,7 @@ afterEach(() => assert.deepEqual(classifier.classify(zigzag), expected));
 after(() => classifier.dispose());
 
 function assertRefused(strokes, message = /./) {
-  for (const call of ["classify", "probabilities", "embed", "simplify"]) {
+  for (const call of ["classify", "outputs", "probabilities", "embed", "simplify"]) {
     assert.throws(
       () => classifier[call](strokes),
       (error) => {
@@ -177,7 +177,7 @@ describe("objects that do things when they are read", () => {
       (buffer) => buffer.resize(8),
       (buffer) => buffer.resize(64_000_000),
     ];
-    for (const call of ["classify", "probabilities", "embed", "simplify"]) {
+    for (const call of ["classify", "outputs", "probabilities", "embed", "simplify"]) {
       for (const change of changes) {
         const points = new Float32Array(new ArrayBuffer(16, { maxByteLength: 64_000_000 }));
         points.set([0, 0, 9, 9]);

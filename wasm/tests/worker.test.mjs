@@ -102,6 +102,24 @@ test("categories of one's own are the same on a worker's classifier", async () =
   assert.deepEqual((await CustomClasses.fromJSON(JSON.stringify(one), there)).classes, other.classes);
 });
 
+test("with categories of one's own, too, only the newest drawing waits, and rankings are all answered", async () => {
+  const custom = new CustomClasses(there);
+  await custom.add("zigzag", zigzag);
+  const classified = Array.from({ length: 20 }, () => custom.classify(line));
+  const ranked = Array.from({ length: 20 }, () => custom.rank(line));
+  // A drawing for the model alone waits in a line of its own.
+  const guess = there.classify(zigzag);
+  const settled = await Promise.allSettled(classified);
+  for (const { status, reason } of settled.slice(1, -1)) {
+    assert.equal(status, "rejected");
+    assert.equal(reason.code, "superseded");
+  }
+  const [best] = await ranked[0];
+  for (const first of [settled[0].value[0], settled.at(-1).value[0]]) assert.deepEqual(first, best);
+  for (const ranking of await Promise.all(ranked)) assert.equal(ranking.length, there.labels.length + 1);
+  assert.deepEqual(await guess, here.classify(zigzag));
+});
+
 test("other calls are all answered, also beside drawings that are classified", async () => {
   const guess = there.classify(zigzag);
   const found = await Promise.all(Array.from({ length: 20 }, () => there.probabilities(line)));

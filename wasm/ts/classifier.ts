@@ -31,6 +31,14 @@ export interface Prediction {
   readonly probability: number;
 }
 
+/** What the network gives for a drawing. */
+export interface Outputs {
+  /** As `Classifier.probabilities`. */
+  readonly probabilities: Float32Array;
+  /** As `Classifier.embed`. */
+  readonly embedding: Float32Array;
+}
+
 /** A model on its way or there, the bytes of it that are there, and how many have asked for it and not disposed it. */
 interface Loading {
   readonly promise: Promise<Model>;
@@ -171,6 +179,22 @@ export class Classifier implements Disposable {
     const { isSimplified, isPenDown } = readClassifyOptions(options);
     const { points, offsets } = readStrokes(strokes);
     return guarded(() => model.embedding(points, offsets, isSimplified, isPenDown));
+  }
+
+  /**
+   * `probabilities` and `embed` in one run of the network.
+   *
+   * @throws QuickdrawError `invalid-strokes`, `invalid-options`, `disposed`
+   */
+  outputs(strokes: Strokes, options: ProbabilityOptions = {}): Outputs {
+    const model = this.#model();
+    const checked = readClassifyOptions(options);
+    const isAllowed = allowedLabels(this.labels, checked);
+    const { points, offsets } = readStrokes(strokes);
+    const found = guarded(() => model.outputs(points, offsets, checked.isSimplified, checked.isPenDown));
+    const probabilities = found.slice(0, this.labels.length);
+    if (isAllowed !== undefined) restrict(probabilities, isAllowed);
+    return { probabilities, embedding: found.slice(this.labels.length) };
   }
 
   /**

@@ -4,10 +4,11 @@
  * @module quickdraw-rnn/custom-classes
  */
 
-import type { Prediction } from "./classifier.js";
+import type { Outputs, Prediction } from "./classifier.js";
 import { QuickdrawError } from "./error.js";
 import { parseJson } from "./json.js";
 import {
+  type CheckedOptions,
   type ClassifyOptions,
   type EmbedOptions,
   type ProbabilityOptions,
@@ -24,6 +25,8 @@ export interface EmbeddingClassifier {
   embed(strokes: Strokes, options?: EmbedOptions): Float32Array | Promise<Float32Array>;
   /** The probability of each label, in the order of `labels`, now or later. */
   probabilities(strokes: Strokes, options?: ProbabilityOptions): Float32Array | Promise<Float32Array>;
+  /** Both in one run of the network, now or later; one in a worker may reject drawings that a newer one has overtaken. */
+  outputs(strokes: Strokes, options?: ProbabilityOptions): Outputs | Promise<Outputs>;
 }
 
 /** A category of one's own. */
@@ -39,6 +42,9 @@ export interface CustomClassifyOptions extends ClassifyOptions {
   /** Whether one's own categories stand `"beside"` those of the model or `"instead"` of them. Default: `"beside"`. */
   readonly among?: "beside" | "instead";
 }
+
+/** Options of `CustomClasses.rank`, with the same meaning. */
+export type CustomRankOptions = Omit<CustomClassifyOptions, "maxResults" | "threshold">;
 
 /** A prediction that may be a category of one's own. */
 export interface CustomPrediction extends Prediction {
@@ -139,7 +145,8 @@ export class CustomClasses {
 
   /** Without categories yet. The classifier stays the caller's, who disposes it. */
   constructor(classifier: EmbeddingClassifier) {
-    if (typeof classifier?.embed !== "function" || typeof classifier.probabilities !== "function") {
+    const methods = ["embed", "probabilities", "outputs"] as const;
+    if (methods.some((method) => typeof classifier?.[method] !== "function")) {
       throw invalid("classifier", classifier, "a Classifier, or one of createWorkerClassifier()");
     }
     this.#classifier = classifier;
@@ -181,38 +188,35 @@ export class CustomClasses {
 
   /**
    * Guesses what a drawing shows, among categories of one's own and, unless `among` is `"instead"`, the model's: the most
-   * probable, best first. The network runs once, or twice with the model's categories.
+   * probable, best first. The network runs once. In a worker a drawing that waits while another is classified gives way
+   * to a newer one, as with the `classify` of the classifier itself.
+   *
+   * @throws QuickdrawError `invalid-strokes`, `invalid-options`, `superseded`, `disposed`; as a rejection.
+   */
+  async classify(strokes: Strokes, options: CustomClassifyOptions = {}): Promise<CustomPrediction[]> {
+    const checked = readClassifyOptions(options);
+    const among = readAmong(options);
+    const { embedding, probabilities } = await this.#classifier.outputs(strokes, labelOptions(checked));
+    return this.#ranked(rounded(embedding), among === "beside" ? probabilities : undefined)
+      .filter(({ probability }) => probability >= checked.threshold)
+      .slice(0, checked.maxResults);
+  }
+
+  /**
+   * How probable each category is, best first: as `classify`, but with all of them, and every call is answered.
    *
    * @throws QuickdrawError `invalid-strokes`, `invalid-options`, `disposed`; as a rejection.
    */
-  async classify(strokes: Strokes, options: CustomClassifyOptions = {}): Promise<CustomPrediction[]> {
-    const { maxResults, threshold, isSimplified, isPenDown, allow, deny } = readClassifyOptions(options);
-    const { among = "beside" } = options;
-    if (among !== "beside" && among !== "instead") throw invalid("among", among, `"beside" or "instead"`);
-
-    const embedOptions = { isSimplified, isPenDown };
-    const labelOptions = { ...embedOptions, ...(allow && { allow }), ...(deny && { deny }) };
+  async rank(strokes: Strokes, options: CustomRankOptions = {}): Promise<CustomPrediction[]> {
+    const checked = readClassifyOptions(options);
+    const among = readAmong(options);
+    const { isSimplified, isPenDown } = checked;
     // Both begin before the first wait: whoever goes on drawing changes nothing any more.
     const [vector, known] = await Promise.all([
-      this.#embed(strokes, embedOptions),
-      among === "beside" ? this.#probabilities(strokes, labelOptions) : undefined,
+      this.#embed(strokes, { isSimplified, isPenDown }),
+      among === "beside" ? this.#probabilities(strokes, labelOptions(checked)) : undefined,
     ]);
-    const labels = [...this.#classes.keys()];
-    const cosines = Array.from(this.#classes.values(), ({ sum }) => cosine(vector, sum));
-    const { custom, model } = probabilities(cosines, known);
-
-    const found = new Map<string, CustomPrediction>();
-    for (const [index, label] of labels.entries())
-      found.set(label, { label, probability: custom[index]!, isCustom: true });
-    for (const [index, label] of (known === undefined ? [] : this.#classifier.labels).entries()) {
-      const own = found.get(label);
-      const probability = model[index]! + (own?.probability ?? 0);
-      found.set(label, { label, probability, isCustom: own !== undefined });
-    }
-    return [...found.values()]
-      .filter(({ probability }) => probability >= threshold)
-      .sort((a, b) => b.probability - a.probability)
-      .slice(0, maxResults);
+    return this.#ranked(vector, known);
   }
 
   /** The categories as plain JSON, for {@link CustomClasses.fromJSON}; `JSON.stringify` calls it. */
@@ -242,6 +246,23 @@ export class CustomClasses {
     return custom;
   }
 
+  /** All categories, best first; of the model's only if it says how probable they are. */
+  #ranked(vector: readonly number[], known: Float32Array | undefined): CustomPrediction[] {
+    const labels = [...this.#classes.keys()];
+    const cosines = Array.from(this.#classes.values(), ({ sum }) => cosine(vector, sum));
+    const { custom, model } = probabilities(cosines, known);
+
+    const found = new Map<string, CustomPrediction>();
+    for (const [index, label] of labels.entries())
+      found.set(label, { label, probability: custom[index]!, isCustom: true });
+    for (const [index, label] of (known === undefined ? [] : this.#classifier.labels).entries()) {
+      const own = found.get(label);
+      const probability = model[index]! + (own?.probability ?? 0);
+      found.set(label, { label, probability, isCustom: own !== undefined });
+    }
+    return [...found.values()].sort((a, b) => b.probability - a.probability);
+  }
+
   async #embed(strokes: Strokes, options: EmbedOptions): Promise<number[]> {
     return rounded(await this.#classifier.embed(strokes, options));
   }
@@ -256,6 +277,16 @@ export class CustomClasses {
     this.#fingerprint ??= await this.#embed(FINGERPRINT_DRAWING, { isSimplified: true });
     return this.#fingerprint;
   }
+}
+
+function readAmong({ among = "beside" }: CustomRankOptions): "beside" | "instead" {
+  if (among !== "beside" && among !== "instead") throw invalid("among", among, `"beside" or "instead"`);
+  return among;
+}
+
+/** What the classifier is told of options that were checked. */
+function labelOptions({ isSimplified, isPenDown, allow, deny }: CheckedOptions): ProbabilityOptions {
+  return { isSimplified, isPenDown, ...(allow && { allow }), ...(deny && { deny }) };
 }
 
 /** A vector with the length {@link UNIT}, in whole numbers. */

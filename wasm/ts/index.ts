@@ -5,7 +5,7 @@
  */
 
 export { Classifier } from "./classifier.js";
-export type { Prediction } from "./classifier.js";
+export type { Outputs, Prediction } from "./classifier.js";
 export { QuickdrawError } from "./error.js";
 export type { QuickdrawErrorCode } from "./error.js";
 export type { LoadProgress } from "./loading.js";

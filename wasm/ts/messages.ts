@@ -29,7 +29,7 @@ export interface ModelFacts extends Thresholds {
 }
 
 /** The calls of a classifier that the worker answers, those for one drawing. */
-export type Method = "classify" | "probabilities" | "embed" | "simplify";
+export type Method = "classify" | "outputs" | "probabilities" | "embed" | "simplify";
 
 /** To the worker. */
 export type Request =

@@ -34,6 +34,8 @@ export interface CompiledClassifier {
   readonly penDownThreshold: number | undefined;
   probabilities(points: Float32Array, offsets: Uint32Array, isSimplified: boolean, isPenDown: boolean): Float32Array;
   embedding(points: Float32Array, offsets: Uint32Array, isSimplified: boolean, isPenDown: boolean): Float32Array;
+  /** Probabilities, then the embedding. */
+  outputs(points: Float32Array, offsets: Uint32Array, isSimplified: boolean, isPenDown: boolean): Float32Array;
   free(): void;
 }
 

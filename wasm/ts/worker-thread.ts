@@ -40,7 +40,7 @@ async function receive(port: Port, request: Request): Promise<void> {
   try {
     if (classifier === undefined) throw new QuickdrawError("internal", "the worker was asked before it had loaded");
     const value = call(classifier, request);
-    answer({ kind: "value", id, value }, value instanceof Float32Array ? [value.buffer] : []);
+    answer({ kind: "value", id, value }, buffersOf(value));
   } catch (error) {
     answer({ kind: "error", id, error: failure(error) });
   }
@@ -53,6 +53,8 @@ function call(classifier: Classifier, request: Request & { kind: "call" }): unkn
       return classifier.classify(request.strokes, options);
     case "classifyAll":
       return classifier.classifyAll(request.strokes, options);
+    case "outputs":
+      return classifier.outputs(request.strokes, options);
     case "probabilities":
       return classifier.probabilities(request.strokes, options);
     case "embed":
@@ -60,6 +62,12 @@ function call(classifier: Classifier, request: Request & { kind: "call" }): unkn
     case "simplify":
       return classifier.simplify(request.strokes);
   }
+}
+
+/** The memory that changes hands with an answer: what the classifier made for it. */
+function buffersOf(value: unknown): ArrayBuffer[] {
+  const values = value instanceof Float32Array ? [value] : Object.values(Object(value) as object);
+  return values.flatMap((part) => (part instanceof Float32Array ? [part.buffer as ArrayBuffer] : []));
 }
 
 function failure(error: unknown): Failure {

@@ -6,7 +6,7 @@
  */
 /// <reference lib="esnext.disposable" preserve="true" />
 
-import type { Prediction } from "./classifier.js";
+import type { Outputs, Prediction } from "./classifier.js";
 import { QuickdrawError, messageOf } from "./error.js";
 import { ownModel, ownModule } from "./files.js";
 import { FileProgress, abortable, report, throwIfAborted } from "./loading.js";
@@ -43,7 +43,7 @@ import { isAddress, isModule, isUrl } from "./sources.js";
 import { Session } from "./session.js";
 import { MAX_POINTS, type Packed, type Strokes, readDrawings, readStrokes } from "./strokes.js";
 
-export type { Prediction } from "./classifier.js";
+export type { Outputs, Prediction } from "./classifier.js";
 export { QuickdrawError } from "./error.js";
 export type { QuickdrawErrorCode } from "./error.js";
 export type { LoadProgress } from "./loading.js";
@@ -121,6 +121,9 @@ const MAX_DEATHS = 5;
 /** Drawings that go to the worker together, with no more points than one drawing may have. */
 const BATCH_SIZE = 64;
 
+/** Methods of which only the newest drawing waits while another is under way. */
+const NEWEST_FIRST: ReadonlySet<CallRequest["method"]> = new Set(["classify", "outputs"] as const);
+
 type CallRequest = Request & { readonly kind: "call" };
 
 /** A request without what every one has. */
@@ -152,8 +155,8 @@ export class WorkerClassifier implements Disposable {
   #nCalls = 0;
   /** The calls that the worker has. */
   readonly #underWay = new Map<number, Call>();
-  /** The newest drawing to classify, while another is classified. */
-  #waiting: Call | undefined;
+  /** The newest drawing for each of the {@link NEWEST_FIRST}, while another is under way. */
+  readonly #waiting = new Map<CallRequest["method"], Call>();
 
   /** @internal */
   private constructor(facts: ModelFacts, thread: Thread, startThread: () => Promise<Thread>) {
@@ -235,6 +238,14 @@ export class WorkerClassifier implements Disposable {
     return new Session((strokes, options) => this.classify(strokes, options));
   }
 
+  /**
+   * `probabilities` and `embed` in one run of the network, as `Classifier.outputs`; like {@link classify} it rejects
+   * drawings that a newer one has overtaken.
+   */
+  outputs(strokes: Strokes, options: ProbabilityOptions = {}): Promise<Outputs> {
+    return this.#call("outputs", strokes, options);
+  }
+
   /** The probability of each label, as `Classifier.probabilities`; every call is answered. */
   probabilities(strokes: Strokes, options: ProbabilityOptions = {}): Promise<Float32Array> {
     return this.#call("probabilities", strokes, options);
@@ -292,19 +303,22 @@ export class WorkerClassifier implements Disposable {
     const request = { ...call, kind: "call", id: ++this.#nCalls } as const;
     return new Promise<T>((resolve, reject) => {
       const call: Call = { request, resolve, reject };
-      if (request.method !== "classify") return this.#send(call);
-      this.#waiting?.reject(new QuickdrawError("superseded", "a newer drawing came before this one was classified"));
-      this.#waiting = call;
+      const { method } = request;
+      if (!NEWEST_FIRST.has(method)) return this.#send(call);
+      const older = this.#waiting.get(method);
+      older?.reject(new QuickdrawError("superseded", "a newer drawing came before this one was classified"));
+      this.#waiting.set(method, call);
       this.#sendWaiting();
     });
   }
 
   #sendWaiting(): void {
-    if (this.#waiting === undefined) return;
-    for (const { request } of this.#underWay.values()) if (request.method === "classify") return;
-    const call = this.#waiting;
-    this.#waiting = undefined;
-    this.#send(call);
+    const busy = new Set(Array.from(this.#underWay.values(), ({ request }) => request.method));
+    for (const [method, call] of this.#waiting) {
+      if (busy.has(method)) continue;
+      this.#waiting.delete(method);
+      this.#send(call);
+    }
   }
 
   #send(call: Call): void {
@@ -376,9 +390,9 @@ export class WorkerClassifier implements Disposable {
   }
 
   #rejectAll(error: () => unknown): void {
-    const calls = [...this.#underWay.values(), ...(this.#waiting === undefined ? [] : [this.#waiting])];
+    const calls = [...this.#underWay.values(), ...this.#waiting.values()];
     this.#underWay.clear();
-    this.#waiting = undefined;
+    this.#waiting.clear();
     for (const call of calls) call.reject(error());
   }
 }

@@ -271,7 +271,7 @@ async function ranked(
 ): Promise<readonly Prediction[]> {
   const { labels } = classifier;
   if (among !== "model" && custom.classes.length > 0) {
-    return custom.classify(strokes, { maxResults: labels.length + custom.classes.length, isPenDown, among });
+    return custom.rank(strokes, { isPenDown, among });
   }
   const probabilities = await classifier.probabilities(strokes, { isPenDown });
   return labels
