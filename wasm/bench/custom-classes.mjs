@@ -157,10 +157,14 @@ async function learn({ labels }, { words, examples, own, others }) {
   // The class asks for a certain drawing of its own to know the model by, which does not matter here.
   const any = samples.values().next().value;
   const find = (/** @type {unknown} */ drawing) => /** @type {Sample} */ (samples.get(drawing) ?? any);
+  const embed = (/** @type {unknown} */ drawing) => find(drawing).unit;
+  const probabilities = (/** @type {unknown} */ drawing, { deny = /** @type {Iterable<string>} */ ([]) } = {}) =>
+    without(find(drawing).probabilities, labels, [...deny]);
   const custom = new CustomClasses({
     labels,
-    embed: (drawing) => find(drawing).unit,
-    probabilities: (drawing, { deny = [] } = {}) => without(find(drawing).probabilities, labels, [...deny]),
+    embed,
+    probabilities,
+    outputs: (drawing, options) => ({ embedding: embed(drawing), probabilities: probabilities(drawing, options) }),
   });
   for (const [index, word] of words.entries()) {
     for (const { drawing } of examples[index] ?? []) await custom.add(word, drawing, { isSimplified: true });
