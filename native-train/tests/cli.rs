@@ -377,6 +377,7 @@ fn flags_of_augmentation_override_the_preset_one_by_one() {
         ("borrow-strokes", "borrow_strokes"),
         ("prefix", "prefix"),
         ("redraw", "redraw"),
+        ("trace", "trace"),
     ] {
         let found = &options(&format!("only-{name}"), &format!("--augment-{name} 0.5"))["augmentation"];
         for (other, value) in usual.as_object().unwrap() {

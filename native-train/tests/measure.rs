@@ -604,6 +604,16 @@ fn drawings_re_rendered_as_pointer_events_are_nearly_the_same() {
 }
 
 #[test]
+fn drawings_traced_from_pictures_are_measured() {
+    let eval = ["eval", "--model", "model", "--data", "data", "--json", "--trace", "64:2"];
+    let found = json_output(&PLACE, &eval);
+    assert_eq!(found["traced"]["n"], 120);
+    let (before, after) = (found["top1"].as_f64().unwrap(), found["traced"]["top1"].as_f64().unwrap());
+    assert!(after > 0.3 && after <= before, "{before} {after}");
+    assert_eq!(found, json_output(&PLACE, &eval));
+}
+
+#[test]
 fn eval_tells_known_things_from_unknown_ones() {
     fs::create_dir_all(PLACE.join("unknown")).unwrap();
     let line = json!({ "word": "something else", "drawing": [[[0, 255], [0, 90]]] }).to_string();

@@ -67,6 +67,11 @@ pub struct AugmentationFlags {
     /// and simplified
     #[arg(long, value_name = "X")]
     pub augment_redraw: Option<f32>,
+    /// Probability that a drawing is traced from a picture of it, as strokesFromImage does: better
+    /// predictions for pictures, worse ones for strokes. Slow (100 drawings/s a core): for augment
+    /// rather than train
+    #[arg(long, value_name = "X")]
+    pub augment_trace: Option<f32>,
 }
 
 impl AugmentationFlags {
@@ -91,6 +96,7 @@ impl AugmentationFlags {
             borrow_strokes: self.augment_borrow_strokes.unwrap_or(base.borrow_strokes),
             prefix: self.augment_prefix.unwrap_or(base.prefix),
             redraw: self.augment_redraw.unwrap_or(base.redraw),
+            trace: self.augment_trace.unwrap_or(base.trace),
         }
     }
 }

@@ -9,6 +9,7 @@ use burn_flex::Flex;
 use quickdraw_core::ModelBackend;
 
 use super::compute::Compute;
+use crate::data::augment::Picture;
 use crate::data::{ReadOptions, read_folder};
 use crate::device::Device;
 use crate::eval::{AtFraction, Confusion, Measurement, Summary, report};
@@ -28,6 +29,10 @@ pub struct Args {
     /// sizes, dense and shaky
     #[arg(long)]
     pub redraw: bool,
+    /// Measure each drawing a second time, traced from a picture of it, as strokesFromImage of the
+    /// package does: pixels along a side and the width of the pen, as 256:10
+    #[arg(long, value_name = "SIDE:PEN")]
+    pub trace: Option<Picture>,
     /// Do not tell the model that the pen is down where an unfinished drawing ends within a stroke
     #[arg(long)]
     pub pen_up: bool,
@@ -79,6 +84,9 @@ fn measure<B: ModelBackend>(args: &Args, device: &B::Device) -> Result<Measureme
     if args.redraw {
         measurement = measurement.with_redrawn();
     }
+    if let Some(picture) = args.trace {
+        measurement = measurement.with_traced(picture);
+    }
     let report = measurement.add_folder(classifier.model(), &args.data, device)?;
     tell!("{report}");
     if let Some(folder) = &args.unknown {
@@ -112,9 +120,12 @@ fn print_summary(out: &mut impl Write, summary: &Summary) -> Result<()> {
         let name = format!("after {:.0} %{pen}", 100.0 * fraction);
         line(&name, [figures.top1, figures.top3, figures.top5], Some(*ece))?;
     }
-    if let Some(redrawn) = &summary.redrawn {
-        let [all, balanced] = [redrawn.top1, redrawn.balanced_top1].map(|share| 100.0 * share);
-        writeln!(out, "re-rendered as pointer events: top-1 {all:.2} %, class-balanced {balanced:.2} %")?;
+    for (name, figures) in
+        [("re-rendered as pointer events", &summary.redrawn), ("traced from pictures", &summary.traced)]
+    {
+        let Some(figures) = figures else { continue };
+        let [all, balanced] = [figures.top1, figures.balanced_top1].map(|share| 100.0 * share);
+        writeln!(out, "{name}: top-1 {all:.2} %, class-balanced {balanced:.2} %")?;
     }
     if let Some(auroc) = summary.auroc_of_unknown {
         writeln!(out, "known things told from unknown ones: AUROC {auroc:.3}")?;

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::evaluate::Evaluation;
 use super::network::{BATCH_SIZE, Network, for_each_drawing, log_softmax, whole};
 use super::tally::{Confidences, Figures, Tally};
-use crate::data::augment::redraw;
+use crate::data::augment::{Picture, redraw, trace};
 use crate::data::{DataSet, ReadReport, for_each_part};
 
 /// The fractions of a drawing's points after which it is measured, besides the whole.
@@ -79,6 +79,9 @@ pub struct Summary {
     /// Accuracies on the same drawings re-rendered as pointer events, where that was measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub redrawn: Option<Figures>,
+    /// Accuracies on the same drawings traced from pictures of them, where that was measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub traced: Option<Figures>,
     /// How well the probability of the top-1 prediction separates known categories from unknown
     /// ones ([`Confidences::auroc`]), where unknown ones were measured.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -108,6 +111,8 @@ pub struct Measurement {
     unknown: Option<Confidences>,
     /// Of drawings re-rendered as pointer events, where that was asked for.
     redrawn: Option<Tally>,
+    /// Of drawings traced from such pictures of them, where that was asked for.
+    traced: Option<(Picture, Tally)>,
     /// One for each of [`FRACTIONS`].
     parts: [Tally; FRACTIONS.len()],
     mistakes: Vec<Mistake>,
@@ -126,6 +131,7 @@ impl Measurement {
             confidences: Confidences::default(),
             unknown: None,
             redrawn: None,
+            traced: None,
             parts: FRACTIONS.map(|_| tally.clone()),
             mistakes: Vec::new(),
         }
@@ -140,6 +146,12 @@ impl Measurement {
     /// Measures each drawing a second time from now on: re-rendered as pointer events ([`redraw`]).
     pub fn with_redrawn(mut self) -> Self {
         self.redrawn = Some(Tally::new(self.labels.len()));
+        self
+    }
+
+    /// Measures each drawing a second time from now on: traced from such a picture of it ([`trace`]).
+    pub fn with_traced(mut self, picture: Picture) -> Self {
+        self.traced = Some((picture, Tally::new(self.labels.len())));
         self
     }
 
@@ -192,6 +204,12 @@ impl Measurement {
             // In the same way at each measurement.
             let mut rng = ChaCha8Rng::seed_from_u64(1);
             let view = |drawing: Drawing| redraw(&drawing, &mut rng);
+            for_each_drawing(network, temperature, data, view, device, |index, row| {
+                tally.add(data.label(index), row);
+            })?;
+        }
+        if let Some((picture, tally)) = &mut self.traced {
+            let view = |drawing: Drawing| trace(&drawing, *picture);
             for_each_drawing(network, temperature, data, view, device, |index, row| {
                 tally.add(data.label(index), row);
             })?;
@@ -266,6 +284,7 @@ impl Measurement {
             evaluation: Evaluation::of(&self.whole, &self.labels),
             ece: self.whole.expected_calibration_error(),
             redrawn: self.redrawn.as_ref().map(Tally::figures),
+            traced: self.traced.as_ref().map(|(_, tally)| tally.figures()),
             auroc_of_unknown: self.unknown.as_ref().map(|unknown| self.confidences.auroc(unknown)),
             tells_pen: self.tells_pen,
             by_fraction: parts

@@ -1,5 +1,5 @@
 use native_train::data::Augmentation;
-use native_train::data::augment::{borrow_strokes, interpolate};
+use native_train::data::augment::{Picture, borrow_strokes, interpolate, trace};
 use quickdraw_core::Drawing;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -194,6 +194,48 @@ fn a_re_rendered_drawing_is_simplified_and_keeps_its_position() {
 }
 
 #[test]
+fn a_traced_drawing_has_the_same_lines() {
+    let lines = |drawing: &Drawing| {
+        let strokes = drawing.strokes().iter();
+        strokes.flat_map(|stroke| stroke.windows(2).map(|ends| [ends[0], ends[1]])).collect::<Vec<_>>()
+    };
+    let distance = |point: [f32; 2], [from, to]: [[f32; 2]; 2]| {
+        let way = [to[0] - from[0], to[1] - from[1]];
+        let squared = (way[0] * way[0] + way[1] * way[1]).max(1e-6);
+        let along = ((point[0] - from[0]) * way[0] + (point[1] - from[1]) * way[1]) / squared;
+        let along = along.clamp(0.0, 1.0);
+        (from[0] + along * way[0] - point[0]).hypot(from[1] + along * way[1] - point[1])
+    };
+    let nearest = |point: [f32; 2], lines: &[[[f32; 2]; 2]]| {
+        lines.iter().map(|&line| distance(point, line)).fold(f32::INFINITY, f32::min)
+    };
+    for picture in ["256:3", "256:10", "64:1.5"] {
+        let traced = trace(&house(), picture.parse().unwrap());
+        assert!(!traced.is_pen_down());
+        for (some, others) in [(house(), &traced), (traced.clone(), &house())] {
+            let others = lines(others);
+            for point in some.strokes().iter().flatten() {
+                let distance = nearest(*point, &others);
+                assert!(distance < 16.0, "{picture}: {point:?} is {distance} away from the other's lines");
+            }
+        }
+    }
+    let always = Augmentation { trace: 1.0, prefix: 1.0, ..Augmentation::none() };
+    let results: Vec<Drawing> = (0..20).map(|seed| apply(always, seed)).collect();
+    assert!(results.iter().all(|drawing| !drawing.is_pen_down()));
+    assert!(results.iter().any(|drawing| drawing.strokes() != results[0].strokes()));
+}
+
+#[test]
+fn pictures_are_read_from_their_side_and_pen() {
+    assert_eq!("256:10".parse::<Picture>().unwrap(), Picture { side: 256, pen: 10.0 });
+    for wrong in ["", "256", "0:1", "256:0", "256:-1", "256:NaN", "256:86", "9999:1", "x:1", "256:10:3"] {
+        let message = wrong.parse::<Picture>().unwrap_err().to_string();
+        assert!(message.contains("SIDE:PEN"), "{wrong}: {message}");
+    }
+}
+
+#[test]
 fn a_prefix_is_the_beginning() {
     let cut = Augmentation { prefix: 1.0, ..Augmentation::none() };
     let whole = house().n_points();
@@ -247,6 +289,7 @@ fn values_out_of_range_are_named() {
         (Augmentation { loosen_strokes: -0.5, ..default() }, "loosen_strokes"),
         (Augmentation { borrow_strokes: 1.1, ..default() }, "borrow_strokes"),
         (Augmentation { redraw: -0.1, ..default() }, "redraw"),
+        (Augmentation { trace: 2.0, ..default() }, "trace"),
     ] {
         let message = wrong.validate().unwrap_err().to_string();
         assert!(message.contains(&format!("augmentation: {name} is")), "{message}");

@@ -2,7 +2,8 @@
 //!
 //! In order: whole strokes are left out, the order of strokes and their directions change, the end
 //! is cut off; each stroke moves by itself; then the points are bent by slow waves, turned,
-//! sheared, stretched, mirrored, and shaken; in the end it may be re-rendered as pointer events.
+//! sheared, stretched, mirrored, and shaken; in the end it may be re-rendered as pointer events, or
+//! traced from a picture.
 //! Before all this some strokes may be exchanged for another drawing's
 //! ([`borrow_strokes`](super::borrow_strokes)). The result again fills 0..255 from the top-left
 //! corner, as a simplified drawing does, with fractions: rounding would only lose what the shaking
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::redraw::redraw;
 use super::square::{extent, fill_square};
+use super::trace::{Picture, trace};
 use crate::random::{chance, normal_pair};
 
 /// Drawings with this many strokes or fewer keep them all: each one may be what tells the class.
@@ -70,11 +72,15 @@ pub struct Augmentation {
     pub prefix: f32,
     /// Probability that the drawing is re-rendered as pointer events and simplified ([`redraw`]).
     pub redraw: f32,
+    /// Probability that the drawing is traced from a picture of it ([`trace`]), whatever else was
+    /// done to it; the pen is up then.
+    #[serde(default)]
+    pub trace: f32,
 }
 
 impl Default for Augmentation {
-    /// What served the 345 classes of Quick, Draw! well. `borrow_strokes` and `redraw` are off; so
-    /// is `prefix`: it gives better predictions while somebody draws, and slightly worse ones of
+    /// What served the 345 classes of Quick, Draw! well. `borrow_strokes`, `redraw` and `trace`
+    /// are off; so is `prefix`: it gives better predictions while somebody draws, and slightly worse ones of
     /// finished drawings.
     fn default() -> Self {
         Self {
@@ -91,6 +97,7 @@ impl Default for Augmentation {
             borrow_strokes: 0.0,
             prefix: 0.0,
             redraw: 0.0,
+            trace: 0.0,
         }
     }
 }
@@ -112,6 +119,7 @@ impl Augmentation {
             borrow_strokes: 0.0,
             prefix: 0.0,
             redraw: 0.0,
+            trace: 0.0,
         }
     }
 
@@ -141,6 +149,7 @@ impl Augmentation {
             ("borrow_strokes", self.borrow_strokes),
             ("prefix", self.prefix),
             ("redraw", self.redraw),
+            ("trace", self.trace),
         ] {
             ensure!((0.0..=1.0).contains(&value), "augmentation: {name} is {value}; 0 to 1 was expected");
         }
@@ -164,7 +173,8 @@ impl Augmentation {
         let drawing = Drawing::from_strokes(strokes)
             .expect("strokes are never emptied and points stay finite")
             .with_pen_down(is_pen_down);
-        if chance(self.redraw, rng) { redraw(&drawing, rng) } else { drawing }
+        let drawing = if chance(self.redraw, rng) { redraw(&drawing, rng) } else { drawing };
+        if chance(self.trace, rng) { trace(&drawing, Picture::random(rng)) } else { drawing }
     }
 
     /// The strokes that are drawn, in their order and direction, and whether the pen is still down.
