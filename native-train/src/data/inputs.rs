@@ -1,10 +1,9 @@
-//! What somebody names, files, folders, patterns or `-`, in; the files of drawings that are meant,
-//! out.
+//! Paths on the command line (files, folders, patterns or `-`) -> files of drawings.
 //!
-//! In a folder and by a pattern only files whose names are those of drawings count ([`stem`]); a
-//! folder within a folder is not entered, so that links cannot lead in circles and `test` is not
-//! read along with `train`; `**` in a pattern does enter, but through no link. What is in a file
-//! its content tells when it is opened.
+//! Folders and patterns match only files with the names of files of drawings ([`stem`]). Folders
+//! are not searched recursively, so that `test` is not read along with `train` and symbolic links
+//! cannot lead in circles; `**` in a pattern is recursive, but does not follow links. The format of
+//! a file is detected from its content when it is opened.
 
 use std::collections::HashSet;
 use std::path::{Component, Path, PathBuf};
@@ -17,17 +16,18 @@ use super::format::names::{STANDARD_INPUT, stem};
 /// Files of drawings.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Inputs {
-    /// Each once: in the order in which they were named, those of a folder or a pattern sorted.
+    /// Without duplicates, in the order of the arguments; those of a folder or a pattern are
+    /// sorted.
     pub files: Vec<PathBuf>,
-    /// Other files of the folders, which are not read.
+    /// Number of other files in the folders, which are ignored.
     pub n_other_files: usize,
 }
 
-/// Finds the files that are meant.
+/// Finds the files.
 ///
 /// # Errors
-/// A path or a pattern that leads to nothing, a folder that cannot be listed or has no file of
-/// drawings, a link to nowhere or in circles under the name of one.
+/// A path or pattern without a match, a folder that cannot be listed or has no file of drawings, a
+/// broken or circular link with the name of one.
 pub fn find_inputs(paths: &[PathBuf]) -> Result<Inputs> {
     let mut inputs = Inputs::default();
     for path in paths {
@@ -38,8 +38,7 @@ pub fn find_inputs(paths: &[PathBuf]) -> Result<Inputs> {
             list_folder(path, &mut inputs)?;
         } else {
             let pattern = path.to_str().filter(|text| text.contains(['*', '?', '[']));
-            // A link that leads nowhere is no reason to look for a pattern, and its own error says
-            // more.
+            // A broken link is not a pattern, and its own error says more.
             if let Err(error) = path.metadata()
                 && path.symlink_metadata().is_ok()
             {
@@ -82,8 +81,7 @@ fn list_folder(folder: &Path, inputs: &mut Inputs) -> Result<()> {
     Ok(())
 }
 
-/// Refuses a file that is named as one of drawings but for bytes that are no text: nobody could
-/// tell its category.
+/// Refuses a file of drawings whose name is not UTF-8, because the name may be its category.
 fn check_name(path: &Path) -> Result<()> {
     let name = path.file_name().unwrap_or_default();
     let is_text = name.to_str().is_some() || stem(Path::new(&*name.to_string_lossy())).is_none();
@@ -92,15 +90,15 @@ fn check_name(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// [`check_name`] of the files that a pattern means, if its folder is told: names that are no text
-/// are none to glob.
+/// [`check_name`] of the files that a pattern matches, if it names their folder: glob skips names
+/// that are not UTF-8.
 fn check_names(pattern: &str) -> Result<()> {
     let unusable = || format!("{pattern}: not a pattern of file names");
     let path = Path::new(pattern);
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let names =
         Pattern::new(&path.file_name().unwrap_or_default().to_string_lossy()).with_context(unusable)?;
-    // A folder that is a pattern itself is left to glob.
+    // A folder that is itself a pattern is left to glob.
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         if names.matches(&entry.file_name().to_string_lossy()) {
             check_name(&entry.path())?;
@@ -113,8 +111,7 @@ fn match_pattern(pattern: &str, inputs: &mut Inputs) -> Result<()> {
     let unusable = || format!("{pattern}: not a pattern of file names");
     let n_before = inputs.files.len();
     if pattern.contains("**") {
-        // By ourselves, because glob follows links: two that lead in circles would give it 2^40
-        // paths.
+        // Not by glob, which follows links: two circular ones would give 2^40 paths.
         let matcher = Pattern::new(pattern).with_context(unusable)?;
         let is_plain = |part: &Component<'_>| !part.as_os_str().to_string_lossy().contains(['*', '?', '[']);
         let root: PathBuf = Path::new(pattern).components().take_while(is_plain).collect();
@@ -145,7 +142,7 @@ fn match_pattern(pattern: &str, inputs: &mut Inputs) -> Result<()> {
     Ok(())
 }
 
-/// Tells of every file below a folder; links to folders are not followed.
+/// Calls `each` with every file below a folder; links to folders are not followed.
 fn walk(folder: &Path, each: &mut impl FnMut(PathBuf)) -> Result<()> {
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {

@@ -29,8 +29,8 @@ const N_BATCHES_AHEAD: usize = 4;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Sampling {
-    /// Every drawing once, in a new random order each epoch. Of several data sets a drawing is
-    /// passed over where its turn falls to another set.
+    /// Every drawing once per epoch, in a new random order. With several data sets a drawing is
+    /// skipped in an epoch where its position goes to another set.
     Epochs,
     /// First a class, with a probability proportional to its number of drawings raised to `power`,
     /// then any drawing of it. 0 is the same for all classes, 1 the same for all drawings.
@@ -58,8 +58,7 @@ pub struct LoaderConfig {
     pub max_rows: usize,
     /// Weight of the soft labels in the targets of drawings that have some, 0..1.
     pub soft_weight: f32,
-    /// Soft labels are raised to the inverse of it: above 1 they are spread more evenly, below 1
-    /// less.
+    /// Temperature of the soft labels, which are raised to its inverse: above 1 they are flatter.
     pub soft_temperature: f32,
     /// Label smoothing, 0..1.
     pub label_smoothing: f32,
@@ -207,7 +206,7 @@ impl Drop for Loader {
 pub(crate) struct ClassSampler {
     /// The drawings of each class.
     indices_by_class: Vec<Vec<u32>>,
-    /// The running sum of the weights of the classes, of which one without drawings has 0.
+    /// The cumulative sum of the class weights; a class without drawings has weight 0.
     cumulative_weights: Vec<f64>,
 }
 
@@ -225,37 +224,37 @@ impl ClassSampler {
         Self { cumulative_weights: cumulative_weights.collect(), indices_by_class }
     }
 
-    /// Any drawing of a class that is drawn by its weight.
+    /// A random drawing of a class that is chosen by its weight.
     pub(crate) fn choose(&self, rng: &mut impl Rng) -> usize {
         self.choose_of(choose_by_weight(&self.cumulative_weights, rng), rng)
     }
 
-    /// Any drawing of a class, which has some.
+    /// A random drawing of a class that has some.
     pub(crate) fn choose_of(&self, class: usize, rng: &mut impl Rng) -> usize {
         let indices = &self.indices_by_class[class];
         indices[rng.random_range(0..indices.len())] as usize
     }
 }
 
-/// An index, drawn by its weight; given are the running sums of the weights.
+/// An index chosen by its weight, given the cumulative sum of the weights.
 fn choose_by_weight(cumulative_weights: &[f64], rng: &mut impl Rng) -> usize {
     let total = cumulative_weights.last().copied().unwrap_or_default();
     let aim = rng.random::<f64>() * total;
-    // Rounding may put the aim on the very end of the range.
+    // Rounding may give the end of the range.
     cumulative_weights.partition_point(|&sum| sum <= aim && sum < total)
 }
 
 /// One of the data sets.
 struct Part {
     data: Arc<DataSet>,
-    /// Where classes are asked for.
+    /// Where drawings are chosen by class.
     classes: Option<ClassSampler>,
 }
 
-/// What all threads share.
+/// State shared by all threads.
 struct Source {
     parts: Vec<Part>,
-    /// The running sum of the shares of the parts.
+    /// The cumulative sum of the shares of the parts.
     cumulative_shares: Vec<f64>,
     config: LoaderConfig,
 }
@@ -330,7 +329,7 @@ impl Source {
     /// The part and the index of the drawing at a position counted from the start of training.
     fn choose(&self, position: u64, rng: &mut impl Rng) -> (usize, usize) {
         let part = match self.parts.len() {
-            // Nothing is drawn, so that a single data set gives the batches that it always gave.
+            // No random number is used, so that the batches of a single data set do not change.
             1 => 0,
             _ => choose_by_weight(&self.cumulative_shares, rng),
         };

@@ -1,5 +1,4 @@
-//! Several data sets to train on together, of which each has a share of the drawings that come
-//! next.
+//! Several data sets to train on together, each with its share of the training drawings.
 
 use std::sync::Arc;
 
@@ -11,7 +10,7 @@ use super::set::DataSet;
 #[derive(Clone, Debug)]
 pub struct Mixture {
     sets: Vec<Arc<DataSet>>,
-    /// As many, with a sum of 1.
+    /// The share of each; their sum is 1.
     shares: Vec<f64>,
 }
 

@@ -3,8 +3,8 @@
 //! The files may have any published [`format`](super::format), and be of different ones. One record
 //! is one drawing, simplified or raw; its label is `word`, and `soft` ({label: probability}) where
 //! a record has it becomes soft labels. Files are read in parallel; the result does not depend on
-//! the number of threads. A bad line is counted and reported, the reading goes on; what makes the
-//! whole folder doubtful is an error.
+//! the number of threads. A bad line is counted, reported and skipped; what makes the whole folder
+//! doubtful is an error.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -22,21 +22,21 @@ use super::set::DataSet;
 /// How many bad lines a report shows.
 const MAX_EXAMPLES: usize = 10;
 
-/// What to read of a folder.
+/// Which drawings of a folder to read.
 #[derive(Clone, Debug, Default)]
 pub struct ReadOptions {
     /// The classes expected, as those of a model: the labels are in their order, and any other word
     /// is an error. Without them the classes are the words of the folder, sorted.
     pub labels: Option<Vec<String>>,
-    /// Whether drawings of other classes than `labels` are passed over instead of being an error.
+    /// Whether drawings of other classes than `labels` are skipped instead of being an error.
     pub selects: bool,
-    /// Drawings to pass over at the start of each class of a file.
+    /// Number of drawings to skip at the start of each class of a file.
     pub skip_per_class: usize,
-    /// At most this many drawings of a class, the first ones after those passed over.
+    /// The most drawings of a class to read, after those that are skipped.
     pub max_per_class: Option<usize>,
 }
 
-/// What was met on the way.
+/// Counts of what was read.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ReadReport {
     /// Files read.
@@ -49,11 +49,11 @@ pub struct ReadReport {
     pub n_bad_lines: usize,
     /// The first bad lines, each as `path:line: message`.
     pub examples: Vec<String>,
-    /// Drawings of classes that were not asked for, as far as files were read.
+    /// Drawings of other classes than those selected, as far as files were read.
     pub n_other_classes: usize,
     /// Soft labels of classes that the folder has no drawings of; they were dropped.
     pub n_unknown_soft: usize,
-    /// Other files of the folder, which were not read.
+    /// Other files of the folder, which were ignored.
     pub n_other_files: usize,
 }
 
@@ -95,7 +95,7 @@ impl ReadReport {
         }
     }
 
-    /// Adds what was met in a file, besides its drawings.
+    /// Adds the counts of a file.
     fn add(&mut self, part: FilePart) {
         self.n_simplified += part.n_simplified;
         self.n_bad_lines += part.n_bad_lines;
@@ -162,8 +162,8 @@ impl FolderParts {
             .map(|path| read_file(path, options))
             .collect::<Vec<Result<FilePart>>>()
             .into_iter()
-            // Not inside the parallel part: so the first file's error is the one that is told,
-            // every time.
+            // Not in the parallel part, so that it is always the first file's error that is
+            // reported.
             .collect::<Result<_>>()?;
         Ok(Self { folder: folder.to_owned(), parts, n_other_files })
     }
@@ -199,7 +199,7 @@ impl FolderParts {
     }
 }
 
-/// Drawings that [`for_each_part`] hands on together, unless a single file has more.
+/// The number of drawings of a part of [`for_each_part`], unless a single file has more.
 const PART_SIZE: usize = 8192;
 
 /// Reads all files of drawings in `folder`, as [`read_folder`] does, and hands their drawings on in
@@ -234,8 +234,8 @@ pub fn for_each_part(
     Ok(report)
 }
 
-/// The files of drawings that a folder, a file, a pattern or `-` means ([`find_inputs`]), sorted,
-/// and the number of other files of the folder.
+/// The files of drawings of a folder, a file, a pattern or `-` ([`find_inputs`]), sorted, and the
+/// number of other files of the folder.
 pub(crate) fn list_files(folder: &Path) -> Result<(Vec<PathBuf>, usize)> {
     let inputs = find_inputs(&[folder.to_owned()])?;
     Ok((inputs.files, inputs.n_other_files))
@@ -298,7 +298,7 @@ fn read_file(path: &Path, options: &ReadOptions) -> Result<FilePart> {
         {
             if options.selects {
                 part.n_other_classes += 1;
-                // The data set's own files are named after their one word: nothing else can follow.
+                // A file of the data set is named after its only class: nothing else can follow.
                 if stem.as_ref() == Some(&record.word) {
                     break;
                 }
@@ -328,7 +328,7 @@ fn read_file(path: &Path, options: &ReadOptions) -> Result<FilePart> {
         if let Some(most) = options.max_per_class
             && n_seen[label] - options.skip_per_class > most
         {
-            // The data set's own files are named after their one word: nothing else can follow.
+            // A file of the data set is named after its only class: nothing else can follow.
             if stem.as_ref() == Some(&record.word) {
                 break;
             }

@@ -1,9 +1,9 @@
-//! Drawings in memory: in go drawings and their labels, out come drawings by index.
+//! A data set in memory: drawings with labels, by index.
 //!
 //! The data set's simplified form has integer coordinates from 0 to 255, so two bytes hold a point
-//! without loss and fifty million drawings fit the memory of one machine (about 100 bytes each). A
-//! drawing that is not in that form is simplified on the way in, which is what the network is
-//! trained on anyway. Where drawings come from is left to [`read`](super::read) and
+//! without loss and fifty million drawings fit into the memory of one machine (about 100 bytes
+//! each). Other drawings are simplified when they are added, because the network is trained on
+//! simplified ones anyway. Drawings come from [`read`](super::read) and
 //! [`synthetic`](super::synthetic).
 
 use std::collections::HashMap;
@@ -22,7 +22,7 @@ pub struct DataSet {
     points: Vec<[u8; 2]>,
     /// The number of points of each stroke.
     stroke_lengths: Vec<u16>,
-    /// Where each drawing's points and strokes end.
+    /// The end offsets of each drawing's points and strokes.
     ends: Vec<End>,
     /// The class of each drawing.
     classes: Vec<u16>,

@@ -1,25 +1,26 @@
-//! One data set becomes two: one to train on, one to validate on.
+//! Splits a data set into a training and a validation part.
 
 use std::collections::{HashMap, HashSet};
 
 use super::set::DataSet;
 
-/// Which part of a data set is put aside to validate on.
+/// Which drawings of a data set become the validation part.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Validation {
-    /// About this share of all drawings, 0..1. A drawing keeps its side when others are added.
+    /// About this fraction of all drawings, 0..1. A drawing stays in its part when others are
+    /// added.
     Fraction(f64),
-    /// This many of every class, but never more than half of it.
+    /// So many of every class, but never more than half of it.
     PerClass(usize),
     /// The last so many of every class, but never more than half of it.
     LastPerClass(usize),
 }
 
 impl DataSet {
-    /// Two data sets: one to train on, one to validate on.
+    /// The training part and the validation part.
     ///
     /// Copies of one drawing stay together, whatever their classes. With [`Validation::Fraction`]
-    /// no drawing changes sides when the data grows.
+    /// no drawing changes its part when the data grows.
     pub fn split_validation(&self, validation: Validation, seed: u64) -> (DataSet, DataSet) {
         let is_validation: Vec<bool> = match validation {
             Validation::Fraction(fraction) => {

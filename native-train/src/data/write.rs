@@ -1,4 +1,4 @@
-//! Drawings as lines of JSON, and a file of them that is whole whenever it is there.
+//! Drawings as lines of JSON, and a file of them that is written atomically.
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::format::record::Fields;
 use crate::fs::sync_folder;
 
-/// Bytes that are written together.
+/// Buffer size.
 const BUFFER: usize = 1 << 17;
 
 /// A line of JSON as the data set has it, of a drawing in simplified form; `fields` are those of
@@ -26,7 +26,7 @@ pub(crate) fn line(drawing: &Drawing, fields: &str, word: &str) -> String {
         for axis in 0..2 {
             line.push_str(if axis == 0 { "[" } else { ",[" });
             for (index, point) in stroke.iter().enumerate() {
-                // Writing into a String cannot fail.
+                // Writing to a String cannot fail.
                 let _ = write!(line, "{}{}", if index == 0 { "" } else { "," }, point[axis] as u8);
             }
             line.push(']');
@@ -37,7 +37,7 @@ pub(crate) fn line(drawing: &Drawing, fields: &str, word: &str) -> String {
     line
 }
 
-/// The fields of a line of JSON besides `word` and `drawing`, each with a comma behind it.
+/// The fields of a line of JSON besides `word` and `drawing`, each followed by a comma.
 pub(crate) fn fields(fields: &Fields<'_>) -> String {
     let mut text = String::new();
     let mut add = |name: &str, value: Option<Value>| {
@@ -65,8 +65,8 @@ pub(crate) fn probabilities<'a>(soft: impl IntoIterator<Item = (&'a str, f64)>) 
     text
 }
 
-/// A file of lines, compressed where its name ends with `.gz`. It is written under another name,
-/// synced and renamed at the end; one that is given up is removed.
+/// A file of lines, compressed if its name ends with `.gz`. It is written to a temporary file,
+/// synced and renamed at the end; if that never happens it is removed.
 pub(crate) struct LinesFile {
     path: PathBuf,
     partial: PathBuf,
@@ -80,7 +80,7 @@ enum Output {
 }
 
 impl LinesFile {
-    /// Begins the file.
+    /// Creates the temporary file.
     ///
     /// # Errors
     /// A name that is not one of a file of lines, or a file that cannot be written.
@@ -106,7 +106,7 @@ impl LinesFile {
         Ok(Self { path: path.to_owned(), partial, out: Some(out) })
     }
 
-    /// Adds whole lines with their ends.
+    /// Writes complete lines.
     pub(crate) fn write(&mut self, lines: &[u8]) -> Result<()> {
         let written = match &mut self.out {
             Some(Output::Plain(out)) => out.write_all(lines),
@@ -116,7 +116,7 @@ impl LinesFile {
         written.with_context(|| format!("cannot write {}", self.partial.display()))
     }
 
-    /// Gives the file its name.
+    /// Syncs and renames the file.
     pub(crate) fn finish(mut self) -> Result<()> {
         let finish = |out: Output| -> io::Result<()> {
             let out = match out {
@@ -129,7 +129,7 @@ impl LinesFile {
         match self.out.take().map_or(Ok(()), finish) {
             Ok(()) => self.path.parent().map_or(Ok(()), sync_folder),
             Err(error) => {
-                // The error that is told is the first.
+                // The first error is the one to report.
                 let _ = fs::remove_file(&self.partial);
                 Err(error).with_context(|| format!("cannot write {}", self.path.display()))
             }
@@ -140,7 +140,7 @@ impl LinesFile {
 impl Drop for LinesFile {
     fn drop(&mut self) {
         if self.out.take().is_some() {
-            // What is left behind does no harm; why it was given up is told already.
+            // A temporary file that stays is harmless, and the error is reported already.
             let _ = fs::remove_file(&self.partial);
         }
     }

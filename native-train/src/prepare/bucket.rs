@@ -1,25 +1,25 @@
-//! Drawings on the disk in 256 buckets by their order, and what of one is read back together.
+//! Accepted drawings in 256 buckets on disk, by their sort key, and reading a bucket back.
 
 use std::ops::Range;
 
 use anyhow::{Context, Result};
 
-use super::deduplicate::{Bits, N_PRINT_STREAMS};
+use super::deduplicate::{BitSet, N_FINGERPRINT_STREAMS};
 use super::spool::Reader;
 
-/// Streams of that: buckets of drawings, their fingerprints, and the list of all.
+/// Streams of the spool: buckets of drawings, fingerprints, and the list of candidates.
 const N_BUCKETS: usize = 256;
-pub(super) const PRINTS: Range<usize> = N_BUCKETS..N_BUCKETS + N_PRINT_STREAMS;
-pub(super) const CANDIDATES: usize = PRINTS.end;
+pub(super) const FINGERPRINTS: Range<usize> = N_BUCKETS..N_BUCKETS + N_FINGERPRINT_STREAMS;
+pub(super) const CANDIDATES: usize = FINGERPRINTS.end;
 pub(super) const N_STREAMS: usize = CANDIDATES + 1;
 
-/// Bytes of a bucket that a thread has in memory together.
-/// Those of fifty million drawings have 25 MiB.
+/// The most bytes of a bucket that a thread holds in memory at a time. With fifty million drawings
+/// a bucket has 25 MiB.
 pub(super) const MAX_BUCKET_BYTES: u64 = 64 << 20;
 
-/// A drawing that is kept if it is no duplicate and its class has room.
+/// An accepted drawing, which is written unless it is a duplicate or its class is full.
 pub(super) struct Candidate {
-    /// Of its class.
+    /// Class index.
     pub(super) index: usize,
     pub(super) is_eval: bool,
     pub(super) was_simplified: bool,
@@ -39,8 +39,7 @@ impl Candidate {
     }
 }
 
-/// Bytes of a drawing in a bucket before what [`pack`] made: length of that, order, number,
-/// candidate.
+/// Size of the header of a packed drawing in a bucket: length, sort key, number, candidate.
 const BUCKET_HEADER: usize = 4 + 8 + 8 + Candidate::BYTES;
 
 pub(super) fn bucket_header(
@@ -57,13 +56,13 @@ pub(super) fn bucket_header(
     header
 }
 
-/// The bucket of an order.
+/// The bucket of a sort key.
 pub(super) fn bucket_of(order: u128) -> usize {
     (order >> 56) as usize
 }
 
-/// Where a drawing of a bucket is in memory.
-pub(super) struct Place {
+/// A drawing of a bucket that is in memory.
+pub(super) struct Entry {
     pub(super) order: u64,
     pub(super) at: usize,
     pub(super) end: usize,
@@ -71,19 +70,19 @@ pub(super) struct Place {
     pub(super) is_eval: bool,
 }
 
-/// Reads one of `n_parts` of a bucket, those of the bits of the order that follow the bucket's:
-/// what of it is of these `orders` and not left out.
+/// Reads one of `n_parts` of a bucket (the high bits of the sort key choose the bucket, the next
+/// ones the part), sorted: the drawings whose key is in `orders` and that are not left out.
 pub(super) fn read_part(
     reader: &mut Reader<'_>,
     bucket: usize,
     (part, n_parts): (u64, u64),
     orders: &Range<u128>,
-    left_out: &Bits,
+    left_out: &BitSet,
     bytes: &mut Vec<u8>,
-    places: &mut Vec<Place>,
+    entries: &mut Vec<Entry>,
 ) -> Result<()> {
     bytes.clear();
-    places.clear();
+    entries.clear();
     reader.read(bucket, |mut rest| {
         while !rest.is_empty() {
             let damaged = || "a bucket is damaged";
@@ -101,12 +100,12 @@ pub(super) fn read_part(
             bytes.extend_from_slice(packed);
             let candidate = Candidate::from_bytes(std::array::from_fn(|i| header[20 + i]));
             let Candidate { index, is_eval, .. } = candidate;
-            places.push(Place { order, at, end: bytes.len(), index, is_eval });
+            entries.push(Entry { order, at, end: bytes.len(), index, is_eval });
         }
         Ok(())
     })?;
     // Stable: duplicates, if they are kept, stay in the order of the files.
-    places.sort_by_key(|place| place.order);
+    entries.sort_by_key(|entry| entry.order);
     Ok(())
 }
 
@@ -114,7 +113,7 @@ pub(super) fn read_part(
 mod tests {
     use tempfile::TempDir;
 
-    use super::super::spool::{Mark, Spool};
+    use super::super::spool::{Checkpoint, Spool};
     use super::*;
     use crate::hash::mix;
 
@@ -124,8 +123,8 @@ mod tests {
         const N: u64 = 1500;
         let folder = TempDir::new().expect("a folder");
         let path = folder.path().join("spool");
-        let mut spool = Spool::open(path, N_STREAMS, Mark::default(), |_, _| {}).expect("a file");
-        let mut left_out = Bits::default();
+        let mut spool = Spool::open(path, N_STREAMS, Checkpoint::default(), |_, _| {}).expect("a file");
+        let mut left_out = BitSet::default();
         let mut expected = Vec::new();
         let half = 0x7f << 56 | 1 << 55;
         for number in 0..N {
@@ -147,16 +146,16 @@ mod tests {
         const LIMIT: u64 = 2 << 20;
         let n_parts = spool.n_parts(0x7f, LIMIT);
         assert_eq!(n_parts, 4);
-        let (mut bytes, mut places, mut found) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut bytes, mut entries, mut found) = (Vec::new(), Vec::new(), Vec::new());
         let orders = u128::from(half)..1 << 64;
         for part in 0..n_parts {
             let part = (part, n_parts);
-            read_part(&mut reader, 0x7f, part, &orders, &left_out, &mut bytes, &mut places)
+            read_part(&mut reader, 0x7f, part, &orders, &left_out, &mut bytes, &mut entries)
                 .expect("a whole bucket");
             assert!(bytes.len() as u64 <= LIMIT);
             found.extend(
-                places.iter().map(|place| {
-                    (place.order, place.index, place.is_eval, bytes[place.at..place.end].to_vec())
+                entries.iter().map(|entry| {
+                    (entry.order, entry.index, entry.is_eval, bytes[entry.at..entry.end].to_vec())
                 }),
             );
         }

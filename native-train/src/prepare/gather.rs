@@ -1,4 +1,4 @@
-//! Reads all files and puts the drawings that may be kept into buckets.
+//! Reads all files and appends accepted drawings to buckets.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -11,62 +11,70 @@ use anyhow::{Context, Result, bail, ensure};
 use indicatif::ProgressBar;
 use serde_json::Value;
 
-use super::bucket::{CANDIDATES, Candidate, N_STREAMS, PRINTS, bucket_header, bucket_of};
+use super::bucket::{CANDIDATES, Candidate, FINGERPRINTS, N_STREAMS, bucket_header, bucket_of};
 use super::deduplicate::{
-    Bits, MAX_PRINTS_BYTES, PRINT_BYTES, Seen, find_repeated, print_bytes, print_stream,
+    BitSet, BloomFilter, FINGERPRINT_BYTES, MAX_FINGERPRINT_BYTES, find_duplicates, fingerprint_bytes,
+    fingerprint_stream,
 };
 use super::manifest::{is_repeatable, sizes};
 use super::options::Options;
-use super::part::{Judged, Kept, Line, Message, PARTS_PER_READER, Part, Source, read_and_judge};
-use super::spool::{Finished, Spool};
+use super::part::{Accepted, Channels, Message, Outcome, PARTS_PER_READER, Part, Source, read_and_filter};
+use super::spool::{CompleteSpool, Spool};
 use super::summary::{ClassCount, Summary};
 use super::workspace::{Progress, SPOOL};
 use crate::data::DataSet;
 use crate::data::format::names::stem;
 use crate::hash::{fnv, mix};
 
-/// Drawings after which, at the end of a file, progress is noted.
-const NOTED_EVERY: usize = 10_000;
+/// Progress is saved at the end of a file, at most once in so many drawings.
+const SAVE_EVERY: usize = 10_000;
 
-/// Bad lines that are shown.
+/// How many bad lines are reported in full.
 const MAX_EXAMPLES: usize = 10;
 
-/// What was read: drawings in buckets, and everything about them.
+/// The accepted drawings in buckets, and their statistics.
 pub(super) struct Gathered {
     pub(super) summary: Summary,
-    /// In the order in which they were met, which is what the buckets count by.
+    /// Class names in the order in which they first occurred: the class indices of the buckets.
     pub(super) words: Vec<String>,
-    pub(super) spool: Finished,
-    /// By number, the candidates that are not kept.
-    pub(super) left_out: Bits,
+    pub(super) spool: CompleteSpool,
+    /// The numbers of the candidates that are not written.
+    pub(super) left_out: BitSet,
 }
 
-/// Reads all files and puts what may be kept into buckets.
+/// Reads all files and appends accepted drawings to buckets.
 pub(super) fn gather(files: &[PathBuf], mut gatherer: Gatherer<'_>, bar: &ProgressBar) -> Result<Gathered> {
     let options = gatherer.options;
     bar.set_position(gatherer.progress.n_files as u64);
     let sizes = sizes(&gatherer.progress.asked);
     let (files, sizes) = (&files[gatherer.progress.n_files..], &sizes[gatherer.progress.n_files..]);
     let n_readers = rayon::current_num_threads();
-    let enough = AtomicUsize::new(0);
+    let skip_below = AtomicUsize::new(0);
     let (to, messages) = channel();
-    let (done_with, spare) = channel();
+    let (back, free_parts) = channel();
     for _ in 0..PARTS_PER_READER * n_readers {
-        done_with.send(Part::new()).context("no reader")?;
+        back.send(Part::new()).context("no reader")?;
     }
-    let source =
-        Arc::new(Mutex::new(Source { files, sizes, index: 0, records: None, enough: &enough, spare, to }));
+    let source = Arc::new(Mutex::new(Source {
+        files,
+        sizes,
+        index: 0,
+        records: None,
+        skip_below: &skip_below,
+        free_parts,
+        to,
+    }));
     thread::scope(|readers| {
         for _ in 0..n_readers {
             let source = Arc::clone(&source);
-            readers.spawn(move || read_and_judge(&source, options));
+            readers.spawn(move || read_and_filter(&source, options));
         }
-        // It is the readers' alone, so that nobody waits for more when they have ended.
+        // Only the readers hold it, so that the channel closes when they have ended.
         drop(source);
-        // Dropped here: readers end when nobody listens any more.
-        let line = Line { messages, done_with };
+        // Dropped at the end of this scope, which ends the readers.
+        let channels = Channels { messages, back };
         for (index, path) in files.iter().enumerate() {
-            gather_file(index, path, &line, &mut gatherer, &enough, bar)?;
+            gather_file(index, path, &channels, &mut gatherer, &skip_below, bar)?;
             gatherer.end_file()?;
             bar.inc(1);
         }
@@ -77,9 +85,9 @@ pub(super) fn gather(files: &[PathBuf], mut gatherer: Gatherer<'_>, bar: &Progre
 fn gather_file(
     index: usize,
     path: &Path,
-    line: &Line,
+    channels: &Channels,
     gatherer: &mut Gatherer<'_>,
-    enough: &AtomicUsize,
+    skip_below: &AtomicUsize,
     bar: &ProgressBar,
 ) -> Result<()> {
     let own = stem(path);
@@ -87,39 +95,39 @@ fn gather_file(
     let mut n_lines = 0;
     let lost = || format!("{}: its reader ended", path.display());
     loop {
-        let judged = match line.messages.recv().with_context(lost)? {
-            Message::Part(judged) => judged,
+        let filtered = match channels.messages.recv().with_context(lost)? {
+            Message::Part(filtered) => filtered,
             Message::End(end) => return end,
         };
-        let mut part = judged.recv().with_context(lost)?;
-        // How much was read before the readers were told differs from run to run.
+        let mut part = filtered.recv().with_context(lost)?;
+        // How much more is read before the readers stop differs from run to run.
         if !is_complete {
             gatherer.add(&mut part, path, n_lines)?;
             n_lines += part.n_lines;
             bar.set_message(format!("{} drawings", gatherer.progress.summary.read));
-            // The data set's own files are named after their one word: nothing else can follow.
+            // A file of the data set is named after its only class: nothing else can follow.
             is_complete = own.as_ref().is_some_and(|own| gatherer.is_complete(own));
             if is_complete {
-                enough.fetch_max(index + 1, Ordering::Relaxed);
+                skip_below.fetch_max(index + 1, Ordering::Relaxed);
             }
         }
-        // At the end nobody needs it any more.
-        let _ = line.done_with.send(part);
+        // At the end the readers are gone.
+        let _ = channels.back.send(part);
     }
 }
 
-/// Puts drawings into buckets.
+/// Appends accepted drawings to buckets.
 ///
-/// Which of them are duplicates is known when all are there. So that files are not read on in vain,
-/// a filter counts those that certainly are none.
+/// Duplicates are known only at the end. To stop reading a file as soon as its class is full, a
+/// Bloom filter counts the drawings that certainly are no duplicates.
 pub(super) struct Gatherer<'a> {
     options: &'a Options,
     folder: &'a Path,
     spool: Spool,
-    seen: Seen,
+    seen: BloomFilter,
     indices: HashMap<String, usize>,
     progress: Progress,
-    n_noted: usize,
+    n_saved: usize,
 }
 
 impl<'a> Gatherer<'a> {
@@ -130,35 +138,35 @@ impl<'a> Gatherer<'a> {
         mut progress: Progress,
     ) -> Result<Self> {
         progress.asked = asked.clone();
-        let mut seen = Seen::new();
+        let mut seen = BloomFilter::new();
         let spool = Spool::open(folder.join(SPOOL), N_STREAMS, progress.spool, |stream, bytes| {
-            if PRINTS.contains(&stream) {
-                for print in bytes.chunks_exact(PRINT_BYTES) {
-                    seen.insert(u64::from_le_bytes(std::array::from_fn(|i| print[i])));
+            if FINGERPRINTS.contains(&stream) {
+                for fingerprint in bytes.chunks_exact(FINGERPRINT_BYTES) {
+                    seen.insert(u64::from_le_bytes(std::array::from_fn(|i| fingerprint[i])));
                 }
             }
         });
         let spool = spool.context("it cannot be resumed; start from the beginning without --resume")?;
         let indices = progress.certain.iter().enumerate();
         let indices = indices.map(|(index, class)| (class.name.clone(), index)).collect();
-        let n_noted = progress.summary.read;
-        Ok(Self { options, folder, spool, seen, indices, progress, n_noted })
+        let n_saved = progress.summary.read;
+        Ok(Self { options, folder, spool, seen, indices, progress, n_saved })
     }
 
-    /// Takes what a part of a file holds that comes after `n_lines` of its lines.
+    /// Adds a part of a file, which follows `n_lines` lines.
     fn add(&mut self, part: &mut Part, path: &Path, n_lines: u64) -> Result<()> {
         let words = &part.drawings.words;
         let indices = words.iter().map(|word| self.index_of(word)).collect::<Result<Vec<_>>>()?;
-        for judged in part.judged.drain(..) {
+        for outcome in part.outcomes.drain(..) {
             let summary = &mut self.progress.summary;
             summary.read += 1;
             let left_out = &mut summary.left_out;
-            match judged {
-                Judged::Drawing(kept) => {
-                    let packed = &part.drawings.packed[kept.packed.clone()];
-                    self.keep(&kept, indices[kept.word], &words[kept.word], packed)?;
+            match outcome {
+                Outcome::Drawing(accepted) => {
+                    let packed = &part.drawings.packed[accepted.packed.clone()];
+                    self.keep(&accepted, indices[accepted.word], &words[accepted.word], packed)?;
                 }
-                Judged::Bad { number, message } => {
+                Outcome::Bad { number, message } => {
                     let place = format!("{}:{}: {message}", path.display(), n_lines + number);
                     ensure!(!self.options.strict, "{place}");
                     left_out.bad_lines += 1;
@@ -166,17 +174,17 @@ impl<'a> Gatherer<'a> {
                         summary.examples.push(place);
                     }
                 }
-                Judged::OtherClass => left_out.other_class += 1,
-                Judged::NotRecognized => left_out.not_recognized += 1,
-                Judged::OtherCountry => left_out.other_country += 1,
-                Judged::Empty => left_out.empty += 1,
-                Judged::Absurd => left_out.absurd += 1,
+                Outcome::OtherClass => left_out.other_class += 1,
+                Outcome::NotRecognized => left_out.not_recognized += 1,
+                Outcome::OtherCountry => left_out.other_country += 1,
+                Outcome::Empty => left_out.empty += 1,
+                Outcome::TooManyPoints => left_out.absurd += 1,
             }
         }
         Ok(())
     }
 
-    /// The index of a class, in the order in which they are met.
+    /// The index of a class, in the order in which they first occur.
     fn index_of(&mut self, word: &str) -> Result<usize> {
         if let Some(&index) = self.indices.get(word) {
             return Ok(index);
@@ -188,10 +196,10 @@ impl<'a> Gatherer<'a> {
         Ok(index)
     }
 
-    /// Puts a drawing into its bucket, if its class has room.
-    fn keep(&mut self, kept: &Kept, index: usize, word: &str, packed: &[u8]) -> Result<()> {
-        // Copies that are kept stay together, whatever their key_id.
-        let identity = if self.options.keep_duplicates { kept.content } else { kept.identity };
+    /// Appends a drawing to its bucket, unless its class is full.
+    fn keep(&mut self, accepted: &Accepted, index: usize, word: &str, packed: &[u8]) -> Result<()> {
+        // Duplicates that are kept are on the same side of the split, whatever their key_id.
+        let identity = if self.options.keep_duplicates { accepted.content } else { accepted.identity };
         let is_eval = self.options.is_eval(identity);
         let certain = &mut self.progress.certain[index];
         if !has_room(certain, is_eval, self.options) {
@@ -202,24 +210,29 @@ impl<'a> Gatherer<'a> {
         let mut is_new = true;
         if !self.options.keep_duplicates {
             let class = mix(index as u64);
-            // The two kinds of hashes must not meet.
-            let key = kept.has_key.then_some(!kept.identity);
-            for print in [Some(kept.content), key].into_iter().flatten().map(|hash| mix(hash ^ class)) {
-                is_new &= self.seen.insert(print);
-                self.spool.append(PRINTS.start + print_stream(print), &[&print_bytes(print, number)])?;
+            // Hashes of points and of keys must not collide.
+            let key = accepted.has_key.then_some(!accepted.identity);
+            for fingerprint in
+                [Some(accepted.content), key].into_iter().flatten().map(|hash| mix(hash ^ class))
+            {
+                is_new &= self.seen.insert(fingerprint);
+                self.spool.append(
+                    FINGERPRINTS.start + fingerprint_stream(fingerprint),
+                    &[&fingerprint_bytes(fingerprint, number)],
+                )?;
             }
         }
         *side(certain, is_eval) += usize::from(is_new);
         self.progress.n_candidates += 1;
-        let candidate = Candidate { index, is_eval, was_simplified: kept.was_simplified };
+        let candidate = Candidate { index, is_eval, was_simplified: accepted.was_simplified };
         self.spool.append(CANDIDATES, &[&candidate.to_bytes()])?;
 
-        let order = mix(fnv(kept.identity ^ mix(self.options.seed), word.as_bytes()));
+        let order = mix(fnv(accepted.identity ^ mix(self.options.seed), word.as_bytes()));
         let header = bucket_header(packed.len(), order, number, &candidate);
         self.spool.append(bucket_of(u128::from(order)), &[&header, packed])
     }
 
-    /// Whether nothing of the class is taken any more.
+    /// Whether the class is full, for training and evaluation.
     fn is_complete(&self, word: &str) -> bool {
         self.indices.get(word).is_some_and(|&index| {
             let class = &self.progress.certain[index];
@@ -227,25 +240,25 @@ impl<'a> Gatherer<'a> {
         })
     }
 
-    /// Notes the progress, if it is worth it.
+    /// Ends a file, and saves the progress now and then.
     fn end_file(&mut self) -> Result<()> {
         self.progress.n_files += 1;
         // Standard input cannot be read again.
-        if self.progress.summary.read < self.n_noted + NOTED_EVERY || !is_repeatable(&self.progress.asked) {
+        if self.progress.summary.read < self.n_saved + SAVE_EVERY || !is_repeatable(&self.progress.asked) {
             return Ok(());
         }
-        self.n_noted = self.progress.summary.read;
+        self.n_saved = self.progress.summary.read;
         self.progress.spool = self.spool.flush()?;
         self.progress.write(self.folder)
     }
 
-    /// Decides what is kept: in the order of the files what is no duplicate, as many as a class may
-    /// have.
+    /// Decides what is written: in the order of the files, without duplicates, up to the limits of
+    /// a class.
     fn finish(self) -> Result<Gathered> {
         let spool = self.spool.finish()?;
         drop(self.seen);
-        let mut left_out = Bits::default();
-        find_repeated(&spool, PRINTS, MAX_PRINTS_BYTES, |number| left_out.set(number))?;
+        let mut left_out = BitSet::default();
+        find_duplicates(&spool, FINGERPRINTS, MAX_FINGERPRINT_BYTES, |number| left_out.set(number))?;
 
         let mut summary = self.progress.summary;
         let words: Vec<String> = self.progress.certain.into_iter().map(|class| class.name).collect();
@@ -279,7 +292,7 @@ impl<'a> Gatherer<'a> {
     }
 }
 
-/// The number of a side.
+/// The count of a side of the split.
 fn side(class: &mut ClassCount, is_eval: bool) -> &mut usize {
     if is_eval { &mut class.eval } else { &mut class.train }
 }

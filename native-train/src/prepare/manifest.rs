@@ -1,4 +1,4 @@
-//! What was made of what: written into the folder, and looked at before it would be made again.
+//! The manifest of an output folder: options and inputs, so that the same work is not done twice.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,22 +12,22 @@ use super::summary::Summary;
 use crate::data::format::names::STANDARD_INPUT;
 use crate::fs::write_synced;
 
-/// The name of what was made of what, in the folder that was written.
+/// The file name of the manifest.
 pub const MANIFEST: &str = "manifest.json";
 
-/// The form of the manifest.
+/// Version of the manifest format.
 const MANIFEST_VERSION: u32 = 1;
 
-/// A file of the folder that was written.
+/// A file of the output folder.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Written {
+pub(super) struct OutputFile {
     pub(super) name: String,
     pub(super) records: usize,
     pub(super) bytes: u64,
     pub(super) sha256: String,
 }
 
-/// What the manifest remembers of the order: options, and files by name and size.
+/// The request as the manifest records it: options, and inputs by path and size.
 pub(super) fn asked(files: &[PathBuf], options: &Options) -> Result<Value> {
     let mut inputs = Vec::new();
     for path in files {
@@ -42,9 +42,9 @@ pub(super) fn asked(files: &[PathBuf], options: &Options) -> Result<Value> {
     Ok(json!({"options": options, "inputs": inputs}))
 }
 
-/// The summary of what is in `out`, if that was made of the same; nothing if there is no such
-/// folder or an empty one.
-pub(super) fn already_there(out: &Path, asked: &Value) -> Result<Option<Summary>> {
+/// The summary of `out`, if it was made by the same request; `None` if there is no such folder, or
+/// it is empty.
+pub(super) fn existing_summary(out: &Path, asked: &Value) -> Result<Option<Summary>> {
     let shown = out.display();
     if !out.exists() {
         return Ok(None);
@@ -65,7 +65,8 @@ pub(super) fn already_there(out: &Path, asked: &Value) -> Result<Option<Summary>
         found["version"] == MANIFEST_VERSION && found["asked"] == *asked && is_repeatable(asked),
         "{shown}: the folder was made with other options or of other files, as its {MANIFEST} tells; {refusal}"
     );
-    let files: Vec<Written> = serde_json::from_value(found["files"].clone()).context("the list of files")?;
+    let files: Vec<OutputFile> =
+        serde_json::from_value(found["files"].clone()).context("the list of files")?;
     for file in files {
         let size = out.join(&file.name).metadata().map(|data| data.len()).ok();
         ensure!(size == Some(file.bytes), "{shown}: {} is not as {MANIFEST} tells; {refusal}", file.name);
@@ -74,12 +75,12 @@ pub(super) fn already_there(out: &Path, asked: &Value) -> Result<Option<Summary>
     Ok(Some(Summary { was_there: true, ..summary }))
 }
 
-/// The size that each input had; nothing of standard input.
+/// The size of each input when the run began; `None` for standard input.
 pub(super) fn sizes(asked: &Value) -> Vec<Option<u64>> {
     asked["inputs"].as_array().into_iter().flatten().map(|input| input["bytes"].as_u64()).collect()
 }
 
-/// Whether the inputs can be read once more.
+/// Whether the inputs can be read again: none is standard input.
 pub(super) fn is_repeatable(asked: &Value) -> bool {
     !asked["inputs"]
         .as_array()
@@ -87,7 +88,7 @@ pub(super) fn is_repeatable(asked: &Value) -> bool {
 }
 
 /// Writes the manifest.
-pub(super) fn write(folder: &Path, asked: &Value, summary: &Summary, files: &[Written]) -> Result<()> {
+pub(super) fn write(folder: &Path, asked: &Value, summary: &Summary, files: &[OutputFile]) -> Result<()> {
     let manifest = json!({
         "version": MANIFEST_VERSION,
         "program": concat!("native-train ", env!("CARGO_PKG_VERSION")),

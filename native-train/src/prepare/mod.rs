@@ -1,24 +1,23 @@
-//! Files of drawings in any published form in, shuffled shards of drawings to train on and to
-//! evaluate on out.
+//! Files of drawings in any published format -> shuffled shards for training and evaluation, in
+//! memory that does not grow with the data (an external shuffle).
 //!
-//! This is what the tutorial's `create_dataset.py` does, its names and its layout included, for
-//! data of any size. Everything is read once: threads take turns to read and judge what each has
-//! read (`part.rs`), the drawings that may be kept go into one of 256 buckets on the disk, and
-//! their fingerprints beside them (`gather.rs`, `spool.rs`). Then duplicates are found where equal
-//! fingerprints lie together (`deduplicate.rs`), and each bucket is put in order in memory and
-//! written on (`shards.rs`). So the memory is that of a few parts of a file on their way, which
-//! serve again and again, then that of a bucket for each thread, and of a bit a drawing.
+//! This is what the tutorial's `create_dataset.py` does, its names and its layout included. One
+//! pass reads everything: threads take turns to read a part of a file, then parse and filter it
+//! (`part.rs`); accepted drawings are appended to one of 256 buckets on disk, with their
+//! fingerprints (`gather.rs`, `spool.rs`). Then duplicates are found among the fingerprints
+//! (`deduplicate.rs`), and each bucket is sorted in memory and written to its shards
+//! (`shards.rs`). Memory holds a few reused parts of files, then a bucket for each thread and one
+//! bit for each drawing.
 //!
-//! What happens to a drawing follows from itself: the side, training or evaluation, from a hash of
-//! its `key_id` (of its points where it has none, and where duplicates are kept, which so stay
-//! together), so that it stays the same when the data grows and for every seed; its place from that
-//! hash and the seed. The order of the files only decides which drawings are the first so many of
-//! their class.
+//! The split into training and evaluation is by a hash of a drawing's `key_id` (of its points where
+//! it has none, or where duplicates are kept, which so stay together): it does not change when data
+//! is added or with the seed. The position in the output is a hash of the same and the seed. The
+//! order of the input files matters only for which drawings of a class come first when the number
+//! of drawings of a class is limited.
 //!
-//! Everything is written into `OUT.partial`, synced, and takes the name `OUT` in the end, so that
-//! `OUT` is whole whenever it is there. A run that was interrupted or ended by an error can be
-//! resumed behind the last file that it noted as done; otherwise what it left behind is removed by
-//! the next.
+//! Everything is written to `OUT.partial`, synced, and renamed to `OUT` at the end, so that `OUT`
+//! is always complete. A run that was interrupted or failed can be resumed after the last file that
+//! was saved as read; otherwise the next run removes what it left behind.
 
 mod bucket;
 mod deduplicate;

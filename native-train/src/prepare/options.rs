@@ -1,4 +1,4 @@
-//! What to read, what to keep of it, and what to make of it.
+//! Options of `prepare`.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use crate::hash::mix;
 
 const MAX_SHARDS: usize = 99_999;
 
-/// What the shards are made of.
+/// Format of the shards.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 #[value(rename_all = "kebab-case")]
@@ -25,20 +25,19 @@ pub enum Format {
     NdjsonGz,
 }
 
-/// What to read, what to keep of it, and what to make of it. The same options and the same input
-/// give the same bytes.
+/// What to read, which drawings to keep, and what to write. Equal options and inputs give equal
+/// bytes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Options {
-    /// What the shards are made of.
+    /// Format of the shards.
     pub format: Format,
-    /// The most drawings of a class to train on.
+    /// The most training drawings of a class.
     pub train_observations_per_class: usize,
-    /// The most drawings of a class to evaluate on. Of all drawings this share of both is put aside
-    /// for it.
+    /// The most evaluation drawings of a class. The ratio of the two limits is that of the split.
     pub eval_observations_per_class: usize,
-    /// Files that the drawings of each side are scattered over.
+    /// Number of shards on each side of the split.
     pub output_shards: usize,
-    /// The order follows from it.
+    /// Seed of the shuffle.
     pub seed: u64,
     /// Only these classes, and in this order; otherwise all, sorted.
     pub classes: Option<Vec<String>>,
@@ -46,11 +45,12 @@ pub struct Options {
     pub countries: Option<BTreeSet<String>>,
     /// Only drawings that the game recognised.
     pub recognized_only: bool,
-    /// The most drawings of a class on both sides together.
+    /// The most drawings of a class on both sides of the split together.
     pub max_per_class: Option<usize>,
-    /// Also a drawing whose strokes or whose `key_id` its class has already.
+    /// Whether to keep duplicates: drawings with the strokes or the `key_id` of another of their
+    /// class.
     pub keep_duplicates: bool,
-    /// The first bad line is an error.
+    /// Whether the first bad line is an error.
     pub strict: bool,
 }
 
@@ -86,17 +86,17 @@ impl Options {
         );
         if let Some(classes) = &self.classes {
             ensure!(!classes.is_empty(), "--classes names none");
-            // The same checks as everywhere: not too many, none twice.
+            // Checks that there are not too many, and none twice.
             DataSet::new(classes.clone()).context("--classes")?;
         }
         Ok(())
     }
 
-    /// Whether a drawing is one to evaluate on.
+    /// Whether a drawing is in the evaluation part.
     pub(super) fn is_eval(&self, identity: u64) -> bool {
         let (train, eval) =
             (self.train_observations_per_class as f64, self.eval_observations_per_class as f64);
-        // Another hash than that of the order, or the sides would lie apart in it.
+        // Independent of the sort key, or each side would occupy a range of it.
         const SPLIT: u64 = 0x5149_4c50_5351_4144;
         // 2^64 as f64: a hash is below the share of the whole range.
         (mix(identity ^ SPLIT) as f64) < eval / (train + eval) * 18_446_744_073_709_551_616.0

@@ -1,5 +1,4 @@
-//! Parts of files on their way: threads read them in turns, and find out what can be told of each
-//! drawing alone.
+//! Parts of files: threads read them in turns, then parse and filter what they hold in parallel.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -19,47 +18,47 @@ use crate::data::format::record::{Fields, Found};
 use crate::data::{set, write};
 use crate::hash::{FNV_OFFSET, fnv};
 
-/// The most points of a drawing in simplified form; real ones have a few dozen, and a thousandth of
-/// them 300.
+/// The most points of a drawing in simplified form. Real ones have a few dozen; one in a thousand
+/// has 300.
 const MAX_POINTS: usize = 2000;
 
-/// Parts of files on their way, for each thread that reads: one at work, and one that waits for
-/// those before it.
+/// Number of parts for each reader thread: one being filtered, and one that waits for the parts
+/// before it.
 pub(super) const PARTS_PER_READER: usize = 2;
 
-/// A part of a file on its way: what was read, and then what became of it. When it is done with it
-/// takes the next part, so that the memory is that of a few, however many there are.
+/// A part of a file: what was read, and what filtering made of it. Its buffers are reused for later
+/// parts.
 #[derive(Default)]
 pub(super) struct Part {
     pub(super) batch: Batch,
-    pub(super) judged: Vec<Judged>,
-    /// Of a file of lines.
+    pub(super) outcomes: Vec<Outcome>,
+    /// Number of lines, in a file of lines.
     pub(super) n_lines: u64,
     pub(super) drawings: Drawings,
 }
 
-/// Drawings of a part that passed everything that can be told of them alone.
+/// The accepted drawings of a part.
 #[derive(Default)]
 pub(super) struct Drawings {
-    /// Their words, one after the other wherever it changes.
+    /// Their words, run-length encoded: one for each run of equal words.
     pub(super) words: Vec<String>,
-    /// Themselves, as [`pack`] makes them, one after the other.
+    /// The concatenated results of [`pack`].
     pub(super) packed: Vec<u8>,
 }
 
-/// What a thread made of an entry of a file.
-pub(super) enum Judged {
-    Drawing(Kept),
+/// What became of an entry of a file.
+pub(super) enum Outcome {
+    Drawing(Accepted),
     Bad { number: u64, message: String },
     OtherClass,
     NotRecognized,
     OtherCountry,
     Empty,
-    Absurd,
+    TooManyPoints,
 }
 
-/// One of the [`Drawings`] of a part.
-pub(super) struct Kept {
+/// An accepted drawing, one of the [`Drawings`] of a part.
+pub(super) struct Accepted {
     /// Index of its word.
     pub(super) word: usize,
     /// Hash of `key_id`, or of the points where there is none.
@@ -68,43 +67,43 @@ pub(super) struct Kept {
     pub(super) content: u64,
     pub(super) has_key: bool,
     pub(super) was_simplified: bool,
-    /// Where it is.
+    /// Its bytes in [`Drawings::packed`].
     pub(super) packed: Range<usize>,
 }
 
-/// What comes from the files, in their order.
+/// From the readers, in the order of the files.
 pub(super) enum Message {
-    /// A part of a file, as soon as a thread has judged it.
+    /// Where a part of a file arrives once it is filtered.
     Part(Receiver<Part>),
-    /// The file is over, or cannot be read on.
+    /// The end of the file, or why it cannot be read to its end.
     End(Result<()>),
 }
 
-/// The files, of which threads read one part after the other.
+/// The files, of which threads take one part after the other.
 pub(super) struct Source<'a> {
     pub(super) files: &'a [PathBuf],
-    /// The size of each when the run began; nothing of standard input.
+    /// The size of each when the run began; `None` for standard input.
     pub(super) sizes: &'a [Option<u64>],
     pub(super) index: usize,
-    /// Of the file that was begun.
+    /// The open file.
     pub(super) records: Option<Records>,
-    /// A file whose index is below is not read on.
-    pub(super) enough: &'a AtomicUsize,
-    /// Parts that are done with.
-    pub(super) spare: Receiver<Part>,
+    /// Files with a smaller index are not read any further.
+    pub(super) skip_below: &'a AtomicUsize,
+    /// Parts to reuse.
+    pub(super) free_parts: Receiver<Part>,
     pub(super) to: Sender<Message>,
 }
 
 impl Source<'_> {
-    /// The next part, and where to send it when it is judged. Nothing at the end, and when nobody
-    /// listens any more: then the run has failed.
+    /// The next part, and where to send it once it is filtered. `None` at the end, and when the
+    /// receiver is gone because the run has failed.
     pub(super) fn next(&mut self) -> Option<(Part, SyncSender<Part>)> {
-        let mut part = self.spare.recv().ok()?;
+        let mut part = self.free_parts.recv().ok()?;
         while let Some(path) = self.files.get(self.index) {
             let end = match self.read(path, &mut part.batch) {
                 Ok(true) => {
-                    let (answer, judged) = sync_channel(1);
-                    self.to.send(Message::Part(judged)).ok()?;
+                    let (answer, filtered) = sync_channel(1);
+                    self.to.send(Message::Part(filtered)).ok()?;
                     return Some((part, answer));
                 }
                 Ok(false) => self.check_size(path),
@@ -117,8 +116,7 @@ impl Source<'_> {
         None
     }
 
-    /// Checks that a file that was read to its end is as long as it was: one that was cut meanwhile
-    /// ends as a shorter one.
+    /// Checks that a file that was read to its end has not been truncated meanwhile.
     fn check_size(&self, path: &Path) -> Result<()> {
         let Some(before) = self.sizes.get(self.index).copied().flatten() else { return Ok(()) };
         let shown = path.display();
@@ -129,7 +127,7 @@ impl Source<'_> {
 
     /// The next part of a file; false at its end.
     pub(super) fn read(&mut self, path: &Path, batch: &mut Batch) -> Result<bool> {
-        if self.index < self.enough.load(Ordering::Relaxed) {
+        if self.index < self.skip_below.load(Ordering::Relaxed) {
             return Ok(false);
         }
         let records = match self.records.take() {
@@ -141,77 +139,77 @@ impl Source<'_> {
     }
 }
 
-/// Where parts come from, and where they go when they are done with.
-pub(super) struct Line {
+/// The receiving end: filtered parts arrive, and used ones go back.
+pub(super) struct Channels {
     pub(super) messages: Receiver<Message>,
-    pub(super) done_with: Sender<Part>,
+    pub(super) back: Sender<Part>,
 }
 
-/// Reads parts of the files and judges them, in turns with other threads.
-pub(super) fn read_and_judge(source: &Mutex<Source<'_>>, options: &Options) {
+/// Reads parts of the files, in turns with other threads, and filters them.
+pub(super) fn read_and_filter(source: &Mutex<Source<'_>>, options: &Options) {
     loop {
-        // Another reader's panic ends all of them.
+        // A panic of another reader ends all of them.
         let next = source.lock().ok().and_then(|mut source| source.next());
         let Some((mut part, answer)) = next else { return };
-        part.judge(options);
-        // If nobody listens any more, the run has failed.
+        part.filter(options);
+        // Without a receiver the run has failed.
         let _ = answer.send(part);
     }
 }
 
 impl Part {
-    /// With room for what most parts hold, so that nothing is copied while it grows.
+    /// With enough capacity for most parts, so that buffers are rarely reallocated.
     pub(super) fn new() -> Self {
         let mut part = Self::default();
-        part.judged.reserve(Batch::BYTES / 256);
+        part.outcomes.reserve(Batch::BYTES / 256);
         part.drawings.packed.reserve(Batch::BYTES / 2);
         part
     }
 
-    /// Finds out what can be told of each entry alone.
-    pub(super) fn judge(&mut self, options: &Options) {
-        let Self { batch, judged, n_lines, drawings } = self;
-        judged.clear();
+    /// Parses the entries and keeps those that the options ask for.
+    pub(super) fn filter(&mut self, options: &Options) {
+        let Self { batch, outcomes, n_lines, drawings } = self;
+        outcomes.clear();
         drawings.words.clear();
         drawings.packed.clear();
         let mut strokes = Vec::new();
         *n_lines = batch.for_each(|number, found| {
-            judged.push(match found {
+            outcomes.push(match found {
                 Found::Simplified(fields, strokes) => match unwanted(&fields, options) {
                     Some(reason) => reason,
                     None => drawings.add(&fields, strokes, false, options),
                 },
                 Found::Record(record) => drawings.add_record(record, &mut strokes, options),
-                Found::Bad(message) => Judged::Bad { number, message },
+                Found::Bad(message) => Outcome::Bad { number, message },
             });
         });
     }
 }
 
-/// Why a drawing is not kept, as far as that is told by what is said of it.
-fn unwanted(fields: &Fields<'_>, options: &Options) -> Option<Judged> {
+/// Why the metadata of a drawing excludes it, if it does.
+fn unwanted(fields: &Fields<'_>, options: &Options) -> Option<Outcome> {
     if options.classes.as_ref().is_some_and(|classes| !classes.iter().any(|class| class == fields.word)) {
-        return Some(Judged::OtherClass);
+        return Some(Outcome::OtherClass);
     }
     if options.recognized_only && fields.recognized != Some(true) {
-        return Some(Judged::NotRecognized);
+        return Some(Outcome::NotRecognized);
     }
     if let Some(countries) = &options.countries
         && !fields.countrycode.is_some_and(|country| countries.contains(country))
     {
-        return Some(Judged::OtherCountry);
+        return Some(Outcome::OtherCountry);
     }
     None
 }
 
 impl Drawings {
-    /// Adds the drawing of a record, if it is wanted, through `strokes`, whose memory serves again.
+    /// Adds the drawing of a record, unless it is excluded; `strokes` is a buffer to reuse.
     pub(super) fn add_record(
         &mut self,
         mut record: Record,
         strokes: &mut Vec<u8>,
         options: &Options,
-    ) -> Judged {
+    ) -> Outcome {
         let soft = record.soft.take();
         let fields = Fields::of(&record, soft);
         if let Some(reason) = unwanted(&fields, options) {
@@ -220,29 +218,29 @@ impl Drawings {
         let simplified = set::simplified(&record.drawing);
         let drawing = simplified.as_ref().unwrap_or(&record.drawing);
         if drawing.n_points() > MAX_POINTS {
-            return Judged::Absurd;
+            return Outcome::TooManyPoints;
         }
         strokes.clear();
         packed::pack(drawing, strokes);
         self.add(&fields, strokes, simplified.is_some(), options)
     }
 
-    /// Adds a drawing that has this in simplified form.
+    /// Adds a drawing of these packed strokes, in simplified form.
     pub(super) fn add(
         &mut self,
         fields: &Fields<'_>,
         strokes: &[u8],
         was_simplified: bool,
         options: &Options,
-    ) -> Judged {
+    ) -> Outcome {
         let points = || packed::packed_strokes(strokes).flat_map(|stroke| stroke.chunks_exact(2));
         if points().count() > MAX_POINTS {
-            return Judged::Absurd;
+            return Outcome::TooManyPoints;
         }
         let mut others = points();
         let first = others.next();
         if others.all(|point| Some(point) == first) {
-            return Judged::Empty;
+            return Outcome::Empty;
         }
         let content = content_hash(strokes);
         let key = fields.key_id.map(|key_id| fnv(FNV_OFFSET, key_id.as_bytes()));
@@ -251,7 +249,7 @@ impl Drawings {
         }
         let start = self.packed.len();
         pack(fields, strokes, options.format, &mut self.packed);
-        Judged::Drawing(Kept {
+        Outcome::Drawing(Accepted {
             word: self.words.len() - 1,
             identity: key.unwrap_or(content),
             content,
@@ -262,7 +260,7 @@ impl Drawings {
     }
 }
 
-/// A hash of the points of a drawing in simplified form, and of which strokes they are.
+/// A hash of the strokes of a drawing in simplified form.
 fn content_hash(strokes: &[u8]) -> u64 {
     packed::packed_strokes(strokes).fold(FNV_OFFSET, |hash, points| {
         let n = (points.len() / 2) as u32;
@@ -270,9 +268,8 @@ fn content_hash(strokes: &[u8]) -> u64 {
     })
 }
 
-/// Appends what is told of a drawing, and its strokes: length of the text, text, strokes. The text
-/// are the fields of a line of JSON besides `word` and `drawing`, or the soft labels, if there are
-/// some, where nothing else is written.
+/// Serializes a drawing: length of the metadata, metadata, strokes. The metadata are the fields of
+/// a line of JSON besides `word` and `drawing`; for TFRecords only the soft labels, if any.
 fn pack(fields: &Fields<'_>, strokes: &[u8], format: Format, packed: &mut Vec<u8>) {
     let text = match format {
         Format::Tfrecord => fields.soft.as_ref().map_or(String::new(), |soft| json!(soft).to_string()),
@@ -283,7 +280,7 @@ fn pack(fields: &Fields<'_>, strokes: &[u8], format: Format, packed: &mut Vec<u8
     packed.extend(strokes);
 }
 
-/// What [`pack`] was given.
+/// Metadata and drawing of what [`pack`] wrote.
 pub(super) fn unpack(packed: &[u8]) -> Result<(&str, Drawing)> {
     let damaged = || "a bucket is damaged";
     let (n, rest) = packed.split_first_chunk::<4>().with_context(damaged)?;

@@ -1,4 +1,4 @@
-//! The order of things: find the files, claim the folder, gather, write, give it its name.
+//! The whole command: find the files, lock the folder, gather, write the shards, rename the folder.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 
 use super::gather::{Gatherer, gather};
-use super::manifest::{self, already_there, asked};
+use super::manifest::{self, asked, existing_summary};
 use super::options::Options;
 use super::shards::write_shards;
 use super::summary::Summary;
@@ -17,23 +17,23 @@ use crate::tell::tell;
 
 /// Reads `inputs` (files, folders, patterns, `-`) and writes the folder `out`.
 ///
-/// If `out` is already what the same options make of the same inputs, nothing is done. Problems
-/// that are no errors are told on standard error.
+/// Does nothing if `out` was made with the same options from the same inputs. Warnings go to
+/// standard error.
 ///
 /// # Errors
-/// Options out of their range; inputs that are not there; a file that cannot be read to its end or
-/// is of no known form; with `strict` a bad line; not a single drawing to keep; an `out` that holds
-/// something else; another run at work on it; a full disk.
+/// Options out of range; missing inputs; a file that cannot be read to its end or whose format is
+/// unknown; with `strict` a bad line; no drawing to write; an `out` that holds something else;
+/// another run that writes to it; a full disk.
 pub fn prepare(inputs: &[PathBuf], out: &Path, options: &Options, quiet: bool) -> Result<Summary> {
     run(inputs, out, options, quiet, false)
 }
 
-/// Goes on where a [`prepare`] stopped, by an interruption or an error, and gives the same bytes;
-/// where nothing is left of one it starts from the beginning. Files that were not read yet may be
-/// others by now.
+/// Resumes a [`prepare`] that was interrupted or failed, with the same result, byte for byte;
+/// starts from the beginning where none left anything. Files that were not read yet may have
+/// changed.
 ///
 /// # Errors
-/// As [`prepare`]; an interrupted run with other options or of other files, or what it left is
+/// As [`prepare`]; also when the interrupted run had other options or inputs, or what it left is
 /// damaged.
 pub fn resume(inputs: &[PathBuf], out: &Path, options: &Options, quiet: bool) -> Result<Summary> {
     run(inputs, out, options, quiet, true)
@@ -43,13 +43,13 @@ fn run(inputs: &[PathBuf], out: &Path, options: &Options, quiet: bool, is_resume
     options.validate()?;
     let found = find_inputs(inputs)?;
     let asked = asked(&found.files, options)?;
-    if let Some(summary) = already_there(out, &asked)? {
+    if let Some(summary) = existing_summary(out, &asked)? {
         remove_lock(out);
         return Ok(summary);
     }
     let (workspace, progress) = Workspace::claim(out, is_resumed.then_some(&asked))?;
     let bar = progress_bar(found.files.len(), quiet);
-    let summary = match make(&found, &workspace.folder, options, &asked, progress, &bar) {
+    let summary = match build(&found, &workspace.folder, options, &asked, progress, &bar) {
         Ok(summary) => summary,
         Err(error) => return Err(workspace.give_up(error)),
     };
@@ -61,8 +61,8 @@ fn run(inputs: &[PathBuf], out: &Path, options: &Options, quiet: bool, is_resume
     Ok(summary)
 }
 
-/// Reads the files and writes everything into `folder`.
-fn make(
+/// Reads the files and writes the output into `folder`.
+fn build(
     found: &Inputs,
     folder: &Path,
     options: &Options,

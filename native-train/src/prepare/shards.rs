@@ -1,4 +1,4 @@
-//! Buckets in, shards out: each bucket is put in order in memory and written on.
+//! Buckets -> shards: each bucket is sorted in memory and appended to its shards.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
@@ -14,9 +14,9 @@ use quickdraw_core::Drawing;
 use rayon::prelude::*;
 use ring::digest::{Context as Digest, SHA256, digest};
 
-use super::bucket::{MAX_BUCKET_BYTES, Place, bucket_of, read_part};
+use super::bucket::{Entry, MAX_BUCKET_BYTES, bucket_of, read_part};
 use super::gather::Gathered;
-use super::manifest::Written;
+use super::manifest::OutputFile;
 use super::options::{Format, Options};
 use super::part::unpack;
 use super::summary::ClassCount;
@@ -25,23 +25,23 @@ use crate::data::write;
 use crate::fs::write_synced;
 use crate::hash::hex;
 
-/// Groups of shards that threads write, each group from its buckets: few enough that not many
-/// buckets are read for two.
+/// The most groups of consecutive shards that are written in parallel. A bucket on the border of
+/// two groups is read twice, so there are few.
 const MAX_GROUPS: usize = 64;
 
-/// Writes the drawings of the buckets into shards, and the lists of classes; fills in the summary's
-/// classes in their order.
+/// Writes the shards and the lists of classes, and puts the classes of the summary into their final
+/// order.
 pub(super) fn write_shards(
     folder: &Path,
     gathered: &mut Gathered,
     options: &Options,
-) -> Result<Vec<Written>> {
-    let (class_of, classes) = in_order(gathered, options);
+) -> Result<Vec<OutputFile>> {
+    let (class_of, classes) = sorted_classes(gathered, options);
     gathered.summary.classes = classes;
     let soft_labels = SoftLabels::new(&gathered.summary.classes);
     let n_shards = options.output_shards;
     let n_groups = n_shards.min(MAX_GROUPS);
-    let groups: Vec<Vec<Vec<Written>>> = (0..n_groups)
+    let groups: Vec<Vec<Vec<OutputFile>>> = (0..n_groups)
         .into_par_iter()
         .map(|group| {
             let shards = group * n_shards / n_groups..(group + 1) * n_shards / n_groups;
@@ -50,7 +50,7 @@ pub(super) fn write_shards(
         .collect::<Result<_>>()?;
     gathered.summary.unknown_soft = soft_labels.n_unknown.into_inner();
     let n_sides = if options.eval_observations_per_class > 0 { 2 } else { 1 };
-    let mut files: Vec<Written> = Vec::new();
+    let mut files: Vec<OutputFile> = Vec::new();
     for side in 0..n_sides {
         files.extend(groups.iter().flat_map(|sides| &sides[side]).cloned());
     }
@@ -62,7 +62,7 @@ pub(super) fn write_shards(
     };
     for &name in names {
         write_synced(&folder.join(name), list.as_bytes())?;
-        files.push(Written {
+        files.push(OutputFile {
             name: name.to_owned(),
             records: gathered.summary.classes.len(),
             bytes: list.len() as u64,
@@ -72,7 +72,7 @@ pub(super) fn write_shards(
     Ok(files)
 }
 
-/// Writes consecutive shards of each side.
+/// Writes consecutive shards of both sides of the split.
 fn write_group(
     folder: &Path,
     gathered: &Gathered,
@@ -80,21 +80,21 @@ fn write_group(
     soft_labels: &SoftLabels,
     shards: Range<usize>,
     options: &Options,
-) -> Result<Vec<Vec<Written>>> {
+) -> Result<Vec<Vec<OutputFile>>> {
     let first_order = |shard: usize| ((shard as u128) << 64).div_ceil(options.output_shards as u128);
     let orders = first_order(shards.start)..first_order(shards.end);
     let mut sides = vec![Side::new(folder, "training", shards.clone(), options, soft_labels)];
     if options.eval_observations_per_class > 0 {
         sides.push(Side::new(folder, "eval", shards, options, soft_labels));
     }
-    let (mut bytes, mut places) = (Vec::new(), Vec::new());
+    let (mut bytes, mut entries) = (Vec::new(), Vec::new());
     let mut reader = gathered.spool.reader()?;
     for bucket in bucket_of(orders.start)..=bucket_of(orders.end - 1) {
         let n_parts = gathered.spool.n_parts(bucket, MAX_BUCKET_BYTES);
         for part in 0..n_parts {
             let left_out = &gathered.left_out;
-            read_part(&mut reader, bucket, (part, n_parts), &orders, left_out, &mut bytes, &mut places)?;
-            for &Place { order, at, end, index, is_eval } in &places {
+            read_part(&mut reader, bucket, (part, n_parts), &orders, left_out, &mut bytes, &mut entries)?;
+            for &Entry { order, at, end, index, is_eval } in &entries {
                 let side = sides.get_mut(usize::from(is_eval)).context("a bucket is damaged")?;
                 let (fields, drawing) = unpack(&bytes[at..end])?;
                 let name = gathered.words.get(index).context("a bucket is damaged")?;
@@ -105,8 +105,8 @@ fn write_group(
     sides.into_iter().map(Side::finish).collect()
 }
 
-/// The index of each class by the order in which it was met, and the classes by index.
-fn in_order(gathered: &Gathered, options: &Options) -> (Vec<usize>, Vec<ClassCount>) {
+/// The final index of each class by its index in the buckets, and the classes in their final order.
+fn sorted_classes(gathered: &Gathered, options: &Options) -> (Vec<usize>, Vec<ClassCount>) {
     let met: BTreeMap<&String, &ClassCount> = gathered.words.iter().zip(&gathered.summary.classes).collect();
     let names: Vec<&String> = match &options.classes {
         Some(classes) => classes.iter().collect(),
@@ -119,7 +119,8 @@ fn in_order(gathered: &Gathered, options: &Options) -> (Vec<usize>, Vec<ClassCou
     (gathered.words.iter().map(|word| index_of[word]).collect(), classes.collect())
 }
 
-/// The classes of soft labels, and how many of others were met, which TFRecords cannot hold.
+/// Class indices for soft labels, and the number of soft labels of other classes, which TFRecords
+/// cannot hold.
 struct SoftLabels {
     index_of: HashMap<String, usize>,
     n_unknown: AtomicUsize,
@@ -131,7 +132,7 @@ impl SoftLabels {
         Self { index_of: names.zip(0..).collect(), n_unknown: AtomicUsize::new(0) }
     }
 
-    /// Those of a text that a bucket has of a drawing.
+    /// The soft labels in the metadata of a drawing.
     fn read(&self, text: &str) -> Result<Vec<(usize, f32)>> {
         if text.is_empty() {
             return Ok(Vec::new());
@@ -145,7 +146,7 @@ impl SoftLabels {
     }
 }
 
-/// Writes through, counts and hashes.
+/// A file with the number of bytes written and their hash.
 struct Hashing {
     file: File,
     hash: Digest,
@@ -188,8 +189,8 @@ impl Write for Output {
     }
 }
 
-/// Shards of one side, which are written one after the other, because buckets come in the order of
-/// the drawings.
+/// The shards of one side of the split. They are written one after the other, because buckets come
+/// in the order of the sort key.
 struct Side<'a> {
     folder: &'a Path,
     name: &'static str,
@@ -197,7 +198,7 @@ struct Side<'a> {
     options: &'a Options,
     soft_labels: &'a SoftLabels,
     current: Option<(Output, usize)>,
-    done: Vec<Written>,
+    done: Vec<OutputFile>,
 }
 
 impl<'a> Side<'a> {
@@ -211,7 +212,7 @@ impl<'a> Side<'a> {
         Self { folder, name, shards, options, soft_labels, current: None, done: Vec::new() }
     }
 
-    /// The shard that is written, or the next one.
+    /// The index of the open shard, or else of the next one.
     fn index(&self) -> usize {
         self.shards.start + self.done.len()
     }
@@ -241,7 +242,7 @@ impl<'a> Side<'a> {
         written.with_context(|| format!("{}: cannot be written", self.file_name(shard as usize)))
     }
 
-    /// Finishes the shards before this one, also those that have no drawing.
+    /// Opens this shard, after finishing those before it, empty ones included.
     fn go_to(&mut self, shard: usize) -> Result<()> {
         while self.current.is_none() || self.index() < shard {
             self.close()?;
@@ -273,11 +274,11 @@ impl<'a> Side<'a> {
         };
         let hashing = finish().with_context(|| format!("{name}: cannot be written"))?;
         let sha256 = hex(hashing.hash.finish().as_ref());
-        self.done.push(Written { name, records, bytes: hashing.n_bytes, sha256 });
+        self.done.push(OutputFile { name, records, bytes: hashing.n_bytes, sha256 });
         Ok(())
     }
 
-    fn finish(mut self) -> Result<Vec<Written>> {
+    fn finish(mut self) -> Result<Vec<OutputFile>> {
         self.go_to(self.shards.end - 1)?;
         self.close()?;
         Ok(self.done)

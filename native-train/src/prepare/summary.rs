@@ -1,4 +1,4 @@
-//! What was read, kept and left out, in numbers.
+//! Counts of drawings read, written and left out.
 
 use std::fmt;
 
@@ -6,27 +6,27 @@ use serde::{Deserialize, Serialize};
 
 use super::options::Options;
 
-/// Classes that are named where there are too few drawings.
+/// How many classes with too few drawings are named.
 const MAX_NAMES: usize = 8;
 
-/// Drawings that were read and not kept, by reason.
+/// Drawings that were read and not written, by reason.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LeftOut {
     /// Lines that hold no valid drawing.
     pub bad_lines: usize,
-    /// Of a class that was not asked for.
+    /// Of a class that was not selected.
     pub other_class: usize,
-    /// Not recognised, or nothing is said about that.
+    /// Not recognised, or without that field.
     pub not_recognized: usize,
-    /// Of another country, or of none that is told.
+    /// Of another country, or without one.
     pub other_country: usize,
-    /// Less than two different points: no ink.
+    /// Fewer than two different points: no ink.
     pub empty: usize,
-    /// More than 2000 points, even simplified.
+    /// More than 2,000 points, even when simplified.
     pub absurd: usize,
-    /// Strokes or `key_id` of a drawing that the class has already.
+    /// Duplicates within their class, by strokes or by `key_id`.
     pub duplicate: usize,
-    /// More than the class may have.
+    /// Beyond the limit of their class.
     pub over_limit: usize,
 }
 
@@ -41,11 +41,10 @@ pub struct ClassCount {
     pub eval: usize,
 }
 
-/// What was made.
+/// The result of [`prepare`](super::prepare).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
-    /// Drawings and bad lines that were read. Not every file is read to its end: one of a class
-    /// that is complete is not.
+    /// Drawings and bad lines that were read. A file whose class is full is not read to its end.
     pub read: usize,
     /// Drawings to train on.
     pub train: usize,
@@ -53,7 +52,7 @@ pub struct Summary {
     pub eval: usize,
     /// Of these, drawings that were not in simplified form and have been simplified.
     pub simplified: usize,
-    /// The rest.
+    /// Drawings that were not written.
     pub left_out: LeftOut,
     /// The first bad lines, each as `path:line: message`.
     pub examples: Vec<String>,
@@ -62,19 +61,19 @@ pub struct Summary {
     /// Soft labels of classes that have no drawing, which TFRecords cannot hold.
     #[serde(default)]
     pub unknown_soft: usize,
-    /// Files that were not read, because they are not named as files of drawings.
+    /// Files that were ignored, because their names are not those of files of drawings.
     #[serde(default)]
     pub other_files: usize,
-    /// Whether all of it was there already.
+    /// Whether the output already existed.
     #[serde(skip)]
     pub was_there: bool,
-    /// Files that an interrupted run had read.
+    /// Files that the interrupted run had read.
     #[serde(skip)]
     pub n_resumed: usize,
 }
 
 impl Summary {
-    /// What somebody should know besides: classes with fewer drawings than were asked for.
+    /// A warning about classes with fewer drawings than requested.
     pub(super) fn too_few(&self, options: &Options) -> Option<String> {
         let wants = |class: &&ClassCount| {
             let limit = options.max_per_class.unwrap_or(usize::MAX);

@@ -1,4 +1,4 @@
-//! `OUT.partial`: locked while a run is at work, and how far one that was interrupted had come.
+//! `OUT.partial`: its lock, and the saved progress of an interrupted run.
 
 use std::fs::{self, File};
 use std::io;
@@ -9,36 +9,36 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::manifest::is_repeatable;
-use super::spool::Mark;
+use super::spool::Checkpoint;
 use super::summary::{ClassCount, Summary};
 use crate::fs::{sync_folder, try_lock, write_atomic};
 
-/// By this file a folder is known as one that an interrupted run left behind; it is locked as long
-/// as one is at work.
+/// The lock file, held while a run writes to the folder. It also marks a folder that an interrupted
+/// run left behind.
 const LOCK: &str = "prepare.lock";
 
-/// Whether a folder gets its name while its lock is there and open, so that an interruption leaves
-/// a folder that is known as one of ours, or a whole one. Windows does not rename such a folder.
+/// Whether the folder is renamed while its lock file is open, so that an interruption leaves either
+/// a marked folder or a complete one. Windows does not rename a folder with an open file.
 const LOCK_GOES_LAST: bool = cfg!(not(windows));
 
-/// How far an interrupted run had come.
+/// The saved progress of a run.
 const PROGRESS: &str = "progress.json";
 
-/// What is put aside between reading and writing.
+/// The spool file, between reading and writing.
 pub(super) const SPOOL: &str = "spool";
 
-/// `OUT.partial`, ours until it is finished, which gives it its name, or dropped, which removes it
-/// unless there is progress from which a run can go on.
+/// `OUT.partial`, locked until it is finished, which renames it to `OUT`, or dropped, which removes
+/// it unless there is progress to resume from.
 pub(super) struct Workspace {
     pub(super) folder: PathBuf,
-    /// Locked as long as it is open.
+    /// Holds the lock while open.
     _lock: File,
     is_finished: bool,
 }
 
 impl Workspace {
-    /// Makes the folder. To resume what was `asked` for it also tells how far an interrupted run
-    /// had come.
+    /// Creates and locks the folder. To resume the run that was `asked` for, also returns the saved
+    /// progress.
     pub(super) fn claim(out: &Path, asked: Option<&Value>) -> Result<(Self, Progress)> {
         let mut name = out
             .file_name()
@@ -57,7 +57,7 @@ impl Workspace {
         }
         fs::create_dir_all(&folder).with_context(|| format!("{shown}: cannot be made"))?;
         let Some(file) = try_lock(&lock)? else { bail!("{shown}: another run is at work there") };
-        // Without PROGRESS nothing of what an interrupted run left behind is used.
+        // Without saved progress nothing that an interrupted run left behind is used.
         let progress = match asked {
             Some(asked) => {
                 ensure!(
@@ -78,8 +78,8 @@ impl Workspace {
         Ok((Self { folder, _lock: file, is_finished: false }, progress.unwrap_or_default()))
     }
 
-    /// Says of an error how to go on, if there is progress to go on from. Of the folder only that
-    /// is kept.
+    /// Adds to an error how to resume, if there is saved progress, and removes everything else from
+    /// the folder.
     pub(super) fn give_up(self, error: Error) -> Error {
         if !self.folder.join(PROGRESS).exists() {
             return error;
@@ -88,7 +88,7 @@ impl Workspace {
         for entry in
             entries.filter(|entry| [PROGRESS, SPOOL, LOCK].iter().all(|&name| entry.file_name() != name))
         {
-            // There is an error to tell already, and the next run writes over it.
+            // The first error is the one to report; the next run overwrites the file.
             let _ = fs::remove_file(entry.path());
         }
         anyhow!(
@@ -99,7 +99,7 @@ impl Workspace {
 
     pub(super) fn finish(mut self, out: &Path) -> Result<()> {
         let shown = out.display();
-        // Without the first nothing of the others is used.
+        // Without the first of them the others are not used.
         let all = [PROGRESS, SPOOL, LOCK];
         for name in if LOCK_GOES_LAST { &all[..2] } else { &all[..] } {
             match fs::remove_file(self.folder.join(name)) {
@@ -111,7 +111,7 @@ impl Workspace {
         }
         sync_folder(&self.folder)?;
         if out.exists() {
-            // Known to be empty. If it is no longer, this fails.
+            // It was empty. If that has changed, this fails.
             fs::remove_dir(out).with_context(|| format!("{shown}: cannot be replaced"))?;
         }
         fs::rename(&self.folder, out).with_context(|| format!("{shown}: cannot be given its name"))?;
@@ -121,31 +121,31 @@ impl Workspace {
     }
 }
 
-/// Removes the lock of a folder that is finished; an interruption may have left it there.
+/// Removes the lock file that an interruption may have left in a complete folder.
 pub(super) fn remove_lock(out: &Path) {
-    // An empty file does no harm, and the next run tries again.
+    // An empty file is harmless, and the next run tries again.
     let _ = fs::remove_file(out.join(LOCK));
 }
 
 impl Drop for Workspace {
     fn drop(&mut self) {
         if !self.is_finished && !self.folder.join(PROGRESS).exists() {
-            // There is an error to tell already; what stays the next run removes.
+            // The first error is the one to report; the next run removes what is left.
             let _ = fs::remove_dir_all(&self.folder);
         }
     }
 }
 
-/// How far a run has come: what is needed besides the files of the workspace.
+/// The state of a run, besides the spool file.
 #[derive(Default, Serialize, Deserialize)]
 pub(super) struct Progress {
     pub(super) asked: Value,
     pub(super) n_files: usize,
     pub(super) n_candidates: u64,
     pub(super) summary: Summary,
-    /// By class, drawings that are certainly no duplicates, and no more than the class may have.
+    /// By class: accepted drawings that certainly are no duplicates, up to the limits of the class.
     pub(super) certain: Vec<ClassCount>,
-    pub(super) spool: Mark,
+    pub(super) spool: Checkpoint,
 }
 
 impl Progress {
@@ -159,7 +159,7 @@ impl Progress {
         let way_out = "resume with the same ones, or start from the beginning without --resume";
         let found: Self =
             serde_json::from_str(&text).with_context(|| format!("{shown}: damaged; {way_out}"))?;
-        // What has not been read yet may have been mended meanwhile.
+        // Files that were not read yet may have changed meanwhile.
         let read = |asked: &Value| {
             asked["inputs"].as_array().and_then(|all| all.get(..found.n_files)).map(<[_]>::to_vec)
         };
@@ -172,7 +172,7 @@ impl Progress {
         Ok(Some(found))
     }
 
-    /// Writes it in one step: an interruption leaves the one before.
+    /// Saves it atomically.
     pub(super) fn write(&self, folder: &Path) -> Result<()> {
         write_atomic(&folder.join(PROGRESS), serde_json::to_string(self)?.as_bytes())
     }

@@ -1,16 +1,16 @@
-//! Drawings that occur more than once, in memory of a fixed size.
+//! Duplicate drawings, counted in memory of a fixed size.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
 
 use serde::Serialize;
 
-/// The most frequent ones that are told.
+/// How many of the most frequent duplicates are listed.
 const MAX_EXAMPLES: usize = 10;
 
-/// How often each drawing occurs: exactly while there are at most so many different ones; with
-/// more, only of those whose hash ends in a zero bit, then in two and so on, which are a random
-/// half, a quarter and so on of the drawings, with all their copies.
+/// The number of copies of each drawing: exact up to a limit of distinct drawings. Beyond it only
+/// drawings whose hash ends in one zero bit are counted, then two and so on: a random half, quarter
+/// and so on of the distinct drawings, with all their copies.
 #[derive(Debug, Default)]
 pub(super) struct Distinct {
     occurrences: HashMap<u64, Occurrences>,

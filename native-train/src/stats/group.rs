@@ -1,4 +1,4 @@
-//! What is counted of all drawings, and of those of a category.
+//! Counts over all drawings, or over those of a category.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -9,13 +9,14 @@ use serde::Serialize;
 use super::histogram::{Histogram, Sizes};
 use crate::hash::mix;
 
-/// Some drawings of a category, those with the smallest hashes: whatever the order, the same.
+/// A sample of the drawings of a category, those with the smallest hashes, so that their order does
+/// not matter.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Samples(pub(super) BTreeMap<u64, Drawing>);
 
 impl Samples {
     pub(super) fn add(&mut self, hash: u64, drawing: &Drawing, most: usize) {
-        // Mixed once more, because the hash itself decides which duplicates are remembered.
+        // Mixed once more, because the hash itself decides which duplicates are counted.
         let rank = mix(hash);
         if self.0.len() < most || self.0.last_key_value().is_some_and(|(&last, _)| rank < last) {
             self.0.entry(rank).or_insert_with(|| drawing.simplify());

@@ -1,12 +1,11 @@
-//! Files of drawings in, what they are made of out: counts, sizes, countries, times, duplicates,
-//! and what looks wrong.
+//! Files of drawings -> statistics: counts, sizes, countries, times, duplicates, and what looks
+//! wrong.
 //!
-//! Everything is read once, drawing by drawing, by all threads, and the memory does not grow with
-//! the number of drawings: sizes go into histograms whose buckets are at most 3 % wide; the
-//! drawings of a category that are kept as samples are those with the smallest hashes; so are those
-//! by which duplicates are counted, once there are more than 1.8 million different ones
-//! ([`Distinct`]). All of these can be joined in any order, so that the result depends on the
-//! drawings alone.
+//! Everything is read once, by all threads, in memory that does not grow with the number of
+//! drawings: sizes go into histograms whose buckets are at most 3 % wide; samples of a category are
+//! the drawings with the smallest hashes; duplicates are counted on a sample, too, once there are
+//! more than 1.8 million distinct drawings ([`Distinct`]). All of these can be merged in any order,
+//! so that the result depends on the drawings alone.
 
 mod duplicates;
 mod group;

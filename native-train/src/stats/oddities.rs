@@ -1,27 +1,27 @@
-//! What drawings, or lines that should be some, can have wrong, and where.
+//! Suspicious drawings and bad lines, and where they are.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// Places that are told of each kind of finding.
+/// How many examples of each kind are listed.
 const MAX_EXAMPLES: usize = 10;
 
-/// What a drawing, or a line that should be one, can have wrong.
+/// What can be wrong with a drawing or a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Oddity {
-    /// The line is no drawing at all.
+    /// The line is not a drawing.
     NoDrawing,
-    /// There is one point only.
+    /// It has a single point.
     OnePoint,
-    /// All its points lie at one place.
+    /// All its points are the same.
     NoExtent,
     /// It has more than 5,000 points.
     ManyPoints,
     /// It is larger than 10,000 units.
     Large,
-    /// Its word is not that of nearly all others of its file.
+    /// Its word is not that of nearly all others in its file.
     WrongWord,
 }
 

@@ -1,4 +1,4 @@
-//! The pictures of what files of drawings are made of, each as SVG and PNG.
+//! The plots of the statistics, each as SVG and PNG.
 
 use std::path::Path;
 
@@ -14,11 +14,11 @@ use crate::pictures::canvas::{Drawn, GREY, INK, PALE, RIGHT, paths, picture, tex
 
 const SIZE: (u32, u32) = (1100, 800);
 
-/// Bars of a histogram, and countries that are shown.
+/// Number of bars of a histogram, and of countries shown.
 const N_BARS: usize = 50;
 const N_COUNTRIES: usize = 20;
 
-/// Rows of the picture of categories in a column, and their size.
+/// Rows in a column of the plot of categories, and their size in pixels.
 const N_ROWS: usize = 70;
 const ROW: i32 = 15;
 const COLUMN: i32 = 330;

@@ -1,4 +1,4 @@
-//! What people are told.
+//! The statistics as text.
 
 use std::io::Write;
 
@@ -8,7 +8,7 @@ use super::histogram::Sizes;
 use super::read::{Summary, Suspicious};
 use crate::numbers::{percent, thousands};
 
-/// Tells people what was found.
+/// Prints the statistics.
 ///
 /// # Errors
 /// When it cannot be written.

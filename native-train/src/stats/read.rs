@@ -1,4 +1,4 @@
-//! Reads files of drawings and counts.
+//! Reads files of drawings and collects the statistics.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -22,8 +22,8 @@ use crate::hash::{FNV_OFFSET, fnv, mix};
 use crate::numbers::thousands;
 use crate::sync::locked;
 
-/// Categories and countries that are counted apart; drawings of further ones only count in the
-/// sums.
+/// The most categories and countries with counts of their own; drawings of others count in the
+/// totals only.
 const MAX_CLASSES: usize = 1024;
 const MAX_COUNTRIES: usize = 1024;
 

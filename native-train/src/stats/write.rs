@@ -1,4 +1,4 @@
-//! The folder of pictures and tables.
+//! The folder of plots and tables.
 
 use std::fs;
 use std::path::Path;

@@ -1,29 +1,27 @@
-//! Consecutive entries of a file, which threads may look at side by side.
+//! Consecutive entries of a file, which threads can parse in parallel.
 
 use super::lines::{entry_of, lines_of};
 use super::record::{Entry, Found};
 use super::simplified;
 
-/// Consecutive entries, which may not have been looked at yet. The memory of one batch serves for
-/// the next.
+/// Consecutive entries, perhaps not parsed yet. The buffers are reused for the next batch.
 #[derive(Default)]
 pub(crate) struct Batch {
-    /// Lines, and what is left of longer batches before.
+    /// Lines; what follows them is left over from a longer batch before.
     pub(super) text: Vec<u8>,
     pub(super) n_bytes: usize,
-    /// Of files that are not read line by line.
+    /// Entries of files that are not read line by line.
     pub(super) entries: Vec<Entry>,
 }
 
 impl Batch {
-    /// Bytes of lines, and rarely more.
+    /// Bytes of lines, rarely exceeded.
     pub(crate) const BYTES: usize = 1 << 18;
-    /// Entries of other files.
+    /// Number of entries of other files.
     pub(super) const SIZE: usize = 512;
 
-    /// Hands out the entries with their numbers, those of lines counted from 1 in each batch; all
-    /// of the work that can be done apart from the file is done here. Tells how many lines there
-    /// were.
+    /// Parses the entries and calls `each` with their numbers (lines are counted from 1 in each
+    /// batch) and contents. Returns the number of lines.
     pub(crate) fn for_each(&mut self, mut each: impl FnMut(u64, Found<'_>)) -> u64 {
         let mut n_lines = 0;
         let mut packed = Vec::new();

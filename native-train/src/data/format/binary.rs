@@ -1,5 +1,4 @@
-//! The binary files of the data set -> records. Their category is nowhere but in the name of the
-//! file.
+//! The binary files of the data set -> records. The category is only in the file name.
 
 use std::io::{self, BufRead, Read};
 
@@ -8,13 +7,12 @@ use quickdraw_core::{Drawing, Record};
 use super::input::Input;
 use super::record::Entry;
 
-/// Bytes before the strokes of a drawing in a binary file: identifier, country, recognised, time,
-/// number of strokes.
+/// Size of the header of a drawing: identifier, country, recognised, time, number of strokes.
 const HEADER: usize = 8 + 2 + 1 + 4 + 2;
 
 /// The drawings of a file.
 pub(crate) struct Binary {
-    /// Nothing once no more can be read.
+    /// `None` after an error.
     input: Option<Input>,
     word: String,
     number: u64,
@@ -36,7 +34,7 @@ impl Binary {
         match drawing(input, &self.word) {
             Ok(record) => Ok(Some(Entry { number, record })),
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                // Where the next one would begin nobody knows.
+                // The start of the next drawing is unknown.
                 self.input = None;
                 let record = Err("the file ends in the middle of this drawing".to_owned());
                 Ok(Some(Entry { number, record }))
@@ -46,8 +44,7 @@ impl Binary {
     }
 }
 
-/// Whether these first bytes are those of a binary file: letters for a country and a truth value
-/// are where they must be.
+/// Whether a file with these first bytes is a binary file: country code and boolean are in place.
 pub(super) fn is_binary(first: &[u8]) -> bool {
     let Some(header) = first.get(..HEADER) else { return false };
     let text_begins = header.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');

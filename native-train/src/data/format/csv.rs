@@ -1,4 +1,4 @@
-//! Kaggle's table, whose column `drawing` holds the lists of strokes of a line of JSON -> records.
+//! Kaggle's CSV, whose column `drawing` holds strokes as JSON -> records.
 
 use std::io;
 
@@ -15,14 +15,14 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// Reads the names of the columns.
+    /// Reads the header.
     pub(super) fn open(input: Input) -> Result<Self> {
         let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(input);
         let columns = Columns::of(&mut reader)?;
         Ok(Self { reader, columns })
     }
 
-    /// The next row; `number` is the line that it begins in.
+    /// The next row; `number` is its first line.
     pub(super) fn next_entry(&mut self) -> io::Result<Option<Entry>> {
         let mut row = csv::StringRecord::new();
         let number = self.reader.position().line();
@@ -38,7 +38,7 @@ impl Table {
     }
 }
 
-/// Where the columns of a table are.
+/// The indices of the columns.
 struct Columns {
     word: usize,
     drawing: usize,
@@ -48,8 +48,7 @@ struct Columns {
     recognized: Option<usize>,
 }
 
-/// Whether these first bytes are those of a table: its first line has the columns that it must
-/// have.
+/// Whether a file with these first bytes is such a CSV file: its header has the required columns.
 pub(super) fn is_table(first: &[u8]) -> bool {
     let line = first.split(|&byte| byte == b'\n').next().unwrap_or_default();
     let Ok(line) = std::str::from_utf8(line) else { return false };
@@ -80,7 +79,7 @@ impl Columns {
             column.and_then(|column| row.get(column)).filter(|text| !text.is_empty()).map(str::to_owned)
         };
         let word = serde_json::Value::from(field("word", self.word)?);
-        // The reader of records is the only one that knows the form of strokes.
+        // Only the reader of JSON records knows the format of strokes.
         let line = format!("{{\"word\":{word},\"drawing\":{}}}", field("drawing", self.drawing)?);
         let record = Record::parse(&line).map_err(|error| error.to_string())?;
         Ok(Record {

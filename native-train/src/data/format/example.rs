@@ -1,5 +1,4 @@
-//! The tutorial's TFRecords, `training.tfrecord-00000-of-00010`, and a drawing: one becomes the
-//! other.
+//! The tutorial's TFRecords, `training.tfrecord-00000-of-00010` <-> drawings.
 //!
 //! A record is a `tf.train.Example` (`tensorflow/core/example/example.proto`): `ink`, the rows
 //! `(dx, dy, stroke_end)` of the drawing, whose x and y are each scaled to 0..1
@@ -10,9 +9,8 @@
 //! counts them, and `soft_probability`, as many. Readers that ask for the tutorial's features do
 //! not see them.
 //!
-//! Ink of simplified drawings holds multiples of 1/width and 1/height. [`drawing_of`] finds the
-//! width and the height again, and so whole coordinates in 0..255 that give the same ink, bit for
-//! bit.
+//! Ink of simplified drawings holds multiples of 1/width and 1/height. [`drawing_of`] recovers
+//! width and height, and so integer coordinates in 0..255 that give the same ink, bit for bit.
 
 use std::collections::BTreeMap;
 use std::io;

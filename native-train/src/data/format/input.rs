@@ -1,4 +1,4 @@
-//! The bytes of a file or of standard input, without their compression, and the first of them.
+//! The decompressed bytes of a file or of standard input.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read};
@@ -11,17 +11,17 @@ use memchr::memchr;
 use super::names::STANDARD_INPUT;
 use super::zstandard::{Zstandard, is_zstandard};
 
-/// Bytes at the beginning by which a form is told.
+/// Number of bytes from which the format is detected.
 const FIRST_BYTES: usize = 1024;
 
-/// Bytes of a file that are read together by whoever does not ask for more.
+/// Buffer size.
 pub(super) const INPUT_BUFFER: usize = 1 << 16;
 
 const GZIP: &[u8] = &[0x1f, 0x8b];
 
 pub(super) type Input = Box<dyn BufRead + Send>;
 
-/// Opens a file and undoes its compression; says whether there was any.
+/// Opens a file and decompresses it; also returns whether it was compressed.
 pub(super) fn open_file(path: &Path) -> Result<(Input, bool)> {
     let shown = path.display();
     let input: Input = if path.as_os_str() == STANDARD_INPUT {
@@ -33,7 +33,7 @@ pub(super) fn open_file(path: &Path) -> Result<(Input, bool)> {
     unpacked(input).with_context(|| format!("{shown}: cannot be read"))
 }
 
-/// Undoes compression by gzip or Zstandard; says whether there was any.
+/// Decompresses gzip or Zstandard; also returns whether the input was compressed.
 pub(super) fn unpacked(input: Input) -> Result<(Input, bool)> {
     let (first, input) = peek(input)?;
     if first.starts_with(GZIP) {
@@ -45,11 +45,11 @@ pub(super) fn unpacked(input: Input) -> Result<(Input, bool)> {
     Ok((input, false))
 }
 
-/// The first bytes, and the input with them.
+/// The first bytes, and the input from its beginning.
 pub(super) fn peek(mut input: Input) -> io::Result<(Vec<u8>, Input)> {
     let (mut first, mut n) = (vec![0; FIRST_BYTES], 0);
-    // A pipe may hand over less at a time than is needed; but whoever writes one line may wait for
-    // what becomes of it.
+    // A pipe may deliver less at a time than is needed; but a writer of single lines may wait for
+    // an answer to each.
     while n < FIRST_BYTES && !begins_with_line_of_json(&first[..n]) {
         match input.read(&mut first[n..]) {
             Ok(0) => break,

@@ -1,4 +1,4 @@
-//! Lines of JSON, the data set's own form -> records.
+//! Lines of JSON (ndjson), the data set's main format -> records.
 
 use std::io::{self, BufRead, Read};
 
@@ -7,10 +7,10 @@ use memchr::{memchr, memrchr};
 use super::record::Entry;
 use super::simplified;
 
-/// The longest line that is read; raw drawings of the data set stay below one tenth of it.
+/// The longest line that is read; raw drawings of the data set stay below a tenth of it.
 const MAX_LINE_BYTES: usize = 8 << 20;
 
-/// The record of a line; nothing of an empty one.
+/// The record of a line; `None` for an empty one.
 pub(super) fn entry_of(line: Line<'_>) -> Option<Entry> {
     let record = match line.text() {
         Ok(text) if text.trim().is_empty() => return None,
@@ -20,7 +20,7 @@ pub(super) fn entry_of(line: Line<'_>) -> Option<Entry> {
     Some(Entry { number: line.number, record })
 }
 
-/// The lines of a text, with their numbers from 1.
+/// The lines of a text, numbered from 1.
 pub(crate) fn lines_of(mut text: &[u8]) -> impl Iterator<Item = Line<'_>> {
     let mut number = 0;
     std::iter::from_fn(move || {
@@ -36,7 +36,7 @@ pub(crate) fn lines_of(mut text: &[u8]) -> impl Iterator<Item = Line<'_>> {
     })
 }
 
-/// Lines of bounded length, with their numbers from 1.
+/// Reads lines of bounded length, numbered from 1.
 pub(crate) struct Lines<R> {
     reader: R,
     buffer: Vec<u8>,
@@ -53,7 +53,7 @@ pub(crate) struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
-    /// What it is made of, if it is not too long.
+    /// Its bytes, unless it is too long.
     pub(crate) fn bytes(&self) -> Option<&'a [u8]> {
         (!self.is_too_long).then_some(self.bytes)
     }
@@ -72,13 +72,13 @@ impl<R: BufRead> Lines<R> {
         Self { reader, buffer: Vec::new(), number: 0 }
     }
 
-    /// Reads whole lines of about `n_bytes` into `text`, for [`lines_of`], and tells how many bytes
-    /// of it they are: none at the end. It keeps the beginning of the line after them, so that
-    /// [`next_line`](Self::next_line) cannot go on from there.
+    /// Reads complete lines of about `n_bytes` into `text`, for [`lines_of`], and returns their
+    /// length in bytes, 0 at the end. The start of the following line is kept for the next call, so
+    /// that [`next_line`](Self::next_line) cannot be mixed with it.
     pub(crate) fn read_text(&mut self, text: &mut Vec<u8>, n_bytes: usize) -> io::Result<usize> {
         let mut n = self.buffer.len();
         let mut size = n_bytes.max(n);
-        // What a text before left behind is written over; it would take time to make it zeros.
+        // Old contents are overwritten; zeroing them first would take time.
         text.resize(text.len().max(size), 0);
         text[..n].copy_from_slice(&self.buffer);
         self.buffer.clear();
@@ -95,7 +95,7 @@ impl<R: BufRead> Lines<R> {
             }
             if n > MAX_LINE_BYTES {
                 self.reader.skip_until(b'\n')?;
-                // What is left tells as well that it is too long.
+                // The rest also shows that it is too long.
                 return Ok(n);
             }
             size += n_bytes;
@@ -121,7 +121,7 @@ impl<R: BufRead> Lines<R> {
     }
 }
 
-/// Fills `bytes`, unless the input ends before, and tells how many there are.
+/// Fills `bytes` until the input ends, and returns the number of bytes read.
 fn read_up_to(input: &mut impl Read, bytes: &mut [u8]) -> io::Result<usize> {
     let mut n = 0;
     while n < bytes.len() {

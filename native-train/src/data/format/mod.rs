@@ -1,7 +1,7 @@
-//! The published forms of drawings: a file in, records out.
+//! The published file formats of drawings: a file -> records.
 //!
-//! Each form has a file of its own and knows no other; [`open`] alone knows them all and tells by
-//! the first bytes which one a file has. [`names`] is what names of files say.
+//! Each format has a module that knows no other; only [`open`] knows them all, and detects the
+//! format from the first bytes. [`names`] reads the category and the format from file names.
 
 pub(crate) mod batch;
 mod binary;

@@ -1,13 +1,13 @@
-//! What the name of a file says: its category, its form, its part of several.
+//! File names: category, format, shard.
 
 use std::path::Path;
 
 /// The name of standard input.
 pub(crate) const STANDARD_INPUT: &str = "-";
 
-/// The name of a file without what tells its form: `cat` of `cat.ndjson.gz`,
-/// `sketchrnn_cat.full.npz`, and `training` of `training.tfrecord-00003-of-00010`. Nothing for a
-/// file that is not named as one of drawings.
+/// The stem of the name of a file of drawings: `cat` of `cat.ndjson.gz` and
+/// `sketchrnn_cat.full.npz`, `training` of `training.tfrecord-00003-of-00010`. `None` for other
+/// names.
 pub(crate) fn stem(path: &Path) -> Option<String> {
     let name = path.file_name()?.to_str()?;
     if name.starts_with('.') {
@@ -39,7 +39,7 @@ fn without_shard(name: &str) -> &str {
     }
 }
 
-/// Whether a file is one of several that drawings were scattered over, of which some may be empty.
+/// Whether a file is one of several shards, of which some may be empty.
 pub(crate) fn is_shard(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let name = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(name);
@@ -47,7 +47,7 @@ pub(crate) fn is_shard(path: &Path) -> bool {
     without_shard(name) != name
 }
 
-/// The file that has the classes of a file of TFRecords, `training.tfrecord.classes`; nothing for
+/// The file with the class names of a file of TFRecords, `training.tfrecord.classes`; `None` for
 /// other files.
 pub(crate) fn classes_file(name: &str) -> Option<String> {
     let name = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(name);

@@ -3,8 +3,8 @@
 //!
 //! A drawing is an array `[n, 3]` of int16, a row `(dx, dy, pen)` a point: the way from the point
 //! before it, the first one from (0, 0), and 1 where the pen is lifted after it (`stroke-3` of
-//! magenta's `sketch_rnn/utils.py`). NumPy keeps such a list of arrays as a pickle, of which
-//! [`pickle`](super::pickle) reads that much. The category is nowhere but in the name of the file.
+//! magenta's `sketch_rnn/utils.py`). NumPy stores such a list of arrays as a pickle;
+//! [`pickle`](super::pickle) reads the necessary subset. The category is only in the file name.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read, Seek, SeekFrom};
@@ -23,17 +23,16 @@ use super::record::Entry;
 /// The arrays of a file, in the order in which they are read.
 const ARRAYS: [&str; 3] = ["train.npy", "valid.npy", "test.npy"];
 
-/// The most bytes that an array may claim to have; the largest of the data set has a quarter.
+/// The largest declared size of an array; the largest in the data set has a quarter of it.
 const MAX_ARRAY_BYTES: u64 = 1 << 30;
 
-/// How many times larger than its compressed form an array may claim to be. Drawings shrink to a
-/// third.
+/// The largest declared compression ratio of an array; drawings compress to about a third.
 const MAX_RATIO: u64 = 200;
 
 /// An archive has three members.
 const MAX_MEMBERS: usize = 64;
 
-/// The longest header of an array: NumPy's are about 120 bytes.
+/// The longest header of an array; NumPy's have about 120 bytes.
 const MAX_HEADER_BYTES: usize = 1 << 12;
 
 /// A zip archive can only be read from its end.
@@ -79,7 +78,7 @@ pub(crate) struct Npz {
 }
 
 impl Npz {
-    /// Finds the arrays and checks what they claim to be.
+    /// Finds the arrays and checks their declared sizes.
     pub(crate) fn open(source: Source, word: String) -> Result<Self> {
         let input = source.open()?;
         let mut archive =
@@ -194,7 +193,7 @@ fn begin(source: &Source, member: &Member) -> Result<Unpickler<Raw>> {
     Ok(Unpickler::new(input, left))
 }
 
-/// Checks that the array ends where it claims to, and its checksum.
+/// Checks the declared size of the array and its checksum.
 fn end(member: &Member, unpickler: Unpickler<Raw>) -> Result<()> {
     let (mut input, n_left) = unpickler.into_input();
     ensure!(n_left == 0 && input.fill_buf()?.is_empty(), "more bytes after the array");

@@ -1,4 +1,4 @@
-//! A file of drawings in any published form -> records, one by one.
+//! A file of drawings in any published format -> records, one by one.
 //!
 //! Known are lines of JSON (simplified or raw), Kaggle's table, the binary files of the data set,
 //! sketch-rnn's arrays, the tutorial's TFRecords and tar archives of any of these, each as it is or
