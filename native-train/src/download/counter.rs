@@ -6,9 +6,9 @@ use super::options::Form;
 pub(super) struct Counter {
     pub(super) form: Form,
     pub(super) n: u64,
-    /// Bytes of the drawing that has begun: of a binary one, up to where its next number has come.
+    /// Bytes of the incomplete drawing; of a binary one those of its current field.
     pub(super) begun: Vec<u8>,
-    /// Of a binary drawing: bytes to pass over, and strokes to come; none before its header.
+    /// Of a binary drawing: bytes to skip, and remaining strokes; `None` before its header.
     pub(super) n_to_skip: u64,
     pub(super) n_strokes: Option<u16>,
 }
@@ -18,7 +18,7 @@ impl Counter {
         Self { form, n: 0, begun: Vec::new(), n_to_skip: 0, n_strokes: None }
     }
 
-    /// Takes bytes until there are `limit` drawings, and says how many it took.
+    /// Counts until there are `limit` drawings; returns the number of bytes read.
     pub(super) fn take(&mut self, bytes: &[u8], limit: u64) -> usize {
         if self.form == Form::Binary {
             return self.take_binary(bytes, limit);
@@ -36,7 +36,7 @@ impl Counter {
     }
 
     pub(super) fn take_binary(&mut self, bytes: &[u8], limit: u64) -> usize {
-        /// Bytes before the strokes; the last two are their number.
+        /// Size of the header; its last two bytes are the number of strokes.
         const HEADER: usize = 17;
         let mut at = 0;
         while self.n < limit && at < bytes.len() {

@@ -1,4 +1,4 @@
-//! The file of a category: attempt by attempt, range by range.
+//! Downloads the file of a category, with retries, in ranges.
 
 use std::fmt;
 use std::fs;
@@ -23,18 +23,18 @@ use crate::fs::write_atomic;
 use crate::sync::locked;
 use crate::tell::tell;
 
-/// Begun downloads that are thrown away, because the file changed or its sum was wrong, before one
+/// How often a download may restart, because the file changed or its checksum was wrong, before it
 /// is given up.
 const MAX_RESTARTS: u32 = 3;
 
-/// What was done.
+/// The result of a download.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// Files that were downloaded.
     pub n_fetched: usize,
-    /// Those of them that had been begun before.
+    /// Those of them that were resumed.
     pub n_resumed: usize,
-    /// Files that were there already.
+    /// Files that already existed.
     pub n_present: usize,
     /// Bytes of all these files.
     pub n_bytes: u64,
@@ -54,15 +54,15 @@ impl fmt::Display for Report {
     }
 }
 
-/// What an attempt led to.
+/// The outcome of an attempt.
 enum Progress {
     More,
     Whole,
-    /// As many drawings as were asked for, and there may be more.
+    /// The requested number of drawings; the server may have more.
     Enough,
 }
 
-/// How fast bytes come.
+/// Measures the throughput.
 #[derive(Default)]
 struct Pace {
     n_bytes: u64,
@@ -75,8 +75,7 @@ impl Pace {
         self.time += time;
     }
 
-    /// Once it was looked at long enough: an error if it is too slow; otherwise the window
-    /// restarts.
+    /// At the end of a window: an error if it was too slow; otherwise the next window begins.
     fn check(&mut self, url: &str, options: &Options) -> Option<Error> {
         if self.time < options.timeout {
             return None;
@@ -88,12 +87,12 @@ impl Pace {
     }
 }
 
-/// What the threads share.
+/// State shared by the threads.
 pub(super) struct Downloader<'a> {
     pub(super) options: &'a Options,
     pub(super) agent: Agent,
     pub(super) manifest: Mutex<Manifest>,
-    /// No request before this: a server that is asked too often means all threads.
+    /// No request before this time: a rate limit applies to all threads.
     pub(super) hold_until: Mutex<Option<Instant>>,
     pub(super) stop: AtomicBool,
     pub(super) bar: ProgressBar,
@@ -102,7 +101,7 @@ pub(super) struct Downloader<'a> {
 }
 
 impl Downloader<'_> {
-    /// Sees that the file of a category is there.
+    /// Downloads the file of a category unless it exists.
     pub(super) fn file(&self, category: &str) -> Result<Report> {
         let form = self.options.form;
         let name = format!("{category}.{}", form.extension());
@@ -133,13 +132,13 @@ impl Downloader<'_> {
         }
         self.note(&name, entry)?;
         fs::rename(&part.path, &target).with_context(|| format!("cannot write {}", target.display()))?;
-        // Without its file it is worthless, and nothing is lost if it stays.
+        // Useless without its file, and harmless if it stays.
         let _ = fs::remove_file(&part.version_path);
         self.tell(&name, &HumanBytes(part.len).to_string());
         Ok(Report { n_fetched: 1, n_resumed: usize::from(n_before > 0), n_present: 0, n_bytes: part.len })
     }
 
-    /// Writes down what a file is, before it takes its name: a name without an entry is never ours.
+    /// Records a file before it is renamed: a file without an entry is not ours.
     fn note(&self, name: &str, entry: Entry) -> Result<()> {
         let mut manifest = locked(&self.manifest);
         manifest.files.insert(name.to_owned(), entry);
@@ -147,7 +146,7 @@ impl Downloader<'_> {
         write_atomic(&self.options.out.join(MANIFEST), &bytes)
     }
 
-    /// The size of a file that is there and is what was asked for.
+    /// The size of an existing file, if it is the requested one.
     fn present(&self, name: &str, target: &Path, url: &str) -> Result<Option<u64>> {
         let shown = target.display();
         let bytes = match fs::metadata(target) {
@@ -176,8 +175,8 @@ impl Downloader<'_> {
         Ok(Some(bytes))
     }
 
-    /// Tells the progress display how much there will be: all of the file, or as much as there is
-    /// where less is wanted.
+    /// Sets the total of the progress display: the size of the file, or what was downloaded where
+    /// only a part is wanted.
     fn announce(&self, part: &mut Part) {
         let size = part.version.as_ref().and_then(|version| version.size);
         let size = size.filter(|_| self.options.max_drawings_per_class.is_none()).unwrap_or(part.len);
@@ -194,7 +193,7 @@ impl Downloader<'_> {
         }
     }
 
-    /// Attempts until the file is there; says whether it is whole.
+    /// Retries until the file is there; returns whether it is complete.
     fn fetch(&self, url: &str, part: &mut Part) -> Result<bool> {
         let (mut n_failed, mut n_restarts, mut furthest) = (0, 0, part.len);
         loop {
@@ -205,7 +204,7 @@ impl Downloader<'_> {
             self.hold();
             let started = Instant::now();
             let result = self.attempt(url, part);
-            // A byte now and then is none.
+            // A byte now and then is not progress.
             let n_needed = self.options.min_bytes_per_s as f64 * started.elapsed().as_secs_f64();
             let is_progress = (part.n_received - n_received) as f64 >= n_needed;
             let wait = match result {
@@ -216,7 +215,7 @@ impl Downloader<'_> {
                     n_failed = 0;
                     continue;
                 }
-                // Nothing new: after so many answers of this kind it is given up.
+                // No progress: counts towards giving up.
                 Ok(Progress::More) => {
                     n_failed += 1;
                     if n_failed > self.options.n_retries {
@@ -263,11 +262,11 @@ impl Downloader<'_> {
         }
     }
 
-    /// Asks for the next range and appends it.
+    /// Requests the next range and appends it.
     fn attempt(&self, url: &str, part: &mut Part) -> Result<Progress, Failure> {
         let limit = self.options.max_drawings_per_class;
         if part.len > 0 {
-            // After an interruption all may be there already.
+            // After an interruption the file may be complete already.
             if limit.is_some_and(|limit| part.counter.n >= limit) {
                 return Ok(Progress::Enough);
             }
@@ -292,7 +291,7 @@ impl Downloader<'_> {
         self.receive(url, part, response)
     }
 
-    /// How many bytes to ask for: where few drawings are wanted, not many more than they need.
+    /// How many bytes to request: where few drawings are wanted, not many more than they need.
     fn range(&self, part: &Part) -> u64 {
         let most = self.options.range_bytes;
         let Some(limit) = self.options.max_drawings_per_class else { return most };
@@ -302,7 +301,7 @@ impl Downloader<'_> {
         wanted.saturating_add(wanted / 8 + 1024).clamp(1, most)
     }
 
-    /// Waits as long as some answer asked for.
+    /// Waits as long as a response asked for (`Retry-After`).
     fn hold(&self) {
         let until = *locked(&self.hold_until);
         let left = until.map(|until| until.saturating_duration_since(Instant::now())).unwrap_or_default();
@@ -311,13 +310,13 @@ impl Downloader<'_> {
         }
     }
 
-    /// Takes what an answer brings.
+    /// Handles a response.
     fn receive(&self, url: &str, part: &mut Part, response: Response<Body>) -> Result<Progress, Failure> {
         let (head, body) = response.into_parts();
         let (status, headers) = (head.status, &head.headers);
         let mut version = Version::of(url, headers);
         let known = part.version.clone();
-        // How many bytes should come, as far as that is told.
+        // The length of the body, if the server names it.
         let expected = match status {
             StatusCode::PARTIAL_CONTENT => {
                 let Some((first, last, whole)) = content_range(headers) else {
@@ -338,7 +337,7 @@ impl Downloader<'_> {
                 Some(last - first + 1)
             }
             StatusCode::OK => {
-                // Another version, or a server without ranges: in any case from the start.
+                // Another version, or a server without ranges: restart in either case.
                 if part.len > 0 {
                     self.bar.dec(part.len);
                     part.empty().map_err(Failure::Everything)?;
@@ -356,7 +355,7 @@ impl Downloader<'_> {
                 return Err(Failure::File(anyhow!("{url}: the file is empty on the server")));
             }
             StatusCode::RANGE_NOT_SATISFIABLE => {
-                // How a file ends whose size was never told.
+                // The end of a file of unknown size.
                 let whole = headers.get(header::CONTENT_RANGE).and_then(|value| value.to_str().ok());
                 let size = whole.and_then(|whole| whole.strip_prefix("bytes */")?.parse().ok());
                 let is_open = known.is_some_and(|known| known.size.is_none());
@@ -395,7 +394,7 @@ impl Downloader<'_> {
         self.body(url, part, body, expected)
     }
 
-    /// Appends the body of an answer.
+    /// Appends the body of a response.
     fn body(
         &self,
         url: &str,
@@ -457,7 +456,7 @@ impl Downloader<'_> {
         anyhow!("{url}: more than {most} come, which no file of drawings has")
     }
 
-    /// Compares a whole file with the sums that the server names.
+    /// Compares a complete file with the checksums that the server names.
     fn checked(&self, part: &mut Part) -> Result<Progress, Failure> {
         if part.len == 0 {
             let url = part.version.as_ref().map_or("", |version| &version.url);
@@ -479,7 +478,7 @@ impl Downloader<'_> {
         Ok(Progress::Whole)
     }
 
-    /// An answer that is neither a file nor a part of one.
+    /// The error for a response that is neither a file nor a range of one.
     fn status(&self, url: &str, status: StatusCode, headers: &HeaderMap) -> Failure {
         let error = anyhow!("{url}: the server answers {status}");
         match status.as_u16() {

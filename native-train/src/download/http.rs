@@ -1,4 +1,4 @@
-//! What requests and answers say, by RFC 9110.
+//! Requests and responses, by RFC 9110.
 
 use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, SystemTime};
@@ -10,11 +10,11 @@ use ureq::http::{HeaderMap, header};
 
 use super::options::Options;
 
-/// What the server said of a file that has been begun.
+/// What the server said about a partial file.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Version {
     pub(super) url: String,
-    /// A strong ETag, or the time of the last change: what `If-Range` takes.
+    /// A strong ETag, or the time of the last modification: the validator for `If-Range`.
     pub(super) validator: Option<String>,
     pub(super) size: Option<u64>,
     pub(super) md5: Option<String>,
@@ -25,7 +25,7 @@ impl Version {
     pub(super) fn of(url: &str, headers: &HeaderMap) -> Self {
         let text = |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
         let validator = match text(header::ETAG) {
-            // A weak one says that two versions mean the same, not that their bytes are.
+            // A weak ETag does not promise equal bytes.
             Some(etag) if etag.starts_with("W/") => None,
             Some(etag) => Some(etag),
             None => text(header::LAST_MODIFIED),
@@ -46,19 +46,19 @@ impl Version {
     }
 }
 
-/// Why an attempt did not end well.
+/// Why an attempt failed.
 pub(super) enum Failure {
-    /// It may the next time, after this long at least.
+    /// Temporary: retry, after this long at least.
     Passing(Error, Option<Duration>),
-    /// What has come so far is of no use.
+    /// The partial file is unusable: restart.
     Stale(Error),
-    /// This file cannot be had.
+    /// This file is unavailable.
     File(Error),
-    /// No file can be had.
+    /// No file is available.
     Everything(Error),
 }
 
-/// A name as a part of an address.
+/// A name as a URL path segment.
 pub(super) fn percent_encoded(name: &str) -> String {
     let mut text = String::new();
     for byte in name.bytes() {
@@ -71,7 +71,7 @@ pub(super) fn percent_encoded(name: &str) -> String {
     text
 }
 
-/// Where a range begins and ends, and how long the whole is: of `bytes 0-99/1000`.
+/// First and last byte of a range, and the complete length: of `bytes 0-99/1000`.
 pub(super) fn content_range(headers: &HeaderMap) -> Option<(u64, u64, Option<u64>)> {
     let text = headers.get(header::CONTENT_RANGE)?.to_str().ok()?;
     let (range, whole) = text.strip_prefix("bytes ")?.split_once('/')?;
@@ -86,7 +86,7 @@ pub(super) fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.trim().parse().ok()
 }
 
-/// How long the server asks to wait: so many seconds, or until a date.
+/// How long the server asks to wait (`Retry-After`): in seconds, or until a date.
 pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse() {
@@ -104,7 +104,7 @@ pub(super) fn agent(options: &Options) -> Agent {
         .timeout_per_read(Some(options.timeout))
         .timeout_per_write(Some(options.timeout))
         .max_idle_connections_per_host(options.n_parallel)
-        // What is asked for is counted in bytes of the file.
+        // Ranges count bytes of the uncompressed file.
         .accept_encoding("identity")
         .user_agent(concat!("quickdraw-rnn/", env!("CARGO_PKG_VERSION")));
     if !options.proxy_from_environment {
@@ -113,7 +113,7 @@ pub(super) fn agent(options: &Options) -> Agent {
     Agent::new_with_config(config.build())
 }
 
-/// A request that got no answer.
+/// The error for a request without a response.
 pub(super) fn refused(url: &str, error: ureq::Error) -> Failure {
     let lasts = matches!(
         error,
@@ -130,11 +130,11 @@ pub(super) fn refused(url: &str, error: ureq::Error) -> Failure {
     if lasts { Failure::File(error) } else { Failure::Passing(error, None) }
 }
 
-/// How long to wait before an attempt: twice as long each time, up to a minute, and each time
-/// between half of that and all of it, so that many who failed together do not come back together.
+/// The delay before a retry: exponential backoff, up to a minute, with jitter between half of the
+/// delay and all of it.
 pub(super) fn backoff(first: Duration, n_failed: u32) -> Duration {
     let longest = first.saturating_mul(1 << n_failed.saturating_sub(1).min(16)).min(Duration::from_secs(60));
-    // Every RandomState has keys of its own.
+    // Every RandomState has random keys.
     let random = RandomState::new().hash_one(0) as f64 / u64::MAX as f64;
     longest.mul_f64(0.5 + 0.5 * random)
 }

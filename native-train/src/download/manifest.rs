@@ -1,20 +1,20 @@
-//! `download.json`: what the files of a folder are.
+//! `download.json`: the record of the files of a folder.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// What is written of each folder.
+/// The contents of `download.json`.
 pub(super) const MANIFEST: &str = "download.json";
 
-/// What is known of a finished file.
+/// A finished file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Entry {
     pub(super) url: String,
     pub(super) bytes: u64,
-    /// Whether it is all that the server has.
+    /// Whether it is the complete file of the server.
     pub(super) whole: bool,
-    /// How many drawings it has, where that was limited.
+    /// The number of drawings, where it was limited.
     pub(super) drawings: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) md5: Option<String>,

@@ -1,11 +1,10 @@
-//! Names of categories in, the data set's public files on the disk out.
+//! Names of categories -> the public files of the data set on disk.
 //!
-//! A file is asked for in ranges and grows under another name (`cat.ndjson.part`, and beside it
-//! what the server said of it), so that a download goes on where it was interrupted: by the process
-//! or by the network. Each range is tied to the version of the file that the first one came from
-//! (`If-Range`); when it changes in between, the download restarts. Only when size and sums are
-//! those that the server names does the file take its own name, and `download.json` says what it
-//! is. So a file of that name is whole, or as short as it was asked to be.
+//! A file is requested in ranges and appended to a partial file (`cat.ndjson.part`, beside it what
+//! the server said about it), so that an interrupted download is resumed. Each range is tied to the
+//! version of the first one (`If-Range`); when the file changes in between, the download restarts.
+//! Only when size and checksums are those that the server names is the file renamed and recorded in
+//! `download.json`. So a file under its own name is complete, or limited as requested.
 
 mod counter;
 mod fetch;

@@ -17,9 +17,9 @@ pub enum Form {
     /// Lines of JSON in the simplified form.
     #[default]
     Simplified,
-    /// Lines of JSON as they were drawn, with times.
+    /// Lines of JSON with the raw drawings and times.
     Raw,
-    /// The simplified form in few bytes.
+    /// The simplified form in binary.
     Binary,
 }
 
@@ -36,7 +36,7 @@ impl Form {
         if self == Self::Binary { "bin" } else { "ndjson" }
     }
 
-    /// About how many bytes a drawing has, for the first guess of how many to ask for.
+    /// About how many bytes a drawing has, for the size of the first range.
     pub(super) fn bytes_per_drawing(self) -> u64 {
         match self {
             Self::Simplified => 600,
@@ -52,41 +52,41 @@ pub type Wait = Arc<dyn Fn(Duration) + Send + Sync>;
 /// What to download, and how.
 #[derive(Clone)]
 pub struct Options {
-    /// The folder that the files go into.
+    /// The output folder.
     pub out: PathBuf,
     /// Their form.
     pub form: Form,
     /// Where the folders of the forms are.
     pub base_url: String,
-    /// Only the first so many drawings of each category.
+    /// The most drawings of each category, from the start of its file.
     pub max_drawings_per_class: Option<u64>,
-    /// Files that are downloaded at a time.
+    /// Number of concurrent downloads.
     pub n_parallel: usize,
-    /// Attempts in a row without a single new byte, besides the first, before a file is given up.
+    /// Number of consecutive retries without progress before a file is given up.
     pub n_retries: u32,
-    /// About how long to wait before the first of them; before each further one twice as long, up
-    /// to a minute.
+    /// About how long to wait before the first retry; twice as long before each further one, up to
+    /// a minute.
     pub first_wait: Duration,
-    /// The longest time that a server may ask for.
+    /// The longest `Retry-After` that is respected.
     pub longest_wait: Duration,
-    /// The most bytes asked for at once.
+    /// The largest range.
     pub range_bytes: u64,
-    /// The most bytes of a file, far more than any of the data set has.
+    /// The largest file; the files of the data set are far smaller.
     pub max_file_bytes: u64,
-    /// The fewest bytes a second that are worth waiting for.
+    /// The minimum throughput, in bytes per second.
     pub min_bytes_per_s: u64,
-    /// How long a server may say nothing.
+    /// How long a server may be silent.
     pub timeout: Duration,
-    /// Whether the proxy that the environment names is used.
+    /// Whether to use the proxy of the environment.
     pub proxy_from_environment: bool,
-    /// No progress display.
+    /// Whether to hide the progress display.
     pub quiet: bool,
     /// What waits, usually [`std::thread::sleep`].
     pub wait: Wait,
 }
 
 impl Options {
-    /// What is polite and usual, for files that go into `out`.
+    /// The defaults, for the output folder `out`.
     pub fn new(out: PathBuf) -> Self {
         Self {
             out,
@@ -108,7 +108,7 @@ impl Options {
     }
 }
 
-/// Checks names, and gives each once, in order; none are all.
+/// Checks the names of categories and removes duplicates; none mean all categories.
 ///
 /// # Errors
 /// A name that is no category, unless the files come from elsewhere, where there may be others, and

@@ -1,4 +1,4 @@
-//! A file that has been begun, and what the server said of it.
+//! A partial file, and what the server said about it.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufReader, Read, Seek, SeekFrom, Write};
@@ -11,27 +11,27 @@ use super::http::Version;
 use super::options::Options;
 use crate::fs::write_atomic;
 
-/// Bytes read at once.
+/// Buffer size.
 pub(super) const BUFFER: usize = 1 << 16;
 
-/// A file that has been begun.
+/// A partial file.
 pub(super) struct Part {
     pub(super) path: PathBuf,
     pub(super) version_path: PathBuf,
     pub(super) file: File,
     pub(super) len: u64,
-    /// Bytes that came since it was opened.
+    /// Bytes received since it was opened.
     pub(super) n_received: u64,
     pub(super) version: Option<Version>,
     pub(super) counter: Counter,
-    /// Whether ranges can be tied to a version; without that the file has to come in one answer.
+    /// Whether ranges can be tied to a version; if not, the file must come in one response.
     pub(super) comes_in_ranges: bool,
-    /// Bytes that the progress display knows of.
+    /// Bytes that the progress display has counted.
     pub(super) announced: u64,
 }
 
 impl Part {
-    /// Opens what is there of `target`; what cannot be gone on with is emptied.
+    /// Opens the partial file of `target`, and empties it if it cannot be resumed.
     pub(super) fn open(target: &Path, url: &str, options: &Options) -> Result<Self> {
         let named = |end: &str| {
             let mut name = target.file_name().unwrap_or_default().to_owned();
@@ -77,7 +77,7 @@ impl Part {
         Ok(part)
     }
 
-    /// Counts what is there, and cuts off what is too much.
+    /// Counts the drawings of the partial file, and truncates it after the limit.
     pub(super) fn count(&mut self, limit: u64) -> Result<()> {
         let mut buffer = vec![0; BUFFER];
         let mut n_taken = 0;
@@ -114,7 +114,7 @@ impl Part {
         Ok(())
     }
 
-    /// Notes the version that the bytes are of, before the first of them is written.
+    /// Records the version of the file before its first bytes are written.
     pub(super) fn set_version(&mut self, version: Version) -> Result<()> {
         if self.version.as_ref() != Some(&version) {
             write_atomic(&self.version_path, &serde_json::to_vec(&version)?)?;
@@ -123,7 +123,7 @@ impl Part {
         Ok(())
     }
 
-    /// Appends what a limit leaves of the bytes, and says whether it was reached.
+    /// Appends bytes up to the limit of drawings; returns whether it was reached.
     pub(super) fn append(&mut self, bytes: &[u8], limit: Option<u64>) -> Result<bool> {
         let n = limit.map_or(bytes.len(), |limit| self.counter.take(bytes, limit));
         self.file.seek(SeekFrom::Start(self.len)).with_context(|| self.unwritable())?;
@@ -133,7 +133,7 @@ impl Part {
         Ok(limit == Some(self.counter.n))
     }
 
-    /// The sums of the file, as the server writes them: CRC-32C and MD5.
+    /// The checksums of the file, as the server writes them: CRC-32C and MD5.
     pub(super) fn sums(&mut self) -> Result<(String, String)> {
         self.file.seek(SeekFrom::Start(0)).with_context(|| self.unreadable())?;
         let mut reader = BufReader::with_capacity(BUFFER, &self.file);

@@ -1,4 +1,4 @@
-//! Threads that download the files of categories side by side.
+//! Downloads files in parallel.
 
 use std::fs;
 use std::io::{self, IsTerminal};
@@ -18,8 +18,7 @@ use crate::sync::locked;
 /// Downloads the files of categories.
 ///
 /// # Errors
-/// When the folder cannot be used, and at the end when files could not be had, with the reason for
-/// each.
+/// When the folder cannot be used; at the end when files are unavailable, with the reason for each.
 pub fn download(names: &[String], options: &Options) -> Result<Report> {
     let out = options.out.display();
     ensure!(options.n_parallel > 0, "0 files at a time; at least 1 was expected");
