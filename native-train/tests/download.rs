@@ -248,7 +248,7 @@ fn a_file_comes_in_ranges_that_are_tied_to_its_version() {
 }
 
 #[test]
-fn a_file_that_is_there_is_not_asked_for_again() {
+fn an_existing_file_is_not_requested_again() {
     let (place, server) = (Place::new(), Server::good());
     place.expect(&server, 7);
     let n_requests = server.requests().len();
@@ -257,7 +257,7 @@ fn a_file_that_is_there_is_not_asked_for_again() {
 }
 
 #[test]
-fn a_connection_that_breaks_again_and_again_costs_nothing_twice() {
+fn an_unstable_connection_downloads_no_byte_twice() {
     let place = Place::new();
     let server = Server::new(|request| cut(part(request, &content(7), Some("\"7\""), Some(sums(7))), 500));
     place.expect(&server, 7);
@@ -267,7 +267,7 @@ fn a_connection_that_breaks_again_and_again_costs_nothing_twice() {
 }
 
 #[test]
-fn a_download_that_was_given_up_goes_on_where_it_was() {
+fn a_download_that_was_given_up_is_resumed() {
     let place = Place::new();
     let broken = Server::new(|request| match request.index {
         0 => part(request, &content(7), Some("\"7\""), Some(sums(7))),
@@ -288,7 +288,7 @@ fn a_download_that_was_given_up_goes_on_where_it_was() {
 }
 
 #[test]
-fn what_cannot_be_told_to_be_of_this_file_is_not_gone_on_with() {
+fn a_partial_file_of_unknown_origin_is_not_resumed() {
     let begun = |version: Option<&str>| {
         let (place, server) = (Place::new(), Server::good());
         fs::write(place.path("cat.ndjson.part"), vec![b'x'; 4000]).unwrap();
@@ -309,7 +309,7 @@ fn what_cannot_be_told_to_be_of_this_file_is_not_gone_on_with() {
 }
 
 #[test]
-fn a_server_that_is_asked_too_often_is_left_alone_for_as_long_as_it_says() {
+fn the_retry_after_of_a_rate_limit_is_respected() {
     for (header, seconds) in [("Retry-After: 17\r\n", 17..=17), ("Retry-After: DATE\r\n", 80..=90)] {
         let place = Place::new();
         let server = Server::new(move |request| match request.index {
@@ -327,7 +327,7 @@ fn a_server_that_is_asked_too_often_is_left_alone_for_as_long_as_it_says() {
 }
 
 #[test]
-fn a_server_that_wants_hours_is_not_waited_for() {
+fn a_retry_after_of_hours_is_an_error() {
     let place = Place::new();
     let server = Server::new(|_| reply("503 Service Unavailable", "Retry-After: 7200\r\n", b""));
     let message = place.refusal(&server);
@@ -337,7 +337,7 @@ fn a_server_that_wants_hours_is_not_waited_for() {
 }
 
 #[test]
-fn a_server_in_trouble_is_asked_again_after_ever_longer_times() {
+fn server_errors_are_retried_with_exponential_backoff() {
     let place = Place::new();
     let server = Server::new(|request| match request.index {
         0..3 => reply("500 Internal Server Error", "", b"oh"),
@@ -352,7 +352,7 @@ fn a_server_in_trouble_is_asked_again_after_ever_longer_times() {
 }
 
 #[test]
-fn a_server_that_stays_in_trouble_is_given_up() {
+fn persistent_server_errors_are_given_up() {
     for (status, part) in [
         ("500 Internal Server Error", "given up after 4 attempts"),
         ("429 Too Many Requests", "given up after 4 attempts"),
@@ -371,7 +371,7 @@ fn a_server_that_stays_in_trouble_is_given_up() {
 }
 
 #[test]
-fn a_server_that_is_not_there_is_told() {
+fn an_unreachable_server_is_reported() {
     let place = Place::new();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -386,7 +386,7 @@ fn a_server_that_is_not_there_is_told() {
 }
 
 #[test]
-fn an_answer_shorter_than_its_lengths_say_is_gone_on_with() {
+fn a_truncated_response_is_resumed() {
     // The range promises more than the length, and the length promises more than comes.
     for claim in [200, 900] {
         let place = Place::new();
@@ -410,7 +410,7 @@ fn an_answer_shorter_than_its_lengths_say_is_gone_on_with() {
 }
 
 #[test]
-fn a_wrong_length_of_the_whole_is_found_by_the_sum() {
+fn a_wrong_complete_length_is_found_by_the_checksum() {
     let place = Place::new();
     let server = Server::new(|request| {
         let answer = String::from_utf8(part(request, &content(7), Some("\"7\""), Some(sums(7)))).unwrap();
@@ -449,7 +449,7 @@ fn corrupted_bytes_are_downloaded_again() {
 }
 
 #[test]
-fn a_server_that_ignores_ranges_serves_as_well() {
+fn a_server_without_ranges_works_too() {
     let whole = |request: &Request| {
         let headers = version_headers(Some("\"7\""), Some(sums(7)));
         let answer = reply("200 OK", &headers, &content(7));
@@ -500,7 +500,7 @@ fn a_file_that_keeps_changing_is_given_up() {
 }
 
 #[test]
-fn a_part_that_was_not_asked_for_is_not_taken() {
+fn a_range_that_was_not_requested_is_refused() {
     for (from, to) in [("bytes 3000-", "bytes 2999-"), ("Content-Range: bytes", "Content-Range: furlongs")] {
         let place = Place::new();
         let server = Server::new(move |request| {
@@ -513,7 +513,7 @@ fn a_part_that_was_not_asked_for_is_not_taken() {
 }
 
 #[test]
-fn without_a_version_the_file_comes_in_one_answer() {
+fn without_a_validator_the_file_comes_in_one_response() {
     for etag in [None, Some("W/\"7\"")] {
         let place = Place::new();
         let server = Server::new(move |request| part(request, &content(7), etag, None));
@@ -523,7 +523,7 @@ fn without_a_version_the_file_comes_in_one_answer() {
 }
 
 #[test]
-fn a_size_that_is_told_only_at_the_end_will_do() {
+fn a_size_that_is_known_only_at_the_end_is_accepted() {
     let place = Place::new();
     let server = Server::new(|request| {
         let answer = String::from_utf8(part(request, &content(7), Some("\"7\""), Some(sums(7)))).unwrap();
@@ -538,7 +538,7 @@ fn a_size_that_is_told_only_at_the_end_will_do() {
 }
 
 #[test]
-fn an_answer_in_chunks_has_to_have_its_end() {
+fn a_chunked_response_must_be_complete() {
     let chunks = |is_whole: bool| {
         let mut bytes =
             b"HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
@@ -558,7 +558,7 @@ fn an_answer_in_chunks_has_to_have_its_end() {
 }
 
 #[test]
-fn an_answer_without_length_and_sum_is_refused() {
+fn a_response_without_length_and_checksum_is_refused() {
     let bare = |headers: &str| {
         let mut bytes = format!("HTTP/1.1 200 OK\r\nConnection: close\r\n{headers}\r\n").into_bytes();
         bytes.extend_from_slice(&content(7));
@@ -574,7 +574,7 @@ fn an_answer_without_length_and_sum_is_refused() {
 }
 
 #[test]
-fn a_file_without_end_is_given_up() {
+fn an_endless_file_is_given_up() {
     // Chunks that never end, and ranges of a whole that nobody tells the size of.
     let chunks = |_: &Request| {
         let mut bytes = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
@@ -605,7 +605,7 @@ fn a_file_without_end_is_given_up() {
 }
 
 #[test]
-fn a_byte_now_and_then_is_given_up() {
+fn a_download_that_trickles_is_given_up() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/full", listener.local_addr().unwrap());
     std::thread::spawn(move || {
@@ -638,7 +638,7 @@ fn a_byte_now_and_then_is_given_up() {
 }
 
 #[test]
-fn a_page_to_log_in_is_no_file() {
+fn a_login_page_is_not_a_file() {
     let place = Place::new();
     let server =
         Server::new(|_| reply("200 OK", "Content-Type: text/html; charset=utf-8\r\n", b"<!doctype html>"));
@@ -647,7 +647,7 @@ fn a_page_to_log_in_is_no_file() {
 }
 
 #[test]
-fn an_empty_file_is_told() {
+fn an_empty_file_is_reported() {
     let place = Place::new();
     let server = Server::new(|request| part(request, b"", Some("\"0\""), None));
     let message = place.refusal(&server);
@@ -655,7 +655,7 @@ fn an_empty_file_is_told() {
 }
 
 #[test]
-fn an_empty_answer_without_ranges_is_no_file() {
+fn an_empty_response_without_ranges_is_not_a_file() {
     let chunks =
         || b"HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".to_vec();
     for answer in [reply("200 OK", "ETag: \"0\"\r\n", b""), chunks()] {
@@ -677,7 +677,7 @@ fn a_range_beyond_all_lengths_is_given_up() {
 }
 
 #[test]
-fn a_file_that_comes_compressed_is_refused() {
+fn a_compressed_response_is_refused() {
     let place = Place::new();
     let server = Server::new(|_| reply("200 OK", "Content-Encoding: gzip\r\nETag: \"7\"\r\n", b"\x1f\x8b"));
     let message = place.refusal(&server);
@@ -686,7 +686,7 @@ fn a_file_that_comes_compressed_is_refused() {
 
 #[cfg(unix)]
 #[test]
-fn a_link_in_the_place_of_a_begun_file_is_not_followed() {
+fn a_symbolic_link_at_the_partial_file_is_not_followed() {
     let (place, elsewhere) = (Place::new(), TempDir::new().unwrap());
     let thesis = elsewhere.path().join("thesis.txt");
     fs::write(&thesis, "years of work").unwrap();
@@ -697,7 +697,7 @@ fn a_link_in_the_place_of_a_begun_file_is_not_followed() {
 }
 
 #[test]
-fn one_file_that_fails_does_not_keep_the_others() {
+fn a_failed_file_does_not_stop_the_others() {
     let place = Place::new();
     let server = Server::new(|request| match request.target.as_str() {
         "/full/simplified/dog.ndjson" => reply("404 Not Found", "", b""),
@@ -716,7 +716,7 @@ fn one_file_that_fails_does_not_keep_the_others() {
 }
 
 #[test]
-fn no_more_files_at_a_time_than_allowed() {
+fn the_number_of_concurrent_downloads_is_limited() {
     let (place, server) = (Place::new(), Server::good());
     let names: Vec<String> = categories::names().take(12).map(str::to_owned).collect();
     let options = Options { n_parallel: 3, ..place.options(&server) };
@@ -725,7 +725,7 @@ fn no_more_files_at_a_time_than_allowed() {
 }
 
 #[test]
-fn a_limit_of_drawings_asks_for_no_more_than_needed() {
+fn a_limit_of_drawings_requests_no_more_than_needed() {
     let (place, server) = (Place::new(), Server::good());
     let limited = |n| Options { max_drawings_per_class: Some(n), ..place.options(&server) };
     let cat = ["cat".to_owned()];
@@ -747,7 +747,7 @@ fn a_limit_of_drawings_asks_for_no_more_than_needed() {
 }
 
 #[test]
-fn a_limit_that_no_file_reaches_gives_the_whole() {
+fn a_limit_beyond_the_file_gives_the_complete_file() {
     let (place, server) = (Place::new(), Server::good());
     let options = Options { max_drawings_per_class: Some(1000), ..place.options(&server) };
     download::download(&["cat".to_owned()], &options).unwrap();
@@ -755,7 +755,7 @@ fn a_limit_that_no_file_reaches_gives_the_whole() {
 }
 
 #[test]
-fn a_limit_counts_after_an_interruption_as_well() {
+fn a_limit_holds_after_an_interruption() {
     let place = Place::new();
     let server = Server::new(|request| match request.index {
         0 => cut(part(request, &content(7), Some("\"7\""), Some(sums(7))), 1000),

@@ -109,7 +109,7 @@ fn a_run_killed_at_random_moments_ends_with_the_weights_of_an_undisturbed_one() 
 }
 
 #[test]
-fn an_interrupt_leaves_a_checkpoint_and_says_how_to_go_on() {
+fn an_interrupt_saves_a_checkpoint_and_says_how_to_resume() {
     let folder = tempdir().unwrap();
     let out = folder.path().join("run");
     let mut child =
@@ -126,7 +126,7 @@ fn an_interrupt_leaves_a_checkpoint_and_says_how_to_go_on() {
 }
 
 #[test]
-fn a_run_that_began_with_other_weights_goes_on_by_the_same_command() {
+fn a_run_with_init_from_is_resumed_by_the_same_command() {
     let folder = tempdir().unwrap();
     let run = |flags: &str| succeeds(&program(folder.path(), flags).output().unwrap());
     let weights = |out: &str| fs::read(folder.path().join(out).join("weights.safetensors")).unwrap();
@@ -180,7 +180,7 @@ fn a_run_folder_that_cannot_be_made_is_named() {
 }
 
 #[test]
-fn data_that_vanishes_while_training_is_not_missed() {
+fn training_survives_the_removal_of_its_data() {
     let folder = tempdir().unwrap();
     let (out, data) = (folder.path().join("run"), folder.path().join("data"));
     fs::create_dir(&data).unwrap();

@@ -200,7 +200,7 @@ fn a_measurement_agrees_with_a_plain_evaluation_and_with_the_parts_as_a_browser_
 }
 
 #[test]
-fn a_large_folder_comes_in_parts_that_are_let_go_one_after_the_other() {
+fn a_large_folder_is_evaluated_part_by_part() {
     let folder = tempfile::tempdir().unwrap();
     let labels: Vec<String> = ["a", "b", "c"].map(str::to_owned).to_vec();
     for label in &labels {
@@ -339,7 +339,7 @@ fn a_label_cannot_break_out_of_the_page() {
 }
 
 #[test]
-fn eight_bit_weights_go_through_export_and_eval() {
+fn int8_weights_go_through_export_and_eval() {
     let arguments =
         ["export", "--model", "model", "--out", "int8", "--weights", "int8", "--test-data", "data"];
     let printed = output(&PLACE, &arguments);
@@ -371,7 +371,7 @@ fn eight_bit_weights_go_through_export_and_eval() {
 }
 
 #[test]
-fn calibration_finds_the_temperature_that_logits_were_spoilt_by() {
+fn calibration_recovers_a_known_temperature() {
     let copy = |name: &str, card: &ModelCard, weights: &[u8]| {
         fs::create_dir_all(PLACE.join(name)).unwrap();
         fs::write(PLACE.join(name).join("model.json"), serde_json::to_vec(card).unwrap()).unwrap();

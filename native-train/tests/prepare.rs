@@ -202,7 +202,7 @@ fn the_split_stays_when_the_data_grows_and_for_every_seed() {
 }
 
 #[test]
-fn the_same_is_made_of_the_same_to_the_last_byte() {
+fn equal_inputs_and_options_give_equal_bytes() {
     // Two files of a class, and one more form: neither threads nor the order of the files change
     // anything.
     let input = animals(100);
@@ -254,7 +254,7 @@ fn soft_labels_go_through_every_format() {
 }
 
 #[test]
-fn copies_that_are_kept_are_on_one_side() {
+fn duplicates_that_are_kept_are_on_one_side_of_the_split() {
     let input = TempDir::new().unwrap();
     let copies = (0..40).flat_map(|number| (0..10).map(move |copy| (number, copy)));
     let lines: String =
@@ -292,7 +292,7 @@ fn shards_are_of_like_size_and_hold_all_classes_mixed() {
 }
 
 #[test]
-fn only_what_was_asked_for_is_kept() {
+fn filters_keep_only_what_they_select() {
     let input = animals(300);
     let kept = |options: Options| {
         let out = TempDir::new().unwrap();
@@ -349,7 +349,7 @@ fn duplicates_and_drawings_without_ink_are_left_out() {
 }
 
 #[test]
-fn lines_keep_what_the_data_set_tells_of_a_drawing() {
+fn ndjson_keeps_the_metadata_of_drawings() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("cat.ndjson");
     let original = "{\"word\":\"a \\\"cat\\\"\",\"countrycode\":\"KR\",\"timestamp\":\"2017-03-01 20:41:36.70725 UTC\",\
@@ -364,7 +364,7 @@ fn lines_keep_what_the_data_set_tells_of_a_drawing() {
 }
 
 #[test]
-fn bad_lines_are_told_and_stop_nothing_unless_that_is_asked_for() {
+fn bad_lines_are_reported_and_fatal_only_with_strict() {
     let input = animals(20);
     let path = input.path().join("bad.ndjson");
     let mut text = line("cat", "x", 999).into_bytes();
@@ -387,7 +387,7 @@ fn bad_lines_are_told_and_stop_nothing_unless_that_is_asked_for() {
 
 /// A file is read in parts of 256 KiB; where they end is no matter.
 #[test]
-fn lines_are_whole_and_counted_from_the_beginning_of_the_file() {
+fn line_numbers_count_from_the_start_of_the_file() {
     let mut text = String::new();
     let mut bad = Vec::new();
     for number in 1..=6000_usize {
@@ -468,7 +468,7 @@ fn the_memory_does_not_grow_with_drawings_and_files() {
 }
 
 #[test]
-fn a_file_that_is_not_whole_is_an_error_and_leaves_nothing() {
+fn a_truncated_file_is_an_error_and_leaves_nothing() {
     let input = animals(200);
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     gzip.write_all(lines("yurt", 0..500).as_bytes()).unwrap();
@@ -481,7 +481,7 @@ fn a_file_that_is_not_whole_is_an_error_and_leaves_nothing() {
 }
 
 #[test]
-fn after_an_error_the_same_command_goes_on_with_what_was_read() {
+fn resuming_after_an_error_keeps_what_was_read() {
     let input = animals(11_000);
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     gzip.write_all(lines("yurt", 0..500).as_bytes()).unwrap();
@@ -511,7 +511,7 @@ fn after_an_error_the_same_command_goes_on_with_what_was_read() {
 }
 
 #[test]
-fn what_is_there_is_never_overwritten() {
+fn existing_output_is_never_overwritten() {
     let input = animals(20);
     let place = TempDir::new().unwrap();
     let out = place.path().join("out");
@@ -553,7 +553,7 @@ fn what_is_there_is_never_overwritten() {
 }
 
 #[test]
-fn options_out_of_their_range_are_refused() {
+fn options_out_of_range_are_refused() {
     let input = animals(5);
     let out = input.path().join("out");
     for (options, message) in [
@@ -585,7 +585,7 @@ fn program(arguments: &[&str]) -> Command {
 }
 
 #[test]
-fn standard_input_is_read_by_its_content() {
+fn the_format_of_standard_input_is_detected() {
     let place = TempDir::new().unwrap();
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     gzip.write_all((lines("cat", 0..30) + &lines("dog", 0..30)).as_bytes()).unwrap();
@@ -605,7 +605,7 @@ fn standard_input_is_read_by_its_content() {
 }
 
 #[test]
-fn a_file_that_is_cut_while_drawings_are_read_is_an_error() {
+fn a_file_that_is_truncated_while_it_is_read_is_an_error() {
     let place = TempDir::new().unwrap();
     let [file, out] = ["cat.ndjson", "out"].map(|name| place.path().join(name));
     let whole = lines("cat", 0..100);
@@ -632,7 +632,7 @@ fn a_file_that_is_cut_while_drawings_are_read_is_an_error() {
 }
 
 #[test]
-fn a_run_that_was_killed_is_started_cleanly_and_never_mixed() {
+fn a_run_after_a_kill_starts_from_scratch() {
     let input = animals(5000);
     let place = TempDir::new().unwrap();
     let undisturbed = place.path().join("undisturbed");
@@ -669,7 +669,7 @@ fn a_run_that_was_killed_is_started_cleanly_and_never_mixed() {
 }
 
 #[test]
-fn a_run_that_was_killed_behind_its_end_is_whole() {
+fn a_kill_after_the_rename_leaves_a_complete_folder() {
     let input = animals(20);
     let place = TempDir::new().unwrap();
     let out = place.path().join("out");
@@ -682,7 +682,7 @@ fn a_run_that_was_killed_behind_its_end_is_whole() {
 }
 
 #[test]
-fn two_runs_do_not_work_in_one_place() {
+fn two_runs_cannot_share_a_folder() {
     let input = animals(20);
     let place = TempDir::new().unwrap();
     let partial = place.path().join("out.partial");
@@ -696,7 +696,7 @@ fn two_runs_do_not_work_in_one_place() {
 }
 
 #[test]
-fn a_run_that_was_killed_goes_on_where_it_stopped() {
+fn a_killed_run_is_resumed() {
     let input = animals(11_000);
     let place = TempDir::new().unwrap();
     let undisturbed = place.path().join("undisturbed");
@@ -735,7 +735,7 @@ fn a_run_that_was_killed_goes_on_where_it_stopped() {
 }
 
 #[test]
-fn what_an_interrupted_run_left_is_checked_before_it_is_used() {
+fn the_state_of_an_interrupted_run_is_verified() {
     let input = animals(11_000);
     let place = TempDir::new().unwrap();
     let out = place.path().join("out");
@@ -766,7 +766,7 @@ fn what_an_interrupted_run_left_is_checked_before_it_is_used() {
 
 #[cfg(unix)]
 #[test]
-fn a_disk_without_room_is_an_error_and_leaves_nothing() {
+fn a_full_disk_is_an_error_and_leaves_nothing() {
     let input = animals(3000);
     let place = TempDir::new().unwrap();
     let out = place.path().join("out");

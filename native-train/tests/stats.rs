@@ -61,7 +61,7 @@ fn sizes_shares_countries_and_times_are_counted_for_all_and_for_each_category() 
 }
 
 #[test]
-fn quantiles_are_right_to_three_in_a_hundred() {
+fn quantiles_are_within_three_percent() {
     // One stroke of 2 to 2001 points.
     let mut text = String::new();
     for n in 2..=2001 {
@@ -93,7 +93,7 @@ fn duplicates_are_found_across_files_and_words() {
 }
 
 #[test]
-fn of_more_drawings_than_are_remembered_duplicates_are_estimated() {
+fn duplicates_beyond_the_limit_are_estimated() {
     // 4,000 drawings, every fourth of them twice.
     let text: String =
         (0..4000).map(|i| line("cat", i, "")).chain((0..1000).map(|i| line("cat", 4 * i, ""))).collect();
@@ -110,7 +110,7 @@ fn of_more_drawings_than_are_remembered_duplicates_are_estimated() {
 }
 
 #[test]
-fn what_looks_wrong_is_told_with_its_place() {
+fn suspicious_drawings_are_listed_with_their_lines() {
     let long: Vec<String> = (0..6000).map(|i| (i % 200).to_string()).collect();
     let long = long.join(",");
     let cat = lines("cat", 1..60)
@@ -182,7 +182,7 @@ fn the_result_does_not_depend_on_the_order_of_files_and_threads() {
 }
 
 #[test]
-fn pictures_and_tables_are_written() {
+fn plots_and_tables_are_written() {
     let folder = folder(&[
         ("cat.ndjson", lines("cat", 1..100)),
         ("alarm clock.ndjson", lines("alarm clock", 1..10)),
@@ -232,7 +232,7 @@ fn the_program_prints_text_or_one_json_object() {
 }
 
 #[test]
-fn what_cannot_be_read_fails_at_the_end_or_at_once() {
+fn unreadable_files_are_errors() {
     let folder = folder(&[("cat.ndjson", lines("cat", 1..30)), ("hollow.txt", String::new())]);
     // The beginning of a gzip file.
     fs::write(folder.path().join("dog.ndjson.gz"), [0x1f, 0x8b, 8, 0, 0]).unwrap();

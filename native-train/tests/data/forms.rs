@@ -201,7 +201,7 @@ fn a_drawing_of_another_shape_is_one_bad_line() {
 }
 
 #[test]
-fn nothing_of_a_pickle_is_run_and_its_lengths_are_not_believed() {
+fn a_pickle_is_never_executed_and_its_lengths_are_checked() {
     let good = pickle_of_python_2(&[SQUARE, STROKE]);
     let replaced = |from: &[u8], to: &[u8]| {
         let at = good.windows(from.len()).position(|window| window == from).expect("it is there");
