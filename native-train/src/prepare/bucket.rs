@@ -14,7 +14,7 @@ pub(super) const CANDIDATES: usize = FINGERPRINTS.end;
 pub(super) const N_STREAMS: usize = CANDIDATES + 1;
 
 /// The most bytes of a bucket that a thread holds in memory at a time. With fifty million drawings
-/// a bucket has 25 MiB.
+/// a bucket has 40 MiB.
 pub(super) const MAX_BUCKET_BYTES: u64 = 64 << 20;
 
 /// An accepted drawing, which is written unless it is a duplicate or its class is full.
