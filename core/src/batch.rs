@@ -41,8 +41,8 @@ impl<B: Backend> InkBatch<B> {
 
     /// The same with the inks' images, for a network with an image branch.
     ///
-    /// # Errors
-    /// As [`new`](Self::new); and unless the inks have absolute coordinates, of which images are drawn.
+    /// # Errors As [`new`](Self::new); and unless the inks have absolute coordinates, of which
+    /// images are drawn.
     pub fn with_images(inks: &[Ink], device: &B::Device) -> Result<Self, Error> {
         let batch = Self::new(inks, device)?;
         if batch.format != InkFormat::Absolute {

@@ -1,7 +1,7 @@
 //! A model folder as bytes in, predictions out.
 //!
-//! The folder holds `model.json` (a [`ModelCard`]) and `weights.safetensors`; it is all that passes from training
-//! to the browser.
+//! The folder holds `model.json` (a [`ModelCard`]) and `weights.safetensors`; it is all that passes
+//! from training to the browser.
 
 use crate::card::{ModelCard, Prediction};
 use crate::{Drawing, Error, Ink, Model, ModelBackend, ModelConfig, QuantizedModel, Workspace, weights};
@@ -67,7 +67,8 @@ impl<B: ModelBackend> Classifier<B> {
         Ok(all)
     }
 
-    /// The probability of each class for a drawing in the data set's simplified form, calibrated if the model is.
+    /// The probability of each class for a drawing in the data set's simplified form, calibrated if
+    /// the model is.
     ///
     /// # Errors
     /// When the weights make the network give NaN or an infinity; no [`Drawing`] alone can cause an

@@ -15,8 +15,8 @@ pub enum CellType {
     /// bias 1.
     #[serde(alias = "block_lstm")]
     Lstm,
-    /// As the tutorial's cuDNN cell: convolutions and both directions run over the padding, so a drawing's
-    /// logits depend on how far its batch is padded. Forget bias 0.
+    /// As the tutorial's cuDNN cell: convolutions and both directions run over the padding, so a
+    /// drawing's logits depend on how far its batch is padded. Forget bias 0.
     CudnnLstm,
 }
 
@@ -327,14 +327,16 @@ impl ModelConfig {
         if self.num_layers == 0 { 0 } else { self.pooling.n_parts() * 2 * self.num_nodes }
     }
 
-    /// Whether this and another network both have a branch that reads strokes, and one that reads images.
+    /// Whether this and another network both have a branch that reads strokes, and one that reads
+    /// images.
     pub(crate) fn shared_branches(&self, other: &Self) -> [bool; 2] {
         let have = |has: fn(&Self) -> bool| has(self) && has(other);
         [have(|config| config.num_layers > 0), have(|config| !config.image_conv.is_empty())]
     }
 
-    /// Checks that the branches that both this and another network have are the same: what reads strokes and what reads
-    /// images may each be absent in one of them; classes, dropout and the pen's state may differ.
+    /// Checks that the branches that both this and another network have are the same: what reads
+    /// strokes and what reads images may each be absent in one of them; classes, dropout and the
+    /// pen's state may differ.
     pub(crate) fn check_branches_of(&self, other: &Self) -> Result<(), Error> {
         let mut expected = Self {
             n_classes: other.n_classes,

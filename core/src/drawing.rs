@@ -1,6 +1,7 @@
 //! Pen strokes in, a checked [`Drawing`] out.
 //!
-//! Nothing is moved or scaled here: that is left to `simplify` and `ink`. Lines of files are [`Record`](crate::Record)'s.
+//! Nothing is moved or scaled here: that is left to `simplify` and `ink`. Lines of files are
+//! [`Record`](crate::Record)'s.
 
 use crate::error::Error;
 
@@ -8,11 +9,11 @@ use crate::error::Error;
 /// there.
 const LARGEST_COORDINATE: f32 = 1e7;
 
-/// Strokes of points `[x, y]`: at least one stroke, at least one point in each, all coordinates finite and at most
-/// 10 million in magnitude.
+/// Strokes of points `[x, y]`: at least one stroke, at least one point in each, all coordinates
+/// finite and at most 10 million in magnitude.
 ///
-/// y points down, as on a screen. The unit is the caller's until [`simplify`](Drawing::simplify) makes it 1/255 of the
-/// drawing's larger side.
+/// y points down, as on a screen. The unit is the caller's until [`simplify`](Drawing::simplify)
+/// makes it 1/255 of the drawing's larger side.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Drawing {
     strokes: Vec<Vec<[f32; 2]>>,
@@ -49,7 +50,8 @@ impl Drawing {
         Self { strokes, is_pen_down: self.is_pen_down }
     }
 
-    /// Says whether the pen is still on the paper, so that the last stroke goes on: somebody is drawing.
+    /// Says whether the pen is still on the paper, so that the last stroke goes on: somebody is
+    /// drawing.
     pub fn with_pen_down(self, is_pen_down: bool) -> Self {
         Self { is_pen_down, ..self }
     }
@@ -69,7 +71,8 @@ impl Drawing {
         self.strokes.iter().map(Vec::len).sum()
     }
 
-    /// The drawing as it was after `n_points` points; at least one is kept. Within a stroke the pen was down.
+    /// The drawing as it was after `n_points` points; at least one is kept. Within a stroke the pen
+    /// was down.
     pub fn first_points(mut self, n_points: usize) -> Self {
         if n_points.max(1) < self.n_points() {
             self.is_pen_down = keep_first_points(&mut self.strokes, n_points);

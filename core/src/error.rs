@@ -1,7 +1,7 @@
 //! Errors of drawings, batches and model folders.
 //!
-//! A message says what is wrong, where, and what was expected. Strokes and points are counted from 0, and the
-//! message says so. Whoever reads files adds the path and the line.
+//! A message says what is wrong, where, and what was expected. Strokes and points are counted from
+//! 0, and the message says so. Whoever reads files adds the path and the line.
 
 use crate::ink_format::InkFormat;
 

@@ -112,7 +112,8 @@ fn tutorial(drawing: &Drawing, bounds: &Bounds) -> Ink {
 fn absolute(drawing: &Drawing, bounds: &Bounds) -> Ink {
     let [width, height] = bounds.extent;
     let scale = divisor(width.max(height) / 2.0);
-    // Relative to the corner first: the far corner then lands on 1 exactly, however far the drawing is from the origin.
+    // Relative to the corner first: the far corner then lands on 1 exactly, however far the drawing
+    // is from the origin.
     let normalise = |point: [f32; 2]| {
         [
             (point[0] - bounds.lower[0] - width / 2.0) / scale,

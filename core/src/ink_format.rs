@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum InkFormat {
-    /// `(dx, dy, stroke_end)`, x and y scaled to 0..1 independently: `create_dataset.py` of the tutorial.
+    /// `(dx, dy, stroke_end)`, x and y scaled to 0..1 independently: `create_dataset.py` of the
+    /// tutorial.
     ///
     /// n points give n - 1 time steps, because the first point has no predecessor.
     Tutorial,

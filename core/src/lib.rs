@@ -1,7 +1,8 @@
 //! Quick, Draw! drawings as ink, and the recurrent network that recognises them.
 //!
 //! ```text
-//! ndjson line | pen strokes -> Drawing -> Ink [n, C] -> InkBatch [B, T, C] + lengths -> Model -> logits [B, K] -> Prediction
+//! ndjson line | pen strokes -> Drawing -> Ink [n, C] -> InkBatch [B, T, C] + lengths
+//!     -> Model -> logits [B, K] -> Prediction
 //! ```
 //!
 //! In: bytes and strokes. Out: predictions. There is no input or output here, no clock and no

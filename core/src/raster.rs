@@ -1,14 +1,17 @@
-//! An ink in, the image that the image branch reads out: strokes as antialiased lines on a small square of pixels.
+//! An ink in, the image that the image branch reads out: strokes as antialiased lines on a small
+//! square of pixels.
 //!
-//! As the data set's own bitmaps of 28 x 28 pixels: round pens, the drawing centred by its bounding box.
+//! As the data set's own bitmaps of 28 x 28 pixels: round pens, the drawing centred by its bounding
+//! box.
 
 use crate::{Ink, InkFormat};
 
 /// Pixels along a side of an image.
 pub const IMAGE_SIDE: usize = 28;
 
-/// Pixels to a unit of the ink's absolute coordinates, in which the larger side of a drawing is 2. The data set's bitmaps show a
-/// square of 256 units with a margin of 24 on each side, and drawings of 255.
+/// Pixels to a unit of the ink's absolute coordinates, in which the larger side of a drawing is 2.
+/// The data set's bitmaps show a square of 256 units with a margin of 24 on each side, and drawings
+/// of 255.
 const PIXELS_PER_UNIT: f32 = 127.5 * IMAGE_SIDE as f32 / 304.0;
 
 /// Half of the width of the pen, in pixels: 8 of the same 304 units.
@@ -18,7 +21,8 @@ const PEN_RADIUS: f32 = 8.0 * IMAGE_SIDE as f32 / 304.0;
 /// is all ink.
 const REACH: f32 = PEN_RADIUS + 0.5;
 
-/// The image of an ink in [`InkFormat::Absolute`], `[IMAGE_SIDE, IMAGE_SIDE]` from the top left, 0 for paper and 1 for ink.
+/// The image of an ink in [`InkFormat::Absolute`], `[IMAGE_SIDE, IMAGE_SIDE]` from the top left, 0
+/// for paper and 1 for ink.
 pub(crate) fn image(ink: &Ink) -> [f32; IMAGE_SIDE * IMAGE_SIDE] {
     debug_assert_eq!(ink.format(), InkFormat::Absolute);
     let mut image = [0.0; IMAGE_SIDE * IMAGE_SIDE];
@@ -33,7 +37,8 @@ pub(crate) fn image(ink: &Ink) -> [f32; IMAGE_SIDE * IMAGE_SIDE] {
     image
 }
 
-/// Draws a line of the pen's width from one point to another, in pixels. Where lines cross a pixel has the darker ink.
+/// Draws a line of the pen's width from one point to another, in pixels. Where lines cross a pixel
+/// has the darker ink.
 fn draw_line(from: [f32; 2], to: [f32; 2], image: &mut [f32; IMAGE_SIDE * IMAGE_SIDE]) {
     let [x, y] = [0, 1].map(|axis| pixels(from[axis].min(to[axis]), from[axis].max(to[axis])));
     let [dx, dy] = [to[0] - from[0], to[1] - from[1]];
@@ -74,7 +79,8 @@ mod tests {
     #[test]
     fn a_horizontal_line_is_as_wide_as_the_pen_and_centred() {
         let image = image_of(vec![vec![[0.0, 40.0], [255.0, 40.0]]]);
-        // The line lies on the border of rows 13 and 14, whose centres are half a pixel away; the next ones are three halves.
+        // The line lies on the border of rows 13 and 14, whose centres are half a pixel away; the
+        // next ones are three halves.
         let column = |row: usize| image[row * IMAGE_SIDE + 14];
         assert_eq!(column(13), 1.0_f32.min(REACH - 0.5));
         assert_eq!(column(14), column(13));

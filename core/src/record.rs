@@ -33,8 +33,8 @@ impl Record {
     /// Reads one ndjson line in the simplified format (`[[x...], [y...]]` per stroke) or the raw
     /// one (`[[x...], [y...], [t...]]`).
     ///
-    /// Coordinates may be integers or decimals. Times and unknown fields are ignored; `key_id` and `timestamp` may be
-    /// text or numbers.
+    /// Coordinates may be integers or decimals. Times and unknown fields are ignored; `key_id` and
+    /// `timestamp` may be text or numbers.
     ///
     /// # Errors
     ///
@@ -146,7 +146,8 @@ impl<'de> Deserialize<'de> for Text {
     }
 }
 
-/// One stroke as a file lists it. Its x and y go straight into points, so that no coordinate is stored twice.
+/// One stroke as a file lists it. Its x and y go straight into points, so that no coordinate is
+/// stored twice.
 struct Channels {
     points: Vec<[f32; 2]>,
     n_y: usize,

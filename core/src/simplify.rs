@@ -1,10 +1,11 @@
 //! Pen strokes in, the form of the data set's simplified drawings out.
 //!
-//! The data set's documentation names four steps: align to the top-left corner, scale to 0..255, resample at 1 pixel,
-//! simplify with Ramer-Douglas-Peucker and epsilon 2. What it leaves open is settled here as its files show it, where
-//! a drawing is published both raw and simplified: samples lie at whole multiples of 1 pixel along the stroke,
-//! corners between them are cut, the last point is added; distances are to the infinite line through the ends, and of
-//! equal distances the first counts; halves are rounded to even; a dot becomes two equal points.
+//! The data set's documentation names four steps: align to the top-left corner, scale to 0..255,
+//! resample at 1 pixel, simplify with Ramer-Douglas-Peucker and epsilon 2. What it leaves open is
+//! settled here as its files show it, where a drawing is published both raw and simplified: samples
+//! lie at whole multiples of 1 pixel along the stroke, corners between them are cut, the last point
+//! is added; distances are to the infinite line through the ends, and of equal distances the first
+//! counts; halves are rounded to even; a dot becomes two equal points.
 
 use crate::Drawing;
 
@@ -17,18 +18,18 @@ const SPACING: f64 = 1.0;
 /// Points nearer than this to the simplified line are left out.
 const EPSILON: f64 = 2.0;
 
-/// How many samples the strokes of a drawing share. Real drawings have some thousand, rarely tens of
-/// thousands; a scribble of a million points could have a million times the diagonal, so that beyond this number
-/// samples lie further apart.
+/// How many samples the strokes of a drawing share. Real drawings have some thousand, rarely tens
+/// of thousands; a scribble of a million points could have a million times the diagonal, so that
+/// beyond this number samples lie further apart.
 const MOST_SAMPLES: f64 = (1 << 20) as f64;
 
 impl Drawing {
-    /// Brings pen strokes of any unit into the data set's simplified form: whole numbers in 0..=255, the larger side
-    /// 255 before rounding, few points.
+    /// Brings pen strokes of any unit into the data set's simplified form: whole numbers in
+    /// 0..=255, the larger side 255 before rounding, few points.
     ///
-    /// A drawing already in that form is returned unchanged, because resampling would cut its corners again. A stroke
-    /// without extent becomes two equal points, as in the data set. Time is O(n log n) and memory O(n) in the number
-    /// of points, whatever the strokes look like.
+    /// A drawing already in that form is returned unchanged, because resampling would cut its
+    /// corners again. A stroke without extent becomes two equal points, as in the data set. Time is
+    /// O(n log n) and memory O(n) in the number of points, whatever the strokes look like.
     pub fn simplify(&self) -> Drawing {
         if is_simplified(self) {
             return self.clone();
@@ -44,13 +45,15 @@ impl Drawing {
     }
 }
 
-/// The points of a drawing that a [`Simplifier`] remembers: more than anybody draws while a guess is waited for.
+/// The points of a drawing that a [`Simplifier`] remembers: more than anybody draws while a guess
+/// is waited for.
 const MOST_REMEMBERED: usize = 20_000;
 
 /// Simplifies a drawing that grows.
 ///
-/// The result is that of [`Drawing::simplify`]. A stroke that is the same as in the call before is not simplified
-/// again while the drawing's top-left corner and its larger side stay the same, on which every point depends.
+/// The result is that of [`Drawing::simplify`]. A stroke that is the same as in the call before is
+/// not simplified again while the drawing's top-left corner and its larger side stay the same, on
+/// which every point depends.
 #[derive(Debug, Default)]
 pub struct Simplifier {
     frame: Option<Frame>,
@@ -116,7 +119,8 @@ struct Workspace {
     kept: Vec<bool>,
 }
 
-/// What of a drawing decides where each of its points comes to lie: its top-left corner and its larger side.
+/// What of a drawing decides where each of its points comes to lie: its top-left corner and its
+/// larger side.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Frame {
     lower: [f64; 2],
@@ -161,9 +165,10 @@ fn spacing(length: f64) -> f64 {
 
 /// Whether the four steps have been done already.
 ///
-/// They leave whole numbers in 0..=255, take little from the larger side, and leave points that nearly all stand out
-/// from the line between their neighbours. Rounding moves a point by up to 0.7, so that some no longer stand out by
-/// 2: of the points of simplified drawings at least 86 % stand out by 1, of 99 % of raw ones less than 80 % do.
+/// They leave whole numbers in 0..=255, take little from the larger side, and leave points that
+/// nearly all stand out from the line between their neighbours. Rounding moves a point by up to
+/// 0.7, so that some no longer stand out by 2: of the points of simplified drawings at least 86 %
+/// stand out by 1, of 99 % of raw ones less than 80 % do.
 fn is_simplified(drawing: &Drawing) -> bool {
     const LEAST_SIDE: f64 = 250.0;
     const LEAST_SHARE: f64 = 0.85;
@@ -207,7 +212,8 @@ fn distance(a: [f64; 2], b: [f64; 2]) -> f64 {
     (dx * dx + dy * dy).sqrt()
 }
 
-/// Fills `samples` with the points at 0, 1, 2, ... times `spacing` along the line through `points`, and the last one.
+/// Fills `samples` with the points at 0, 1, 2, ... times `spacing` along the line through `points`,
+/// and the last one.
 fn resample(points: &[[f64; 2]], spacing: f64, samples: &mut Vec<[f64; 2]>) {
     samples.clear();
     samples.push(points[0]);
@@ -240,9 +246,10 @@ struct Part {
 
 /// Fills `kept` with whether each of `points` stays, and returns how many distances were measured.
 ///
-/// The textbook's recursion is quadratic where every search takes one point off an end, as in a zigzag that slowly
-/// fades. After [`patience`] searches that have not halved a part, its middle is therefore kept without a search: at
-/// most `patience * n * log2(n)` distances for n points, and no change for strokes of less than 2896 samples.
+/// The textbook's recursion is quadratic where every search takes one point off an end, as in a
+/// zigzag that slowly fades. After [`patience`] searches that have not halved a part, its middle is
+/// therefore kept without a search: at most `patience * n * log2(n)` distances for n points, and no
+/// change for strokes of less than 2896 samples.
 fn ramer_douglas_peucker(points: &[[f64; 2]], epsilon: f64, kept: &mut Vec<bool>) -> usize {
     let n = points.len();
     kept.clear();
@@ -286,7 +293,8 @@ fn patience(n: usize) -> usize {
     ((1 << 22) / n).max(64)
 }
 
-/// The first point between two others that is farthest from the line through them, and its distance.
+/// The first point between two others that is farthest from the line through them, and its
+/// distance.
 fn farthest(points: &[[f64; 2]], first: usize, last: usize) -> (usize, f64) {
     let [origin, end] = [points[first], points[last]];
     let [dx, dy] = [end[0] - origin[0], end[1] - origin[1]];
@@ -310,7 +318,8 @@ fn farthest(points: &[[f64; 2]], first: usize, last: usize) -> (usize, f64) {
 mod tests {
     use super::*;
 
-    /// Of the points that are left out, the largest distance to the line between their kept neighbours.
+    /// Of the points that are left out, the largest distance to the line between their kept
+    /// neighbours.
     fn largest_deviation(points: &[[f64; 2]], kept: &[bool]) -> f64 {
         let corners: Vec<usize> = (0..points.len()).filter(|&index| kept[index]).collect();
         corners.windows(2).map(|ends| farthest(points, ends[0], ends[1]).1).fold(0.0, f64::max)

@@ -1,6 +1,7 @@
 //! The network with products in bf16, as the processor computes them.
 //!
-//! The precision is a whole program's, so what is in bf16 is computed by a second process of the same test.
+//! The precision is a whole program's, so what is in bf16 is computed by a second process of the
+//! same test.
 
 use std::process::Command;
 
@@ -71,8 +72,9 @@ fn cosine(a: &[f32], b: &[f32]) -> f64 {
     dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
 }
 
-/// Logits and gradients of two networks whose gradients jump where a rounded value changes sides, by rectification and maxima, the
-/// second with an image branch and more such places, and of one without any; and the least cosine with those of f32 of each.
+/// Logits and gradients of two networks whose gradients jump where a rounded value changes sides,
+/// by rectification and maxima, the second with an image branch and more such places, and of one
+/// without any; and the least cosine with those of f32 of each.
 fn of_all_networks() -> [(Vec<Vec<f32>>, f64); 3] {
     let best = ModelConfig { num_nodes: 40, ..ModelConfig::best(N_CLASSES) };
     let smooth = ModelConfig { conv_activation: Activation::None, pooling: Pooling::Sum, ..best.clone() };
@@ -102,7 +104,8 @@ fn a_network_in_bf16_has_the_logits_and_gradients_of_f32_but_for_rounding() {
         let largest = expected.iter().map(|values| size(values)).fold(0.0, f32::max);
         for (part, (found, expected)) in found.iter().zip(&expected).enumerate() {
             n_different += usize::from(found != expected);
-            // A bias that batch normalisation takes away again has a gradient of rounding errors alone.
+            // A bias that batch normalisation takes away again has a gradient of rounding errors
+            // alone.
             if size(expected) < 1e-5 * largest {
                 continue;
             }

@@ -67,7 +67,8 @@ fn ink_has_the_numbers_of_the_reference_script() {
             assert_eq!(ink.n_rows(), expected.len(), "{name}, {format}");
             assert_eq!(ink.rows().len(), ink.n_rows() * format.n_columns(), "{name}, {format}");
             for (index, (found, expected)) in ink.rows().iter().zip(expected.iter().flatten()).enumerate() {
-                // The tutorial's rows are compared bit for bit, because the script rounds as NumPy's float32 does.
+                // The tutorial's rows are compared bit for bit, because the script rounds as
+                // NumPy's float32 does.
                 let tolerance = if format == InkFormat::Tutorial { 0.0 } else { 5e-7 };
                 let error = (found - *expected as f32).abs();
                 assert!(error <= tolerance, "{name}, {format}, number {index}: {found} is not {expected}");

@@ -18,7 +18,8 @@ use rand_chacha::ChaCha8Rng;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
-/// Held during a backward pass: under load, with two of them at once, burn's graph has lost gradients.
+/// Held during a backward pass: under load, with two of them at once, burn's graph has lost
+/// gradients.
 static BACKWARD: Mutex<()> = Mutex::new(());
 
 /// Scribbles of `lengths` points, a new stroke every seven points.
@@ -271,7 +272,8 @@ fn a_network_made_of_the_branches_of_two_gives_the_mean_of_their_logits() {
     let batch = merged.config().batch(&inks_of(&drawings), &device).unwrap();
     let loss = merged.forward_training(&batch, 1).unwrap().sum();
     let gradients = burn::optim::GradientsParams::from_grads(loss.backward(), &merged);
-    // Each parameter but the statistics of batch normalisation, of which there are two in each of two layers.
+    // Each parameter but the statistics of batch normalisation, of which there are two in each of
+    // two layers.
     assert_eq!(gradients.len(), weights::tensors(&merged).len() - 4);
     // A branch that nobody has says nothing at first.
     let alone = both.clone().with_branches_of(vec![strokes.clone()], true).unwrap();
@@ -570,12 +572,14 @@ fn eight_bit_weights_are_a_quarter_as_large_and_stay_near_the_full_ones() {
             assert_eq!(after.shape, before.shape);
             let largest = before.values.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
             let is_matrix = before.shape.len() > 1;
-            // Half a step of rounding, or a quarter of the largest where a column is clipped as far as it may be.
+            // Half a step of rounding, or a quarter of the largest where a column is clipped as far
+            // as it may be.
             let tolerance = if is_matrix { 0.25 * largest } else { 0.0 };
             assert_close(&name, &after.values, &before.values, tolerance);
             let squares = |values: &mut dyn Iterator<Item = f32>| values.map(|v| v * v).sum::<f32>();
             let error = squares(&mut after.values.iter().zip(&before.values).map(|(a, b)| a - b));
-            // Uniform in ±127 steps: the error is 1/12 of a squared step, the weight 127²/3 of them.
+            // Uniform in ±127 steps: the error is 1/12 of a squared step, the weight 127²/3 of
+            // them.
             let relative =
                 (error / squares(&mut before.values.iter().copied()).max(f32::MIN_POSITIVE)).sqrt();
             assert!(relative < 0.005, "{name}: {relative}");
@@ -612,8 +616,8 @@ fn every_tensor_of_eight_bit_weights_is_aligned() {
 
 #[test]
 fn clipping_few_large_weights_is_done_where_it_pays() {
-    // Weights evenly between -1 and 1, but for one a little larger: to clip it costs less than to round all others to
-    // steps that reach it.
+    // Weights evenly between -1 and 1, but for one a little larger: to clip it costs less than to
+    // round all others to steps that reach it.
     const OUTLIER: f32 = 1.01;
     let config = ModelConfig { n_classes: 1, num_layers: 1, num_nodes: 512, ..configs()[4].clone() };
     let model: Model<Flex> = config.init(&Default::default()).unwrap();
@@ -639,8 +643,9 @@ fn clipping_few_large_weights_is_done_where_it_pays() {
     assert!(scale > 0.97 * OUTLIER / 127.0, "{scale}");
 }
 
-/// Configurations with what the quantized form must get right: odd numbers of channels and units, strides, no convolution,
-/// the other cell and normalisation with statistics that are not those of the start.
+/// Configurations with what the quantized form must get right: odd numbers of channels and units,
+/// strides, no convolution, the other cell and normalisation with statistics that are not those of
+/// the start.
 fn configs_to_quantize() -> Vec<ModelConfig> {
     let odd = ModelConfig {
         num_nodes: 13,

@@ -1,7 +1,8 @@
-//! The kernels for GPUs against those for processors: the same tests for each backend that a feature gives.
+//! The kernels for GPUs against those for processors: the same tests for each backend that a
+//! feature gives.
 //!
-//! Where a backend finds no device, its tests say so and pass. Mesa's software Vulkan (Debian: mesa-vulkan-drivers) is a
-//! device for feature `wgpu`.
+//! Where a backend finds no device, its tests say so and pass. Mesa's software Vulkan (Debian:
+//! mesa-vulkan-drivers) is a device for feature `wgpu`.
 
 mod differentiated;
 
@@ -24,7 +25,8 @@ type OnHost = Autodiff<Flex>;
 
 /// How far results may differ, relative to the largest of them.
 fn tolerance<B: Backend>() -> f32 {
-    // Sums are made in another order, with another `exp`; the tensor cores of NVIDIA's GPUs round factors to 11 bits.
+    // Sums are made in another order, with another `exp`; the tensor cores of NVIDIA's GPUs round
+    // factors to 11 bits.
     if B::name(&Default::default()).contains("cuda") { 1e-2 } else { 1e-4 }
 }
 
@@ -62,7 +64,8 @@ fn lstm_and_its_gradients_agree_with_the_processor<B: AutodiffBackend + ModelBac
         case(&(0..1100).map(|b| b % 4).collect::<Vec<_>>(), 3, 2, 6, 2),
         // More units than a cube may have on some devices.
         case(&[2, 3], 3, 6, 300, 2),
-        // Too wide for the kernels of devices with little shared memory, which then use tensor operations.
+        // Too wide for the kernels of devices with little shared memory, which then use tensor
+        // operations.
         case(&[2, 1], 2, 2, 600, 1),
     ];
     let mut rng = ChaCha8Rng::seed_from_u64(1);

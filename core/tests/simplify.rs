@@ -1,5 +1,5 @@
-//! The simplified form against `reference/simplify_reference.py`, on drawings that are in it already, and on strokes
-//! that nobody draws.
+//! The simplified form against `reference/simplify_reference.py`, on drawings that are in it
+//! already, and on strokes that nobody draws.
 
 use std::fs;
 use std::path::Path;
@@ -101,8 +101,8 @@ fn simplifying_twice_is_simplifying_once() {
         let once = random_walks(&mut random, 3, 80).simplify();
         n_changed += usize::from(once.simplify() != once);
     }
-    // Where the outermost point of a drawing is left out, its larger side shrinks, and the second pass may
-    // stretch it again.
+    // Where the outermost point of a drawing is left out, its larger side shrinks, and the second
+    // pass may stretch it again.
     assert!(n_changed <= 3, "{n_changed} of 300 changed");
 }
 

@@ -75,7 +75,8 @@ fn a_closed_line_is_one_stroke_and_a_dot_is_a_dot() {
 
 #[test]
 fn a_shape_that_the_pen_filled_is_a_closed_line_again() {
-    // A small circle and its middle: no paper is left inside, but that is too far inside the ink for a line of this pen.
+    // A small circle and its middle: no paper is left inside, but that is too far inside the ink
+    // for a line of this pen.
     let turns = (0..=24).map(|i| (i as f32 * std::f32::consts::TAU / 24.0).sin_cos());
     let circle: Vec<[f32; 2]> = turns.map(|(sin, cos)| [220.0 + 7.0 * cos, 80.0 + 7.0 * sin]).collect();
     let line = [[40.0, 200.0], [260.0, 200.0]];

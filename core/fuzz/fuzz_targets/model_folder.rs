@@ -1,4 +1,5 @@
-//! A model folder with changed bytes, cut short or made of something else: refused, or a model that recognises.
+//! A model folder with changed bytes, cut short or made of something else: refused, or a model that
+//! recognises.
 #![no_main]
 
 use arbitrary::Arbitrary;

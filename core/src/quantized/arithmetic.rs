@@ -1,8 +1,9 @@
 //! Dot products of rounded inputs with int8 weights: the two instructions that WebAssembly has.
 //!
-//! [`Int16`] multiplies inputs of 16 bits, which every engine with SIMD does. [`Int8`] multiplies inputs of 8 bits with
-//! the relaxed dot product, twice as many at a time and without widening; it needs the feature `relaxed-simd` and an
-//! engine that gives all 8 bits of both operands their meaning ([`int8_operand`]).
+//! [`Int16`] multiplies inputs of 16 bits, which every engine with SIMD does. [`Int8`] multiplies
+//! inputs of 8 bits with the relaxed dot product, twice as many at a time and without widening; it
+//! needs the feature `relaxed-simd` and an engine that gives all 8 bits of both operands their
+//! meaning ([`int8_operand`]).
 
 use std::fmt::Debug;
 use std::marker::PhantomData;
@@ -28,7 +29,8 @@ pub(super) enum Inputs {
     NonNegative,
 }
 
-/// How the engine's relaxed dot product reads its second operand, of which the standard defines seven bits.
+/// How the engine's relaxed dot product reads its second operand, of which the standard defines
+/// seven bits.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(not(all(target_arch = "wasm32", feature = "relaxed-simd")), allow(dead_code))]
 pub(super) enum Operand {
@@ -70,8 +72,8 @@ pub(super) trait Arithmetic: Debug {
     /// Consecutive weights of a column that one instruction multiplies: they lie beside each other.
     const DEPTH: usize;
 
-    /// Writes weights of four columns, of which row `r` of `block` has the `r`-th of each, column by column. `to` is
-    /// `[GROUP, DEPTH]`; rows from `DEPTH` on are ignored.
+    /// Writes weights of four columns, of which row `r` of `block` has the `r`-th of each, column
+    /// by column. `to` is `[GROUP, DEPTH]`; rows from `DEPTH` on are ignored.
     fn interleave(block: &[[i8; GROUP]; MAX_DEPTH], to: &mut [Self::Weight]) {
         for (column, to) in to.chunks_exact_mut(Self::DEPTH).enumerate() {
             for (to, row) in to.iter_mut().zip(block) {
@@ -83,11 +85,12 @@ pub(super) trait Arithmetic: Debug {
     /// Rounds `values * factor` and adds the shift. The results fit their type.
     fn round(values: &[f32], factor: f32, shift: i32, rounded: &mut [Self::Input]);
 
-    /// Runs `f`, which calls [`dot`](Self::dot), where the compiler may use the instructions that it needs.
+    /// Runs `f`, which calls [`dot`](Self::dot), where the compiler may use the instructions that
+    /// it needs.
     fn vectorize(f: impl FnOnce());
 
-    /// `start` plus the sums of products of each row with each column of each panel. A row has as many inputs as a
-    /// column of a panel has weights.
+    /// `start` plus the sums of products of each row with each column of each panel. A row has as
+    /// many inputs as a column of a panel has weights.
     fn dot<const R: usize, const P: usize>(
         rows: [&[Self::Input]; R],
         panels: [&[Self::Weight]; P],
@@ -96,8 +99,8 @@ pub(super) trait Arithmetic: Debug {
     ) -> [[[i32; PANEL]; P]; R];
 }
 
-/// Inputs of 16 bits. `W` is `i8`, or `i16` for weights that are used again and again: they take twice the memory, and an
-/// instruction less.
+/// Inputs of 16 bits. `W` is `i8`, or `i16` for weights that are used again and again: they take
+/// twice the memory, and an instruction less.
 #[derive(Debug)]
 pub(super) struct Int16<W = i8>(PhantomData<W>);
 
@@ -133,8 +136,9 @@ impl Int8 {
     }
 }
 
-/// How the engine reads the second operand of its relaxed dot product; nothing where that cannot be used with 8 bits: in
-/// engines that add pairs of products in 16 bits, saturated or not, and where this was built without `relaxed-simd`.
+/// How the engine reads the second operand of its relaxed dot product; nothing where that cannot be
+/// used with 8 bits: in engines that add pairs of products in 16 bits, saturated or not, and where
+/// this was built without `relaxed-simd`.
 ///
 /// XNNPACK finds it out in the same way (`src/configs/hardware-config.c`).
 fn int8_operand() -> Option<Operand> {
@@ -158,8 +162,8 @@ fn int8_operand() -> Option<Operand> {
     operand
 }
 
-/// The second operands that tests multiply by: in portable code any, in an engine the one that it reads, if it reads all
-/// of its 8 bits.
+/// The second operands that tests multiply by: in portable code any, in an engine the one that it
+/// reads, if it reads all of its 8 bits.
 #[cfg(test)]
 pub(super) fn operands() -> Vec<Operand> {
     match cfg!(all(target_arch = "wasm32", feature = "relaxed-simd")) {
@@ -467,9 +471,11 @@ fn scalar_dot<const DEPTH: usize, const R: usize, const P: usize, I: Copy, W: Co
     sums
 }
 
-/// The factor that makes the largest absolute value `largest`, and what 1 stands for after the multiplication.
+/// The factor that makes the largest absolute value `largest`, and what 1 stands for after the
+/// multiplication.
 pub(super) fn factor_and_scale(values: &[f32], largest: f32) -> [f32; 2] {
-    // Lanes by themselves, and a comparison instead of `max`, which has rules of its own for NaN: both become vectors.
+    // Lanes by themselves, and a comparison instead of `max`, which has rules of its own for NaN:
+    // both become vectors.
     let mut lanes = [0.0f32; 8];
     let (chunks, rest) = values.as_chunks::<8>();
     let chunks = chunks.iter().map(<[f32; 8]>::as_slice).chain([rest]);
@@ -480,7 +486,8 @@ pub(super) fn factor_and_scale(values: &[f32], largest: f32) -> [f32; 2] {
         }
     }
     let size = lanes.into_iter().fold(0.0, f32::max);
-    // Values of next to nothing have no size that could be divided by; they are zero beside anything else.
+    // Values of next to nothing have no size that could be divided by; they are zero beside
+    // anything else.
     let factor = if size < f32::MIN_POSITIVE * largest { 0.0 } else { largest / size };
     [factor, size / largest]
 }

@@ -1,8 +1,8 @@
 //! Products of rounded inputs with matrices of int8 weights.
 //!
-//! A matrix is packed in panels of sixteen columns, in which the weights of a column that one instruction multiplies
-//! lie side by side (two or four, see [`Arithmetic`]). Sums of 32 bits are exact: inputs are rounded to as many bits as
-//! leave room for them.
+//! A matrix is packed in panels of sixteen columns, in which the weights of a column that one
+//! instruction multiplies lie side by side (two or four, see [`Arithmetic`]). Sums of 32 bits are
+//! exact: inputs are rounded to as many bits as leave room for them.
 
 use std::ops::Range;
 
@@ -28,7 +28,8 @@ pub(super) enum Precision {
 pub(super) struct Rows<'a, I> {
     /// From the beginning of a row to that of the next.
     pub stride: usize,
-    /// The last row is followed by as many inputs as [`Matrix::row_len`] is longer than it; they are multiplied by zero.
+    /// The last row is followed by as many inputs as [`Matrix::row_len`] is longer than it; they
+    /// are multiplied by zero.
     pub values: &'a [I],
     /// One for each row.
     pub scales: &'a [f32],
@@ -97,8 +98,8 @@ where
 }
 
 impl<A: Arithmetic> Matrix<A> {
-    /// Packs a matrix of `n_rows` rows whose width is `width`. Columns `4 i..` of the panels are the columns of
-    /// `groups[i]`, at most four.
+    /// Packs a matrix of `n_rows` rows whose width is `width`. Columns `4 i..` of the panels are
+    /// the columns of `groups[i]`, at most four.
     pub(super) fn new(
         matrix: &Quantized,
         n_rows: usize,
@@ -124,8 +125,8 @@ impl<A: Arithmetic> Matrix<A> {
                 packed.bias[to] = bias.get(column).copied().unwrap_or(0.0);
             }
         }
-        // Blocks of `DEPTH` rows by four columns, as they lie in memory: a browser runs this before it has had time to
-        // compile it well.
+        // Blocks of `DEPTH` rows by four columns, as they lie in memory: a browser runs this before
+        // it has had time to compile it well.
         for (block, rows) in
             matrix.values.chunks(A::DEPTH * width).take(n_rows.div_ceil(A::DEPTH)).enumerate()
         {
@@ -177,7 +178,8 @@ impl<A: Arithmetic> Matrix<A> {
         zero[0]
     }
 
-    /// The factor that values are multiplied by before they are rounded, and the scale of the result.
+    /// The factor that values are multiplied by before they are rounded, and the scale of the
+    /// result.
     pub(super) fn factor_and_scale(&self, values: &[f32]) -> [f32; 2] {
         factor_and_scale(values, self.encoding.largest)
     }
@@ -187,7 +189,8 @@ impl<A: Arithmetic> Matrix<A> {
         A::round(values, factor, self.encoding.shift, rounded);
     }
 
-    /// Rounds each row of `values`, whose width is `width`, by its own scale, for [`forward`](Self::forward).
+    /// Rounds each row of `values`, whose width is `width`, by its own scale, for
+    /// [`forward`](Self::forward).
     pub(super) fn round_rows(
         &self,
         values: &[f32],
@@ -332,7 +335,8 @@ mod tests {
     use super::*;
     use crate::int8::quantize;
 
-    /// Checks products with matrices of some sizes, packed in groups of several; `encoding` is that of so many rows.
+    /// Checks products with matrices of some sizes, packed in groups of several; `encoding` is that
+    /// of so many rows.
     fn check<A: Arithmetic>(inputs: Inputs, encoding: impl Fn(usize) -> Encoding, tolerance: f64) {
         for (n_rows, depth, width) in [(1, 1, 1), (1, 7, 33), (2, 8, 16), (3, 25, 64), (7, 30, 50)] {
             let matrix: Vec<f32> =

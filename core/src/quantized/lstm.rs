@@ -14,7 +14,8 @@ use crate::ops::host::gates::{activate, load, store, tanh};
 /// Units whose four gates make a panel.
 const UNITS: usize = GROUP;
 
-/// The weights of a direction. In panels: four units' input gates, forget gates, candidates and output gates.
+/// The weights of a direction. In panels: four units' input gates, forget gates, candidates and
+/// output gates.
 #[derive(Debug)]
 pub(super) struct Direction {
     pub input: Linear,
@@ -43,7 +44,8 @@ pub(super) struct Workspace {
 }
 
 impl Direction {
-    /// Direction `d` of a layer with `input` `[I, 2 * 4H]` and its bias, and `recurrent` `[2, H, 4H]`.
+    /// Direction `d` of a layer with `input` `[I, 2 * 4H]` and its bias, and `recurrent` `[2, H,
+    /// 4H]`.
     pub(super) fn new(
         d: usize,
         input: &Quantized,
@@ -73,8 +75,8 @@ impl Direction {
         Self { input, recurrent, d_hidden }
     }
 
-    /// Runs over `work.projected`, from the last step to the first if `backward`; writes its outputs to columns
-    /// `column..column + H` of `output` `[T, width]`.
+    /// Runs over `work.projected`, from the last step to the first if `backward`; writes its
+    /// outputs to columns `column..column + H` of `output` `[T, width]`.
     pub(super) fn run(
         &self,
         backward: bool,
@@ -127,8 +129,8 @@ fn run<A: Arithmetic>(
 
 /// Activates the gates of a step and with them moves its cells; gives the outputs.
 ///
-/// In two passes: in each, what one panel waits for leaves the processor time for the next, which there is only if the
-/// chain of operations on a panel is short.
+/// In two passes: in each, what one panel waits for leaves the processor time for the next, which
+/// there is only if the chain of operations on a panel is short.
 #[inline(always)]
 fn activate_units<S: Simd>(simd: S, gates: &mut [f32], cells: &mut [f32], outputs: &mut [f32]) {
     for (gates, cells) in gates.chunks_exact_mut(PANEL).zip(cells.chunks_exact_mut(UNITS)) {

@@ -412,8 +412,8 @@ mod tests {
             let ink = card.config.ink_of(&drawing);
             let found = logits(&vectors, &ink);
             let expected = arithmetic::scalar::run(|| logits(&scalars, &ink));
-            // Sums of integers are the same; the gates' last bits are not, and then some input of the next step
-            // is rounded to the number beside.
+            // Sums of integers are the same; the gates' last bits are not, and then some input of
+            // the next step is rounded to the number beside.
             let size = expected.iter().fold(0.0f32, |size, value| size.max(value.abs()));
             for (found, expected) in found.iter().zip(&expected) {
                 let difference = (found - expected).abs() / size;

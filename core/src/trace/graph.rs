@@ -1,18 +1,20 @@
-//! Lines of one pixel in, strokes out: the lines as edges of a graph, its spurs taken away, the edges joined through
-//! crossings.
+//! Lines of one pixel in, strokes out: the lines as edges of a graph, its spurs taken away, the
+//! edges joined through crossings.
 
 use super::pixels::Mask;
 
 type Point = [f32; 2];
 
-/// A line with a free end is a spur, an artefact of thinning, if it is shorter than this many radii of the ink where it
-/// begins.
+/// A line with a free end is a spur, an artefact of thinning, if it is shorter than this many radii
+/// of the ink where it begins.
 const SPUR: f32 = 1.5;
 
-/// Two places where lines meet are one crossing if the line between them is shorter than this many radii of the ink.
+/// Two places where lines meet are one crossing if the line between them is shorter than this many
+/// radii of the ink.
 const CROSSING: f32 = 2.0;
 
-/// The direction of a line at a crossing is taken between these distances of it, in radii of the ink there.
+/// The direction of a line at a crossing is taken between these distances of it, in radii of the
+/// ink there.
 const DIRECTION: [f32; 2] = [1.0, 4.0];
 
 /// A line goes on in another one if it turns by an angle of a larger cosine than this.
@@ -50,7 +52,8 @@ pub(super) struct Graph {
 }
 
 impl Graph {
-    /// Finds the places where lines end or meet, and the lines between them. `radius` is that of the ink, for each pixel.
+    /// Finds the places where lines end or meet, and the lines between them. `radius` is that of
+    /// the ink, for each pixel.
     pub(super) fn of(skeleton: &Mask, radius: &[f32]) -> Self {
         const NONE: usize = usize::MAX;
         let pixels: Vec<usize> = (0..skeleton.set.len()).filter(|&index| skeleton.set[index]).collect();

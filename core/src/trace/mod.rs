@@ -1,12 +1,13 @@
 //! An image of a sketch in, strokes out: a scan, a photograph or a PNG becomes a [`Drawing`].
 //!
 //! ```text
-//! RGBA -> luminance, 256 to 512 pixels -> ink or paper (Otsu) -> lines of one pixel (thinning) -> graph
-//!      -> without spurs -> lines joined straight through crossings -> in the order in which people draw
+//! RGBA -> luminance, 256 to 512 pixels -> ink or paper (Otsu)
+//!     -> skeleton: lines of one pixel (thinning) -> graph -> spurs pruned
+//!     -> lines joined straight through crossings -> in the order in which people draw
 //! ```
 //!
-//! Decoding of files is left to the caller. What is not in an image, the order and direction of its strokes, is
-//! guessed.
+//! Decoding of files is left to the caller. What is not in an image, the order and direction of its
+//! strokes, is guessed.
 
 mod graph;
 mod order;
@@ -28,7 +29,8 @@ pub struct Image {
 }
 
 impl Image {
-    /// Takes the pixels of an image, `[height, width, 4]` from the top left: red, green, blue and alpha, not premultiplied.
+    /// Takes the pixels of an image, `[height, width, 4]` from the top left: red, green, blue and
+    /// alpha, not premultiplied.
     ///
     /// Transparent pixels are paper.
     ///

@@ -2,11 +2,12 @@
 
 type Point = [f32; 2];
 
-/// How much nearer a stroke may be than another one and yet come after it, to a pixel that it is shorter.
+/// How much nearer a stroke may be than another one and yet come after it, to a pixel that it is
+/// shorter.
 const LENGTH: f32 = 0.6;
 
-/// Turns strokes and puts them in order: each runs to the right, the longest is the first, and then come those that are
-/// long and begin near the end of the last one.
+/// Turns strokes and puts them in order: each runs to the right, the longest is the first, and then
+/// come those that are long and begin near the end of the last one.
 ///
 /// Of the orders that were tried on drawings of the data set it costs the least accuracy.
 pub(super) fn as_people_draw(strokes: &mut [Vec<Point>]) {

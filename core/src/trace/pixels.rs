@@ -3,7 +3,8 @@
 /// Larger images are reduced to this many pixels along their larger side, by whole factors.
 const LARGEST_SIDE: usize = 512;
 
-/// Smaller images are enlarged to this many: in the greys of a line's border is more than in its pixels.
+/// Smaller images are enlarged to this many: in the greys of a line's border is more than in its
+/// pixels.
 const SMALLEST_SIDE: usize = 256;
 
 /// Paper and ink differ by at least this much of 255, or there is no ink.
@@ -20,7 +21,8 @@ pub(super) struct Luminance {
 /// The luminance of an image, 0 to 255, and how many of its pixels are one of the result's.
 pub(super) fn luminance(width: usize, height: usize, rgba: &[u8]) -> (Luminance, f32) {
     let (pixels, _) = rgba.as_chunks::<4>();
-    // On white, unless what is drawn is as light as that: then what counts is where something is drawn at all.
+    // On white, unless what is drawn is as light as that: then what counts is where something is
+    // drawn at all.
     let on_white = |&[r, g, b, a]: &[u8; 4]| {
         let grey = 0.299 * f32::from(r) + 0.587 * f32::from(g) + 0.114 * f32::from(b);
         255.0 + (grey - 255.0) * f32::from(a) / 255.0
@@ -93,8 +95,9 @@ impl Luminance {
         Self { width, height, values }
     }
 
-    /// The luminance that best divides the pixels into two classes (N. Otsu, "A threshold selection method from
-    /// gray-level histograms", 1979): that with the largest variance between their means.
+    /// The luminance that best divides the pixels into two classes (N. Otsu, "A threshold selection
+    /// method from gray-level histograms", 1979): that with the largest variance between their
+    /// means.
     fn otsu_threshold(&self) -> f32 {
         let mut histogram = [0_u32; 256];
         for &value in &self.values {
@@ -214,7 +217,8 @@ impl Mask {
         components
     }
 
-    /// Without the parts that are far smaller than a dot of the pen: grain of the paper, noise of the camera.
+    /// Without the parts that are far smaller than a dot of the pen: grain of the paper, noise of
+    /// the camera.
     fn without_specks(mut self) -> Self {
         let distances = self.distances_to_paper();
         let components = self.components();
@@ -241,8 +245,9 @@ impl Mask {
         self
     }
 
-    /// For each pixel of the ink how far the next paper is, in pixels; 0 for paper. Steps to neighbours across the corner
-    /// count 4 thirds (G. Borgefors, "Distance transformations in digital images", 1986).
+    /// For each pixel of the ink how far the next paper is, in pixels; 0 for paper. Steps to
+    /// neighbours across the corner count 4 thirds (G. Borgefors, "Distance transformations in
+    /// digital images", 1986).
     pub(super) fn distances_to_paper(&self) -> Vec<f32> {
         let far = u32::MAX / 2;
         let mut thirds: Vec<u32> = self.set.iter().map(|&set| if set { far } else { 0 }).collect();
@@ -260,8 +265,8 @@ impl Mask {
         thirds.iter().map(|&n| if n == 0 { 0.0 } else { n as f32 / 3.0 - 0.5 }).collect()
     }
 
-    /// Makes paper of what is far inside the ink: a shape so small that the pen filled it is closed again, and lines that
-    /// cross at a small angle are two.
+    /// Makes paper of what is far inside the ink: a shape so small that the pen filled it is closed
+    /// again, and lines that cross at a small angle are two.
     pub(super) fn open_blots(&mut self, skeleton: &Mask) {
         let distances = self.distances_to_paper();
         let mut radii: Vec<f32> =
@@ -292,5 +297,6 @@ impl Mask {
 /// Pixels of the smallest dot, in squares of the pen's radius; a round dot has pi.
 const SPECK: f32 = 0.5;
 
-/// What is further than this many radii of the pen inside the ink is paper that the pen covered from two sides.
+/// What is further than this many radii of the pen inside the ink is paper that the pen covered
+/// from two sides.
 const BLOT: f32 = 1.9;

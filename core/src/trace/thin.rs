@@ -2,9 +2,9 @@
 
 use super::pixels::Mask;
 
-/// Thins by taking border pixels away, by turns at the lower right and at the upper left (Z. Guo and R. Hall, "Parallel
-/// thinning with two-subiteration algorithms", 1989), and at last the corners of steps, so that a pixel within a line
-/// has exactly two neighbours.
+/// Thins by taking border pixels away, by turns at the lower right and at the upper left (Z. Guo
+/// and R. Hall, "Parallel thinning with two-subiteration algorithms", 1989), and at last the
+/// corners of steps, so that a pixel within a line has exactly two neighbours.
 pub(super) fn thinned(mask: &Mask) -> Mask {
     let mut skeleton = Mask { stride: mask.stride, rows: mask.rows, set: mask.set.clone() };
     let mut open: Vec<usize> = (0..skeleton.set.len()).filter(|&index| skeleton.set[index]).collect();
@@ -36,7 +36,8 @@ fn ring(mask: &Mask, index: usize) -> [bool; 8] {
     mask.neighbours(index).map(|neighbour| mask.set[neighbour])
 }
 
-/// How many parts the neighbours of a pixel fall into when it is taken away: Yokoi's number for eight neighbours.
+/// How many parts the neighbours of a pixel fall into when it is taken away: Yokoi's number for
+/// eight neighbours.
 fn n_branches(ring: [bool; 8]) -> usize {
     [0, 2, 4, 6].into_iter().filter(|&k| !ring[k] && (ring[k + 1] || ring[(k + 2) % 8])).count()
 }

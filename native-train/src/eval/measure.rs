@@ -149,7 +149,8 @@ impl Measurement {
         self
     }
 
-    /// Measures each drawing a second time from now on: traced from such a picture of it ([`trace`]).
+    /// Measures each drawing a second time from now on: traced from such a picture of it
+    /// ([`trace`]).
     pub fn with_traced(mut self, picture: Picture) -> Self {
         self.traced = Some((picture, Tally::new(self.labels.len())));
         self

@@ -94,7 +94,8 @@ fn windows<R: CubeRuntime>(x: CubeTensor<R>, sizes: Sizes, packing: &Packing<R>)
     let windows = empty(&x, [packing.n_rows, sizes.d_window]);
     let client = x.client.clone();
     let (count, dim) = packing.cubes(sizes.n_output_steps() * sizes.d_window);
-    // SAFETY: a slot's windows lie in the result, and rows of the input are read within a drawing's length alone.
+    // SAFETY: a slot's windows lie in the result, and rows of the input are read within a drawing's
+    // length alone.
     unsafe {
         windows_kernel::launch_unchecked::<R>(
             &client,
@@ -142,7 +143,8 @@ fn windows_kernel(
         let mut i = ABSOLUTE_POS_X;
         while i < n_windows * d_window {
             let column = i % d_window;
-            // One row of the padding before the drawing is row 0 here, so that nothing is below zero.
+            // One row of the padding before the drawing is row 0 here, so that nothing is below
+            // zero.
             let shifted = i / d_window * stride + column / d_input;
             let mut value = 0.0f32;
             if shifted >= left && shifted - left < length {
@@ -166,7 +168,8 @@ fn sum_of_windows<R: CubeRuntime>(
     let d_x = empty(&d_windows, [sizes.n_drawings, sizes.n_steps, sizes.d_input]);
     let client = d_x.client.clone();
     let (count, dim) = packing.cubes(sizes.n_steps * sizes.d_input);
-    // SAFETY: every value of the result is written once; windows are read within a slot's rows alone.
+    // SAFETY: every value of the result is written once; windows are read within a slot's rows
+    // alone.
     unsafe {
         sum_of_windows_kernel::launch_unchecked::<R>(
             &client,
@@ -211,7 +214,8 @@ fn sum_of_windows_kernel(
             if row < length {
                 let kernel_len = d_window / d_input;
                 for tap in 0..kernel_len {
-                    // This row is number `tap` in the window that starts `left` rows before row `shifted - tap`.
+                    // This row is number `tap` in the window that starts `left` rows before row
+                    // `shifted - tap`.
                     let shifted = row + left;
                     if shifted >= tap && (shifted - tap).is_multiple_of(stride) {
                         let output_row = (shifted - tap) / stride;

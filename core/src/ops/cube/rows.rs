@@ -39,8 +39,8 @@ pub(super) struct Packing<R: CubeRuntime> {
 }
 
 impl<R: CubeRuntime> Packing<R> {
-    /// The drawings of a batch, every `stride`th row of each packed, on the device of `like`; with empty slots up to a
-    /// multiple of `tile`.
+    /// The drawings of a batch, every `stride`th row of each packed, on the device of `like`; with
+    /// empty slots up to a multiple of `tile`.
     pub(super) fn new(lengths: &Lengths, stride: usize, tile: usize, like: &CubeTensor<R>) -> Self {
         let lengths = lengths.as_slice();
         let mut n_used = 0;
@@ -160,7 +160,8 @@ pub(super) fn unpack<R: CubeRuntime>(
     let has_bias = bias.is_some();
     // A kernel's arguments are not optional; without a bias it ignores this one.
     let bias = bias.unwrap_or_else(|| packed.clone());
-    // SAFETY: every value of the padded tensor is written once; a slot's rows lie in the packed one.
+    // SAFETY: every value of the padded tensor is written once; a slot's rows lie in the packed
+    // one.
     unsafe {
         unpack_kernel::launch_unchecked::<R>(
             &client,

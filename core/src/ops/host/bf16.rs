@@ -18,9 +18,9 @@ pub(super) const SIDE: usize = 16;
 /// Values that a tile has along the sum of a product.
 pub(super) const DEPTH: usize = 2 * SIDE;
 
-/// Sixteen rows of sixteen pairs of bf16, the first of a pair in the lower half. On the left-hand side of a product row r holds 32
-/// neighbouring values of the matrix's row r; on the right-hand side row p holds the values of the matrix's rows 2p and 2p + 1,
-/// pair by pair in 16 columns.
+/// Sixteen rows of sixteen pairs of bf16, the first of a pair in the lower half. On the left-hand
+/// side of a product row r holds 32 neighbouring values of the matrix's row r; on the right-hand
+/// side row p holds the values of the matrix's rows 2p and 2p + 1, pair by pair in 16 columns.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
 pub(crate) struct Tile([[u32; SIDE]; SIDE]);
@@ -113,8 +113,8 @@ impl Instructions {
         Kernel { kind: self.0, this_thread: PhantomData }
     }
 
-    /// Rounds a matrix whose rows lie along the sum into a tile of `SIDE` of them: values `DEPTH * depth..` of rows
-    /// `SIDE * side..`, zero where there are none.
+    /// Rounds a matrix whose rows lie along the sum into a tile of `SIDE` of them: values `DEPTH *
+    /// depth..` of rows `SIDE * side..`, zero where there are none.
     pub(super) fn round_along(self, rows: Rows<'_>, side: usize, depth: usize, to: &mut Tile) {
         let (row, column) = (SIDE * side, DEPTH * depth);
         match self.0 {
@@ -124,13 +124,14 @@ impl Instructions {
                 *to = tile(|r, p| at(r, 2 * p) | at(r, 2 * p + 1) << 16);
             }
             #[cfg(target_arch = "x86_64")]
-            // SAFETY: values of Instructions other than PORTABLE exist where the processor has AVX512-BF16.
+            // SAFETY: values of Instructions other than PORTABLE exist where the processor has
+            // AVX512-BF16.
             _ => unsafe { x86::round_along(rows, row, column, to) },
         }
     }
 
-    /// Rounds a matrix whose columns lie along the sum into a tile of `SIDE` of them: values `DEPTH * depth..` of columns
-    /// `SIDE * side..`, zero where there are none.
+    /// Rounds a matrix whose columns lie along the sum into a tile of `SIDE` of them: values `DEPTH
+    /// * depth..` of columns `SIDE * side..`, zero where there are none.
     pub(super) fn round_across(self, rows: Rows<'_>, side: usize, depth: usize, to: &mut Tile) {
         let (row, column) = (DEPTH * depth, SIDE * side);
         match self.0 {
@@ -145,7 +146,8 @@ impl Instructions {
         }
     }
 
-    /// Rows of pairs become columns of pairs: what was a tile of the left-hand side is one of the right-hand side.
+    /// Rows of pairs become columns of pairs: what was a tile of the left-hand side is one of the
+    /// right-hand side.
     pub(super) fn transpose(self, from: &Tile, to: &mut Tile) {
         match self.0 {
             #[cfg(not(target_family = "wasm"))]
@@ -193,8 +195,8 @@ impl Drop for Kernel {
 }
 
 impl Kernel {
-    /// The product of `left`, one or two rows of `depth` tiles, and `right`, one or two columns of `depth` tiles. Writes as many
-    /// tiles of sums.
+    /// The product of `left`, one or two rows of `depth` tiles, and `right`, one or two columns of
+    /// `depth` tiles. Writes as many tiles of sums.
     pub(super) fn multiply(&self, left: &[Tile], right: &[Tile], depth: usize, sums: &mut Sums) {
         if depth == 0 {
             *sums = Sums::zeros();
@@ -204,7 +206,8 @@ impl Kernel {
         assert!(left.len().is_multiple_of(depth) && right.len().is_multiple_of(depth));
         assert!(sides.iter().all(|side| (1..=2).contains(side)), "{sides:?} tiles of sums");
         match self.kind {
-            // SAFETY: the kind tells that there is AMX, start() has configured this thread, and both sides were checked above.
+            // SAFETY: the kind tells that there is AMX, start() has configured this thread, and
+            // both sides were checked above.
             #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
             Kind::Amx => unsafe { amx::multiply(left, right, depth, sides, sums) },
             // SAFETY: the kind tells that there is AVX512-BF16.
@@ -221,8 +224,8 @@ impl Kernel {
     }
 }
 
-/// As TDPBF16PS: of each tile the sums of the first and of the second values of the pairs, one after the other, then their sum.
-/// Products of two bf16 are exact in f32.
+/// As TDPBF16PS: of each tile the sums of the first and of the second values of the pairs, one
+/// after the other, then their sum. Products of two bf16 are exact in f32.
 #[cfg(not(target_family = "wasm"))]
 fn portable_multiply(left: &[Tile], right: &[Tile], depth: usize, sums: &mut Sums) {
     let first = |pair: u32| f32::from_bits(pair << 16);
@@ -406,7 +409,8 @@ mod amx {
         })
     }
 
-    /// `arch_prctl(ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA)`: the system keeps 8 KB more for each thread that uses tiles.
+    /// `arch_prctl(ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA)`: the system keeps 8 KB more for each
+    /// thread that uses tiles.
     fn ask_for_permission() -> bool {
         const ARCH_PRCTL: i64 = 158;
         const ARCH_REQ_XCOMP_PERM: u64 = 0x1023;
@@ -445,7 +449,8 @@ mod amx {
 
     /// Sets the sizes of this thread's tiles. Only where [`is_permitted`].
     pub(super) fn configure() {
-        // SAFETY: Kind::Amx exists where tiles are permitted, and the instruction reads the 64 bytes of the configuration.
+        // SAFETY: Kind::Amx exists where tiles are permitted, and the instruction reads the 64
+        // bytes of the configuration.
         unsafe {
             asm!("ldtilecfg [{}]", in(reg) &raw const CONFIGURATION, options(nostack, readonly, preserves_flags));
         }
@@ -459,8 +464,8 @@ mod amx {
 
     /// The product of `sides[0]` rows and `sides[1]` columns of `depth` tiles each.
     ///
-    /// # Safety
-    /// The thread must be configured, `depth` at least 1, both sides 1 or 2, and `left` and `right` as long as they tell.
+    /// # Safety The thread must be configured, `depth` at least 1, both sides 1 or 2, and `left`
+    /// and `right` as long as they tell.
     pub(super) unsafe fn multiply(
         left: &[Tile],
         right: &[Tile],
@@ -473,8 +478,9 @@ mod amx {
                 product!(@ $zero $step $store)
             };
             (@ [$($zero:literal)*] [$($step:literal)*] [$($store:literal)*]) => {
-                // SAFETY: the loop reads `depth` tiles of 1024 bytes from each pointer that it uses, which `left` and `right`
-                // hold; the tiles of sums lie in `sums`, whose rows are 128 bytes long.
+                // SAFETY: the loop reads `depth` tiles of 1024 bytes from each pointer that it
+                // uses, which `left` and `right` hold; the tiles of sums lie in `sums`, whose rows
+                // are 128 bytes long.
                 unsafe {
                     asm!(
                         $($zero,)*

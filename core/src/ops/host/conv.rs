@@ -36,8 +36,8 @@ impl Shape {
         self.kernel_len * self.d_input
     }
 
-    /// The part of output row `t`'s window that lies inside a drawing of `length` rows: the first input
-    /// row, and the taps it covers.
+    /// The part of output row `t`'s window that lies inside a drawing of `length` rows: the first
+    /// input row, and the taps it covers.
     fn taps(&self, t: usize, length: usize) -> (usize, std::ops::Range<usize>) {
         let left = (self.kernel_len - 1) / 2;
         let start = t * self.stride;
@@ -83,7 +83,8 @@ pub struct Gradients {
 }
 
 impl Gradients {
-    /// The sums of what the parts of a batch give for `[n_weights]` and `[n_biases]`, in their order.
+    /// The sums of what the parts of a batch give for `[n_weights]` and `[n_biases]`, in their
+    /// order.
     pub(super) fn of_parts(
         x: Option<Vec<f32>>,
         parts: Vec<(Scratch, Vec<f32>)>,
@@ -99,8 +100,8 @@ impl Gradients {
     }
 }
 
-/// Cuts a batch into pieces of some drawings: their lengths, and what belongs to them of `input` (`[B, input_len]`)
-/// and `output` (`[B, output_len]`, or nothing).
+/// Cuts a batch into pieces of some drawings: their lengths, and what belongs to them of `input`
+/// (`[B, input_len]`) and `output` (`[B, output_len]`, or nothing).
 fn pieces<'a>(
     lengths: &'a [usize],
     (input, input_len): (&'a [f32], usize),
@@ -112,8 +113,8 @@ fn pieces<'a>(
     pieces.map(|(lengths, input)| (lengths, input, outputs.next().unwrap_or_default())).collect()
 }
 
-/// Convolves `x` `[B, T, C]` with `weight` `[K * C, N]`; gives `[B, ceil(T / stride), N]`, zero past the end
-/// of each drawing.
+/// Convolves `x` `[B, T, C]` with `weight` `[K * C, N]`; gives `[B, ceil(T / stride), N]`, zero
+/// past the end of each drawing.
 pub fn forward(
     x: &[f32],
     weight: &[f32],

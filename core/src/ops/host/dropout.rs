@@ -9,7 +9,8 @@ use crate::ops::Dropout;
 /// Values that one thread takes at a time.
 const CHUNK_VALUES: usize = 1 << 16;
 
-/// Drops values of `x` `[B, T, C]`, of which `drawing_len` = T C belong to a drawing and `d_input` = C to a row.
+/// Drops values of `x` `[B, T, C]`, of which `drawing_len` = T C belong to a drawing and `d_input`
+/// = C to a row.
 ///
 /// The gradient is the same function of the gradient of the output.
 pub fn dropout(x: &[f32], drawing_len: usize, d_input: usize, dropout: Dropout) -> Vec<f32> {

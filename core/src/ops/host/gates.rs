@@ -1,18 +1,19 @@
 //! The element-wise half of an LSTM step, in SIMD vectors of any width.
 //!
-//! In: the pre-activations of the gates, cells, and gradients of outputs. Out: activations, cells, outputs, and
-//! gradients of the pre-activations. The products are in [`recurrent`](super::recurrent).
+//! In: the pre-activations of the gates, cells, and gradients of outputs. Out: activations, cells,
+//! outputs, and gradients of the pre-activations. The products are in
+//! [`recurrent`](super::recurrent).
 
 use pulp::{Simd, WithSimd};
 
-/// Arguments of the logistic function beyond this are clamped: the result is within 3e-9 of 0 or 1 there, and four
-/// denominators `1 + e^x` can still be multiplied with each other in f32.
+/// Arguments of the logistic function beyond this are clamped: the result is within 3e-9 of 0 or 1
+/// there, and four denominators `1 + e^x` can still be multiplied with each other in f32.
 const LARGEST_EXPONENT: f32 = 20.0;
 
 /// `1 + e^x` for `x` clamped to -20..20, with a relative error below 3e-7; NaN stays NaN.
 ///
-/// Splits `x` into `n ln 2 + r` with `|r| <= ln 2 / 2` and evaluates a polynomial of degree 6 in `r` (the coefficients
-/// are those of Cephes' `expf`).
+/// Splits `x` into `n ln 2 + r` with `|r| <= ln 2 / 2` and evaluates a polynomial of degree 6 in
+/// `r` (the coefficients are those of Cephes' `expf`).
 #[inline(always)]
 fn one_plus_exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     const LN2_HIGH: f32 = 0.693_359_4;

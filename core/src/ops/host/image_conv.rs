@@ -49,7 +49,8 @@ impl Shape {
         (GATHERED_VALUES / (self.n_windows() * self.d_window())).clamp(1, CHUNK_IMAGES)
     }
 
-    /// The part of a window that lies inside the image, along one axis: the first pixel, and the taps it covers.
+    /// The part of a window that lies inside the image, along one axis: the first pixel, and the
+    /// taps it covers.
     fn taps(&self, at: usize) -> (usize, std::ops::Range<usize>) {
         let start = at * self.stride; // of the pixel before the centre, plus one
         let first_tap = usize::from(start == 0);
@@ -92,7 +93,8 @@ impl Shape {
     }
 }
 
-/// Convolves `x` `[B, S * S, C]` with `weight` `[9 * C, N]`; gives `[B, S' * S', N]`, S' being `ceil(S / stride)`.
+/// Convolves `x` `[B, S * S, C]` with `weight` `[9 * C, N]`; gives `[B, S' * S', N]`, S' being
+/// `ceil(S / stride)`.
 pub fn forward(x: &[f32], weight: &[f32], bias: &[f32], shape: Shape, arithmetic: Arithmetic) -> Vec<f32> {
     let width = shape.d_output;
     let weight = Packed::new(arithmetic, Matrix::new(weight, shape.d_window(), width));

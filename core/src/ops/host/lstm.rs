@@ -82,8 +82,8 @@ impl Packing {
         })
     }
 
-    /// `[N, width]` -> columns `column..column + width` of this shard's drawings, each `[T, padded_width]`. The first
-    /// columns bring the zeros of the padding along, for all columns.
+    /// `[N, width]` -> columns `column..column + width` of this shard's drawings, each `[T,
+    /// padded_width]`. The first columns bring the zeros of the padding along, for all columns.
     fn scatter(
         &self,
         packed: &[f32],
@@ -582,7 +582,8 @@ pub fn backward(
         shard.scatter(&parts[0].x, d_input, &mut drawings, d_input, 0);
         parts
     });
-    // The sums over the shards, of each direction by itself: they lie apart but for the rows of `input`.
+    // The sums over the shards, of each direction by itself: they lie apart but for the rows of
+    // `input`.
     let recurrent = gradients.recurrent.chunks_exact_mut(h * 4 * h);
     let bias = gradients.bias.chunks_exact_mut(4 * h);
     let input = by_direction(&mut gradients.input, n_directions, 4 * h);
@@ -628,8 +629,8 @@ mod tests {
 
     #[test]
     fn a_layer_in_bf16_has_the_output_and_gradients_of_f32_but_for_rounding() {
-        // Several shards, steps with fewer rows than a tile, drawings that begin and end at all steps, more steps than are
-        // summed at a time; and a batch without any rows.
+        // Several shards, steps with fewer rows than a tile, drawings that begin and end at all
+        // steps, more steps than are summed at a time; and a batch without any rows.
         for (lengths, d_input, d_hidden, n_directions) in [
             ((0..75).map(|b| (b * 7) % 61).collect::<Vec<_>>(), 17, 37, 2),
             (vec![9; 33], 64, 16, 1),

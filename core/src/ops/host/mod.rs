@@ -47,7 +47,8 @@ pub(crate) fn join<A: Send, B: Send>(a: impl FnOnce() -> A + Send, b: impl FnOnc
     (a(), b())
 }
 
-/// Calls `run` with each item and gives the results in their order; on several threads where feature `rayon` is on.
+/// Calls `run` with each item and gives the results in their order; on several threads where
+/// feature `rayon` is on.
 pub(crate) fn for_each<T: Send, R: Send>(items: Vec<T>, run: impl Fn(T) -> R + Sync + Send) -> Vec<R> {
     #[cfg(feature = "rayon")]
     {

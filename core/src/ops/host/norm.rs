@@ -61,7 +61,8 @@ pub fn forward(x: &[f32], gamma: &[f32], beta: &[f32], epsilon: f32) -> Normaliz
     Normalized { output, mean, variance }
 }
 
-/// The gradients of `x`, `gamma` and `beta`, from that of the output, with the mean and the variance that [`forward`] found.
+/// The gradients of `x`, `gamma` and `beta`, from that of the output, with the mean and the
+/// variance that [`forward`] found.
 pub fn backward(
     d_output: &[f32],
     x: &[f32],

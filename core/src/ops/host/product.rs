@@ -82,7 +82,8 @@ impl Packed {
     }
 }
 
-/// `out = a b`, or `out += a b`; `a` is row-major, and `out` `[rows of a, columns of b]`, its rows `out_stride` values apart.
+/// `out = a b`, or `out += a b`; `a` is row-major, and `out` `[rows of a, columns of b]`, its rows
+/// `out_stride` values apart.
 pub(crate) fn product(out: &mut [f32], out_stride: usize, accumulate: bool, a: Matrix<'_>, b: &Packed) {
     match b {
         Packed::F32(b) => f32_product(out, out_stride, accumulate, a, b),
@@ -90,8 +91,8 @@ pub(crate) fn product(out: &mut [f32], out_stride: usize, accumulate: bool, a: M
     }
 }
 
-/// `out = aᵀ b` for each `(out, a)`: `a` is `[N, M]` and `out` `[M, columns]`, with an M of its own each; `b` is
-/// `[N, columns]` of very many rows.
+/// `out = aᵀ b` for each `(out, a)`: `a` is `[N, M]` and `out` `[M, columns]`, with an M of its own
+/// each; `b` is `[N, columns]` of very many rows.
 pub(crate) fn transposed_products<const P: usize>(
     arithmetic: Arithmetic,
     mut products: [(&mut [f32], Matrix<'_>); P],
@@ -219,7 +220,8 @@ impl WithSimd for Product<'_> {
     }
 }
 
-/// `out += aᵀ b`: the columns of `a` that a block needs are first put side by side, which its rows keep far apart.
+/// `out += aᵀ b`: the columns of `a` that a block needs are first put side by side, which its rows
+/// keep far apart.
 struct AddTransposedProduct<'a> {
     /// `[columns of a, columns of b]`.
     out: &'a mut [f32],
@@ -250,7 +252,8 @@ impl WithSimd for AddTransposedProduct<'_> {
     }
 }
 
-/// R rows of a block of a product: value (r, k) of the left-hand side is `a[r * row_stride + k * k_stride]`.
+/// R rows of a block of a product: value (r, k) of the left-hand side is `a[r * row_stride + k *
+/// k_stride]`.
 #[inline(always)]
 fn rows<S: Simd, const R: usize>(
     simd: S,
@@ -301,7 +304,8 @@ fn write<S: Simd, const R: usize, const C: usize>(
             }
         }
     } else {
-        // Through memory, for the part of the block that exists. A copy, so that the sums above need none.
+        // Through memory, for the part of the block that exists. A copy, so that the sums above
+        // need none.
         let mut copy = [[simd.splat_f32s(0.0); C]; R];
         for r in 0..R {
             for c in 0..C {
@@ -318,8 +322,8 @@ fn write<S: Simd, const R: usize, const C: usize>(
     }
 }
 
-/// `a panel` for R rows of K values: value (r, k) of `a` is `a[r * row_stride + k * k_stride]`; `panel` is `[K, C]` vectors.
-/// One of the strides should be a constant 1 where this is inlined.
+/// `a panel` for R rows of K values: value (r, k) of `a` is `a[r * row_stride + k * k_stride]`;
+/// `panel` is `[K, C]` vectors. One of the strides should be a constant 1 where this is inlined.
 #[inline(always)]
 #[allow(clippy::needless_range_loop)] // Iterators zipped in here are not always inlined.
 pub(super) fn block_product<S: Simd, const R: usize, const C: usize>(
@@ -434,7 +438,8 @@ mod tests {
         (0..rows * columns).map(|i| x[i % rows * columns + i / rows]).collect()
     }
 
-    /// Calls `check` with the product `a b` `[m, n]` and what it was computed by, for each way to compute it.
+    /// Calls `check` with the product `a b` `[m, n]` and what it was computed by, for each way to
+    /// compute it.
     fn by_all_ways([m, k, n]: [usize; 3], a: &[f32], b: &[f32], check: impl Fn(Arithmetic, &[f32])) {
         let (a_t, b_t) = (transposed(a, m, k), transposed(b, k, n));
         for arithmetic in arithmetics() {

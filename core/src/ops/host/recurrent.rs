@@ -17,8 +17,8 @@ use super::product::{Aligned, Lanes, Packed, block_product, for_blocks, product}
 /// The recurrent weights of one direction, `[H, 4H]`, packed for the machine it runs on.
 pub(super) struct PackedWeights {
     arch: Arch,
-    /// For the forward pass, block after block of as many units as a vector has lanes: `[H, 4 * lanes]`, the columns of
-    /// the units' four gates side by side, zero past the last unit.
+    /// For the forward pass, block after block of as many units as a vector has lanes: `[H, 4 *
+    /// lanes]`, the columns of the units' four gates side by side, zero past the last unit.
     forward: Aligned,
     /// The transposed weights `[4H, H]`, for the backward pass.
     backward: Option<Packed>,
@@ -68,8 +68,8 @@ impl PackedWeights {
         self.arch.dispatch(StepForward { step, weights: self.forward.as_slice(), states_before });
     }
 
-    /// The gradient of [`step_forward`](Self::step_forward): of its element-wise half, see [`StepBackward`], and, added to
-    /// `d_states_before` `[m, H]`, that of the outputs before.
+    /// The gradient of [`step_forward`](Self::step_forward): of its element-wise half, see
+    /// [`StepBackward`], and, added to `d_states_before` `[m, H]`, that of the outputs before.
     ///
     /// # Panics
     /// When the weights were packed without a backward pass.
@@ -102,8 +102,9 @@ pub(super) struct Step<'a> {
 }
 
 impl Step<'_> {
-    /// Units `units`, at most a vector of them, of a row, which goes on from a state before if `CONTINUES`; `z` is the
-    /// row's part of the products, but for what is in `gates` if it `IS_PROJECTED`.
+    /// Units `units`, at most a vector of them, of a row, which goes on from a state before if
+    /// `CONTINUES`; `z` is the row's part of the products, but for what is in `gates` if it
+    /// `IS_PROJECTED`.
     #[inline(always)]
     pub(super) fn activate<S: Simd, const CONTINUES: bool, const IS_PROJECTED: bool>(
         &mut self,

@@ -1,9 +1,10 @@
 //! One direction of an LSTM layer with products in bf16.
 //!
-//! A step's tiles are made while its values are in the cache. Forward the input and the output before are one row, whose product with
-//! the input and recurrent weights below each other gives the gates, which are activated where the sums are. Backward the gradient of a
-//! step's gates is rounded twice: as rows for the gradients of input and output before, as columns for those of the weights, which are
-//! products over the rows of many steps.
+//! A step's tiles are made while its values are in the cache. Forward the input and the output
+//! before are one row, whose product with the input and recurrent weights below each other gives
+//! the gates, which are activated where the sums are. Backward the gradient of a step's gates is
+//! rounded twice: as rows for the gradients of input and output before, as columns for those of the
+//! weights, which are products over the rows of many steps.
 
 use std::ops::Range;
 
@@ -16,14 +17,15 @@ use super::recurrent::Step;
 use super::scratch::Scratch;
 use super::tiles::{BLOCK, Hand, Tiles, fill, multiply, n_tiles};
 
-/// Steps whose rows are summed into the gradients of the weights at a time: as many as have tiles that fit into the cache.
+/// Steps whose rows are summed into the gradients of the weights at a time: as many as have tiles
+/// that fit into the cache.
 pub(super) const STEPS: usize = 24;
 
 /// Weights for the forward pass.
 pub(super) struct ForwardWeights {
     instructions: Instructions,
-    /// Block after block of [`SIDE`] units: columns of tiles, one for each gate, of the input weights and below them the
-    /// recurrent ones.
+    /// Block after block of [`SIDE`] units: columns of tiles, one for each gate, of the input
+    /// weights and below them the recurrent ones.
     tiles: Scratch<Tile>,
     d_input: usize,
     d_hidden: usize,
@@ -46,7 +48,8 @@ impl ForwardWeights {
     }
 
     /// One step of `n` rows over `x` `[n, I]`. The rest is as in
-    /// [`PackedWeights::step_forward`](super::recurrent::PackedWeights::step_forward), but that `gates` is only written.
+    /// [`PackedWeights::step_forward`](super::recurrent::PackedWeights::step_forward), but that
+    /// `gates` is only written.
     pub(super) fn step(&self, x: &[f32], states_before: &[f32], mut step: Step<'_>) {
         let (d_input, h) = (self.d_input, self.d_hidden);
         let (n, m) = (step.outputs.len() / h, states_before.len() / h);
@@ -72,8 +75,8 @@ impl ForwardWeights {
     }
 }
 
-/// Activates the gates of some units, whose products are in `sums`: input and forget gates in the first, candidates and
-/// output gates in the second.
+/// Activates the gates of some units, whose products are in `sums`: input and forget gates in the
+/// first, candidates and output gates in the second.
 struct Activate<'a, 'b> {
     step: &'a mut Step<'b>,
     sums: &'a [Sums; 2],
@@ -131,8 +134,9 @@ impl BackwardWeights {
         Steps { inputs: tiles(d_input), states: tiles(h), d_gates: tiles(4 * h), n_filled: 0 }
     }
 
-    /// The gradient of [`ForwardWeights::step`]: writes that of `x` `[n, I]` to `d_x`, adds that of the `states_before` `[m, H]`
-    /// to `d_before`, and keeps in `steps` what those of the weights need.
+    /// The gradient of [`ForwardWeights::step`]: writes that of `x` `[n, I]` to `d_x`, adds that of
+    /// the `states_before` `[m, H]` to `d_before`, and keeps in `steps` what those of the weights
+    /// need.
     pub(super) fn step(
         &self,
         step: StepBackward<'_>,
@@ -166,7 +170,8 @@ pub(super) struct Steps {
 }
 
 impl Steps {
-    /// Writes the gradients of the weights, `[I, 4H]` and `[H, 4H]`, once all steps are there, or adds them to what is there.
+    /// Writes the gradients of the weights, `[I, 4H]` and `[H, 4H]`, once all steps are there, or
+    /// adds them to what is there.
     pub(super) fn weight_gradients(&self, input: &mut [f32], recurrent: &mut [f32], accumulate: bool) {
         assert_eq!(self.n_filled, self.d_gates.n_depth(), "steps whose rows are there");
         let (d_input, h, width) = (self.inputs.side(), self.states.side(), self.d_gates.side());

@@ -12,8 +12,8 @@ use super::scratch::Scratch;
 /// Rows of the left-hand side, and columns of the right-hand side, of a block of sums.
 pub(super) const BLOCK: usize = 2 * SIDE;
 
-/// Rows that are rounded at a time where there may be very many. More than a shard of drawings of usual length has, so that sums
-/// are written once.
+/// Rows that are rounded at a time where there may be very many. More than a shard of drawings of
+/// usual length has, so that sums are written once.
 const DEPTH_BLOCK: usize = 1024;
 
 /// On which side of a product a matrix is.
@@ -23,8 +23,8 @@ pub(super) enum Hand {
     Right,
 }
 
-/// A matrix rounded to bf16 for one side of products: row of tiles after row of tiles on the left, column after column on the
-/// right; zero past the matrix's end.
+/// A matrix rounded to bf16 for one side of products: row of tiles after row of tiles on the left,
+/// column after column on the right; zero past the matrix's end.
 pub(crate) struct Tiles {
     instructions: Instructions,
     tiles: Scratch<Tile>,
@@ -46,14 +46,15 @@ impl Tiles {
         Self { instructions, tiles, depth, side }
     }
 
-    /// Room for a matrix of `side` rows on the left-hand or columns on the right-hand side and `n_depth` tiles along the sum, all of
-    /// which the caller fills.
+    /// Room for a matrix of `side` rows on the left-hand or columns on the right-hand side and
+    /// `n_depth` tiles along the sum, all of which the caller fills.
     pub(super) fn any(instructions: Instructions, side: usize, n_depth: usize) -> Self {
         let depth = n_depth * DEPTH;
         Self { instructions, tiles: Scratch::any(n_tiles(side, depth)), depth, side }
     }
 
-    /// Rounds a left-hand side's columns from tile `first_depth` on; rows that `matrix` does not have are zero.
+    /// Rounds a left-hand side's columns from tile `first_depth` on; rows that `matrix` does not
+    /// have are zero.
     pub(super) fn fill_columns(&mut self, matrix: Matrix<'_>, first_depth: usize) {
         let n_depth = self.n_depth();
         for (side, tiles) in self.tiles.chunks_exact_mut(n_depth).enumerate() {
@@ -64,7 +65,8 @@ impl Tiles {
         }
     }
 
-    /// Rounds `matrix`, at most [`DEPTH`] rows, as tile `depth` along a sum over rows; what is missing of them is zero.
+    /// Rounds `matrix`, at most [`DEPTH`] rows, as tile `depth` along a sum over rows; what is
+    /// missing of them is zero.
     pub(super) fn fill_rows(&mut self, hand: Hand, matrix: Matrix<'_>, depth: usize) {
         assert!(matrix.rows <= DEPTH && matrix.columns == self.side);
         let n_depth = self.n_depth();
@@ -112,7 +114,8 @@ pub(super) fn n_tiles(side: usize, depth: usize) -> usize {
 
 /// Rounds `matrix` into `tiles`, as many as it needs on that hand.
 pub(super) fn fill(instructions: Instructions, hand: Hand, matrix: Matrix<'_>, tiles: &mut [Tile]) {
-    // The values of a transposed matrix lie as the other hand's; its tiles are transposed once they are pairs.
+    // The values of a transposed matrix lie as the other hand's; its tiles are transposed once they
+    // are pairs.
     let is_transposed = matrix.column_stride != 1;
     let stored = if is_transposed { matrix.transposed() } else { matrix };
     let rows = rows(stored);

@@ -79,9 +79,9 @@ pub struct Augmentation {
 }
 
 impl Default for Augmentation {
-    /// What served the 345 classes of Quick, Draw! well. `borrow_strokes`, `redraw` and `trace`
-    /// are off; so is `prefix`: it gives better predictions while somebody draws, and slightly worse ones of
-    /// finished drawings.
+    /// What served the 345 classes of Quick, Draw! well. `borrow_strokes`, `redraw` and `trace` are
+    /// off; so is `prefix`: it gives better predictions while somebody draws, and slightly worse
+    /// ones of finished drawings.
     fn default() -> Self {
         Self {
             rotate: 0.15,

@@ -91,8 +91,8 @@ impl Layer {
             Precision::F32 => forward_kernel::launch_unchecked::<f32, R>,
             Precision::Bf16 => forward_kernel::launch_unchecked::<bf16, R>,
         };
-        // SAFETY: the kernel reads and writes rows of drawings within their lengths, which are at most T, and the packed
-        // rows that the table gives them, of which there are N.
+        // SAFETY: the kernel reads and writes rows of drawings within their lengths, which are at
+        // most T, and the packed rows that the table gives them, of which there are N.
         unsafe {
             launch(
                 &client,
@@ -199,7 +199,8 @@ impl Layer {
         let states = empty(&output, [n_directions, packing.n_rows, d_hidden]);
         let client = states.client.clone();
         let (count, dim) = packing.cubes(n_steps * n_directions * d_hidden);
-        // SAFETY: every packed row is written once; the output is read within a drawing's length alone.
+        // SAFETY: every packed row is written once; the output is read within a drawing's length
+        // alone.
         unsafe {
             states_before_kernel::launch_unchecked::<R>(
                 &client,
