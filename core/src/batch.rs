@@ -1,4 +1,4 @@
-//! Inks in, one padded tensor with lengths out, and their images where the network looks at them.
+//! Inks in, one padded tensor with lengths out, and images for a network with an image branch.
 
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
@@ -41,8 +41,9 @@ impl<B: Backend> InkBatch<B> {
 
     /// The same with the inks' images, for a network with an image branch.
     ///
-    /// # Errors As [`new`](Self::new); and unless the inks have absolute coordinates, of which
-    /// images are drawn.
+    /// # Errors
+    /// As [`new`](Self::new); also when the inks lack the absolute coordinates from which images
+    /// are drawn.
     pub fn with_images(inks: &[Ink], device: &B::Device) -> Result<Self, Error> {
         let batch = Self::new(inks, device)?;
         if batch.format != InkFormat::Absolute {
@@ -63,13 +64,13 @@ impl<B: Backend> InkBatch<B> {
         &self.lengths
     }
 
-    /// The inks' format, which fixes C.
+    /// The inks' format, which determines C.
     pub fn format(&self) -> InkFormat {
         self.format
     }
 
     /// The images, `[B, S * S, 1]` where S is [`IMAGE_SIDE`], 0 for paper and 1 for ink; `None` if
-    /// the batch was made without.
+    /// the batch has no images.
     pub fn images(&self) -> Option<Tensor<B, 3>> {
         self.images.clone()
     }

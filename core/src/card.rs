@@ -13,13 +13,14 @@ pub const MODEL_FORMAT: u32 = 1;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Calibration {
-    /// What the logits are divided by before the softmax (Guo et al., "On Calibration of Modern
+    /// Softmax temperature, by which the logits are divided (Guo et al., "On Calibration of Modern
     /// Neural Networks", 2017).
     pub temperature: f32,
     /// Top-1 predictions of at least this probability were correct in 95 of 100 cases.
     pub threshold: f32,
-    /// Both for a drawing whose [pen is down](Drawing::is_pen_down): an unfinished drawing often
-    /// looks like a finished one of something else. Absent: the values for whole drawings.
+    /// Temperature and threshold for a drawing whose [pen is down](Drawing::is_pen_down): an
+    /// unfinished drawing often looks like a finished one of something else. Absent: the values for
+    /// whole drawings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pen_down: Option<PenCalibration>,
 }
@@ -76,10 +77,10 @@ pub struct ModelCard {
     /// Temperature and threshold; without it the network's probabilities are used as they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration: Option<Calibration>,
-    /// Facts of the training, for people: data, steps, options.
+    /// How it was trained (informational): data, steps, options.
     #[serde(default)]
     pub training: Map<String, Value>,
-    /// Measured accuracy, for people: which drawings, how many, how many correct.
+    /// Measured accuracy (informational): which drawings, how many, how many correct.
     #[serde(default)]
     pub figures: Map<String, Value>,
 }
@@ -117,19 +118,19 @@ impl ModelCard {
         Ok(card)
     }
 
-    /// What logits are divided by before the softmax; 1 without calibration.
+    /// The softmax temperature; 1 without calibration.
     pub fn temperature(&self, is_pen_down: bool) -> f32 {
         self.calibration.map_or(1.0, |calibration| calibration.for_pen(is_pen_down).temperature)
     }
 
-    /// The probability from which on a top-1 prediction is correct in 95 of 100 cases; `None`
-    /// without calibration.
+    /// The confidence threshold: top-1 predictions of at least this probability are correct in 95
+    /// of 100 cases. `None` without calibration.
     pub fn threshold(&self, is_pen_down: bool) -> Option<f32> {
         self.calibration.map(|calibration| calibration.for_pen(is_pen_down).threshold)
     }
 
     /// The most probable classes, best first, at most `max_results`; ties in the labels' order.
-    pub(crate) fn likeliest(&self, probabilities: &[f32], max_results: usize) -> Vec<Prediction> {
+    pub(crate) fn top_k(&self, probabilities: &[f32], max_results: usize) -> Vec<Prediction> {
         let mut order: Vec<usize> = (0..probabilities.len()).collect();
         order.sort_by(|&a, &b| probabilities[b].total_cmp(&probabilities[a]));
         order.truncate(max_results);

@@ -11,8 +11,8 @@ use burn::tensor::backend::Backend;
 /// Batch size of [`Classifier::logits`].
 const BATCH_SIZE: usize = 64;
 
-/// Only the first so many points of a drawing are read: several times more than any simplified
-/// drawing of the data set has, and few enough that a scribble of a million points is answered at
+/// A longer drawing is truncated to this many points: several times more than any simplified
+/// drawing of the data set has, and few enough that a scribble of a million points is classified at
 /// once.
 const MAX_POINTS: usize = 4096;
 
@@ -86,7 +86,7 @@ impl<B: ModelBackend> Classifier<B> {
     /// # Errors
     /// As [`probabilities`](Self::probabilities).
     pub fn classify(&self, drawing: &Drawing, max_results: usize) -> Result<Vec<Prediction>, Error> {
-        Ok(self.card.likeliest(&self.probabilities(drawing)?, max_results))
+        Ok(self.card.top_k(&self.probabilities(drawing)?, max_results))
     }
 
     /// The vector before the last layer, of a drawing in the data set's simplified form:
@@ -100,8 +100,8 @@ impl<B: ModelBackend> Classifier<B> {
         finite(values(self.model.embedding(&self.card.config.batch(&inks, &self.device)?)?))
     }
 
-    /// [`embedding`](Self::embedding) and [`probabilities`](Self::probabilities) in one run of the
-    /// network.
+    /// [`embedding`](Self::embedding) and [`probabilities`](Self::probabilities) in one forward
+    /// pass.
     ///
     /// # Errors
     /// As [`probabilities`](Self::probabilities).
@@ -119,7 +119,7 @@ impl<B: ModelBackend> Classifier<B> {
     }
 }
 
-/// What a network gives for a drawing.
+/// The outputs of a network for a drawing.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outputs {
     /// See [`Classifier::embedding`].
@@ -200,7 +200,7 @@ impl QuantizedClassifier {
     /// As [`Classifier::probabilities`].
     pub fn classify(&mut self, drawing: &Drawing, max_results: usize) -> Result<Vec<Prediction>, Error> {
         let probabilities = self.probabilities(drawing)?;
-        Ok(self.card.likeliest(&probabilities, max_results))
+        Ok(self.card.top_k(&probabilities, max_results))
     }
 }
 

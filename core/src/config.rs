@@ -41,7 +41,7 @@ pub enum Pooling {
 }
 
 impl Pooling {
-    /// Vectors that are concatenated in the result.
+    /// Number of vectors that are concatenated.
     pub(crate) fn n_parts(self) -> usize {
         match self {
             Self::Sum => 1,
@@ -97,7 +97,7 @@ pub struct ModelConfig {
     /// The ink format that the network reads.
     #[serde(default = "default::ink")]
     pub ink: InkFormat,
-    /// Whether the last `stroke_end` tells that the [pen is down](crate::Drawing::is_pen_down).
+    /// Whether the last `stroke_end` encodes that the [pen is down](crate::Drawing::is_pen_down).
     /// Absent: it is always 1.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub pen_state: bool,
@@ -327,16 +327,14 @@ impl ModelConfig {
         if self.num_layers == 0 { 0 } else { self.pooling.n_parts() * 2 * self.num_nodes }
     }
 
-    /// Whether this and another network both have a branch that reads strokes, and one that reads
-    /// images.
+    /// Whether both networks have a stroke branch, and whether both have an image branch.
     pub(crate) fn shared_branches(&self, other: &Self) -> [bool; 2] {
         let have = |has: fn(&Self) -> bool| has(self) && has(other);
         [have(|config| config.num_layers > 0), have(|config| !config.image_conv.is_empty())]
     }
 
-    /// Checks that the branches that both this and another network have are the same: what reads
-    /// strokes and what reads images may each be absent in one of them; classes, dropout and the
-    /// pen's state may differ.
+    /// Checks that the branches that both networks have are configured alike. Classes, dropout and
+    /// `pen_state` may differ.
     pub(crate) fn check_branches_of(&self, other: &Self) -> Result<(), Error> {
         let mut expected = Self {
             n_classes: other.n_classes,

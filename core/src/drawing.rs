@@ -1,4 +1,4 @@
-//! Pen strokes in, a checked [`Drawing`] out.
+//! Pen strokes in, a validated [`Drawing`] out.
 //!
 //! Nothing is moved or scaled here: that is left to `simplify` and `ink`. Lines of files are
 //! [`Record`](crate::Record)'s.
@@ -21,7 +21,7 @@ pub struct Drawing {
 }
 
 impl Drawing {
-    /// Checks strokes, each a list of points `[x, y]`, and makes a drawing of them.
+    /// Makes a drawing of strokes, each a list of points `[x, y]`, and validates it.
     ///
     /// # Errors
     ///
@@ -50,13 +50,12 @@ impl Drawing {
         Self { strokes, is_pen_down: self.is_pen_down }
     }
 
-    /// Says whether the pen is still on the paper, so that the last stroke goes on: somebody is
-    /// drawing.
+    /// Sets whether the pen is still down: the last stroke is unfinished.
     pub fn with_pen_down(self, is_pen_down: bool) -> Self {
         Self { is_pen_down, ..self }
     }
 
-    /// Whether the pen is still on the paper; false unless set by `with_pen_down`.
+    /// Whether the pen is still down; false unless set by `with_pen_down`.
     pub fn is_pen_down(&self) -> bool {
         self.is_pen_down
     }
@@ -71,8 +70,8 @@ impl Drawing {
         self.strokes.iter().map(Vec::len).sum()
     }
 
-    /// The drawing as it was after `n_points` points; at least one is kept. Within a stroke the pen
-    /// was down.
+    /// The drawing as it was after `n_points` points; at least one is kept. The pen is down if that
+    /// is within a stroke.
     pub fn first_points(mut self, n_points: usize) -> Self {
         if n_points.max(1) < self.n_points() {
             self.is_pen_down = keep_first_points(&mut self.strokes, n_points);
@@ -91,12 +90,12 @@ impl Drawing {
 /// stroke was cut.
 pub fn keep_first_points(strokes: &mut Vec<Vec<[f32; 2]>>, n_points: usize) -> bool {
     let mut room = n_points.max(1);
-    let mut went_on = false;
+    let mut is_cut = false;
     strokes.retain_mut(|stroke| {
-        went_on |= room > 0 && stroke.len() > room;
+        is_cut |= room > 0 && stroke.len() > room;
         stroke.truncate(room);
         room -= stroke.len();
         !stroke.is_empty()
     });
-    went_on
+    is_cut
 }

@@ -1,11 +1,11 @@
 //! Errors of drawings, batches and model folders.
 //!
 //! A message says what is wrong, where, and what was expected. Strokes and points are counted from
-//! 0, and the message says so. Whoever reads files adds the path and the line.
+//! 0, and the message says so. Callers that read files add path and line.
 
 use crate::ink_format::InkFormat;
 
-/// What core refuses, and why.
+/// An error of this crate.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -66,7 +66,7 @@ pub enum Error {
         n_y: usize,
     },
 
-    /// A coordinate is not finite, or too large to be a drawing's.
+    /// A coordinate is not finite, or too large.
     #[error(
         "stroke {stroke}, point {point} (counted from 0) is at ({x}, {y}): expected finite coordinates between \
          -10000000 and 10000000"
@@ -82,14 +82,14 @@ pub enum Error {
         y: f32,
     },
 
-    /// The pixels of an image are not as many as they should be.
+    /// An image has the wrong number of pixels.
     #[error("the image has {message}")]
     InvalidImage {
         /// What was found and what was expected.
         message: String,
     },
 
-    /// A batch was asked for without any ink.
+    /// A batch without inks was requested.
     #[error("a batch needs at least one ink, found none")]
     EmptyBatch,
 
@@ -115,7 +115,7 @@ pub enum Error {
         expected: InkFormat,
     },
 
-    /// A batch has no images, and the model has a branch that looks at them.
+    /// A batch has no images, and the model has an image branch.
     #[error(
         "the batch was made without images: expected one from `ModelConfig::batch`, as this model has an image branch"
     )]
@@ -146,7 +146,7 @@ pub enum Error {
         supported: u32,
     },
 
-    /// The labels of a model are not as many as its classes.
+    /// The number of labels differs from the number of classes.
     #[error("model.json: {found} labels, expected {expected}, one for each class")]
     LabelCount {
         /// How many labels there are.
@@ -162,7 +162,7 @@ pub enum Error {
         label: String,
     },
 
-    /// The weights end before their header says so.
+    /// The weights are shorter than their header says.
     #[error("weights.safetensors is cut short: {message}")]
     TruncatedWeights {
         /// What was found and what was expected.
@@ -201,14 +201,14 @@ pub enum Error {
         expected: Vec<usize>,
     },
 
-    /// A tensor has a number type that is not read.
+    /// A tensor has an unsupported data type.
     #[error("weights.safetensors: tensor `{name}` has the type {found}, expected {expected}")]
     WrongDtype {
         /// Name of the tensor.
         name: String,
-        /// Its number type.
+        /// Its data type.
         found: String,
-        /// The number types that are read there.
+        /// The supported data types.
         expected: &'static str,
     },
 

@@ -7,12 +7,12 @@
 /// The largest integer used; -128 is left out, so that quantization is symmetric.
 pub(crate) const MAX_INT8: f32 = 127.0;
 
-/// Scales that are tried for a column, from the one that clips nothing down to three quarters of
-/// it.
+/// Number of candidate scales of a column, from the one that clips nothing down to three quarters
+/// of it.
 const N_SCALES: usize = 26;
 
-/// The smallest scale that is tried, as a fraction of the one that clips nothing.
-const LEAST_SHARE: f32 = 0.75;
+/// The smallest candidate, as a fraction of the scale that clips nothing.
+const MIN_FRACTION: f32 = 0.75;
 
 /// A matrix `[R, C]`, or several `[D, R, C]`, in int8.
 pub(crate) struct Quantized {
@@ -68,17 +68,17 @@ fn rounded(value: f32, scale: f32) -> f32 {
 }
 
 fn best_scale<I: Iterator<Item = f32>>(column: impl Fn() -> I) -> f32 {
-    let widest = column().fold(0.0f32, |largest, value| largest.max(value.abs())) / MAX_INT8;
+    let max_abs = column().fold(0.0f32, |largest, value| largest.max(value.abs())) / MAX_INT8;
     // For a column of zeros, or of values too small to divide by, any scale gives zeros.
-    if widest < f32::MIN_POSITIVE {
+    if max_abs < f32::MIN_POSITIVE {
         return 1.0;
     }
     let squared_error = |scale: f32| {
         column().map(|value| f64::from(value - rounded(value, scale) * scale).powi(2)).sum::<f64>()
     };
     (0..N_SCALES)
-        .map(|i| widest * (1.0 - (1.0 - LEAST_SHARE) * i as f32 / (N_SCALES - 1) as f32))
+        .map(|i| max_abs * (1.0 - (1.0 - MIN_FRACTION) * i as f32 / (N_SCALES - 1) as f32))
         // Ties go to the first, which clips nothing.
         .min_by(|&a, &b| squared_error(a).total_cmp(&squared_error(b)))
-        .unwrap_or(widest)
+        .unwrap_or(max_abs)
 }

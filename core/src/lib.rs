@@ -5,8 +5,8 @@
 //!     -> Model -> logits [B, K] -> Prediction
 //! ```
 //!
-//! In: bytes and strokes. Out: predictions. There is no input or output here, no clock and no
-//! choice of a backend: trainer, browser and tests choose their own.
+//! In: bytes and strokes. Out: predictions. There is no I/O here, no clock and no choice of a
+//! backend: trainer, browser and tests choose their own.
 
 #![deny(missing_docs)]
 // bf16 arithmetic, which browsers do not have.

@@ -22,7 +22,7 @@ const IMAGE_MOMENTUM: f64 = 0.1;
 pub const BATCH_NORM_EPSILON: f64 = 1e-3;
 
 impl ModelConfig {
-    /// Inks as a batch for the network: with their images if it has a branch for them.
+    /// Inks as a batch for the network: with images if it has an image branch.
     ///
     /// # Errors
     /// When there is no ink, the inks differ in format, or images cannot be drawn of that format.
@@ -46,8 +46,8 @@ impl ModelConfig {
         Ok(model)
     }
 
-    /// The network with lazily initialised weights: for one whose weights are read from a file they
-    /// are never drawn.
+    /// The network with lazily initialised weights: if they are loaded from a file, they are never
+    /// sampled.
     pub(crate) fn blank<B: Backend>(&self, device: &B::Device) -> Result<Model<B>, Error> {
         self.validate()?;
         let mut channels = self.ink.n_columns();
@@ -83,7 +83,7 @@ impl ModelConfig {
                 let d_window = IMAGE_KERNEL * IMAGE_KERNEL * d_input;
                 ImageConv {
                     norm: batch_norm(d_output, IMAGE_MOMENTUM, device),
-                    weight: small(d_window).init([d_window, d_output], device),
+                    weight: fan_in_uniform(d_window).init([d_window, d_output], device),
                     bias: Initializer::Zeros.init([d_output], device),
                     stride,
                 }
@@ -139,7 +139,7 @@ fn glorot(fan_in: usize, fan_out: usize) -> Initializer {
 /// The uniform initialiser with a variance of a third of `1 / fan_in` (LeCun et al., "Efficient
 /// BackProp", 1998, and PyTorch's default of convolutions). Weights followed by normalisation learn
 /// faster when they start small.
-fn small(fan_in: usize) -> Initializer {
+fn fan_in_uniform(fan_in: usize) -> Initializer {
     let limit = 1.0 / (fan_in as f64).sqrt();
     Initializer::Uniform { min: -limit, max: limit }
 }
@@ -209,8 +209,8 @@ struct Dense<B: Backend> {
     bias: Param<Tensor<B, 1>>,
 }
 
-/// The network: convolutions, bidirectional LSTM layers, pooling over time, perhaps a branch that
-/// looks at the image, a dense layer over both.
+/// The network: convolutions, bidirectional LSTM layers, pooling over time, an optional image
+/// branch, a dense layer over both.
 #[derive(Module, Debug)]
 pub struct Model<B: Backend> {
     convs: Vec<Conv<B>>,
@@ -227,9 +227,9 @@ impl<B: Backend> Model<B> {
         &self.config
     }
 
-    /// This network with its branches replaced by those of `others`; their further branches are
-    /// ignored. If they know the `same_classes`, its last layer gives the mean of their logits, and
-    /// zero for a branch that none of them has; otherwise it stays.
+    /// This network with its branches replaced by those of `others`, whose further branches are
+    /// ignored. If they have the `same_classes`, its last layer outputs the mean of their logits,
+    /// with zero weights for a branch that none of them has; otherwise it stays.
     ///
     /// # Errors
     /// When another network has no branch of this one, or one with other layers (see
@@ -271,7 +271,7 @@ impl<B: Backend> Model<B> {
         Ok(self)
     }
 
-    /// This network with `shift` `[K]` added to the logits of every drawing, by way of the last
+    /// This network with `shift` `[K]` added to the logits of every drawing, through the last
     /// layer's bias.
     ///
     /// # Errors
@@ -299,7 +299,7 @@ fn with_values<B: Backend, const D: usize>(
 }
 
 impl<B: ModelBackend> Model<B> {
-    /// Runs the network over a batch; gives logits `[B, K]`.
+    /// Runs the network over a batch; returns logits `[B, K]`.
     ///
     /// # Errors
     /// When the batch's ink has another format than the network reads.
@@ -307,7 +307,7 @@ impl<B: ModelBackend> Model<B> {
         self.logits(batch, None)
     }
 
-    /// As [`forward`](Self::forward), with dropout, in which everything random follows from `seed`.
+    /// As [`forward`](Self::forward), in training mode; `seed` determines the dropout masks.
     ///
     /// # Errors
     /// As [`forward`](Self::forward).

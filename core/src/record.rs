@@ -24,8 +24,8 @@ pub struct Record {
     pub timestamp: Option<String>,
     /// Whether the game recognised it.
     pub recognized: Option<bool>,
-    /// Probabilities by category from another classifier, where the file carries them. They need
-    /// not add up to 1.
+    /// Soft labels: probabilities by category from another classifier, if the file has them. They
+    /// need not sum to 1.
     pub soft: Option<BTreeMap<String, f32>>,
 }
 

@@ -18,10 +18,10 @@ const SPACING: f64 = 1.0;
 /// Points nearer than this to the simplified line are left out.
 const EPSILON: f64 = 2.0;
 
-/// How many samples the strokes of a drawing share. Real drawings have some thousand, rarely tens
-/// of thousands; a scribble of a million points could have a million times the diagonal, so that
-/// beyond this number samples lie further apart.
-const MOST_SAMPLES: f64 = (1 << 20) as f64;
+/// The most samples of the strokes of a drawing together. Real drawings have some thousand, rarely
+/// tens of thousands; a scribble of a million points could have a million times the diagonal, so
+/// that beyond this number samples lie further apart.
+const MAX_SAMPLES: f64 = (1 << 20) as f64;
 
 impl Drawing {
     /// Brings pen strokes of any unit into the data set's simplified form: whole numbers in
@@ -45,9 +45,9 @@ impl Drawing {
     }
 }
 
-/// The points of a drawing that a [`Simplifier`] remembers: more than anybody draws while a guess
-/// is waited for.
-const MOST_REMEMBERED: usize = 20_000;
+/// The most points of a drawing that a [`Simplifier`] caches: more than anybody draws between two
+/// predictions.
+const MAX_CACHED_POINTS: usize = 20_000;
 
 /// Simplifies a drawing that grows.
 ///
@@ -73,7 +73,7 @@ struct Simplified {
 impl Simplifier {
     /// As [`Drawing::simplify`]; each call may have another drawing.
     pub fn simplify(&mut self, drawing: &Drawing) -> Drawing {
-        if drawing.n_points() > MOST_REMEMBERED {
+        if drawing.n_points() > MAX_CACHED_POINTS {
             *self = Self::default();
             return drawing.simplify();
         }
@@ -111,7 +111,7 @@ impl Simplifier {
     }
 }
 
-/// Memory that one stroke leaves for the next.
+/// Buffers, reused from one stroke to the next.
 #[derive(Debug, Default)]
 struct Workspace {
     points: Vec<[f64; 2]>,
@@ -119,8 +119,7 @@ struct Workspace {
     kept: Vec<bool>,
 }
 
-/// What of a drawing decides where each of its points comes to lie: its top-left corner and its
-/// larger side.
+/// The scaling of a drawing, by its top-left corner and its larger side.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Frame {
     lower: [f64; 2],
@@ -160,7 +159,7 @@ impl Frame {
 
 /// The distance of samples in a drawing whose strokes have this length in all.
 fn spacing(length: f64) -> f64 {
-    SPACING.max(length / MOST_SAMPLES)
+    SPACING.max(length / MAX_SAMPLES)
 }
 
 /// Whether the four steps have been done already.
@@ -170,15 +169,15 @@ fn spacing(length: f64) -> f64 {
 /// 0.7, so that some no longer stand out by 2: of the points of simplified drawings at least 86 %
 /// stand out by 1, of 99 % of raw ones less than 80 % do.
 fn is_simplified(drawing: &Drawing) -> bool {
-    const LEAST_SIDE: f64 = 250.0;
-    const LEAST_SHARE: f64 = 0.85;
+    const MIN_SIDE: f64 = 250.0;
+    const MIN_SHARE: f64 = 0.85;
 
     let whole = |v: &f32| (0.0..=255.0).contains(v) && v.fract() == 0.0;
     if !drawing.strokes().iter().flatten().flatten().all(whole) {
         return false;
     }
     let (_, extent) = bounds(drawing);
-    if extent[0].max(extent[1]) < LEAST_SIDE {
+    if extent[0].max(extent[1]) < MIN_SIDE {
         return false;
     }
     let mut points = Vec::new();
@@ -190,7 +189,7 @@ fn is_simplified(drawing: &Drawing) -> bool {
         ramer_douglas_peucker(&points, EPSILON / 2.0, &mut kept);
         n_kept += kept.iter().filter(|kept| **kept).count();
     }
-    n_kept as f64 >= LEAST_SHARE * drawing.n_points() as f64
+    n_kept as f64 >= MIN_SHARE * drawing.n_points() as f64
 }
 
 /// The top-left corner and the width and height of the drawing.
@@ -234,7 +233,7 @@ fn resample(points: &[[f64; 2]], spacing: f64, samples: &mut Vec<[f64; 2]>) {
     samples.push(points[points.len() - 1]);
 }
 
-/// A part of a stroke whose ends are kept and whose inside is to be decided.
+/// A part of a stroke whose ends are kept and whose inner points are undecided.
 struct Part {
     first: usize,
     last: usize,
@@ -246,10 +245,10 @@ struct Part {
 
 /// Fills `kept` with whether each of `points` stays, and returns how many distances were measured.
 ///
-/// The textbook's recursion is quadratic where every search takes one point off an end, as in a
-/// zigzag that slowly fades. After [`patience`] searches that have not halved a part, its middle is
-/// therefore kept without a search: at most `patience * n * log2(n)` distances for n points, and no
-/// change for strokes of less than 2896 samples.
+/// The textbook's recursion is quadratic where every search splits off one point at an end, as in a
+/// zigzag that slowly fades. After [`max_searches`] searches that have not halved a part, its
+/// middle is therefore kept without a search: at most `max_searches * n * log2(n)` distances for n
+/// points, and no change for strokes of less than 2896 samples.
 fn ramer_douglas_peucker(points: &[[f64; 2]], epsilon: f64, kept: &mut Vec<bool>) -> usize {
     let n = points.len();
     kept.clear();
@@ -257,7 +256,7 @@ fn ramer_douglas_peucker(points: &[[f64; 2]], epsilon: f64, kept: &mut Vec<bool>
     kept[0] = true;
     kept[n - 1] = true;
 
-    let patience = patience(n);
+    let max_searches = max_searches(n);
     let mut n_distances = 0;
     let mut parts = vec![Part { first: 0, last: n - 1, whole: n, n_searches: 0 }];
     while let Some(mut part) = parts.pop() {
@@ -269,7 +268,7 @@ fn ramer_douglas_peucker(points: &[[f64; 2]], epsilon: f64, kept: &mut Vec<bool>
             part.whole = n_inside;
             part.n_searches = 0;
         }
-        let middle = if part.n_searches == patience {
+        let middle = if part.n_searches == max_searches {
             part.first + n_inside.div_ceil(2)
         } else {
             n_distances += n_inside;
@@ -289,7 +288,7 @@ fn ramer_douglas_peucker(points: &[[f64; 2]], epsilon: f64, kept: &mut Vec<bool>
 }
 
 /// How many searches may fail to halve a part of a stroke of n points.
-fn patience(n: usize) -> usize {
+fn max_searches(n: usize) -> usize {
     ((1 << 22) / n).max(64)
 }
 
@@ -338,16 +337,16 @@ mod tests {
         let mut kept = Vec::new();
         let n_distances = ramer_douglas_peucker(&points, EPSILON, &mut kept) as u64;
         // Their bounds do not fit into 32 bits.
-        let [n, patience] = [n, patience(n)].map(|count| count as u64);
-        assert!(n_distances <= patience * n * u64::from(n.ilog2()), "{n_distances}");
+        let [n, max_searches] = [n, max_searches(n)].map(|count| count as u64);
+        assert!(n_distances <= max_searches * n * u64::from(n.ilog2()), "{n_distances}");
         assert!(n_distances < n * n / 20, "{n_distances}");
         assert!(largest_deviation(&points, &kept) <= EPSILON);
     }
 
     #[test]
-    fn patience_never_ends_in_a_stroke_of_usual_length() {
+    fn the_limit_of_searches_is_never_reached_in_a_stroke_of_usual_length() {
         let n = 2895;
-        assert!(n / 2 < patience(n));
+        assert!(n / 2 < max_searches(n));
     }
 
     #[test]
@@ -357,8 +356,8 @@ mod tests {
             (0..300_000).map(|i| if i % 2 == 0 { [0.0, 0.0] } else { [255.0, 255.0] }).collect();
         let length: f64 = points.windows(2).map(|ends| distance(ends[0], ends[1])).sum();
         let mut samples = Vec::new();
-        resample(&points, length / MOST_SAMPLES, &mut samples);
-        assert!(samples.len() <= MOST_SAMPLES as usize + 2, "{}", samples.len());
+        resample(&points, length / MAX_SAMPLES, &mut samples);
+        assert!(samples.len() <= MAX_SAMPLES as usize + 2, "{}", samples.len());
     }
 
     #[test]

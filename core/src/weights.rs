@@ -15,7 +15,7 @@ use safetensors::{Dtype, SafeTensorError, SafeTensors};
 use crate::int8::{self, Quantized};
 use crate::{Error, Model};
 
-/// The number type in which weights are stored.
+/// The data type in which weights are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WeightType {
     /// float32, exact.
@@ -119,11 +119,11 @@ fn scale_name(name: &str) -> String {
     format!("{name}{SCALE}")
 }
 
-/// Puts stored weights into a network of the same configuration.
+/// Loads stored weights into a network of the same configuration.
 ///
 /// # Errors
 /// When the bytes are not safetensors or end early; when a tensor is missing, superfluous, of
-/// another shape or number type, or not finite; when a variance is negative; when the scales of an
+/// another shape or data type, or not finite; when a variance is negative; when the scales of an
 /// int8 tensor are missing or not above 0, or belong to no int8 tensor.
 pub fn load<B: Backend>(model: Model<B>, bytes: &[u8], device: &B::Device) -> Result<Model<B>, Error> {
     let reader = Reader::open(bytes)?;
@@ -157,14 +157,14 @@ impl<B: Backend> ModuleMapper<B> for Rounder {
         param.map(|weights| {
             let requires_grad = weights.is_require_grad();
             let weights = weights.detach();
-            let widest = weights.clone().abs().max_dim(D - 2);
-            let scales = (widest / int8::MAX_INT8).clamp_min(f32::MIN_POSITIVE);
+            let max_abs = weights.clone().abs().max_dim(D - 2);
+            let scales = (max_abs / int8::MAX_INT8).clamp_min(f32::MIN_POSITIVE);
             ((weights / scales.clone()).round() * scales).detach().set_require_grad(requires_grad)
         })
     }
 }
 
-/// The number type of a file's weights.
+/// The data type of a file's weights.
 ///
 /// # Errors
 /// When the bytes are not safetensors or end early.
@@ -226,7 +226,7 @@ impl<'a> Reader<'a> {
         Ok(int8::quantize(&values(name, &view)?, n_rows, n_columns))
     }
 
-    /// Checks that nothing is left.
+    /// Checks that all tensors were taken.
     pub(crate) fn finish(self) -> Result<(), Error> {
         match self.stored.into_keys().next() {
             Some(name) => Err(match name.strip_suffix(SCALE) {

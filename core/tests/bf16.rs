@@ -16,7 +16,7 @@ use quickdraw_core::{Activation, Drawing, Ink, Model, ModelConfig, Pooling};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// Tells the second process where its result is expected.
+/// Tells the second process where to write its result.
 const RESULT: &str = "QUICKDRAW_BF16_RESULT";
 
 const N_CLASSES: usize = 10;
@@ -104,8 +104,7 @@ fn a_network_in_bf16_has_the_logits_and_gradients_of_f32_but_for_rounding() {
         let largest = expected.iter().map(|values| size(values)).fold(0.0, f32::max);
         for (part, (found, expected)) in found.iter().zip(&expected).enumerate() {
             n_different += usize::from(found != expected);
-            // A bias that batch normalisation takes away again has a gradient of rounding errors
-            // alone.
+            // A bias that batch normalisation cancels has a gradient of rounding errors alone.
             if size(expected) < 1e-5 * largest {
                 continue;
             }

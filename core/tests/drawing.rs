@@ -72,7 +72,7 @@ fn other_fields_any_order_and_white_space_are_accepted() {
 }
 
 #[test]
-fn the_opinion_of_another_classifier_is_read() {
+fn soft_labels_are_read() {
     let line = r#"{"word":"cat","soft":{"cat":0.75,"dog":0,"고양이":2},"drawing":[[[1],[2]]]}"#;
     let soft = Record::parse(line).unwrap().soft.unwrap();
     let expected = [("cat", 0.75), ("dog", 0.0), ("고양이", 2.0)].map(|(word, p)| (word.to_owned(), p));
@@ -175,7 +175,7 @@ fn a_category_must_have_a_name() {
 }
 
 #[test]
-fn strokes_in_memory_are_checked_alike() {
+fn strokes_in_memory_are_validated_alike() {
     assert_eq!(Drawing::from_strokes(vec![]), Err(Error::EmptyDrawing));
     assert_eq!(Drawing::from_strokes(vec![vec![[0.0; 2]], vec![]]), Err(Error::EmptyStroke { stroke: 1 }));
     for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 1.000_001e7, -f32::MAX] {

@@ -45,7 +45,7 @@ fn assert_near(found: &Ink, expected: &Ink, tolerance: f32) {
 }
 
 #[test]
-fn the_contracts_example_gives_the_contracts_rows() {
+fn a_worked_example_gives_its_rows() {
     let drawing = drawing(&[&[[0.0, 0.0], [10.0, 20.0]], &[[10.0, 0.0], [5.0, 10.0]]]);
     let ink = Ink::from_drawing(&drawing, InkFormat::Tutorial);
     assert_eq!(ink.n_rows(), 3);
@@ -172,7 +172,7 @@ fn rows_stroke_ends_and_ranges_are_right_for_every_drawing() {
 }
 
 #[test]
-fn only_the_last_stroke_end_tells_that_the_pen_is_down() {
+fn only_the_last_stroke_end_encodes_that_the_pen_is_down() {
     let mut random = ChaCha8Rng::seed_from_u64(5);
     for _ in 0..100 {
         let drawing = random_drawing(&mut random);

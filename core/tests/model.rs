@@ -1,4 +1,4 @@
-//! The network as a whole, and the model folder.
+//! The whole network, and the model folder.
 
 use std::sync::Mutex;
 
@@ -128,7 +128,7 @@ fn both_processor_backends_give_the_same_logits() {
 }
 
 #[test]
-fn dropout_follows_from_its_seed_and_is_absent_without() {
+fn dropout_is_determined_by_its_seed_and_is_off_without_one() {
     let device = Default::default();
     Flex::seed(&device, 6);
     // The image branch has no dropout.
@@ -148,7 +148,7 @@ fn dropout_follows_from_its_seed_and_is_absent_without() {
 }
 
 #[test]
-fn a_network_learns_a_batch_by_heart() {
+fn a_network_overfits_one_batch() {
     use burn::optim::{AdamConfig, GradientsParams, Optimizer};
     use burn::tensor::{Int, Tensor, activation};
     type B = Autodiff<Flex>;
@@ -187,7 +187,7 @@ fn a_configuration_fills_in_the_tutorials_defaults_and_refuses_unknown_fields() 
 }
 
 #[test]
-fn a_configuration_that_makes_no_network_names_the_field() {
+fn an_invalid_configuration_names_the_field() {
     let (tutorial, fast) = (ModelConfig::tutorial(3), ModelConfig::fast(3));
     let cases = [
         ("n_classes", ModelConfig { n_classes: 0, ..tutorial.clone() }),
@@ -237,7 +237,7 @@ fn a_network_with_an_image_branch_refuses_a_batch_without_images() {
 }
 
 #[test]
-fn a_network_made_of_the_branches_of_two_gives_the_mean_of_their_logits() {
+fn a_network_merged_from_the_branches_of_two_gives_the_mean_of_their_logits() {
     let device = Default::default();
     let images = |config| ModelConfig { image_conv: vec![5, 6], image_stride: vec![2, 2], ..config };
     let strokes = ModelConfig { num_nodes: 12, ..ModelConfig::fast(7) };
@@ -275,7 +275,7 @@ fn a_network_made_of_the_branches_of_two_gives_the_mean_of_their_logits() {
     // Each parameter but the statistics of batch normalisation, of which there are two in each of
     // two layers.
     assert_eq!(gradients.len(), weights::tensors(&merged).len() - 4);
-    // A branch that nobody has says nothing at first.
+    // A branch that no source has starts with zero weights.
     let alone = both.clone().with_branches_of(vec![strokes.clone()], true).unwrap();
     assert_close("one", &logits(&alone, &drawings), &logits(&strokes, &drawings), 1e-5);
     // Of other classes only the branches are taken.
@@ -334,7 +334,7 @@ fn a_model_folder_classifies_as_its_network_does() {
         let probabilities = classifier.probabilities(drawing).unwrap();
         let sum: f32 = logits.iter().map(|x| x.exp()).sum();
         let expected: Vec<f32> = logits.iter().map(|x| x.exp() / sum).collect();
-        // A batch rounds otherwise than a drawing alone.
+        // Rounding differs between a batch and a single drawing.
         assert_close("softmax", &probabilities, &expected, 1e-5);
         let predictions = classifier.classify(drawing, 3).unwrap();
         assert_eq!(predictions.len(), 3);
@@ -349,7 +349,7 @@ fn a_model_folder_classifies_as_its_network_does() {
 }
 
 #[test]
-fn calibration_divides_the_logits_of_both_forms() {
+fn calibration_divides_the_logits_of_float_and_quantized_classifier() {
     let (card, bytes) = folder();
     let both = |temperature, threshold| PenCalibration { temperature, threshold };
     let with = |up: PenCalibration, pen_down| {
@@ -410,18 +410,18 @@ fn only_a_network_that_was_trained_for_it_reads_whether_the_pen_is_down() {
         let [found, found_quantized] = logits(true, &down);
         assert!(found != expected && found_quantized != expected_quantized);
     }
-    // A model.json from before the pen was known says nothing of it.
+    // An older model.json lacks the field `pen_state`.
     assert!(!serde_json::to_string(&card).unwrap().contains("pen_state"));
 }
 
 #[test]
-fn a_scribble_without_end_is_recognised_by_its_first_points() {
+fn a_very_long_scribble_is_classified_by_its_first_points() {
     let (card, bytes) = folder();
     let pen_down = Some(PenCalibration { temperature: 2.0, threshold: 0.5 });
     let calibration = Some(Calibration { temperature: 0.5, threshold: 0.5, pen_down });
     let classifier = open(&serde_json::to_vec(&ModelCard { calibration, ..card }).unwrap(), &bytes).unwrap();
     let [scribble] = scribbles(5, &[300_000]).try_into().unwrap();
-    // The pen is where the drawing says, not where it was when so many points had been drawn.
+    // The pen state is the drawing's, not that of its truncated copy.
     for is_pen_down in [false, true] {
         let scribble = scribble.clone().with_pen_down(is_pen_down);
         let beginning = scribble.clone().first_points(4096).with_pen_down(is_pen_down);
@@ -506,7 +506,7 @@ fn changed(model: &Model<Flex>, tensor: &str, change: impl Fn(usize) -> f32) -> 
 }
 
 #[test]
-fn numbers_that_make_no_probability_are_an_error() {
+fn non_finite_logits_and_negative_variances_are_errors() {
     let config = configs()[2].clone();
     let model: Model<Flex> = config.init(&Default::default()).unwrap();
     let bytes = changed(&model, "running_var", |index| if index == 1 { -0.5 } else { 1.0 });
@@ -546,7 +546,7 @@ fn numbers_that_make_no_probability_are_an_error() {
 }
 
 #[test]
-fn half_precision_weights_stay_near_the_full_ones() {
+fn float16_weights_are_close_to_float32() {
     let config = &configs()[1];
     let model: Model<Flex> = config.init(&Default::default()).unwrap();
     let full = logits(&model, &scribbles(5, &[25]));
@@ -556,7 +556,7 @@ fn half_precision_weights_stay_near_the_full_ones() {
 }
 
 #[test]
-fn eight_bit_weights_are_a_quarter_as_large_and_stay_near_the_full_ones() {
+fn int8_weights_are_a_quarter_as_large_and_close_to_float32() {
     // The smallest one is mostly names and scales.
     for config in configs().into_iter().filter(|config| config.num_layers > 0) {
         let model: Model<Flex> = ModelConfig { num_nodes: 64, ..config }.init(&Default::default()).unwrap();
@@ -586,7 +586,7 @@ fn eight_bit_weights_are_a_quarter_as_large_and_stay_near_the_full_ones() {
         }
         let tolerance = 0.05 * full.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
         assert_close("int8", &logits(&rounded, &drawings), &full, tolerance);
-        // What was stored once is stored again without further loss.
+        // Storing once more loses nothing.
         assert_eq!(weights::tensors(&rounded), {
             let again = weights::save(&rounded, WeightType::F32).unwrap();
             weights::tensors(&weights::load(rounded.clone(), &again, &Default::default()).unwrap())
@@ -595,7 +595,7 @@ fn eight_bit_weights_are_a_quarter_as_large_and_stay_near_the_full_ones() {
 }
 
 #[test]
-fn every_tensor_of_eight_bit_weights_is_aligned() {
+fn every_tensor_of_int8_weights_is_aligned() {
     let model: Model<Flex> = configs()[1].init(&Default::default()).unwrap();
     let bytes = weights::save(&model, WeightType::Int8).unwrap();
     let (n_header, header) = SafeTensors::read_metadata(&bytes).unwrap();
@@ -615,7 +615,7 @@ fn every_tensor_of_eight_bit_weights_is_aligned() {
 }
 
 #[test]
-fn clipping_few_large_weights_is_done_where_it_pays() {
+fn few_large_weights_are_clipped_where_it_lowers_the_error() {
     // Weights evenly between -1 and 1, but for one a little larger: to clip it costs less than to
     // round all others to steps that reach it.
     const OUTLIER: f32 = 1.01;
@@ -643,7 +643,7 @@ fn clipping_few_large_weights_is_done_where_it_pays() {
     assert!(scale > 0.97 * OUTLIER / 127.0, "{scale}");
 }
 
-/// Configurations with what the quantized form must get right: odd numbers of channels and units,
+/// Configurations with what the quantized model must get right: odd numbers of channels and units,
 /// strides, no convolution, the other cell and normalisation with statistics that are not those of
 /// the start.
 fn configs_to_quantize() -> Vec<ModelConfig> {
@@ -660,7 +660,7 @@ fn configs_to_quantize() -> Vec<ModelConfig> {
 }
 
 #[test]
-fn the_quantized_form_gives_the_logits_of_its_weights() {
+fn the_quantized_model_gives_the_logits_of_its_weights() {
     let drawings = scribbles(12, &[1, 2, 3, 9, 30, 77]);
     for config in configs_to_quantize() {
         Flex::seed(&Default::default(), 3);
@@ -673,7 +673,7 @@ fn the_quantized_form_gives_the_logits_of_its_weights() {
         let model = weights::load(fresh, &bytes, &Default::default()).unwrap();
         let quantized = QuantizedModel::load(&config, &bytes).unwrap();
         let mut work = Workspace::default();
-        // Long and short in turn, so that what one leaves behind would be seen in the next.
+        // Long and short alternate, to detect state left over from the previous one.
         for index in [5, 0, 4, 1, 3, 2, 5] {
             let expected = logits(&model, &drawings[index..=index]);
             let embedding = quantized.embedding(&inks[index], &mut work).unwrap();
@@ -689,7 +689,7 @@ fn the_quantized_form_gives_the_logits_of_its_weights() {
 }
 
 #[test]
-fn the_quantized_form_rounds_weights_that_are_not_in_eight_bits() {
+fn the_quantized_model_quantizes_weights_that_are_not_int8() {
     let config = ModelConfig::fast(20);
     Flex::seed(&Default::default(), 3);
     let model: Model<Flex> = config.init(&Default::default()).unwrap();
@@ -710,7 +710,7 @@ fn the_quantized_form_rounds_weights_that_are_not_in_eight_bits() {
 }
 
 #[test]
-fn the_quantized_form_refuses_what_is_no_network_of_its_configuration() {
+fn the_quantized_model_refuses_weights_of_another_configuration() {
     let (card, bytes) = folder();
     let refusal = |config: &ModelConfig, bytes: &[u8]| QuantizedModel::load(config, bytes).unwrap_err();
     let deeper = ModelConfig { num_layers: 3, ..card.config.clone() };
@@ -729,7 +729,7 @@ fn the_quantized_form_refuses_what_is_no_network_of_its_configuration() {
 }
 
 #[test]
-fn both_forms_of_a_classifier_agree() {
+fn float_and_quantized_classifier_agree() {
     let (card, bytes) = folder();
     let card = serde_json::to_vec(&card).unwrap();
     let classifier = open(&card, &bytes).unwrap();
@@ -752,7 +752,7 @@ fn both_forms_of_a_classifier_agree() {
 }
 
 #[test]
-fn rounded_weights_are_what_eight_bits_hold() {
+fn fake_quantized_weights_are_representable_in_int8() {
     for config in configs() {
         Flex::seed(&Default::default(), 4);
         let model: Model<Autodiff<Flex>> = config.init(&Default::default()).unwrap();
@@ -771,7 +771,7 @@ fn rounded_weights_are_what_eight_bits_hold() {
 }
 
 #[test]
-fn each_way_to_break_eight_bit_weights_gives_its_own_error() {
+fn each_way_to_break_int8_weights_gives_its_own_error() {
     let model: Model<Flex> = configs()[1].init(&Default::default()).unwrap();
     let bytes = weights::save(&model, WeightType::Int8).unwrap();
     type Tensors = std::collections::BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)>;

@@ -1,5 +1,5 @@
-//! The operations and their gradients: every form against the plain one, and against finite
-//! differences.
+//! The operations and their gradients: every implementation against the reference, and against
+//! finite differences.
 
 mod differentiated;
 
@@ -64,7 +64,7 @@ fn cases() -> Vec<Case> {
 }
 
 #[test]
-fn lstm_and_its_gradients_agree_with_the_differentiated_plain_form() {
+fn lstm_and_its_gradients_agree_with_autodiff_of_the_reference() {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     for (number, case) in cases().iter().enumerate() {
         let data = lstm_data(&mut rng, case);
@@ -190,7 +190,7 @@ fn lstm_ignores_what_lies_in_the_padding() {
 }
 
 #[test]
-fn convolution_and_its_gradients_agree_with_the_plain_form_and_with_burns() {
+fn convolution_and_its_gradients_agree_with_the_reference_and_with_burn() {
     let mut rng = ChaCha8Rng::seed_from_u64(4);
     let device = Default::default();
     for (lengths, n_steps, kernel_len, stride) in [
@@ -253,7 +253,7 @@ fn convolution_and_its_gradients_agree_with_the_plain_form_and_with_burns() {
 }
 
 #[test]
-fn image_convolution_and_its_gradients_agree_with_the_plain_form_and_with_burns() {
+fn image_convolution_and_its_gradients_agree_with_the_reference_and_with_burn() {
     let mut rng = ChaCha8Rng::seed_from_u64(14);
     let device = Default::default();
     for (n_images, side, c, n, stride) in [
@@ -302,7 +302,7 @@ fn image_convolution_and_its_gradients_agree_with_the_plain_form_and_with_burns(
 }
 
 #[test]
-fn batch_normalisation_and_its_gradients_agree_with_the_differentiated_plain_form() {
+fn batch_normalisation_and_its_gradients_agree_with_autodiff_of_the_reference() {
     fn by<B: AutodiffBackend>(
         data: &[TensorData; 4],
         run: impl Fn(Tensor<B, 3>, Tensor<B, 1>, Tensor<B, 1>) -> Tensor<B, 3>,
@@ -428,7 +428,7 @@ fn a_drawing_without_steps_pools_to_zeros() {
 }
 
 #[test]
-fn the_gradient_of_dropout_passes_where_the_value_did() {
+fn dropout_masks_the_gradient_as_the_value() {
     fn check<B: burn::tensor::backend::AutodiffBackend + ModelBackend>() {
         for same_at_every_step in [false, true] {
             let dropout = Dropout { probability: 0.4, seed: 12, same_at_every_step };
@@ -451,7 +451,7 @@ fn the_gradient_of_dropout_passes_where_the_value_did() {
     assert!(plain.contains(&0.0) && plain.iter().any(|value| (value - 1.0 / 0.6).abs() < 1e-6));
 }
 
-/// As [`adam_by`], by the plain form.
+/// As [`adam_by`], by the reference implementation.
 fn plain_adam_by<B: KernelBackend>(values: &[TensorData; 4], step: AdamStep) -> [Vec<f32>; 5] {
     let float = |data: &TensorData| Tensor::<B, 2>::from_data(data.clone(), &Default::default());
     let [parameter, gradient, first, second] =
@@ -465,7 +465,7 @@ fn plain_adam_by<B: KernelBackend>(values: &[TensorData; 4], step: AdamStep) -> 
 }
 
 #[test]
-fn a_step_of_the_optimiser_agrees_with_the_plain_form() {
+fn a_step_of_the_optimizer_agrees_with_the_reference() {
     for (values, step) in adam_cases() {
         let pairs = [
             (adam_by::<Flex>(&values, step), plain_adam_by::<Flex>(&values, step)),
@@ -478,7 +478,7 @@ fn a_step_of_the_optimiser_agrees_with_the_plain_form() {
 }
 
 #[test]
-fn a_convolution_of_what_needs_no_gradient_has_the_same_gradients_of_its_weights() {
+fn a_convolution_whose_input_needs_no_gradient_has_the_same_weight_gradients() {
     let mut rng = ChaCha8Rng::seed_from_u64(8);
     let of = Lengths::new(vec![5, 0, 9, 2]);
     let [x, weight, bias, d_output] = [

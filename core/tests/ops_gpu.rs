@@ -23,9 +23,9 @@ use rand_chacha::ChaCha8Rng;
 
 type OnHost = Autodiff<Flex>;
 
-/// How far results may differ, relative to the largest of them.
+/// Tolerance, relative to the largest result.
 fn tolerance<B: Backend>() -> f32 {
-    // Sums are made in another order, with another `exp`; the tensor cores of NVIDIA's GPUs round
+    // Sums are in another order, with another `exp`; the tensor cores of NVIDIA's GPUs round
     // factors to 11 bits.
     if B::name(&Default::default()).contains("cuda") { 1e-2 } else { 1e-4 }
 }
@@ -62,7 +62,7 @@ fn lstm_and_its_gradients_agree_with_the_processor<B: AutodiffBackend + ModelBac
         case(&(0..150).map(|b| (b * 5) % 9).collect::<Vec<_>>(), 8, 20, 144, 2),
         // Large tiles of a narrow layer.
         case(&(0..1100).map(|b| b % 4).collect::<Vec<_>>(), 3, 2, 6, 2),
-        // More units than a cube may have on some devices.
+        // More units than a block may have threads on some devices.
         case(&[2, 3], 3, 6, 300, 2),
         // Too wide for the kernels of devices with little shared memory, which then use tensor
         // operations.
@@ -92,7 +92,7 @@ fn convolution_and_its_gradients_agree_with_the_processor<B: AutodiffBackend + M
         (vec![5, 2], 6, 2, 3, 1, 1),
         (vec![0, 0], 3, 2, 3, 3, 1),
         ((0..70).map(|b| b % 41).collect(), 40, 17, 33, 5, 2),
-        // More drawings than a launch has rows of cubes.
+        // More drawings than a launch has rows of blocks.
         ((0..70_000).map(|b| b % 3).collect(), 2, 1, 2, 3, 1),
     ] {
         let mut data = [
@@ -177,7 +177,7 @@ where
 
 fn the_loss_and_its_gradient_agree_with_the_processor<B: AutodiffBackend + ModelBackend>() {
     let mut cases = loss_cases();
-    // More rows than a launch has cubes.
+    // More rows than a launch has blocks.
     let n = 70_000;
     let mut rng = ChaCha8Rng::seed_from_u64(9);
     let values = [(); 2].map(|()| random(&mut rng, [n, 3]));

@@ -39,7 +39,7 @@ fn mapped(drawing: &Drawing, change: impl Fn([f32; 2]) -> [f32; 2]) -> Drawing {
     Drawing::from_strokes(strokes.collect()).unwrap()
 }
 
-fn assert_has_the_form(simplified: &Drawing) {
+fn assert_is_simplified(simplified: &Drawing) {
     for &[x, y] in simplified.strokes().iter().flatten() {
         for v in [x, y] {
             assert!((0.0..=255.0).contains(&v) && v.fract() == 0.0, "({x}, {y})");
@@ -54,7 +54,7 @@ fn pen_strokes_become_what_the_reference_script_makes_of_them() {
     assert!(cases.len() >= 15);
     for case in &cases {
         let simplified = parse(&case["drawing"]).simplify();
-        assert_has_the_form(&simplified);
+        assert_is_simplified(&simplified);
         assert_eq!(simplified, parse(&case["simplified"]), "{}", case["name"]);
     }
 }
@@ -113,7 +113,7 @@ fn a_drawing_of_the_data_set_is_returned_unchanged() {
 }
 
 #[test]
-fn dense_strokes_on_a_small_pad_are_simplified_although_their_points_are_whole_numbers() {
+fn dense_strokes_on_a_small_pad_are_simplified_although_their_points_are_integers() {
     let circle: Vec<[f32; 2]> = (0..200)
         .map(|i| {
             let (sin, cos) = (i as f32 / 200.0 * std::f32::consts::TAU).sin_cos();
@@ -164,18 +164,18 @@ fn a_million_points_are_simplified() {
         [("resting", resting, n), ("spiral", spiral, 400), ("noise", noise, (1 << 20) + 2)]
     {
         let simplified = Drawing::from_strokes(vec![points]).unwrap().simplify();
-        assert_has_the_form(&simplified);
+        assert_is_simplified(&simplified);
         assert!(simplified.n_points() <= most_points, "{name}: {}", simplified.n_points());
     }
 
     let dots = (0..n).map(|i| vec![[(i % 1000) as f32, (i / 1000) as f32]]).collect();
     let simplified = Drawing::from_strokes(dots).unwrap().simplify();
-    assert_has_the_form(&simplified);
+    assert_is_simplified(&simplified);
     assert_eq!(simplified.n_points(), 2 * n);
 }
 
 #[test]
-fn extreme_coordinates_keep_the_form() {
+fn extreme_coordinates_are_simplified_to_the_same_range() {
     let tiny = f32::from_bits(1);
     for points in [
         vec![[-1e7, -1e7], [1e7, 1e7]],
@@ -185,6 +185,6 @@ fn extreme_coordinates_keep_the_form() {
         vec![[0.0, -1e7], [1e-38, 1e7], [-1e-38, 0.0]],
     ] {
         let simplified = Drawing::from_strokes(vec![points]).unwrap().simplify();
-        assert_has_the_form(&simplified);
+        assert_is_simplified(&simplified);
     }
 }

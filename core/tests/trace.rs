@@ -30,7 +30,7 @@ fn length(stroke: &[[f32; 2]]) -> f32 {
 }
 
 #[test]
-fn a_thick_line_becomes_its_middle() {
+fn a_thick_line_becomes_its_centre_line() {
     let strokes = traced(&picture(&[&[[40.0, 60.0], [250.0, 200.0]]], 12.0));
     assert_eq!(strokes.len(), 1);
     // It runs to the right.
@@ -137,7 +137,7 @@ fn large_and_small_images_keep_their_coordinates() {
 }
 
 #[test]
-fn a_picture_of_noise_ends() {
+fn tracing_noise_terminates() {
     let mut state = 1_u32;
     let mut noise = || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);

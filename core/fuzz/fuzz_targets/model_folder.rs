@@ -1,5 +1,5 @@
 //! A model folder with changed bytes, cut short or made of something else: refused, or a model that
-//! recognises.
+//! classifies.
 #![no_main]
 
 use arbitrary::Arbitrary;

@@ -1,4 +1,4 @@
-//! Any strokes: refused, or simplified and recognised, with probabilities that add up to 1.
+//! Any strokes: refused, or simplified and classified, with probabilities that sum to 1.
 #![no_main]
 
 use std::cell::RefCell;

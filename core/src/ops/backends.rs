@@ -1,8 +1,8 @@
 //! Which backend uses which implementation of the operations.
 //!
-//! The backends are named here and nowhere else in this crate: Rust lets a trait of ours be
-//! implemented for them only here. The backends of burn-cubecl (burn-cuda, burn-wgpu) have one
-//! implementation in [`cube`](super::cube).
+//! The backends are named here and nowhere else in this crate: by Rust's orphan rule, its traits
+//! can be implemented for them only here. The backends of burn-cubecl (burn-cuda, burn-wgpu) have
+//! one implementation in [`cube`](super::cube).
 
 #[cfg(any(feature = "flex", feature = "ndarray"))]
 mod on_host {

@@ -355,7 +355,7 @@ pub trait KernelBackend: Backend {
     }
 }
 
-/// The operations of the model and its training, differentiable where the backend is `Autodiff`.
+/// The operations of the model and its training, differentiable if the backend is `Autodiff`.
 pub trait ModelBackend: Backend {
     /// See [`KernelBackend::lstm_forward`].
     fn lstm(x: Float<Self>, weights: LstmWeights<Float<Self>>, lengths: &Lengths) -> Float<Self>;
@@ -385,7 +385,7 @@ pub trait ModelBackend: Backend {
     /// See [`KernelBackend::dropout`].
     fn drop_values(x: Float<Self>, dropout: Dropout) -> Float<Self>;
 
-    /// See [`KernelBackend::cross_entropy`]; gives the loss and the number of correct top-1
+    /// See [`KernelBackend::cross_entropy`]; returns the loss and the number of correct top-1
     /// predictions.
     fn loss(logits: Float<Self>, targets: Float<Self>, labels: &[usize]) -> [Float<Self>; 2];
 }
@@ -421,8 +421,8 @@ impl<B: KernelBackend> ModelBackend for B {
     }
 }
 
-/// A bidirectional LSTM layer over `x` `[B, T, I]`; gives `[B, T, D * H]`, zero past each drawing's
-/// length.
+/// A bidirectional LSTM layer over `x` `[B, T, I]`; returns `[B, T, D * H]`, zero past each
+/// drawing's length.
 pub fn lstm<B: ModelBackend>(
     x: Tensor<B, 3>,
     input: Tensor<B, 2>,
@@ -434,8 +434,8 @@ pub fn lstm<B: ModelBackend>(
     tensor(B::lstm(float(x), weights, lengths))
 }
 
-/// A convolution over `x` `[B, T, C]` with `weight` `[K * C, N]`; gives `[B, ceil(T / stride), N]`,
-/// zero past the end of each drawing.
+/// A convolution over `x` `[B, T, C]` with `weight` `[K * C, N]`; returns `[B, ceil(T / stride),
+/// N]`, zero past the end of each drawing.
 pub fn conv<B: ModelBackend>(
     x: Tensor<B, 3>,
     weight: Tensor<B, 2>,
@@ -447,7 +447,7 @@ pub fn conv<B: ModelBackend>(
     tensor(B::conv(float(x), weights, stride, lengths))
 }
 
-/// A convolution of square images `x` `[B, S * S, C]` with `weight` `[9 * C, N]`; gives `[B, S' *
+/// A convolution of square images `x` `[B, S * S, C]` with `weight` `[9 * C, N]`; returns `[B, S' *
 /// S', N]`, where S' is
 /// `ceil(S / stride)`.
 pub fn image_conv<B: ModelBackend>(

@@ -355,8 +355,8 @@ pub fn norm_relu_backward<B: Backend>(
     let [mean, variance] = statistics.map(|values| tensor::<B, 1>(values).unsqueeze::<2>());
     let inverse = (variance + epsilon).sqrt().recip();
     let normal = (x - mean) * inverse.clone(); // [N, C]
-    let is_cut_off = (normal.clone() * gamma.clone() + beta).lower_equal_elem(0.0);
-    let d = d_output.mask_fill(is_cut_off, 0.0);
+    let is_clamped = (normal.clone() * gamma.clone() + beta).lower_equal_elem(0.0);
+    let d = d_output.mask_fill(is_clamped, 0.0);
     let d_beta = d.clone().sum_dim(0); // [1, C]
     let d_gamma = (d.clone() * normal.clone()).sum_dim(0);
     let n = d.dims()[0].max(1) as f64;

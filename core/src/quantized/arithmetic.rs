@@ -1,4 +1,4 @@
-//! Dot products of rounded inputs with int8 weights: the two instructions that WebAssembly has.
+//! Dot products of quantized inputs with int8 weights: the two instructions that WebAssembly has.
 //!
 //! [`Int16`] multiplies inputs of 16 bits, which every engine with SIMD does. [`Int8`] multiplies
 //! inputs of 8 bits with the relaxed dot product, twice as many at a time and without widening; it
@@ -11,7 +11,7 @@ use std::marker::PhantomData;
 /// Columns of a panel, see [`Matrix`](super::linear::Matrix).
 pub(super) const PANEL: usize = 16;
 
-/// Columns of a matrix that lie side by side in a panel too.
+/// Columns of a matrix that stay side by side in a panel.
 pub(super) const GROUP: usize = 4;
 
 /// The largest [`Arithmetic::DEPTH`].
@@ -20,12 +20,12 @@ pub(super) const MAX_DEPTH: usize = 4;
 /// The largest absolute value of an int8 weight. Quantization leaves out -128, files may have it.
 const MAX_WEIGHT: usize = 128;
 
-/// What the inputs of a layer can be.
+/// Sign of the inputs of a layer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Inputs {
-    /// Any number.
+    /// Any sign.
     Signed,
-    /// The outputs of a rectifier, or an image: all 8 bits are for numbers that are not negative.
+    /// ReLU outputs, or an image: never negative, so that all 8 bits are for the magnitude.
     NonNegative,
 }
 
@@ -42,7 +42,7 @@ pub(super) enum Operand {
 
 #[cfg(any(test, not(all(target_arch = "wasm32", feature = "relaxed-simd"))))]
 impl Operand {
-    /// What the bits of an input stand for.
+    /// The integer that the bits of an input represent.
     fn number(self, input: u8) -> i32 {
         match self {
             Self::Unsigned => i32::from(input),
@@ -56,7 +56,7 @@ impl Operand {
 pub(super) struct Encoding {
     /// The largest absolute value before the shift.
     pub largest: f32,
-    /// What is added, and is taken out of the sums again.
+    /// Zero point: added to the inputs, and subtracted from the sums again.
     pub shift: i32,
     /// How the dot product reads 8 bits.
     pub operand: Operand,
@@ -64,12 +64,13 @@ pub(super) struct Encoding {
 
 /// A kind of integer dot product.
 pub(super) trait Arithmetic: Debug {
-    /// A rounded input.
+    /// A quantized input.
     type Input: Copy + Default + From<u8>;
-    /// A weight, as it lies in memory.
+    /// A weight as stored.
     type Weight: Copy + Default + From<i8>;
 
-    /// Consecutive weights of a column that one instruction multiplies: they lie beside each other.
+    /// Consecutive weights of a column that one instruction multiplies: they are adjacent in
+    /// memory.
     const DEPTH: usize;
 
     /// Writes weights of four columns, of which row `r` of `block` has the `r`-th of each, column
@@ -99,12 +100,12 @@ pub(super) trait Arithmetic: Debug {
     ) -> [[[i32; PANEL]; P]; R];
 }
 
-/// Inputs of 16 bits. `W` is `i8`, or `i16` for weights that are used again and again: they take
-/// twice the memory, and an instruction less.
+/// 16-bit inputs. `W` is `i8`, or `i16` for weights that are reused many times: twice the memory,
+/// one instruction less.
 #[derive(Debug)]
 pub(super) struct Int16<W = i8>(PhantomData<W>);
 
-/// Inputs of 8 bits.
+/// 8-bit inputs.
 #[derive(Debug)]
 pub(super) struct Int8;
 
@@ -117,7 +118,7 @@ impl<W> Int16<W> {
 }
 
 impl Int8 {
-    /// The encoding of the inputs of a matrix of `n_rows` rows; nothing if a sum could overflow.
+    /// The encoding of the inputs of a matrix of `n_rows` rows; `None` if a sum could overflow.
     pub(super) fn encoding(n_rows: usize, inputs: Inputs, operand: Operand) -> Option<Encoding> {
         let (largest, shift) = match (inputs, operand) {
             (Inputs::Signed, Operand::Unsigned) => (127.0, 128),
@@ -126,8 +127,8 @@ impl Int8 {
             (Inputs::NonNegative, Operand::Signed) => (255.0, -128),
         };
         // Sums of the inputs as they are, and of what the shift adds, fit 32 bits.
-        let most_rows = i32::MAX as usize / (2 * 255 * MAX_WEIGHT);
-        (n_rows <= most_rows).then_some(Encoding { largest, shift, operand })
+        let max_rows = i32::MAX as usize / (2 * 255 * MAX_WEIGHT);
+        (n_rows <= max_rows).then_some(Encoding { largest, shift, operand })
     }
 
     /// The encoding where the engine multiplies inputs of 8 bits faster than of 16.
@@ -136,7 +137,7 @@ impl Int8 {
     }
 }
 
-/// How the engine reads the second operand of its relaxed dot product; nothing where that cannot be
+/// How the engine reads the second operand of its relaxed dot product; `None` where that cannot be
 /// used with 8 bits: in engines that add pairs of products in 16 bits, saturated or not, and where
 /// this was built without `relaxed-simd`.
 ///
@@ -222,7 +223,7 @@ impl<W: Weight> Arithmetic for Int16<W> {
     fn round(values: &[f32], factor: f32, _: i32, rounded: &mut [i16]) {
         for (values, rounded) in values.chunks(8).zip(rounded.chunks_mut(8)) {
             #[cfg(target_arch = "wasm32")]
-            if !scalar::is_asked_for()
+            if !scalar::is_on()
                 && let (Ok(values), 8) = (<&[f32; 8]>::try_from(values), rounded.len())
             {
                 use std::arch::wasm32::{i16x8_narrow_i32x4, v128_store};
@@ -255,7 +256,7 @@ impl<W: Weight> Arithmetic for Int16<W> {
     ) -> [[[i32; PANEL]; P]; R] {
         use std::arch::wasm32::{i32x4_add, i32x4_dot_i16x8, i32x4_splat, v128, v128_load32_splat};
         #[cfg(test)]
-        if scalar::is_asked_for() {
+        if scalar::is_on() {
             return scalar_dot::<2, R, P, _, _>(rows, panels, start, i32::from);
         }
         let n_pairs = panels[0].len() / (2 * PANEL);
@@ -315,7 +316,7 @@ impl Arithmetic for Int8 {
     fn round(values: &[f32], factor: f32, shift: i32, rounded: &mut [u8]) {
         for (values, rounded) in values.chunks(16).zip(rounded.chunks_mut(16)) {
             #[cfg(target_arch = "wasm32")]
-            if !scalar::is_asked_for()
+            if !scalar::is_on()
                 && let (Ok(values), 16) = (<&[f32; 16]>::try_from(values), rounded.len())
             {
                 use std::arch::wasm32::{
@@ -361,7 +362,7 @@ impl Arithmetic for Int8 {
     ) -> [[[i32; PANEL]; P]; R] {
         use std::arch::wasm32::{v128, v128_load, v128_load32_splat};
         #[cfg(test)]
-        if scalar::is_asked_for() {
+        if scalar::is_on() {
             return scalar_dot::<4, R, P, _, _>(rows, panels, start, |input| operand.number(input));
         }
         let n_groups = panels[0].len() / (4 * PANEL);
@@ -401,27 +402,27 @@ impl Arithmetic for Int8 {
     }
 }
 
-/// Tests compare the vectors of WebAssembly with what is computed without them.
+/// Scalar code on WebAssembly, with which tests compare the SIMD code.
 #[cfg(target_arch = "wasm32")]
 pub(super) mod scalar {
     #[cfg(test)]
-    static IS_ASKED_FOR: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+    static IS_ON: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
 
-    /// Runs `f` without vectors. For one thread alone, which programs of WebAssembly have.
+    /// Runs `f` without SIMD. For single-threaded programs, as those of WebAssembly are.
     #[cfg(test)]
     pub(crate) fn run<T>(f: impl FnOnce() -> T) -> T {
         use std::sync::atomic::Ordering;
-        IS_ASKED_FOR.store(true, Ordering::Relaxed);
+        IS_ON.store(true, Ordering::Relaxed);
         let value = f();
-        IS_ASKED_FOR.store(false, Ordering::Relaxed);
+        IS_ON.store(false, Ordering::Relaxed);
         value
     }
 
-    /// Whether that is to be done; outside of tests it never is, and costs nothing.
+    /// Whether SIMD is switched off; outside of tests this is a constant.
     #[inline(always)]
-    pub(crate) fn is_asked_for() -> bool {
+    pub(crate) fn is_on() -> bool {
         #[cfg(test)]
-        return IS_ASKED_FOR.load(std::sync::atomic::Ordering::Relaxed);
+        return IS_ON.load(std::sync::atomic::Ordering::Relaxed);
         #[cfg(not(test))]
         false
     }
@@ -448,7 +449,7 @@ unsafe fn round_four(values: *const f32, factor: f32, shift: i32) -> std::arch::
     i32x4_sub(rounded, i32x4_splat(ROUND.to_bits() as i32 - shift))
 }
 
-/// [`Arithmetic::dot`] without vectors.
+/// [`Arithmetic::dot`] without SIMD.
 #[cfg(any(test, not(all(target_arch = "wasm32", feature = "relaxed-simd"))))]
 fn scalar_dot<const DEPTH: usize, const R: usize, const P: usize, I: Copy, W: Copy + Into<i32>>(
     rows: [&[I]; R],
@@ -471,11 +472,11 @@ fn scalar_dot<const DEPTH: usize, const R: usize, const P: usize, I: Copy, W: Co
     sums
 }
 
-/// The factor that makes the largest absolute value `largest`, and what 1 stands for after the
-/// multiplication.
+/// The quantization factor, which maps the largest absolute value to `largest`, and the scale that
+/// dequantizes, its inverse.
 pub(super) fn factor_and_scale(values: &[f32], largest: f32) -> [f32; 2] {
-    // Lanes by themselves, and a comparison instead of `max`, which has rules of its own for NaN:
-    // both become vectors.
+    // Separate lanes, and a comparison instead of `max`, which treats NaN specially: both
+    // vectorize.
     let mut lanes = [0.0f32; 8];
     let (chunks, rest) = values.as_chunks::<8>();
     let chunks = chunks.iter().map(<[f32; 8]>::as_slice).chain([rest]);
@@ -486,8 +487,7 @@ pub(super) fn factor_and_scale(values: &[f32], largest: f32) -> [f32; 2] {
         }
     }
     let size = lanes.into_iter().fold(0.0, f32::max);
-    // Values of next to nothing have no size that could be divided by; they are zero beside
-    // anything else.
+    // Values close to zero are too small to divide by, and are rounded to zero.
     let factor = if size < f32::MIN_POSITIVE * largest { 0.0 } else { largest / size };
     [factor, size / largest]
 }

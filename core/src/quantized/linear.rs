@@ -1,4 +1,4 @@
-//! Products of rounded inputs with matrices of int8 weights.
+//! Products of quantized inputs with matrices of int8 weights.
 //!
 //! A matrix is packed in panels of sixteen columns, in which the weights of a column that one
 //! instruction multiplies lie side by side (two or four, see [`Arithmetic`]). Sums of 32 bits are
@@ -14,19 +14,19 @@ use crate::int8::Quantized;
 /// Rows that go through a panel together: as many sums as the registers of x86-64 hold.
 const ROWS_TOGETHER: usize = 2;
 
-/// How inputs of a layer are rounded.
+/// How inputs of a layer are quantized.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Precision {
-    /// To 8 bits where the engine multiplies such numbers faster, else to 16.
+    /// To int8 where the engine multiplies that faster, else to int16.
     Fast(Inputs),
-    /// To 16 bits, for the layers whose rounding the logits feel most.
+    /// To int16, for the layers whose rounding errors affect the logits most.
     Fine,
 }
 
-/// Rounded rows, each of which stands for its scale times as much.
+/// Quantized rows: a row's values are its integers times its scale.
 #[derive(Clone, Copy)]
 pub(super) struct Rows<'a, I> {
-    /// From the beginning of a row to that of the next.
+    /// Distance from the start of a row to that of the next.
     pub stride: usize,
     /// The last row is followed by as many inputs as [`Matrix::row_len`] is longer than it; they
     /// are multiplied by zero.
@@ -40,7 +40,7 @@ pub(super) fn in_order(width: usize) -> Vec<Range<usize>> {
     (0..width).step_by(GROUP).map(|first| first..width.min(first + GROUP)).collect()
 }
 
-/// A [`Matrix`] for inputs of 8 or 16 bits.
+/// A [`Matrix`] for int8 or int16 inputs.
 #[derive(Debug)]
 pub(super) enum Linear {
     Int8(Matrix<Int8>),
@@ -75,7 +75,7 @@ pub(super) struct Matrix<A: Arithmetic> {
     scales: Vec<f32>,
     /// Likewise.
     bias: Vec<f32>,
-    /// What a sum begins with, which takes the shift of the inputs out again. Likewise.
+    /// Initial value of a sum, which cancels the zero point of the inputs. Likewise.
     start: Vec<i32>,
     row_len: usize,
     encoding: Encoding,
@@ -85,7 +85,7 @@ impl<W> Matrix<Int16<W>>
 where
     Int16<W>: Arithmetic<Weight = W>,
 {
-    /// As [`Matrix::new`], for inputs of 16 bits.
+    /// As [`Matrix::new`], for int16 inputs.
     pub(super) fn int16(
         matrix: &Quantized,
         n_rows: usize,
@@ -157,7 +157,7 @@ impl<A: Arithmetic> Matrix<A> {
         packed
     }
 
-    /// Values of an output row: the columns, and what the last panel has more.
+    /// Values of an output row: the columns, and the padding of the last panel.
     pub(super) fn n_outputs(&self) -> usize {
         self.scales.len()
     }
@@ -171,7 +171,7 @@ impl<A: Arithmetic> Matrix<A> {
         self.row_len
     }
 
-    /// What 0 is as an input.
+    /// The quantized 0.
     pub(super) fn zero(&self) -> A::Input {
         let mut zero = [A::Input::default()];
         A::round(&[0.0], 0.0, self.encoding.shift, &mut zero);
@@ -184,12 +184,12 @@ impl<A: Arithmetic> Matrix<A> {
         factor_and_scale(values, self.encoding.largest)
     }
 
-    /// Rounds values, times `factor`, to inputs.
+    /// Quantizes values by `factor`.
     pub(super) fn round(&self, values: &[f32], factor: f32, rounded: &mut [A::Input]) {
         A::round(values, factor, self.encoding.shift, rounded);
     }
 
-    /// Rounds each row of `values`, whose width is `width`, by its own scale, for
+    /// Quantizes each row of `values`, whose width is `width`, with its own scale, for
     /// [`forward`](Self::forward).
     pub(super) fn round_rows(
         &self,
@@ -201,7 +201,7 @@ impl<A: Arithmetic> Matrix<A> {
         rounded.clear();
         rounded.resize(values.len() + self.row_len.saturating_sub(width), A::Input::default());
         scales.clear();
-        // A drawing may have no step at all, of which there is no width.
+        // A drawing may have no step at all, and so no width.
         let width = width.max(1);
         for (row, to) in values.chunks_exact(width).zip(rounded.chunks_exact_mut(width)) {
             let [factor, scale] = self.factor_and_scale(row);
@@ -262,7 +262,7 @@ impl<A: Arithmetic> Matrix<A> {
         }
     }
 
-    /// Adds `row`, which stands for `scale` times as much, times the matrix to `out` `[n_outputs]`.
+    /// Adds `row`, whose scale is `scale`, times the matrix to `out` `[n_outputs]`.
     pub(super) fn add(&self, row: &[A::Input], scale: f32, out: &mut [f32]) {
         A::vectorize(
             #[inline(always)]
@@ -312,7 +312,7 @@ impl<A: Arithmetic> Matrix<A> {
         A::dot(rows, std::array::from_fn(panel), std::array::from_fn(start), self.encoding.operand)
     }
 
-    /// Sums into numbers.
+    /// Dequantizes sums and adds the bias.
     #[inline(always)]
     fn finish(&self, sums: &[i32; PANEL], scale: f32, panel: usize, out: &mut [f32]) {
         let scales = &self.scales[panel * PANEL..][..PANEL];
@@ -323,9 +323,9 @@ impl<A: Arithmetic> Matrix<A> {
     }
 }
 
-/// What is below zero becomes zero.
+/// ReLU.
 #[inline(always)]
-pub(super) fn rectified(value: &f32) -> f32 {
+pub(super) fn relu(value: &f32) -> f32 {
     if *value > 0.0 { *value } else { 0.0 }
 }
 
@@ -335,8 +335,8 @@ mod tests {
     use super::*;
     use crate::int8::quantize;
 
-    /// Checks products with matrices of some sizes, packed in groups of several; `encoding` is that
-    /// of so many rows.
+    /// Checks products with matrices of some sizes, packed in groups of several; `encoding` maps
+    /// the number of rows to an encoding.
     fn check<A: Arithmetic>(inputs: Inputs, encoding: impl Fn(usize) -> Encoding, tolerance: f64) {
         for (n_rows, depth, width) in [(1, 1, 1), (1, 7, 33), (2, 8, 16), (3, 25, 64), (7, 30, 50)] {
             let matrix: Vec<f32> =
@@ -363,7 +363,7 @@ mod tests {
             let (mut values, mut scales) = (Vec::new(), Vec::new());
             matrix.round_rows(&x, depth, &mut values, &mut scales);
             let padding = values.len() - x.len();
-            // What follows the last row counts for nothing.
+            // What follows the last row has no effect.
             A::round(&[77.0, 88.0, 99.0][..padding], 1.0, 0, &mut values[x.len()..]);
             let rows = Rows { stride: depth, values: &values, scales: &scales };
             let mut out = vec![f32::NAN; n_rows * matrix.n_outputs()];
@@ -390,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn products_are_those_of_the_numbers_that_inputs_and_weights_stand_for() {
+    fn products_agree_with_those_of_the_dequantized_inputs_and_weights() {
         check::<Int16<i8>>(Inputs::Signed, Int16::<i8>::encoding, 1e-2);
         check::<Int16<i16>>(Inputs::Signed, Int16::<i16>::encoding, 1e-2);
         for operand in operands() {

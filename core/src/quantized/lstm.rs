@@ -23,20 +23,20 @@ pub(super) struct Direction {
     d_hidden: usize,
 }
 
-/// The matrix of the states, for states of 8 or 16 bits.
+/// The recurrent weights, for int8 or int16 states.
 #[derive(Debug)]
 enum Recurrent {
     Int8(Matrix<Int8>),
-    /// With weights of 16 bits, because each step reads them again.
+    /// With int16 weights, because each step reads them again.
     Int16(Matrix<Int16<i16>>),
 }
 
-/// What the steps of a direction work on.
+/// Buffers of a direction.
 #[derive(Debug, Default)]
 pub(super) struct Workspace {
-    /// `[T, outputs of the input's matrix]`: what the inputs give to the gates.
+    /// `[T, outputs of the input's matrix]`: the projected inputs of the gates.
     pub projected: Vec<f32>,
-    /// The outputs of the step before, rounded.
+    /// The outputs of the previous step, quantized.
     int8: Vec<u8>,
     int16: Vec<i16>,
     cells: Vec<f32>,
@@ -120,17 +120,16 @@ fn run<A: Arithmetic>(
     outputs.resize(n_units, 0.0);
     let steps = Steps { matrix, backward, projected, state, cells, outputs, to };
     #[cfg(target_arch = "wasm32")]
-    if !scalar::is_asked_for() {
+    if !scalar::is_on() {
         return pulp::Arch::new().dispatch(steps);
     }
-    // For tests and comparisons alone: four numbers at a time as there.
+    // Only for tests and comparisons: four lanes, as in WebAssembly.
     steps.with_simd(pulp::Scalar128b);
 }
 
-/// Activates the gates of a step and with them moves its cells; gives the outputs.
+/// Activates the gates of a step, updates its cells and writes the outputs.
 ///
-/// In two passes: in each, what one panel waits for leaves the processor time for the next, which
-/// there is only if the chain of operations on a panel is short.
+/// In two passes: with short dependency chains the processor overlaps one panel with the next.
 #[inline(always)]
 fn activate_units<S: Simd>(simd: S, gates: &mut [f32], cells: &mut [f32], outputs: &mut [f32]) {
     for (gates, cells) in gates.chunks_exact_mut(PANEL).zip(cells.chunks_exact_mut(UNITS)) {

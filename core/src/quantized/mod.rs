@@ -2,17 +2,16 @@
 //!
 //! In: an ink. Out: the vector before the last layer, and logits. Weights are the int8 weights that
 //! a file of [`WeightType::Int8`](crate::weights::WeightType) holds. The inputs of a layer are
-//! rounded to about 15 bits, so that the logits are those of the same weights in float32 but for
-//! some units in the fourth digit; in WebAssembly with relaxed SIMD the inputs of most layers are
-//! rounded to 8 bits, and the logits are those in float32 but for some hundredths. Gates, cells and
-//! pooling are float32.
+//! quantized to about 15 bits, so that the logits differ from those of the same weights in float32
+//! in the fourth digit; in WebAssembly with relaxed SIMD the inputs of most layers are quantized to
+//! 8 bits, and the logits differ by some hundredths. Gates, cells and pooling are float32.
 
 mod arithmetic;
 mod linear;
 mod lstm;
 
 use self::arithmetic::{Arithmetic, Inputs};
-use self::linear::{Linear, Matrix, Precision, Rows, in_order, rectified};
+use self::linear::{Linear, Matrix, Precision, Rows, in_order, relu};
 use self::lstm::Direction;
 use crate::config::IMAGE_POOLING;
 use crate::int8::Quantized;
@@ -23,7 +22,7 @@ use crate::raster::{IMAGE_SIDE, image};
 use crate::weights::Reader;
 use crate::{Activation, Error, Ink, ModelConfig};
 
-/// A trained network in 8 bits.
+/// A trained network in int8.
 #[derive(Debug)]
 pub struct QuantizedModel {
     config: ModelConfig,
@@ -33,22 +32,22 @@ pub struct QuantizedModel {
     dense: Matrix<arithmetic::Int16>,
 }
 
-/// Memory that one guess leaves for the next.
+/// Buffers, reused from one prediction to the next.
 #[derive(Debug, Default)]
 pub struct Workspace {
     /// The inputs and outputs of a layer, `[T, C]`.
     rows: Vec<f32>,
     output: Vec<f32>,
-    int8: Rounded<u8>,
-    int16: Rounded<i16>,
-    /// What 1 stands for in each rounded row.
+    int8: QuantizedInputs<u8>,
+    int16: QuantizedInputs<i16>,
+    /// The scale of each quantized row.
     scales: Vec<f32>,
     lstm: lstm::Workspace,
 }
 
-/// The inputs of a layer, rounded.
+/// The inputs of a layer, quantized.
 #[derive(Debug, Default)]
-struct Rounded<I> {
+struct QuantizedInputs<I> {
     rows: Vec<I>,
     /// The windows of an image convolution.
     windows: Vec<I>,
@@ -71,7 +70,7 @@ struct ImageConv {
     shape: image_conv::Shape,
 }
 
-/// Batch normalisation of trained statistics: a factor and a shift for each channel.
+/// Batch normalisation with running statistics: a factor and a shift for each channel.
 #[derive(Debug)]
 struct Norm {
     factors: Vec<f32>,
@@ -79,7 +78,7 @@ struct Norm {
 }
 
 impl QuantizedModel {
-    /// Reads the weights of a network; those that are not in 8 bits are rounded.
+    /// Reads the weights of a network and quantizes those that are not int8.
     ///
     /// # Errors
     /// Those of [`weights::load`](crate::weights::load).
@@ -87,7 +86,7 @@ impl QuantizedModel {
         config.validate()?;
         let mut reader = Reader::open(weights)?;
         let mut channels = config.ink.n_columns();
-        // Batch normalisation comes between a rectifier and the next convolution.
+        // Batch normalisation comes between ReLU and the next convolution.
         let after_conv = match config.conv_activation {
             Activation::Relu => Inputs::NonNegative,
             Activation::None => Inputs::Signed,
@@ -100,8 +99,7 @@ impl QuantizedModel {
             let norm = config.batch_norm.then(|| Norm::load(&mut reader, &name("norm"), channels));
             let weight = reader.quantized(&name("weight"), &[depth, d_output])?;
             let bias = reader.floats(&name("bias"), &[d_output])?;
-            // What is lost of the strokes is lost for all layers, and little time is spent so
-            // early.
+            // Precision lost in the first layers is lost for all later ones, and these are cheap.
             let precision = if i < 2 { Precision::Fine } else { Precision::Fast(between_convs) };
             convs.push(Conv {
                 norm: norm.transpose()?,
@@ -132,7 +130,7 @@ impl QuantizedModel {
             let bias = reader.floats(&format!("image_convs.{i}.bias"), &[d_output])?;
             let Norm { factors, shifts } =
                 Norm::load(&mut reader, &format!("image_convs.{i}.norm"), d_output)?;
-            // What normalises a column of sums multiplies its scale.
+            // Batch normalisation is folded into scales and bias.
             let product = |(value, factor): (&f32, &f32)| value * factor;
             let scales = weight.scales.iter().zip(&factors).map(product).collect();
             let weight = Quantized { scales, ..weight };
@@ -175,7 +173,7 @@ impl QuantizedModel {
         Ok(embedding)
     }
 
-    /// What the image branch makes of an ink: `[2N]`.
+    /// The pooled output of the image branch, `[2N]`.
     fn of_image(&self, ink: &Ink, work: &mut Workspace) -> Vec<f32> {
         work.rows.clear();
         work.rows.extend(image(ink));
@@ -187,7 +185,8 @@ impl QuantizedModel {
         pool::forward(&work.rows, &[n_pixels], n_pixels, width, IMAGE_POOLING)
     }
 
-    /// What the LSTM makes of an ink: `[2H]`, or with [`Pooling::MeanMax`](crate::Pooling) `[4H]`.
+    /// The pooled output of the stroke branch, `[2H]`, or with [`Pooling::MeanMax`](crate::Pooling)
+    /// `[4H]`.
     fn of_strokes(&self, ink: &Ink, work: &mut Workspace) -> Vec<f32> {
         work.rows.clear();
         work.rows.extend_from_slice(ink.rows());
@@ -244,7 +243,7 @@ impl Norm {
     }
 }
 
-/// Projects rows of `width` values, rounded first if they are not yet.
+/// Projects rows of `width` values, quantized first if they are not yet.
 fn project<A: Arithmetic>(
     matrix: &Matrix<A>,
     rows: &[f32],
@@ -262,7 +261,7 @@ fn project<A: Arithmetic>(
 }
 
 impl ImageConv {
-    /// From `work.rows` `[S * S, C]` to `work.rows` `[S' * S', N]`, rectified.
+    /// From `work.rows` `[S * S, C]` to `work.rows` `[S' * S', N]`, with ReLU.
     fn forward(&self, work: &mut Workspace) {
         let Workspace { rows, output, int8, int16, scales, .. } = work;
         match &self.linear {
@@ -275,12 +274,12 @@ impl ImageConv {
         &self,
         matrix: &Matrix<A>,
         rows: &mut Vec<f32>,
-        rounded: &mut Rounded<A::Input>,
+        rounded: &mut QuantizedInputs<A::Input>,
         scales: &mut Vec<f32>,
         output: &mut Vec<f32>,
     ) {
         let image_conv::Shape { side, d_input, d_output, stride, .. } = self.shape;
-        let Rounded { rows: padded, windows } = rounded;
+        let QuantizedInputs { rows: padded, windows } = rounded;
         // One pixel of zeros around the image, so that each row of a window is a slice.
         let padded_len = (side + 2) * d_input;
         padded.clear();
@@ -305,7 +304,7 @@ impl ImageConv {
         matrix.forward(Rows { stride: d_window, values: windows, scales }, output);
         rows.clear();
         for row in output.chunks_exact(matrix.n_outputs()) {
-            rows.extend(row[..d_output].iter().map(rectified));
+            rows.extend(row[..d_output].iter().map(relu));
         }
     }
 }
@@ -361,7 +360,7 @@ impl Conv {
             let row = row[..self.d_output].iter();
             match activation {
                 Activation::None => rows.extend(row),
-                Activation::Relu => rows.extend(row.map(rectified)),
+                Activation::Relu => rows.extend(row.map(relu)),
             }
         }
     }
@@ -396,7 +395,7 @@ mod tests {
     }
 
     #[test]
-    fn the_shipped_model_gives_the_logits_that_it_gives_without_vectors() {
+    fn the_shipped_model_has_the_same_logits_without_simd() {
         let card = ModelCard::parse(include_bytes!("../../../wasm/model/model.json")).unwrap();
         let weights = include_bytes!("../../../wasm/model/weights.safetensors");
         let [vectors, scalars] = [false, true].map(|is_scalar| {

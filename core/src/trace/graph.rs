@@ -1,5 +1,5 @@
-//! Lines of one pixel in, strokes out: the lines as edges of a graph, its spurs taken away, the
-//! edges joined through crossings.
+//! A skeleton in, strokes out: its lines become edges of a graph, spurs are pruned, and edges are
+//! joined through crossings.
 
 use super::pixels::Mask;
 
@@ -17,11 +17,11 @@ const CROSSING: f32 = 2.0;
 /// ink there.
 const DIRECTION: [f32; 2] = [1.0, 4.0];
 
-/// A line goes on in another one if it turns by an angle of a larger cosine than this.
-const SMALLEST_COSINE: f32 = 0.2;
+/// A line continues in another one if the cosine of the angle between them is larger than this.
+const MIN_COSINE: f32 = 0.2;
 
-/// Where more lines meet than this nothing is joined: it is no drawing.
-const MOST_ENDS: usize = 32;
+/// Where more lines meet than this, none are joined: it is no drawing.
+const MAX_ENDS: usize = 32;
 
 /// A line between two nodes.
 struct Edge {
@@ -36,7 +36,7 @@ struct Node {
     point: Point,
     /// Half of the width of the ink.
     radius: f32,
-    /// Nothing is here any more: it was the end of a spur, or another node has taken its place.
+    /// Removed: it was the end of a spur, or was merged into another node.
     is_merged: bool,
 }
 
@@ -147,7 +147,7 @@ impl Graph {
         strokes
     }
 
-    /// The points of a line from one end of an edge on, through all nodes where it goes on.
+    /// The points of a line from one end of an edge on, through all nodes where it continues.
     fn line(&self, start: End, partners: &[[Option<End>; 2]], is_used: &mut [bool]) -> Vec<Point> {
         let (mut edge, mut side) = start;
         let mut points = vec![self.nodes[self.edges[edge].nodes[side]].point];
@@ -175,7 +175,7 @@ impl Graph {
         degrees
     }
 
-    /// Takes away short lines with a free end, the shortest first.
+    /// Removes short lines with a free end, the shortest first.
     fn remove_spurs(&mut self) {
         let mut degrees = self.degrees();
         let mut order: Vec<usize> = (0..self.edges.len()).collect();
@@ -197,7 +197,7 @@ impl Graph {
         self.edges.retain(|_| !is_spur.next().unwrap_or(false));
     }
 
-    /// Makes one node of those between which a crossing of thick lines was torn apart.
+    /// Merges nodes into which thinning has split a crossing of thick lines.
     fn merge_crossings(&mut self) {
         let degrees = self.degrees();
         let mut merged: Vec<usize> = (0..self.nodes.len()).collect();
@@ -239,7 +239,7 @@ impl Graph {
         });
     }
 
-    /// For both ends of each edge the end of the edge in which the line goes on, if it does.
+    /// For both ends of each edge the end of the edge in which the line continues, if it does.
     fn partners(&self) -> Vec<[Option<End>; 2]> {
         let mut ends_of: Vec<Vec<End>> = vec![Vec::new(); self.nodes.len()];
         for (index, edge) in self.edges.iter().enumerate() {
@@ -249,13 +249,13 @@ impl Graph {
         }
         let mut partners = vec![[None; 2]; self.edges.len()];
         let mut turns = Vec::new();
-        for ends in ends_of.iter().filter(|ends| ends.len() <= MOST_ENDS) {
+        for ends in ends_of.iter().filter(|ends| ends.len() <= MAX_ENDS) {
             turns.clear();
             let directions: Vec<Point> = ends.iter().map(|&end| self.direction(end)).collect();
             for (i, a) in directions.iter().enumerate() {
                 for (j, b) in directions.iter().enumerate().skip(i + 1) {
                     let cosine = -(a[0] * b[0] + a[1] * b[1]);
-                    if ends.len() == 2 || cosine > SMALLEST_COSINE {
+                    if ends.len() == 2 || cosine > MIN_COSINE {
                         turns.push((cosine, i, j));
                     }
                 }
@@ -304,7 +304,7 @@ impl Edge {
     }
 }
 
-/// The node that stands for another one.
+/// The node that another one was merged into.
 fn root(merged: &mut [usize], mut node: usize) -> usize {
     while merged[node] != node {
         merged[node] = merged[merged[node]];

@@ -17,8 +17,8 @@ mod thin;
 use crate::error::Error;
 use crate::{Drawing, trace::pixels::Mask};
 
-/// An image has at most so many pixels: a photograph of 64 megapixels.
-const MOST_PIXELS: usize = 1 << 26;
+/// The most pixels of an image: a photograph of 64 megapixels.
+const MAX_PIXELS: usize = 1 << 26;
 
 /// The luminance of an image, reduced or enlarged to the size at which lines are traced.
 #[derive(Debug, Clone)]
@@ -40,8 +40,8 @@ impl Image {
     pub fn from_rgba(width: usize, height: usize, rgba: &[u8]) -> Result<Self, Error> {
         let invalid = |message: String| Err(Error::InvalidImage { message });
         let n_pixels = width.saturating_mul(height);
-        if n_pixels == 0 || n_pixels > MOST_PIXELS {
-            return invalid(format!("{width} x {height} pixels: expected 1 to {MOST_PIXELS} in all"));
+        if n_pixels == 0 || n_pixels > MAX_PIXELS {
+            return invalid(format!("{width} x {height} pixels: expected 1 to {MAX_PIXELS} in all"));
         }
         if rgba.len() != 4 * n_pixels {
             return invalid(format!(

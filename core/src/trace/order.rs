@@ -1,10 +1,9 @@
-//! Strokes in any order and direction in, in those in which people draw out.
+//! Puts strokes into the order and direction in which people draw.
 
 type Point = [f32; 2];
 
-/// How much nearer a stroke may be than another one and yet come after it, to a pixel that it is
-/// shorter.
-const LENGTH: f32 = 0.6;
+/// Weight of a stroke's length against its distance from the end of the last one.
+const LENGTH_WEIGHT: f32 = 0.6;
 
 /// Turns strokes and puts them in order: each runs to the right, the longest is the first, and then
 /// come those that are long and begin near the end of the last one.
@@ -17,11 +16,11 @@ pub(super) fn as_people_draw(strokes: &mut [Vec<Point>]) {
         }
     }
     let mut lengths: Vec<f32> = strokes.iter().map(|stroke| length(stroke)).collect();
-    for next in 0..strokes.len().min(MOST_ORDERED) {
+    for next in 0..strokes.len().min(MAX_ORDERED) {
         let end = next.checked_sub(1).map(|last| strokes[last][strokes[last].len() - 1]);
         let cost = |&index: &usize| {
-            let way = end.map_or(0.0, |end| distance(end, strokes[index][0]));
-            way - LENGTH * lengths[index]
+            let gap = end.map_or(0.0, |end| distance(end, strokes[index][0]));
+            gap - LENGTH_WEIGHT * lengths[index]
         };
         let found = (next..strokes.len()).min_by(|a, b| cost(a).total_cmp(&cost(b)));
         let Some(found) = found else { return };
@@ -30,8 +29,8 @@ pub(super) fn as_people_draw(strokes: &mut [Vec<Point>]) {
     }
 }
 
-/// So many strokes are ordered; a picture of more is no drawing, and the time would be quadratic.
-const MOST_ORDERED: usize = 500;
+/// The most strokes that are ordered: an image with more is no drawing, and the time is quadratic.
+const MAX_ORDERED: usize = 500;
 
 fn length(stroke: &[Point]) -> f32 {
     stroke.windows(2).map(|ends| distance(ends[0], ends[1])).sum()

@@ -1,14 +1,13 @@
-//! RGBA in, a mask of the ink out.
+//! RGBA in, a binary mask of the ink out.
 
 /// Larger images are reduced to this many pixels along their larger side, by whole factors.
 const LARGEST_SIDE: usize = 512;
 
-/// Smaller images are enlarged to this many: in the greys of a line's border is more than in its
-/// pixels.
+/// Smaller images are enlarged to this many: the greys of a line's border hold sub-pixel detail.
 const SMALLEST_SIDE: usize = 256;
 
-/// Paper and ink differ by at least this much of 255, or there is no ink.
-const LEAST_CONTRAST: f32 = 24.0;
+/// If paper and ink differ by less than this, of 255, there is no ink.
+const MIN_CONTRAST: f32 = 24.0;
 
 /// A number for each pixel, row by row.
 #[derive(Debug, Clone)]
@@ -30,7 +29,7 @@ pub(super) fn luminance(width: usize, height: usize, rgba: &[u8]) -> (Luminance,
     let alpha = |pixel: &[u8; 4]| 255.0 - f32::from(pixel[3]);
     let has_contrast = |value: &dyn Fn(&[u8; 4]) -> f32| {
         let (low, high) = range(pixels.iter().map(value));
-        high - low >= LEAST_CONTRAST
+        high - low >= MIN_CONTRAST
     };
     let side = width.max(height);
     let values: Vec<f32> = if has_contrast(&on_white) || !has_contrast(&alpha) {
@@ -128,7 +127,7 @@ impl Luminance {
     }
 }
 
-/// A yes or no for each pixel, with a border of one pixel of no on each side.
+/// A binary mask, padded with one unset pixel on each side.
 pub(super) struct Mask {
     /// Pixels to a row, the border included.
     pub(super) stride: usize,
@@ -142,7 +141,7 @@ impl Mask {
         let &Luminance { width, height, ref values } = image;
         let mut mask = Self::empty(width, height);
         let (low, high) = range(values.iter().copied());
-        if high - low < LEAST_CONTRAST {
+        if high - low < MIN_CONTRAST {
             return mask;
         }
         let threshold = image.otsu_threshold();
@@ -192,7 +191,7 @@ impl Mask {
         ]
     }
 
-    /// The connected parts, each a list of its pixels.
+    /// The connected components, each a list of its pixels.
     fn components(&self) -> Vec<Vec<usize>> {
         let mut is_open = self.set.clone();
         let mut components = Vec::new();
@@ -217,8 +216,8 @@ impl Mask {
         components
     }
 
-    /// Without the parts that are far smaller than a dot of the pen: grain of the paper, noise of
-    /// the camera.
+    /// Without the components that are far smaller than a dot of the pen: grain of the paper, noise
+    /// of the camera.
     fn without_specks(mut self) -> Self {
         let distances = self.distances_to_paper();
         let components = self.components();
@@ -245,8 +244,8 @@ impl Mask {
         self
     }
 
-    /// For each pixel of the ink how far the next paper is, in pixels; 0 for paper. Steps to
-    /// neighbours across the corner count 4 thirds (G. Borgefors, "Distance transformations in
+    /// Distance transform: for each pixel of the ink the distance to the nearest paper, in pixels;
+    /// 0 for paper. Diagonal steps count 4 thirds (G. Borgefors, "Distance transformations in
     /// digital images", 1986).
     pub(super) fn distances_to_paper(&self) -> Vec<f32> {
         let far = u32::MAX / 2;
@@ -281,7 +280,7 @@ impl Mask {
         }
     }
 
-    /// The middles of the parts of which nothing is left in a thinned mask.
+    /// The centres of the components of which nothing is left in the skeleton.
     pub(super) fn dots_without(&self, skeleton: &Mask) -> Vec<Vec<[f32; 2]>> {
         let lost = self.components().into_iter().filter(|part| !part.iter().any(|&i| skeleton.set[i]));
         lost.map(|part| {

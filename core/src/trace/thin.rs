@@ -1,8 +1,8 @@
-//! A mask in, its lines of one pixel out.
+//! A mask in, its skeleton out: lines of one pixel.
 
 use super::pixels::Mask;
 
-/// Thins by taking border pixels away, by turns at the lower right and at the upper left (Z. Guo
+/// Thins by removing border pixels, alternately at the lower right and at the upper left (Z. Guo
 /// and R. Hall, "Parallel thinning with two-subiteration algorithms", 1989), and at last the
 /// corners of steps, so that a pixel within a line has exactly two neighbours.
 pub(super) fn thinned(mask: &Mask) -> Mask {
@@ -36,8 +36,8 @@ fn ring(mask: &Mask, index: usize) -> [bool; 8] {
     mask.neighbours(index).map(|neighbour| mask.set[neighbour])
 }
 
-/// How many parts the neighbours of a pixel fall into when it is taken away: Yokoi's number for
-/// eight neighbours.
+/// The number of components into which the neighbours of a pixel fall when it is removed: Yokoi's
+/// crossing number for eight neighbours.
 fn n_branches(ring: [bool; 8]) -> usize {
     [0, 2, 4, 6].into_iter().filter(|&k| !ring[k] && (ring[k + 1] || ring[(k + 2) % 8])).count()
 }

@@ -24,7 +24,7 @@ pub fn random(rng: &mut ChaCha8Rng, shape: impl Into<burn::tensor::Shape>) -> Te
     TensorData::new(values, shape)
 }
 
-/// Asks for equal values up to a tolerance, which is relative to the largest where that is above 1.
+/// Asserts equal values up to a tolerance, which is relative to the largest where that is above 1.
 pub fn assert_close(what: &str, found: &[f32], expected: &[f32], tolerance: f32) {
     assert_eq!(found.len(), expected.len(), "{what}: number of values");
     let scale = expected.iter().fold(1.0f32, |scale, value| scale.max(value.abs()));
@@ -73,7 +73,7 @@ pub fn lstm_data(rng: &mut ChaCha8Rng, case: &Case) -> [TensorData; 5] {
     ]
 }
 
-/// What [`lstm_by`] gives.
+/// The results of [`lstm_by`].
 pub const PARTS: [&str; 5] = ["output", "d_x", "d_input", "d_recurrent", "d_bias"];
 
 /// Output and gradients of x, weight and bias, for the loss `sum(output * d_output)`.
@@ -131,7 +131,7 @@ pub fn adam_by<B: KernelBackend>(values: &[TensorData; 4], step: AdamStep) -> [V
     [flat(parameter), flat(first), flat(second), flat(squares), flat(scaled)]
 }
 
-/// Asks for the same of [`adam_by`], up to a tolerance.
+/// Asserts equal results of [`adam_by`], up to a tolerance.
 pub fn assert_adam_close(found: &[Vec<f32>; 5], expected: &[Vec<f32>; 5], tolerance: f32) {
     let parts = ["parameter", "first moment", "second moment", "squares", "scaled gradient"];
     for (what, (found, expected)) in parts.iter().zip(found.iter().zip(expected)) {
@@ -163,8 +163,8 @@ pub fn loss_cases() -> Vec<([TensorData; 2], Vec<usize>)> {
     cases
 }
 
-/// The loss, the number of drawings that are recognised, and the gradient of the logits for three
-/// times the loss.
+/// The loss, the number of correct predictions, and the gradient of the logits for three times the
+/// loss.
 pub fn loss_by<B: AutodiffBackend + ModelBackend>(
     [logits, targets]: &[TensorData; 2],
     labels: &[usize],
@@ -177,10 +177,9 @@ pub fn loss_by<B: AutodiffBackend + ModelBackend>(
     [flat(loss), flat(n_correct), flat(logits.grad(&gradients).unwrap())]
 }
 
-/// Asks for the same of [`loss_by`], up to a tolerance.
+/// Asserts equal results of [`loss_by`], up to a tolerance.
 pub fn assert_loss_close(found: &[Vec<f32>; 3], expected: &[Vec<f32>; 3], tolerance: f32) {
-    for (what, (found, expected)) in ["loss", "recognised", "gradient"].iter().zip(found.iter().zip(expected))
-    {
+    for (what, (found, expected)) in ["loss", "correct", "gradient"].iter().zip(found.iter().zip(expected)) {
         assert_close(&format!("{what} of {} logits", expected.len()), found, expected, tolerance);
     }
 }

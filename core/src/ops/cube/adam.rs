@@ -27,7 +27,7 @@ pub(super) fn step<R: CubeRuntime>(
     let client = parameter.client.clone();
     let (count, dim) = flat_cubes(&client, n_values);
     let [first, second] = moments;
-    // SAFETY: all tensors have that many values.
+    // SAFETY: all tensors have `n_values` values.
     unsafe {
         adam_kernel::launch_unchecked::<R>(
             &client,
@@ -91,7 +91,7 @@ pub(super) fn scale<R: CubeRuntime>(x: CubeTensor<R>, factor: CubeTensor<R>) -> 
     let scaled = empty(&x, x.shape());
     let client = x.client.clone();
     let (count, dim) = flat_cubes(&client, n_values);
-    // SAFETY: both tensors have that many values.
+    // SAFETY: both tensors have `n_values` values.
     unsafe {
         scale_kernel::launch_unchecked::<R>(
             &client,
@@ -117,19 +117,19 @@ fn scale_kernel(x: &Array<f32>, factor: &Array<f32>, scaled: &mut Array<f32>, n_
 }
 
 /// Values per block of [`squares_kernel`], and the maximum number of blocks.
-const VALUES_OF_CUBE: usize = 4096;
+const VALUES_PER_CUBE: usize = 4096;
 const MAX_CUBES: usize = 64;
 
 /// See [`KernelBackend::sum_of_squares`](crate::ops::KernelBackend::sum_of_squares). The summation
 /// order is fixed.
 pub(super) fn sum_of_squares<R: CubeRuntime>(tensors: Vec<CubeTensor<R>>) -> CubeTensor<R> {
-    let n_cubes = |x: &CubeTensor<R>| x.shape().num_elements().div_ceil(VALUES_OF_CUBE).clamp(1, MAX_CUBES);
+    let n_cubes = |x: &CubeTensor<R>| x.shape().num_elements().div_ceil(VALUES_PER_CUBE).clamp(1, MAX_CUBES);
     let like = tensors.first().expect("at least one tensor");
     let client = like.client.clone();
     let n_parts = tensors.iter().map(n_cubes).sum::<usize>();
     let (parts, sum) = (empty(like, [n_parts]), empty(like, [1]));
     let launch = |x: ArrayArg<R>, n_values, squares, first, n_cubes, sums: &CubeTensor<R>| {
-        // SAFETY: each block writes one sum, and there is room for that many from `first` on.
+        // SAFETY: each block writes one sum, and there is room for all of them from `first` on.
         unsafe {
             squares_kernel::launch_unchecked::<R>(
                 &client,

@@ -2,7 +2,7 @@
 //! matrix product.
 //!
 //! The gradient of the input is gathered as well, each value from the windows that contain it, so
-//! that nothing is added atomically.
+//! that no atomic additions are needed.
 
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;

@@ -15,7 +15,7 @@ pub(super) fn dropout<R: CubeRuntime>(x: CubeTensor<R>, dropout: Dropout) -> Cub
     let output = empty(&x, [n_drawings, n_steps, d_input]);
     let client = output.client.clone();
     let (count, dim) = flat_cubes(&client, n_values);
-    // SAFETY: both tensors have that many values.
+    // SAFETY: both tensors have `n_values` values.
     unsafe {
         dropout_kernel::launch_unchecked::<R>(
             &client,

@@ -23,7 +23,7 @@ pub(super) fn cross_entropy<R: CubeRuntime>(
     assert_eq!(dims(&targets), [n_drawings, n_classes], "targets of a batch");
     let client = logits.client.clone();
     let d_logits = empty(&logits, [n_drawings, n_classes]);
-    let (losses, right) = (empty(&logits, [n_drawings, 1]), empty(&logits, [n_drawings, 1]));
+    let (losses, correct) = (empty(&logits, [n_drawings, 1]), empty(&logits, [n_drawings, 1]));
     let n_cubes = n_drawings.min(client.properties().hardware.max_cube_count.0 as usize);
     // SAFETY: rows are read and written within B and K.
     unsafe {
@@ -36,17 +36,17 @@ pub(super) fn cross_entropy<R: CubeRuntime>(
             indices(&client, labels),
             d_logits.clone().into_array_arg(),
             losses.clone().into_array_arg(),
-            right.clone().into_array_arg(),
+            correct.clone().into_array_arg(),
             n_drawings as u32,
             n_classes as u32,
             1.0 / n_drawings as f32,
         );
     }
     let sum = |rows| reshape(sum_rows(rows), [1].into());
-    CrossEntropy { loss: sum(losses), d_logits, n_correct: sum(right) }
+    CrossEntropy { loss: sum(losses), d_logits, n_correct: sum(correct) }
 }
 
-/// `losses` `[B]` are written times their `share` in the mean, `right` `[B]` are 1 or 0.
+/// Writes `losses` `[B]`, each times its `share` in the mean, and `correct` `[B]`, 1 or 0.
 #[cube(launch_unchecked)]
 #[allow(clippy::too_many_arguments)]
 fn cross_entropy_kernel(
@@ -55,7 +55,7 @@ fn cross_entropy_kernel(
     labels: &Array<u32>,
     d_logits: &mut Array<f32>,
     losses: &mut Array<f32>,
-    right: &mut Array<f32>,
+    correct: &mut Array<f32>,
     n_drawings: u32,
     n_classes: u32,
     share: f32,
@@ -130,11 +130,11 @@ fn cross_entropy_kernel(
         }
         if UNIT_POS_X == 0 {
             losses[drawing as usize] = (sum.ln() * target_sum - product) * share;
-            let mut is_right = 0.0f32;
+            let mut is_correct = 0.0f32;
             if argmax == labels[drawing as usize] {
-                is_right = 1.0f32;
+                is_correct = 1.0f32;
             }
-            right[drawing as usize] = is_right;
+            correct[drawing as usize] = is_correct;
         }
         drawing += CUBE_COUNT_X;
         // The next row's maxima overwrite values that all threads have read before the second

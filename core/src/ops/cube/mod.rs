@@ -126,10 +126,10 @@ impl<R: CubeRuntime, Bool: BoolElement> KernelBackend for CubeBackend<R, f32, i3
     }
 }
 
-/// Threads per block of the kernels without a launch plan of their own.
+/// Threads per block of the kernels without a launch plan.
 const N_UNITS: u32 = 256;
 
-/// Blocks for a kernel over that many values.
+/// Blocks for a kernel over `n_values` values.
 fn flat_cubes<R: CubeRuntime>(client: &ComputeClient<R>, n_values: usize) -> (CubeCount, CubeDim) {
     let max_cubes = client.properties().hardware.max_cube_count.0 as usize;
     let n_cubes = n_values.div_ceil(N_UNITS as usize).clamp(1, max_cubes);
@@ -140,7 +140,7 @@ fn flat_cubes<R: CubeRuntime>(client: &ComputeClient<R>, n_values: usize) -> (Cu
 /// the end.
 const MAX_VALUES: usize = 1 << 31;
 
-fn assert_numbered(shape: &Shape) {
+fn assert_indexable(shape: &Shape) {
     let n_values = shape.num_elements();
     assert!(n_values <= MAX_VALUES, "{n_values} values are too many for one operation; use a smaller batch");
 }
@@ -148,7 +148,7 @@ fn assert_numbered(shape: &Shape) {
 /// An uninitialised contiguous f32 tensor on the device of `like`.
 fn empty<R: CubeRuntime>(like: &CubeTensor<R>, shape: impl Into<Shape>) -> CubeTensor<R> {
     let shape = shape.into();
-    assert_numbered(&shape);
+    assert_indexable(&shape);
     let (client, device) = (like.client.clone(), like.device.clone());
     numeric::empty_device_contiguous_dtype(client, device, shape, DType::F32)
 }
@@ -193,7 +193,7 @@ where
     float(sum.reshape([c, m]))
 }
 
-/// Numbers below 2^32 as a kernel's array of `u32`.
+/// Indices below 2^32 as a kernel's array of `u32`.
 fn indices<R: CubeRuntime>(client: &ComputeClient<R>, numbers: &[usize]) -> ArrayArg<R> {
     let numbers: Vec<u32> = numbers.iter().map(|&number| number as u32).collect();
     let handle = client.create_from_slice(u32::as_bytes(&numbers));
@@ -203,7 +203,7 @@ fn indices<R: CubeRuntime>(client: &ComputeClient<R>, numbers: &[usize]) -> Arra
 
 /// The tensor as a kernel's array, its values in memory order.
 fn array<R: CubeRuntime>(tensor: CubeTensor<R>) -> ArrayArg<R> {
-    assert_numbered(&tensor.shape());
+    assert_indexable(&tensor.shape());
     into_contiguous(tensor).into_array_arg()
 }
 

@@ -19,7 +19,7 @@ pub(super) const SLOT_SIZE: usize = 4;
 /// For a product that sums over rows: the maximum number of parts, the minimum number of rows of a
 /// part, and what that number is a multiple of, so that the products can use vector loads.
 const MAX_PARTS: usize = 64;
-const MIN_ROWS_OF_PART: usize = 512;
+const MIN_ROWS_PER_PART: usize = 512;
 const PART_ALIGNMENT: usize = 8;
 
 /// The drawings of a batch in the order in which kernels process them, longest first, so that
@@ -53,7 +53,7 @@ impl<R: CubeRuntime> Packing<R> {
         packing.sort_by_key(|&[_, n, ..]| std::cmp::Reverse(n));
         packing.resize(lengths.len().next_multiple_of(tile), [0; SLOT_SIZE]);
         let table = packing.as_flattened();
-        let n_parts = (n_used / MIN_ROWS_OF_PART).clamp(1, MAX_PARTS);
+        let n_parts = (n_used / MIN_ROWS_PER_PART).clamp(1, MAX_PARTS);
         Self {
             table: like.client.create_from_slice(u32::as_bytes(table)),
             n_entries: table.len(),

@@ -2,7 +2,7 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::{for_each, unwritten};
+use super::{for_each, uninitialised};
 use crate::ops::AdamStep;
 
 /// Values that one thread takes at a time.
@@ -12,7 +12,7 @@ const CHUNK_VALUES: usize = 1 << 15;
 pub fn step(parameter: &[f32], gradient: &[f32], moments: [&[f32]; 2], step: &AdamStep) -> [Vec<f32>; 3] {
     let n = parameter.len();
     assert!(gradient.len() == n && moments.iter().all(|moment| moment.len() == n));
-    let mut out = [unwritten(n), unwritten(n), unwritten(n)];
+    let mut out = [uninitialised(n), uninitialised(n), uninitialised(n)];
     let [parameters, first, second] = &mut out;
     let outs = parameters
         .chunks_mut(CHUNK_VALUES)

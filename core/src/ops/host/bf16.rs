@@ -15,7 +15,7 @@ use std::marker::PhantomData;
 /// Rows of a tile on the left-hand side, columns of one on the right-hand side.
 pub(super) const SIDE: usize = 16;
 
-/// Values that a tile has along the sum of a product.
+/// Values that a tile has along the inner dimension of a product.
 pub(super) const DEPTH: usize = 2 * SIDE;
 
 /// Sixteen rows of sixteen pairs of bf16, the first of a pair in the lower half. On the left-hand
@@ -63,7 +63,7 @@ impl Sums {
     }
 }
 
-/// How products of bf16 are computed. A value tells that this machine has the instructions.
+/// How products of bf16 are computed. A value proves that this machine has the instructions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Instructions(Kind);
 
@@ -113,8 +113,8 @@ impl Instructions {
         Kernel { kind: self.0, this_thread: PhantomData }
     }
 
-    /// Rounds a matrix whose rows lie along the sum into a tile of `SIDE` of them: values `DEPTH *
-    /// depth..` of rows `SIDE * side..`, zero where there are none.
+    /// Rounds a matrix whose rows lie along the inner dimension into a tile of `SIDE` of them:
+    /// values `DEPTH * depth..` of rows `SIDE * side..`, zero where there are none.
     pub(super) fn round_along(self, rows: Rows<'_>, side: usize, depth: usize, to: &mut Tile) {
         let (row, column) = (SIDE * side, DEPTH * depth);
         match self.0 {
@@ -130,8 +130,8 @@ impl Instructions {
         }
     }
 
-    /// Rounds a matrix whose columns lie along the sum into a tile of `SIDE` of them: values `DEPTH
-    /// * depth..` of columns `SIDE * side..`, zero where there are none.
+    /// Rounds a matrix whose columns lie along the inner dimension into a tile of `SIDE` of them:
+    /// values `DEPTH * depth..` of columns `SIDE * side..`, zero where there are none.
     pub(super) fn round_across(self, rows: Rows<'_>, side: usize, depth: usize, to: &mut Tile) {
         let (row, column) = (DEPTH * depth, SIDE * side);
         match self.0 {
@@ -206,11 +206,11 @@ impl Kernel {
         assert!(left.len().is_multiple_of(depth) && right.len().is_multiple_of(depth));
         assert!(sides.iter().all(|side| (1..=2).contains(side)), "{sides:?} tiles of sums");
         match self.kind {
-            // SAFETY: the kind tells that there is AMX, start() has configured this thread, and
+            // SAFETY: the kind proves that there is AMX, start() has configured this thread, and
             // both sides were checked above.
             #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
             Kind::Amx => unsafe { amx::multiply(left, right, depth, sides, sums) },
-            // SAFETY: the kind tells that there is AVX512-BF16.
+            // SAFETY: the kind proves that there is AVX512-BF16.
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512 => unsafe {
                 match sides[1] {
@@ -405,13 +405,13 @@ mod amx {
             const AMX_BF16: u32 = 1 << 22;
             const AMX_TILE: u32 = 1 << 24;
             let needed = AMX_BF16 | AMX_TILE;
-            __cpuid_count(7, 0).edx & needed == needed && ask_for_permission()
+            __cpuid_count(7, 0).edx & needed == needed && request_permission()
         })
     }
 
     /// `arch_prctl(ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA)`: the system keeps 8 KB more for each
     /// thread that uses tiles.
-    fn ask_for_permission() -> bool {
+    fn request_permission() -> bool {
         const ARCH_PRCTL: i64 = 158;
         const ARCH_REQ_XCOMP_PERM: u64 = 0x1023;
         const XFEATURE_XTILEDATA: u64 = 18;
@@ -464,8 +464,9 @@ mod amx {
 
     /// The product of `sides[0]` rows and `sides[1]` columns of `depth` tiles each.
     ///
-    /// # Safety The thread must be configured, `depth` at least 1, both sides 1 or 2, and `left`
-    /// and `right` as long as they tell.
+    /// # Safety
+    /// The thread must be configured, `depth` at least 1, both sides 1 or 2, and `left` and `right`
+    /// as long as these say.
     pub(super) unsafe fn multiply(
         left: &[Tile],
         right: &[Tile],

@@ -1,7 +1,7 @@
 //! The 1-d convolution over valid time steps, as one matrix product over gathered windows (im2col).
 
 use super::{
-    Arithmetic, Matrix, Packed, Scratch, add, for_each, product, sum_rows, transposed_products, unwritten,
+    Arithmetic, Matrix, Packed, Scratch, add, for_each, product, sum_rows, transposed_products, uninitialised,
 };
 
 /// Drawings that one thread takes at a time. It is constant, so that results do not depend on the
@@ -113,7 +113,7 @@ fn pieces<'a>(
     pieces.map(|(lengths, input)| (lengths, input, outputs.next().unwrap_or_default())).collect()
 }
 
-/// Convolves `x` `[B, T, C]` with `weight` `[K * C, N]`; gives `[B, ceil(T / stride), N]`, zero
+/// Convolves `x` `[B, T, C]` with `weight` `[K * C, N]`; returns `[B, ceil(T / stride), N]`, zero
 /// past the end of each drawing.
 pub fn forward(
     x: &[f32],
@@ -125,7 +125,7 @@ pub fn forward(
 ) -> Vec<f32> {
     let (width, n_steps) = (shape.d_output, shape.n_output_steps());
     let weight = Packed::new(arithmetic, Matrix::new(weight, shape.d_window(), width));
-    let mut output = unwritten(shape.n_drawings * n_steps * width);
+    let mut output = uninitialised(shape.n_drawings * n_steps * width);
     let pieces = pieces(lengths, (x, shape.n_steps * shape.d_input), (&mut output, n_steps * width));
     for_each(pieces, |(lengths, x, output)| {
         let windows = shape.windows(x, lengths);

@@ -3,7 +3,7 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::{for_each, unwritten};
+use super::{for_each, uninitialised};
 use crate::ops::Dropout;
 
 /// Values that one thread takes at a time.
@@ -14,7 +14,7 @@ const CHUNK_VALUES: usize = 1 << 16;
 ///
 /// The gradient is the same function of the gradient of the output.
 pub fn dropout(x: &[f32], drawing_len: usize, d_input: usize, dropout: Dropout) -> Vec<f32> {
-    let mut output = unwritten(x.len());
+    let mut output = uninitialised(x.len());
     let chunk_len = drawing_len.max(1) * (CHUNK_VALUES / drawing_len.max(1)).max(1);
     let chunks: Vec<_> = x.chunks(chunk_len).zip(output.chunks_mut(chunk_len)).enumerate().collect();
     for_each(chunks, |(number, (x, output))| {

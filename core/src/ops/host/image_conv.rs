@@ -2,7 +2,7 @@
 
 use super::conv::Gradients;
 use super::{
-    Arithmetic, Matrix, Packed, Scratch, add, for_each, product, sum_rows, transposed_products, unwritten,
+    Arithmetic, Matrix, Packed, Scratch, add, for_each, product, sum_rows, transposed_products, uninitialised,
 };
 use crate::ops::IMAGE_KERNEL as KERNEL;
 
@@ -93,12 +93,12 @@ impl Shape {
     }
 }
 
-/// Convolves `x` `[B, S * S, C]` with `weight` `[9 * C, N]`; gives `[B, S' * S', N]`, S' being
+/// Convolves `x` `[B, S * S, C]` with `weight` `[9 * C, N]`; returns `[B, S' * S', N]`, S' being
 /// `ceil(S / stride)`.
 pub fn forward(x: &[f32], weight: &[f32], bias: &[f32], shape: Shape, arithmetic: Arithmetic) -> Vec<f32> {
     let width = shape.d_output;
     let weight = Packed::new(arithmetic, Matrix::new(weight, shape.d_window(), width));
-    let mut output = unwritten(shape.n_images * shape.n_windows() * width);
+    let mut output = uninitialised(shape.n_images * shape.n_windows() * width);
     let n = shape.gathered();
     let groups = x
         .chunks(n * shape.side * shape.side * shape.d_input)

@@ -1,11 +1,11 @@
 //! The softmax and its cross-entropy on slices, value and gradient in one pass over the rows.
 
-use super::{for_each, unwritten};
+use super::{for_each, uninitialised};
 
 /// Rows that one thread takes at a time.
 const CHUNK_ROWS: usize = 64;
 
-/// What [`cross_entropy`] finds.
+/// The result of [`cross_entropy`].
 pub struct CrossEntropy {
     /// Mean over the rows.
     pub loss: f32,
@@ -24,7 +24,7 @@ pub fn cross_entropy(logits: &[f32], targets: &[f32], labels: &[usize], n_classe
     assert_eq!(targets.len(), logits.len(), "targets of a batch");
     let chunk_len = CHUNK_ROWS * n_classes;
     let share = 1.0 / labels.len() as f32;
-    let mut d_logits = unwritten(logits.len());
+    let mut d_logits = uninitialised(logits.len());
     let inputs = logits.chunks(chunk_len).zip(targets.chunks(chunk_len)).zip(labels.chunks(CHUNK_ROWS));
     let chunks: Vec<_> = inputs.zip(d_logits.chunks_mut(chunk_len)).collect();
     let sums = for_each(chunks, |(((logits, targets), labels), d_logits)| {

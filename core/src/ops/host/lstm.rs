@@ -12,7 +12,7 @@ use super::gates::StepBackward;
 use super::recurrent::{PackedWeights, Step};
 use super::{
     Arithmetic, Matrix, Packed, Scratch, add, add_rows, for_each, join, product, sum_rows, tiled_lstm,
-    transposed_products, unwritten,
+    transposed_products, uninitialised,
 };
 
 /// Drawings of a shard. It is constant, so that results do not depend on the number of threads.
@@ -175,9 +175,9 @@ pub fn forward(
     let shards = Packing::shards(lengths, n_steps);
     let n_rows: usize = shards.iter().map(Packing::n_rows).sum();
     let packed_weights = pack_weights(weights, shape, arithmetic, false);
-    let mut gates = unwritten(n_directions * n_rows * 4 * h);
-    let mut cells = unwritten(n_directions * n_rows * h);
-    let mut output = unwritten(n_drawings * n_steps * n_directions * h);
+    let mut gates = uninitialised(n_directions * n_rows * 4 * h);
+    let mut cells = uninitialised(n_directions * n_rows * h);
+    let mut output = uninitialised(n_drawings * n_steps * n_directions * h);
 
     let mut tasks = Vec::with_capacity(shards.len());
     let (mut gates_left, mut cells_left) = (&mut gates[..], &mut cells[..]);
@@ -545,7 +545,7 @@ pub fn backward(
     let shards = Packing::shards(lengths, n_steps);
     let packed_weights = pack_weights(weights, shape, arithmetic, true);
     let mut gradients = Gradients {
-        x: unwritten(n_drawings * n_steps * d_input),
+        x: uninitialised(n_drawings * n_steps * d_input),
         input: vec![0.0; d_input * n_directions * 4 * h],
         recurrent: vec![0.0; n_directions * h * 4 * h],
         bias: vec![0.0; n_directions * 4 * h],

@@ -31,7 +31,7 @@ pub(crate) use scratch::Scratch;
 /// A vector of `n` values, all of which the caller writes before it reads them: zeroing it first
 /// would cost a pass over memory, which for the gates of a batch takes as long as activating them.
 #[allow(clippy::uninit_vec)]
-pub(crate) fn unwritten(n: usize) -> Vec<f32> {
+pub(crate) fn uninitialised(n: usize) -> Vec<f32> {
     let mut values = Vec::with_capacity(n);
     // SAFETY: there is room for n values, every bit pattern is a valid f32, and none is read before
     // it is written.
@@ -53,7 +53,7 @@ pub(crate) fn for_each<T: Send, R: Send>(items: Vec<T>, run: impl Fn(T) -> R + S
     #[cfg(feature = "rayon")]
     {
         use rayon::prelude::*;
-        // One by one: each is a large piece of work, and the first are the longest.
+        // Split down to single items: each is a large piece of work, and the first are the longest.
         items.into_par_iter().with_max_len(1).map(run).collect()
     }
     #[cfg(not(feature = "rayon"))]

@@ -3,13 +3,13 @@
 
 use pulp::Arch;
 
-use super::{for_each, unwritten};
+use super::{for_each, uninitialised};
 
 /// Rows that one thread takes at a time. It is constant, so that results do not depend on the
 /// number of threads.
 const CHUNK_ROWS: usize = 1024;
 
-/// What [`forward`] finds.
+/// The result of [`forward`].
 pub struct Normalized {
     /// In the shape of its input.
     pub output: Vec<f32>,
@@ -45,7 +45,7 @@ pub fn forward(x: &[f32], gamma: &[f32], beta: &[f32], epsilon: f32) -> Normaliz
         .map(|(sum, squares)| (squares / n - (sum / n) * (sum / n)).max(0.0) as f32)
         .collect();
     let [scale, shift] = affine(gamma, beta, &mean, &variance, epsilon);
-    let mut output = unwritten(x.len());
+    let mut output = uninitialised(x.len());
     let chunks = x.chunks(CHUNK_ROWS * c).zip(output.chunks_mut(CHUNK_ROWS * c)).collect();
     for_each(chunks, |(x, output): (&[f32], &mut [f32])| {
         Arch::new().dispatch(|| {
@@ -62,7 +62,7 @@ pub fn forward(x: &[f32], gamma: &[f32], beta: &[f32], epsilon: f32) -> Normaliz
 }
 
 /// The gradients of `x`, `gamma` and `beta`, from that of the output, with the mean and the
-/// variance that [`forward`] found.
+/// variance that [`forward`] returned.
 pub fn backward(
     d_output: &[f32],
     x: &[f32],
@@ -73,7 +73,7 @@ pub fn backward(
     let c = gamma.len();
     let [scale, shift] = affine(gamma, beta, mean, variance, epsilon);
     let chunks = x.chunks(CHUNK_ROWS * c).zip(d_output.chunks(CHUNK_ROWS * c)).collect();
-    // The sums of the gradient where the output was not cut off, and of its products with x.
+    // The sums of the gradient where ReLU passed the output, and of its products with x.
     let sums = for_each(chunks, |(x, d_output): (&[f32], &[f32])| {
         let (mut sum, mut products) = (vec![0.0f32; c], vec![0.0f32; c]);
         Arch::new().dispatch(|| {
@@ -99,7 +99,7 @@ pub fn backward(
         factors[k] = by_x as f32;
         summands[k] = (-f64::from(scale[k]) * sum[k] / n - by_x * f64::from(mean[k])) as f32;
     }
-    let mut d_x = unwritten(x.len());
+    let mut d_x = uninitialised(x.len());
     let inputs = x.chunks(CHUNK_ROWS * c).zip(d_output.chunks(CHUNK_ROWS * c));
     let chunks = inputs.zip(d_x.chunks_mut(CHUNK_ROWS * c)).collect();
     for_each(chunks, |((x, d_output), d_x): ((&[f32], &[f32]), &mut [f32])| {

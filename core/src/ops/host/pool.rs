@@ -1,6 +1,6 @@
 //! Pooling over the time steps of a drawing, on slices.
 
-use super::{add, for_each, unwritten};
+use super::{add, for_each, uninitialised};
 use crate::Pooling;
 
 /// Pools `x` `[B, T, C]` over valid time steps: `[B, C]`, or with [`Pooling::MeanMax`] `[B, 2C]`.
@@ -42,7 +42,7 @@ pub fn backward(
 ) -> Vec<f32> {
     let c = channels;
     let width = pooling.n_parts() * c;
-    let mut d_x = unwritten(x.len());
+    let mut d_x = uninitialised(x.len());
     let drawings: Vec<_> = d_x
         .chunks_exact_mut((n_steps * c).max(1))
         .zip(x.chunks_exact((n_steps * c).max(1)))

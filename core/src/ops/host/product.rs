@@ -8,7 +8,7 @@ use pulp::{Arch, Simd, WithSimd};
 
 use super::gates::{load, store};
 use super::matrix::Matrix;
-use super::tiles::{self, Hand, Tiles};
+use super::tiles::{self, Operand, Tiles};
 use super::{Arithmetic, Scratch};
 
 /// Vectors of a block of columns: with [`block_rows`] rows it fills the registers.
@@ -77,7 +77,7 @@ impl Packed {
     pub(crate) fn new(arithmetic: Arithmetic, matrix: Matrix<'_>) -> Self {
         match arithmetic {
             Arithmetic::F32 => Self::F32(Panels::new(matrix)),
-            Arithmetic::Bf16(instructions) => Self::Bf16(Tiles::new(instructions, Hand::Right, matrix)),
+            Arithmetic::Bf16(instructions) => Self::Bf16(Tiles::new(instructions, Operand::Right, matrix)),
         }
     }
 }
@@ -91,8 +91,8 @@ pub(crate) fn product(out: &mut [f32], out_stride: usize, accumulate: bool, a: M
     }
 }
 
-/// `out = aᵀ b` for each `(out, a)`: `a` is `[N, M]` and `out` `[M, columns]`, with an M of its own
-/// each; `b` is `[N, columns]` of very many rows.
+/// `out = aᵀ b` for each `(out, a)`: `a` is `[N, M]` and `out` `[M, columns]`, each with its own M;
+/// `b` is `[N, columns]` of very many rows.
 pub(crate) fn transposed_products<const P: usize>(
     arithmetic: Arithmetic,
     mut products: [(&mut [f32], Matrix<'_>); P],
@@ -220,8 +220,8 @@ impl WithSimd for Product<'_> {
     }
 }
 
-/// `out += aᵀ b`: the columns of `a` that a block needs are first put side by side, which its rows
-/// keep far apart.
+/// `out += aᵀ b`: the columns of `a` that a block needs, which are far apart in memory, are first
+/// copied side by side.
 struct AddTransposedProduct<'a> {
     /// `[columns of a, columns of b]`.
     out: &'a mut [f32],
@@ -365,7 +365,7 @@ impl WithSimd for Lanes {
     }
 }
 
-/// Values that begin at a cache line, so that no vector of them lies in two.
+/// Values aligned to a cache line, so that no vector straddles two.
 pub(super) struct Aligned {
     values: Scratch,
     /// Where the first cache line begins in them.
@@ -411,7 +411,7 @@ impl Aligned {
 mod tests {
     use super::*;
 
-    /// Rows, sums' lengths and columns, odd ones among them.
+    /// Rows, inner dimension and columns, odd ones among them.
     const SIZES: [[usize; 3]; 11] = [
         [1, 1, 1],
         [7, 5, 3],
@@ -438,9 +438,9 @@ mod tests {
         (0..rows * columns).map(|i| x[i % rows * columns + i / rows]).collect()
     }
 
-    /// Calls `check` with the product `a b` `[m, n]` and what it was computed by, for each way to
-    /// compute it.
-    fn by_all_ways([m, k, n]: [usize; 3], a: &[f32], b: &[f32], check: impl Fn(Arithmetic, &[f32])) {
+    /// Calls `check` with the product `a b` `[m, n]` and the arithmetic that computed it, in every
+    /// arithmetic and layout.
+    fn in_all_arithmetics([m, k, n]: [usize; 3], a: &[f32], b: &[f32], check: impl Fn(Arithmetic, &[f32])) {
         let (a_t, b_t) = (transposed(a, m, k), transposed(b, k, n));
         for arithmetic in arithmetics() {
             for b in [Matrix::new(b, k, n), Matrix::new(&b_t, n, k).transposed()] {
@@ -476,7 +476,9 @@ mod tests {
             let expected: Vec<f32> = (0..m * n)
                 .map(|i| (0..k).map(|j| a[i / n * k + j] * b[j * n + i % n]).sum::<f32>())
                 .collect();
-            by_all_ways(size, &a, &b, |arithmetic, out| assert_eq!(out, expected, "{size:?} {arithmetic:?}"));
+            in_all_arithmetics(size, &a, &b, |arithmetic, out| {
+                assert_eq!(out, expected, "{size:?} {arithmetic:?}")
+            });
         }
     }
 
@@ -487,7 +489,7 @@ mod tests {
         };
         for size @ [m, k, n] in SIZES {
             let (a, b) = (values(m * k, 0.7), values(k * n, 1.3));
-            by_all_ways(size, &a, &b, |arithmetic, out| {
+            in_all_arithmetics(size, &a, &b, |arithmetic, out| {
                 for (i, &found) in out.iter().enumerate() {
                     let products = (0..k).map(|j| f64::from(a[i / n * k + j]) * f64::from(b[j * n + i % n]));
                     let exact: f64 = products.clone().sum();

@@ -69,7 +69,7 @@ impl PackedWeights {
     }
 
     /// The gradient of [`step_forward`](Self::step_forward): of its element-wise half, see
-    /// [`StepBackward`], and, added to `d_states_before` `[m, H]`, that of the outputs before.
+    /// [`StepBackward`], and, added to `d_states_before` `[m, H]`, that of the previous outputs.
     ///
     /// # Panics
     /// When the weights were packed without a backward pass.
@@ -91,7 +91,7 @@ impl PackedWeights {
     }
 }
 
-/// What a step has besides its products.
+/// The operands of a step besides its products.
 pub(super) struct Step<'a> {
     pub(super) bias: &'a [f32],
     pub(super) gates: &'a mut [f32],
@@ -102,9 +102,9 @@ pub(super) struct Step<'a> {
 }
 
 impl Step<'_> {
-    /// Units `units`, at most a vector of them, of a row, which goes on from a state before if
-    /// `CONTINUES`; `z` is the row's part of the products, but for what is in `gates` if it
-    /// `IS_PROJECTED`.
+    /// Computes `units`, at most a vector of them, of a row from its pre-activations `z` without
+    /// bias. `CONTINUES`: the row has a previous state. `IS_PROJECTED`: the projected input is in
+    /// `gates` and still to be added to `z`.
     #[inline(always)]
     pub(super) fn activate<S: Simd, const CONTINUES: bool, const IS_PROJECTED: bool>(
         &mut self,
@@ -161,7 +161,7 @@ impl WithSimd for StepForward<'_> {
 }
 
 impl StepForward<'_> {
-    /// Units `units` of rows `row..row + R`, which go on from a state before if `CONTINUES`.
+    /// Units `units` of rows `row..row + R`, which have a previous state if `CONTINUES`.
     #[inline(always)]
     fn rows<S: Simd, const R: usize, const CONTINUES: bool>(
         &mut self,

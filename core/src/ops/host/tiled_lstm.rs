@@ -1,10 +1,10 @@
 //! One direction of an LSTM layer with products in bf16.
 //!
-//! A step's tiles are made while its values are in the cache. Forward the input and the output
-//! before are one row, whose product with the input and recurrent weights below each other gives
-//! the gates, which are activated where the sums are. Backward the gradient of a step's gates is
-//! rounded twice: as rows for the gradients of input and output before, as columns for those of the
-//! weights, which are products over the rows of many steps.
+//! A step's tiles are made while its values are in the cache. In the forward pass a row is the
+//! input next to the previous output; its product with the input and recurrent weights, one below
+//! the other, gives the gates, which are activated where the sums are. In the backward pass the
+//! gradient of a step's gates is rounded twice: as rows for the gradients of input and previous
+//! output, as columns for those of the weights, which are products over the rows of many steps.
 
 use std::ops::Range;
 
@@ -15,7 +15,7 @@ use super::gates::{StepBackward, load};
 use super::matrix::Matrix;
 use super::recurrent::Step;
 use super::scratch::Scratch;
-use super::tiles::{BLOCK, Hand, Tiles, fill, multiply, n_tiles};
+use super::tiles::{BLOCK, Operand, Tiles, fill, multiply, n_tiles};
 
 /// Steps whose rows are summed into the gradients of the weights at a time: as many as have tiles
 /// that fit into the cache.
@@ -41,8 +41,8 @@ impl ForwardWeights {
             let (first, gate) = (column / 4 * SIDE, column % 4);
             let columns = gate * h + first..gate * h + h.min(first + SIDE);
             let (input_tiles, recurrent_tiles) = tiles.split_at_mut(n_input);
-            fill(instructions, Hand::Right, input.columns_of(columns.clone()), input_tiles);
-            fill(instructions, Hand::Right, recurrent.columns_of(columns), recurrent_tiles);
+            fill(instructions, Operand::Right, input.columns_of(columns.clone()), input_tiles);
+            fill(instructions, Operand::Right, recurrent.columns_of(columns), recurrent_tiles);
         }
         Self { instructions, tiles, d_input, d_hidden: h }
     }
@@ -81,7 +81,7 @@ struct Activate<'a, 'b> {
     step: &'a mut Step<'b>,
     sums: &'a [Sums; 2],
     rows: Range<usize>,
-    /// The first of the rows, which have a state before.
+    /// The first of the rows, which have a previous state.
     continuing: Range<usize>,
     units: Range<usize>,
 }
@@ -123,8 +123,8 @@ impl BackwardWeights {
     pub(super) fn new(instructions: Instructions, input: Matrix<'_>, recurrent: Matrix<'_>) -> Self {
         Self {
             instructions,
-            input: Tiles::new(instructions, Hand::Right, input.transposed()),
-            recurrent: Tiles::new(instructions, Hand::Right, recurrent.transposed()),
+            input: Tiles::new(instructions, Operand::Right, input.transposed()),
+            recurrent: Tiles::new(instructions, Operand::Right, recurrent.transposed()),
         }
     }
 
@@ -151,17 +151,18 @@ impl BackwardWeights {
             StepBackward { gates, d_gates: &mut *d_gates, cells_before, cells, d_outputs, d_cells, d_hidden };
         Arch::new().dispatch(step);
         let d_gates = Matrix::new(d_gates, n, 4 * h);
-        let rows = Tiles::new(self.instructions, Hand::Left, d_gates);
+        let rows = Tiles::new(self.instructions, Operand::Left, d_gates);
         multiply(d_before, h, m, true, &rows, &self.recurrent);
         multiply(d_x, d_input, n, false, &rows, &self.input);
-        steps.d_gates.fill_rows(Hand::Right, d_gates, steps.n_filled);
-        steps.inputs.fill_rows(Hand::Left, Matrix::new(x, n, d_input), steps.n_filled);
-        steps.states.fill_rows(Hand::Left, Matrix::new(states_before, m, h), steps.n_filled);
+        steps.d_gates.fill_rows(Operand::Right, d_gates, steps.n_filled);
+        steps.inputs.fill_rows(Operand::Left, Matrix::new(x, n, d_input), steps.n_filled);
+        steps.states.fill_rows(Operand::Left, Matrix::new(states_before, m, h), steps.n_filled);
         steps.n_filled += 1;
     }
 }
 
-/// Rows of several steps, a tile along the sum for each: at most as many rows a step as a tile has.
+/// Rows of several steps, a tile along the inner dimension for each: at most as many rows a step as
+/// a tile has.
 pub(super) struct Steps {
     inputs: Tiles,
     states: Tiles,

@@ -16,9 +16,9 @@ pub(super) const BLOCK: usize = 2 * SIDE;
 /// usual length has, so that sums are written once.
 const DEPTH_BLOCK: usize = 1024;
 
-/// On which side of a product a matrix is.
+/// Which operand of a product a matrix is.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Hand {
+pub(super) enum Operand {
     Left,
     Right,
 }
@@ -28,7 +28,7 @@ pub(super) enum Hand {
 pub(crate) struct Tiles {
     instructions: Instructions,
     tiles: Scratch<Tile>,
-    /// Values along the sum.
+    /// Values along the inner dimension.
     depth: usize,
     /// Rows on the left-hand side, columns on the right-hand side.
     side: usize,
@@ -36,18 +36,18 @@ pub(crate) struct Tiles {
 
 impl Tiles {
     /// Rounds `matrix`.
-    pub(super) fn new(instructions: Instructions, hand: Hand, matrix: Matrix<'_>) -> Self {
-        let [depth, side] = match hand {
-            Hand::Left => [matrix.columns, matrix.rows],
-            Hand::Right => [matrix.rows, matrix.columns],
+    pub(super) fn new(instructions: Instructions, operand: Operand, matrix: Matrix<'_>) -> Self {
+        let [depth, side] = match operand {
+            Operand::Left => [matrix.columns, matrix.rows],
+            Operand::Right => [matrix.rows, matrix.columns],
         };
         let mut tiles = Scratch::any(n_tiles(side, depth));
-        fill(instructions, hand, matrix, &mut tiles);
+        fill(instructions, operand, matrix, &mut tiles);
         Self { instructions, tiles, depth, side }
     }
 
     /// Room for a matrix of `side` rows on the left-hand or columns on the right-hand side and
-    /// `n_depth` tiles along the sum, all of which the caller fills.
+    /// `n_depth` tiles along the inner dimension, all of which the caller fills.
     pub(super) fn any(instructions: Instructions, side: usize, n_depth: usize) -> Self {
         let depth = n_depth * DEPTH;
         Self { instructions, tiles: Scratch::any(n_tiles(side, depth)), depth, side }
@@ -65,17 +65,17 @@ impl Tiles {
         }
     }
 
-    /// Rounds `matrix`, at most [`DEPTH`] rows, as tile `depth` along a sum over rows; what is
-    /// missing of them is zero.
-    pub(super) fn fill_rows(&mut self, hand: Hand, matrix: Matrix<'_>, depth: usize) {
+    /// Rounds `matrix`, at most [`DEPTH`] rows, as tile `depth` of an inner dimension of rows;
+    /// missing rows are zero.
+    pub(super) fn fill_rows(&mut self, operand: Operand, matrix: Matrix<'_>, depth: usize) {
         assert!(matrix.rows <= DEPTH && matrix.columns == self.side);
         let n_depth = self.n_depth();
         let mut scratch = Tile::ZERO;
         for (side, tiles) in self.tiles.chunks_exact_mut(n_depth).enumerate() {
             let tile = &mut tiles[depth];
-            match hand {
-                Hand::Right => self.instructions.round_across(rows(matrix), side, 0, tile),
-                Hand::Left => {
+            match operand {
+                Operand::Right => self.instructions.round_across(rows(matrix), side, 0, tile),
+                Operand::Left => {
                     self.instructions.round_across(rows(matrix), side, 0, &mut scratch);
                     self.instructions.transpose(&scratch, tile);
                 }
@@ -88,7 +88,7 @@ impl Tiles {
         self.side
     }
 
-    /// Tiles along the sum.
+    /// Tiles along the inner dimension.
     pub(super) fn n_depth(&self) -> usize {
         self.depth.div_ceil(DEPTH)
     }
@@ -107,20 +107,20 @@ fn rows(matrix: Matrix<'_>) -> Rows<'_> {
     Rows { values: matrix.data, n_rows: matrix.rows, n_columns: matrix.columns, stride: matrix.row_stride }
 }
 
-/// Tiles of so many rows or columns, and values along the sum.
+/// Number of tiles for `side` rows or columns and `depth` values along the inner dimension.
 pub(super) fn n_tiles(side: usize, depth: usize) -> usize {
     side.div_ceil(SIDE) * depth.div_ceil(DEPTH)
 }
 
-/// Rounds `matrix` into `tiles`, as many as it needs on that hand.
-pub(super) fn fill(instructions: Instructions, hand: Hand, matrix: Matrix<'_>, tiles: &mut [Tile]) {
-    // The values of a transposed matrix lie as the other hand's; its tiles are transposed once they
-    // are pairs.
+/// Rounds `matrix` into `tiles`, as many as it needs as that operand.
+pub(super) fn fill(instructions: Instructions, operand: Operand, matrix: Matrix<'_>, tiles: &mut [Tile]) {
+    // The values of a transposed matrix lie as the other operand's; its tiles are transposed once
+    // they are pairs.
     let is_transposed = matrix.column_stride != 1;
     let stored = if is_transposed { matrix.transposed() } else { matrix };
     let rows = rows(stored);
-    let along = (hand == Hand::Left) != is_transposed;
-    let n_depth = if hand == Hand::Left { matrix.columns } else { matrix.rows }.div_ceil(DEPTH);
+    let along = (operand == Operand::Left) != is_transposed;
+    let n_depth = if operand == Operand::Left { matrix.columns } else { matrix.rows }.div_ceil(DEPTH);
     if n_depth == 0 {
         return;
     }
@@ -137,7 +137,7 @@ pub(super) fn fill(instructions: Instructions, hand: Hand, matrix: Matrix<'_>, t
         }
     };
     // In the order in which the values lie.
-    let n_sides = if hand == Hand::Left { matrix.rows } else { matrix.columns }.div_ceil(SIDE);
+    let n_sides = if operand == Operand::Left { matrix.rows } else { matrix.columns }.div_ceil(SIDE);
     match along {
         true => (0..n_sides).for_each(|side| (0..n_depth).for_each(|depth| round(side, depth))),
         false => (0..n_depth).for_each(|depth| (0..n_sides).for_each(|side| round(side, depth))),
@@ -151,7 +151,7 @@ pub(super) fn product(out: &mut [f32], out_stride: usize, accumulate: bool, a: M
     assert!(a.rows == 0 || out.len() >= (a.rows - 1) * out_stride + b.side);
     for first in (0..a.rows).step_by(BLOCK) {
         let left = a.rows_from(first, BLOCK.min(a.rows - first));
-        let left = Tiles::new(b.instructions, Hand::Left, left);
+        let left = Tiles::new(b.instructions, Operand::Left, left);
         multiply(&mut out[first * out_stride..], out_stride, left.side, accumulate, &left, b);
     }
 }
@@ -165,9 +165,9 @@ pub(super) fn transposed_products(
     // At least once: without any rows the products are zero.
     for first in (0..b.rows.max(1)).step_by(DEPTH_BLOCK) {
         let n = DEPTH_BLOCK.min(b.rows - first);
-        let right = Tiles::new(instructions, Hand::Right, b.rows_from(first, n));
+        let right = Tiles::new(instructions, Operand::Right, b.rows_from(first, n));
         for (out, a) in &mut *products {
-            let left = Tiles::new(instructions, Hand::Left, a.rows_from(first, n).transposed());
+            let left = Tiles::new(instructions, Operand::Left, a.rows_from(first, n).transposed());
             multiply(out, b.columns, left.side, first > 0, &left, &right);
         }
     }

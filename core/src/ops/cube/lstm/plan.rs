@@ -24,8 +24,8 @@ const MAX_PASSES: usize = 8;
 /// products.
 const STEP_COST_IN_GROUPS: usize = 1;
 
-/// Multiprocessors assumed for a device that does not report their number.
-const USUAL_PROCESSORS: usize = 32;
+/// Number of multiprocessors assumed for a device that does not report it.
+const DEFAULT_PROCESSORS: usize = 32;
 
 /// The launch configuration of a kernel, which is compiled for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -68,7 +68,7 @@ impl Plan {
         }
         // A multiprocessor holds one block. The time of a step grows with the tile, and the number
         // of rounds is that of tiles per multiprocessor.
-        let n_processors = hardware.num_streaming_multiprocessors.map_or(USUAL_PROCESSORS, |n| n as usize);
+        let n_processors = hardware.num_streaming_multiprocessors.map_or(DEFAULT_PROCESSORS, |n| n as usize);
         let time = |n_groups: usize| {
             let n_cubes = n_drawings.div_ceil(n_groups * N_LANES) * n_directions;
             n_cubes.div_ceil(n_processors) * (n_groups + STEP_COST_IN_GROUPS)
