@@ -74,8 +74,9 @@ impl Checkpoint {
 
     /// The checkpoint in its folder.
     ///
-    /// # Errors When its state cannot be read, or its files are of a later version or of another
-    /// one of burn.
+    /// # Errors
+    /// When its state cannot be read, or its files are of a later version or of another one of
+    /// burn.
     pub fn open(folder: &Path) -> Result<Self> {
         let path = folder.join(STATE);
         let shown = path.display();
