@@ -6,7 +6,7 @@ use std::str::FromStr;
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 
-/// What the user asked for.
+/// A device as requested.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DeviceChoice {
     /// The first CUDA device if there is one, else the processor. A device that fails is an error.
@@ -20,7 +20,7 @@ pub enum DeviceChoice {
     Wgpu,
 }
 
-/// What there is.
+/// A device that was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Device {
     /// The processor.
@@ -92,12 +92,12 @@ impl fmt::Display for DeviceChoices {
 }
 
 impl DeviceChoices {
-    /// Whether what is taken depends on what there is.
+    /// Whether the choice depends on the devices found.
     pub fn is_automatic(&self) -> bool {
         self.0 == [DeviceChoice::Auto]
     }
 
-    /// Finds the devices, at least one, all of a kind.
+    /// Finds the devices, at least one, all of one kind.
     ///
     /// # Errors
     /// As [`DeviceChoice::find`].
@@ -177,8 +177,8 @@ fn automatic() -> Result<Device> {
     Ok(Device::Cpu)
 }
 
-/// The number of devices that a driver finds. That it fails is no reason to compute on the
-/// processor, which takes many times as long, without being asked to.
+/// The number of devices that a driver finds. If it fails, that is an error, not a reason to
+/// silently use the processor, which takes many times as long.
 #[cfg(any(feature = "cuda", test))]
 fn working_devices(found: Result<usize, String>) -> Result<usize> {
     found.map_err(|error| {
@@ -261,7 +261,7 @@ impl Precision {
     }
 }
 
-/// Starts the threads that compute, so many or one for each core.
+/// Starts `n` compute threads, or with 0 one for each core.
 ///
 /// # Errors
 /// When they cannot be started.

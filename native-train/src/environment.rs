@@ -1,4 +1,4 @@
-//! The surroundings of a run, for whoever reads its figures later.
+//! The environment of a run, recorded with its figures.
 
 use std::time::SystemTime;
 

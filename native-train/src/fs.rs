@@ -1,4 +1,4 @@
-//! Files that are old or new, never half, and folders in which one process at a time may work.
+//! Atomic file writes, and lock files for folders in which one process at a time may work.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind, Write};
@@ -6,8 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-/// Writes a file under another name, syncs it and renames it, so that the file is old or new, never
-/// half.
+/// Writes a file atomically: a temporary file is written, synced and renamed.
 ///
 /// # Errors
 /// When the disk is full or the folder cannot be written.
@@ -58,11 +57,11 @@ pub(crate) fn sync_folder(_: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Locks a file, which is made if there is none, as long as what is returned is open; the lock of a
-/// process that is killed ends with it. Nothing if another process holds it.
+/// Locks a lock file, created if missing, until the returned file is closed, at the latest when the
+/// process ends. `None` if another process holds the lock.
 ///
 /// # Errors
-/// When the file cannot be written or locked. A file system that knows no locks is none.
+/// When the file cannot be written or locked. A file system without locks is not an error.
 pub(crate) fn try_lock(path: &Path) -> Result<Option<File>> {
     let file = File::options().create(true).truncate(false).write(true).open(path);
     let file = file.with_context(|| format!("{}: cannot be written", path.display()))?;

@@ -29,8 +29,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// A hash of what `word` makes of each value, in their order; it does not depend on the number of
-/// threads.
+/// A hash of `word` of each value, in order; it does not depend on the number of threads.
 pub(crate) fn hash_all<T: Sync>(values: &[T], word: impl Fn(&T) -> u64 + Sync) -> u64 {
     const PART: usize = 1 << 16;
     let hash = |part: &[T]| part.iter().fold(0, |hash, value| mix(hash ^ word(value)));

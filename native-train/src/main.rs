@@ -16,7 +16,7 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             if !is_closed_pipe(&error) {
-                // If nobody listens there is nobody to tell.
+                // Standard error may be closed.
                 let _ = writeln!(std::io::stderr(), "error: {error:#}");
             }
             ExitCode::FAILURE

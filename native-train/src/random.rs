@@ -4,7 +4,7 @@ use std::f32::consts::TAU;
 
 use rand::Rng;
 
-/// Whether something of this probability happens. Nothing is drawn where it cannot.
+/// A Bernoulli trial. With probability 0 no random number is used.
 pub(crate) fn chance(probability: f32, rng: &mut impl Rng) -> bool {
     probability > 0.0 && rng.random::<f32>() < probability
 }

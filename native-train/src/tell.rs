@@ -1,9 +1,9 @@
-//! What is told to people on standard error while the work goes on, and whether anybody listens.
+//! Messages on standard error, and closed pipes.
 
 use std::io;
 
-/// As `eprintln!`, but where nobody listens any more, as after `2>&1 | head` or when the terminal
-/// is gone, nothing is told and nothing panics.
+/// As `eprintln!`, but without a panic where standard error is closed, as after `2>&1 | head` or
+/// when the terminal is gone.
 macro_rules! tell {
     ($($text:tt)*) => {{
         let text = format!("{}\n", format_args!($($text)*));
@@ -13,8 +13,8 @@ macro_rules! tell {
 
 pub(crate) use tell;
 
-/// Whether an error is that of a reader that has seen enough, as `head` does, which is no error of
-/// ours.
+/// Whether an error is a broken pipe: the reader, such as `head`, has closed it, which is no error
+/// of this program.
 pub fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }

@@ -94,7 +94,7 @@ impl Args {
             mix: self.mix,
             balance_power: self.balance_power,
             keep_soft: self.keep_soft,
-            // Borrowing is a kind of its own here.
+            // Borrowing is a separate kind here.
             augmentation: Augmentation { borrow_strokes: 0.0, ..augmentation },
         })
     }
@@ -139,14 +139,14 @@ pub struct Options {
     pub n_copies: u64,
     /// Random seed.
     pub seed: u64,
-    /// Share of the drawings that lie between two of a category.
+    /// Fraction of the drawings that are interpolated between two of a category.
     pub between: f32,
-    /// Share of the drawings with some strokes of another one of the category.
+    /// Fraction with some strokes of another drawing of the category.
     pub borrow: f32,
-    /// Share of the drawings with strokes of two categories.
+    /// Fraction with strokes of drawings of two categories.
     pub mix: f32,
-    /// If there is one, categories are drawn by their number of drawings raised to it; else each
-    /// drawing comes as often.
+    /// If set, categories are sampled by their number of drawings raised to this power; otherwise
+    /// each drawing is used equally often.
     pub balance_power: Option<f32>,
     /// Whether soft labels are kept.
     pub keep_soft: bool,
@@ -157,13 +157,14 @@ pub struct Options {
 /// Drawings that are made before they are written.
 const PART_SIZE: u64 = 1 << 13;
 
-/// How often another drawing with as many strokes, or with some of its strokes used, is looked for.
+/// Attempts to find another drawing with as many strokes, or one that lends some of its strokes.
 const N_ATTEMPTS: usize = 16;
 
-/// The places on the way from one drawing to another at which drawings lie between them.
-const PLACES: std::ops::RangeInclusive<f32> = 0.2..=0.8;
+/// Interpolation weights between two drawings.
+const INTERPOLATION_WEIGHTS: std::ops::RangeInclusive<f32> = 0.2..=0.8;
 
-/// Makes drawings and hands their lines on in parts, in order. Tells how many there are.
+/// Makes drawings and passes their lines to `each` in parts, in order. Returns the number of
+/// drawings.
 ///
 /// # Errors
 /// Those of `each`.
@@ -185,12 +186,12 @@ struct Maker<'a> {
     classes: ClassSampler,
 }
 
-/// A drawing before it is varied.
+/// A drawing before augmentation.
 struct Made {
     drawing: Drawing,
     /// How it was made.
     source: String,
-    /// The category that most of it is of.
+    /// The category of most of its points.
     label: usize,
     /// The other drawing that it was made of, and its share.
     other: Option<(usize, f32)>,
@@ -232,15 +233,15 @@ impl Maker<'_> {
         let drawing = data.drawing(index);
         let aim = rng.random::<f32>();
         if aim < between {
-            let place = rng.random_range(PLACES);
+            let weight = rng.random_range(INTERPOLATION_WEIGHTS);
             for _ in 0..N_ATTEMPTS {
                 let other = self.classes.choose_of(label, rng);
                 let fits = other != index;
                 if let Some(drawing) =
-                    fits.then(|| interpolate(&drawing, &data.drawing(other), place)).flatten()
+                    fits.then(|| interpolate(&drawing, &data.drawing(other), weight)).flatten()
                 {
-                    let source = format!("between {place:.2}");
-                    return Made { drawing, source, label, other: Some((other, place)) };
+                    let source = format!("between {weight:.2}");
+                    return Made { drawing, source, label, other: Some((other, weight)) };
                 }
             }
         } else if aim < between + borrow {
@@ -267,8 +268,8 @@ impl Maker<'_> {
         Made { drawing, source: "copy".to_owned(), label, other: None }
     }
 
-    /// The soft labels of a drawing, or of two by their shares, likeliest first; none where neither
-    /// has any.
+    /// The soft labels of a drawing, or of two by their shares, most probable first; empty where
+    /// neither has any.
     fn soft(&self, index: usize, other: Option<(usize, f32)>) -> Vec<(usize, f64)> {
         let other_share = other.map_or(0.0, |(_, share)| f64::from(share));
         let parts = [(Some(index), 1.0 - other_share), (other.map(|(other, _)| other), other_share)];

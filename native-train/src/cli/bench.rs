@@ -163,8 +163,8 @@ const POINTS: [(f64, f64); 14] = [
     (1.0, 250.0),
 ];
 
-/// Batches of a repetition: enough that each length of the data set has its part, and that a GPU
-/// does not run dry.
+/// Batches of a repetition: enough to represent all lengths of the data set, and to keep a GPU
+/// busy.
 const N_BATCHES: usize = 8;
 
 /// Warm-up repetitions, and the minimum number of timed ones.
@@ -225,7 +225,7 @@ where
             losses.extend(step.losses);
             model = Some(step.model);
         }
-        // Reading the losses waits for the device, as training does every so many steps.
+        // Reading the losses waits for the device, as training does once per window of steps.
         Tensor::cat(losses, 0).into_data();
         Ok(())
     })
@@ -313,7 +313,7 @@ fn real_lengths(n: usize) -> Vec<usize> {
     (0..n).map(|i| length((i as f64 + 0.5) / n as f64)).collect()
 }
 
-/// A scribble of that many time steps.
+/// A scribble of `n_rows` time steps.
 fn ink(n_rows: usize, options: &Options, rng: &mut impl Rng) -> Ink {
     /// Points of a stroke, which is about what drawings have.
     const STROKE: usize = 10;

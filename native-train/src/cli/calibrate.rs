@@ -49,7 +49,7 @@ const CLASS_BIASES: &str = "class_biases";
 /// Runs the command.
 pub(super) fn run(args: &Args) -> Result<()> {
     let device = args.compute.start()?;
-    // The model that is changed and written, wherever it is measured.
+    // The model that is changed and written, on whichever device it is measured.
     let classifier = model_folder::open::<Flex>(&args.model, &Default::default())?;
     let weights_path = args.model.join("weights.safetensors");
     let weight_type = weights::weight_type(&fs::read(&weights_path)?)?;

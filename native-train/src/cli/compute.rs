@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::device::{Device, DeviceChoice, start_threads};
 
-// Without a comment of its own, which would be taken for that of the command.
+// No doc comment: clap would use it for the command.
 #[allow(missing_docs)]
 #[derive(clap::Args, Clone, Debug)]
 pub struct Compute {

@@ -1,9 +1,9 @@
 //! `label`: files of drawings in, the same lines with the probabilities of teacher models as `soft`
 //! labels out.
 //!
-//! (Hinton, Vinyals and Dean, "Distilling the Knowledge in a Neural Network", 2015.) Lines pass
-//! through in their order, as they are but for `soft`; drawings of other forms become lines. Memory
-//! is that of a part of some thousand drawings.
+//! (Hinton, Vinyals and Dean, "Distilling the Knowledge in a Neural Network", 2015.) Lines keep
+//! their order and everything but `soft`; drawings of other formats become lines. Memory holds some
+//! thousand drawings at a time.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
@@ -104,7 +104,7 @@ fn label<B: ModelBackend>(args: &Args, device: &B::Device) -> Result<String> {
     if let Some(weight) = args.keep_soft {
         ensure!(weight.is_finite() && weight > 0.0, "--keep-soft is {weight}; more than 0 was expected");
     }
-    let jury = Jury::<B>::open(args, device)?;
+    let ensemble = Ensemble::<B>::open(args, device)?;
     let files = find_inputs(&args.inputs)?;
     let mut report = ReadReport {
         n_files: files.files.len(),
@@ -128,12 +128,12 @@ fn label<B: ModelBackend>(args: &Args, device: &B::Device) -> Result<String> {
                 Err(message) => report.add_bad_line(path, number, &message),
             }
             if waiting.len() == PART_SIZE {
-                n_agreed += jury.write(&mut waiting, &mut out, &mut report)?;
+                n_agreed += ensemble.write(&mut waiting, &mut out, &mut report)?;
                 bar.set_position(report.n_drawings as u64);
             }
         }
     }
-    n_agreed += jury.write(&mut waiting, &mut out, &mut report)?;
+    n_agreed += ensemble.write(&mut waiting, &mut out, &mut report)?;
     bar.finish_and_clear();
     tell!("{report}");
     ensure!(report.n_drawings > 0, "there are no drawings to label");
@@ -173,7 +173,7 @@ impl Line {
     }
 }
 
-/// The next drawing or what is wrong with it, and its number; nothing of an empty line.
+/// The next drawing or what is wrong with it, and its number; `None` for an empty line.
 type Found = (u64, Result<Option<Line>, String>);
 
 fn next(records: &mut Records) -> std::io::Result<Option<Found>> {
@@ -195,8 +195,8 @@ fn next(records: &mut Records) -> std::io::Result<Option<Found>> {
     Ok(entry.map(|Entry { number, record }| (number, record.map(|record| Some(Line::of(record, None))))))
 }
 
-/// The teachers and how they are combined.
-struct Jury<'a, B: ModelBackend> {
+/// The ensemble of teachers, and how they are combined.
+struct Ensemble<'a, B: ModelBackend> {
     args: &'a Args,
     /// Each with its weight, and the index of each of its labels among those of the first.
     teachers: Vec<(Classifier<B>, f64, Vec<usize>)>,
@@ -205,10 +205,10 @@ struct Jury<'a, B: ModelBackend> {
     device: B::Device,
 }
 
-impl<'a, B: ModelBackend> Jury<'a, B> {
+impl<'a, B: ModelBackend> Ensemble<'a, B> {
     fn open(args: &'a Args, device: &B::Device) -> Result<Self> {
         let weights = weighted::weights(&args.teachers, "--teacher")?;
-        let mut jury = Self {
+        let mut ensemble = Self {
             args,
             teachers: Vec::new(),
             labels: Vec::new(),
@@ -217,37 +217,37 @@ impl<'a, B: ModelBackend> Jury<'a, B> {
         };
         for (Weighted { path, .. }, weight) in args.teachers.iter().zip(weights) {
             let teacher = model_folder::open::<B>(path, device)?;
-            if jury.teachers.is_empty() {
-                jury.labels = teacher.labels().to_vec();
-                let indices = jury.labels.iter().cloned().zip(0..);
-                jury.index_of = indices.collect();
+            if ensemble.teachers.is_empty() {
+                ensemble.labels = teacher.labels().to_vec();
+                let indices = ensemble.labels.iter().cloned().zip(0..);
+                ensemble.index_of = indices.collect();
             }
             let shown = path.display();
-            let n = jury.labels.len();
+            let n = ensemble.labels.len();
             ensure!(
                 teacher.labels().len() == n,
                 "{shown} knows {} categories, the first teacher {n}; the same ones were expected",
                 teacher.labels().len()
             );
-            let map = teacher.labels().iter().map(|label| match jury.index_of.get(label) {
+            let map = teacher.labels().iter().map(|label| match ensemble.index_of.get(label) {
                 Some(&index) => Ok(index),
                 None => bail!("{shown} knows the category {label:?}, which the first teacher does not"),
             });
             let map = map.collect::<Result<_>>()?;
-            jury.teachers.push((teacher, weight, map));
+            ensemble.teachers.push((teacher, weight, map));
         }
-        Ok(jury)
+        Ok(ensemble)
     }
 
-    /// Labels the drawings that wait and writes them in their order. Tells for how many the
-    /// likeliest category is their own.
+    /// Labels the waiting drawings and writes them in their order. Returns for how many the most
+    /// probable category is their own.
     fn write(&self, waiting: &mut Vec<Line>, out: &mut LinesFile, report: &mut ReadReport) -> Result<usize> {
         let mut n_agreed = 0;
         let mut text = String::new();
-        for (line, opinion) in waiting.iter().zip(self.opinions(waiting)?) {
+        for (line, probabilities) in waiting.iter().zip(self.probabilities_of(waiting)?) {
             report.n_drawings += 1;
             report.n_simplified += usize::from(line.was_simplified);
-            let soft = self.likeliest(&opinion);
+            let soft = self.top_k(&probabilities);
             n_agreed += usize::from(soft.first().is_some_and(|&(label, _)| label == line.word));
             push_with_soft(&line.text, &write::probabilities(soft), &mut text);
         }
@@ -256,8 +256,8 @@ impl<'a, B: ModelBackend> Jury<'a, B> {
         Ok(n_agreed)
     }
 
-    /// The probabilities `[K]` of each drawing, of all teachers together.
-    fn opinions(&self, lines: &[Line]) -> Result<Vec<Vec<f64>>> {
+    /// The ensemble's probabilities `[K]` of each drawing.
+    fn probabilities_of(&self, lines: &[Line]) -> Result<Vec<Vec<f64>>> {
         let n_classes = self.labels.len();
         let mut sums = vec![vec![0.0; n_classes]; lines.len()];
         let mut order: Vec<usize> = (0..lines.len()).collect();
@@ -280,7 +280,7 @@ impl<'a, B: ModelBackend> Jury<'a, B> {
                     ensure!(row.iter().all(|value| value.is_finite()), "a teacher gives NaN for a drawing");
                     let probabilities = row.iter().map(|&value| f64::from(value).exp());
                     for (&class, probability) in map.iter().zip(probabilities) {
-                        sums[index][class] += weight * self.counted(probability);
+                        sums[index][class] += weight * self.term(probability);
                     }
                 }
             }
@@ -289,7 +289,7 @@ impl<'a, B: ModelBackend> Jury<'a, B> {
         for (sums, line) in sums.iter_mut().zip(lines) {
             let kept = self.args.keep_soft.zip(line.soft.as_ref()).and_then(|(weight, soft)| {
                 let kept = self.kept(soft)?;
-                sums.iter_mut().zip(kept).for_each(|(sum, p)| *sum += weight * self.counted(p));
+                sums.iter_mut().zip(kept).for_each(|(sum, p)| *sum += weight * self.term(p));
                 Some(weight)
             });
             self.finish(sums, total + kept.unwrap_or(0.0));
@@ -297,15 +297,15 @@ impl<'a, B: ModelBackend> Jury<'a, B> {
         Ok(sums)
     }
 
-    /// What is summed of a probability.
-    fn counted(&self, probability: f64) -> f64 {
+    /// The term of a probability in the mean.
+    fn term(&self, probability: f64) -> f64 {
         match self.args.mean {
             Mean::Geometric => probability.max(SMALLEST).ln(),
             Mean::Arithmetic => probability,
         }
     }
 
-    /// From sums to probabilities.
+    /// Normalises the sums of terms to probabilities.
     fn finish(&self, sums: &mut [f64], total: f64) {
         sums.iter_mut().for_each(|sum| *sum /= total);
         if self.args.mean == Mean::Geometric {
@@ -315,8 +315,8 @@ impl<'a, B: ModelBackend> Jury<'a, B> {
         sums.iter_mut().for_each(|value| *value /= sum);
     }
 
-    /// The probabilities `[K]` that a line has already; nothing if it has none of known categories.
-    /// In a geometric mean one that is not there counts as the floor below which it was left out.
+    /// The probabilities `[K]` that a line already has; `None` if it has none of known categories.
+    /// In a geometric mean a missing one counts as the floor below which it was left out.
     fn kept(&self, soft: &BTreeMap<String, f32>) -> Option<Vec<f64>> {
         let missing = match self.args.mean {
             Mean::Geometric => self.args.floor.max(SMALLEST),
@@ -333,11 +333,11 @@ impl<'a, B: ModelBackend> Jury<'a, B> {
         Some(kept)
     }
 
-    /// The categories that are kept, likeliest first.
-    fn likeliest(&self, probabilities: &[f64]) -> Vec<(&str, f64)> {
+    /// The categories that are kept, most probable first.
+    fn top_k(&self, probabilities: &[f64]) -> Vec<(&str, f64)> {
         let mut order: Vec<usize> = (0..probabilities.len()).collect();
         order.sort_by(|&a, &b| probabilities[b].total_cmp(&probabilities[a]));
-        // What is written as 0 says nothing.
+        // Probabilities that would be written as 0 are left out.
         let floor = self.args.floor.max(SMALLEST / 2.0);
         let kept = order.into_iter().take(self.args.top).enumerate();
         let kept = kept.filter(|&(place, class)| place == 0 || probabilities[class] >= floor);
@@ -368,7 +368,7 @@ fn push_with_soft(line: &str, soft: &str, to: &mut String) {
 fn value_of(line: &str, field: &str) -> Option<Range<usize>> {
     let bytes = line.as_bytes();
     let mut depth = 0;
-    // The value that is passed, if it is the one that is looked for, begins here.
+    // Start of the current value, if it is the one sought.
     let mut begin = None;
     let mut name: Option<&str> = None;
     let mut at = 0;

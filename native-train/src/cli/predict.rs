@@ -116,7 +116,7 @@ fn predict<B: ModelBackend>(
 /// The word, where there is one, and the drawing.
 type Parsed = (Option<String>, Drawing);
 
-/// The next line or drawing with its number. Nothing of an empty line.
+/// The next line or drawing with its number. `None` for an empty line.
 fn next(records: &mut Records) -> io::Result<Option<(u64, Result<Option<Parsed>>)>> {
     if let Records::Lines(lines) = records {
         let line = lines.next_line()?;
@@ -129,8 +129,8 @@ fn next(records: &mut Records) -> io::Result<Option<(u64, Result<Option<Parsed>>
     }))
 }
 
-/// An ndjson line of the data set, or a bare list of strokes; the word where there is one. Nothing
-/// of an empty line.
+/// An ndjson line of the data set, or a bare list of strokes; the word where there is one. `None`
+/// for an empty line.
 fn parse(line: &str) -> Result<Option<Parsed>> {
     // Only white space of JSON; and some editors begin a file with a byte order mark.
     let text = line.strip_prefix('\u{feff}').unwrap_or(line).trim_matches([' ', '\t', '\r', '\n']);
@@ -140,7 +140,7 @@ fn parse(line: &str) -> Result<Option<Parsed>> {
     if text.starts_with('[') {
         // Anything after the value would be parsed as further fields.
         serde_json::from_str::<IgnoredAny>(text).context("not a list of strokes")?;
-        // The reader of records is the only one that knows the form of strokes.
+        // Only the parser of records knows the format of strokes.
         let record = Record::parse(&format!("{{\"word\":\"-\",\"drawing\":{text}}}"))?;
         return Ok(Some((None, record.drawing)));
     }

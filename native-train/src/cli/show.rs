@@ -78,7 +78,7 @@ pub enum Output {
     Svg(PathBuf, u32),
     /// Into a file of PNG, this wide and high.
     Png(PathBuf, u32),
-    /// Onto a terminal, so many characters wide.
+    /// Onto a terminal, this many characters wide.
     Terminal(usize, Glyphs),
     /// As SVG to where the output of the program goes.
     Stream(u32),
@@ -141,7 +141,7 @@ pub fn show(options: &Options, out: &mut impl Write) -> Result<()> {
     Ok(())
 }
 
-/// A path and the line after its last colon; a file that has such a name goes before.
+/// A path and the line after its last colon; an existing file of the whole name takes precedence.
 fn split_line(given: &Path) -> Result<(PathBuf, Option<u64>)> {
     let parts = given.to_str().filter(|_| !given.exists()).and_then(|text| text.rsplit_once(':'));
     match parts {

@@ -1,4 +1,4 @@
-//! `PATH=NUMBER` as it is typed: a path, and a weight where one is given.
+//! `PATH=NUMBER` on the command line: a path with an optional weight.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -16,8 +16,8 @@ pub struct Weighted {
 }
 
 impl Weighted {
-    /// Reads what is typed. A path that exists as it stands is one without a weight, and so is a
-    /// text whose last `=` is not followed by a number.
+    /// Parses an argument. A path that exists as it stands has no weight, nor does a text whose
+    /// last `=` is not followed by a number.
     ///
     /// # Errors
     /// A weight that is not above 0 or not finite.
@@ -44,7 +44,7 @@ impl Weighted {
 /// The weights of all: those given, or 1 for each where none is.
 ///
 /// # Errors
-/// When only some have one. `flag` is what to call them.
+/// When only some have one. `flag` names them in the error.
 pub fn weights(all: &[Weighted], flag: &str) -> Result<Vec<f64>> {
     let without = all.iter().find(|one| one.weight.is_none());
     if let Some(one) = without {

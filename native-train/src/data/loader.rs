@@ -171,7 +171,7 @@ impl Loader {
         let thread = (group % self.channels.len() as u64) as usize;
         let start = Instant::now();
         let Ok(batch) = self.channels[thread].recv() else {
-            // The thread ends by itself only when nobody listens: here it must have panicked.
+            // The thread ends only when the receiver is gone: here it must have panicked.
             let thread = self.threads.swap_remove(thread);
             match thread.join() {
                 Err(panic) => std::panic::resume_unwind(panic),
@@ -380,7 +380,7 @@ impl Source {
     }
 }
 
-/// Where `position` goes in the random order of `0..n` that `key` stands for.
+/// The value at `position` in the random permutation of `0..n` given by `key`.
 ///
 /// Four rounds of a Feistel network permute the next power of four; what falls outside `0..n` is
 /// permuted again until it falls inside. So an order needs no memory, and any step of training can

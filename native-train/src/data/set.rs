@@ -287,7 +287,7 @@ impl DataSet {
         (start, self.ends[index])
     }
 
-    /// What tells these drawings, their classes and soft labels from others, in hexadecimal digits.
+    /// A hash of the drawings, their classes and soft labels, in hexadecimal digits.
     pub fn fingerprint(&self) -> String {
         // Eight bytes at a time.
         let of_u16 = |values: &[u16]| {
@@ -320,7 +320,7 @@ impl DataSet {
     }
 }
 
-/// The drawing in simplified form, with whole coordinates in 0..255; nothing if it is in that form
+/// The drawing in simplified form, with integer coordinates in 0..255; `None` if it is in that form
 /// already.
 pub(crate) fn simplified(drawing: &Drawing) -> Option<Drawing> {
     let is_simplified = drawing.strokes().iter().flatten().flatten().all(|&value| is_byte(value));

@@ -10,9 +10,9 @@ pub enum Validation {
     /// About this fraction of all drawings, 0..1. A drawing stays in its part when others are
     /// added.
     Fraction(f64),
-    /// So many of every class, but never more than half of it.
+    /// This many of every class, but never more than half of it.
     PerClass(usize),
-    /// The last so many of every class, but never more than half of it.
+    /// The last ones of every class, this many, but never more than half of it.
     LastPerClass(usize),
 }
 
@@ -43,9 +43,9 @@ impl DataSet {
         (side(false), side(true))
     }
 
-    /// Chooses so many drawings of each class, or half of it where that is less: the first in the
-    /// order that `sort` puts their indices in, by their hashes or not. Of copies of a drawing all
-    /// are chosen or none, also in other classes.
+    /// Chooses `n_drawings` of each class, or half of it where that is less: the first in the order
+    /// that `sort` puts their indices in, by their hashes or not. Of copies of a drawing all are
+    /// chosen or none, also in other classes.
     fn choose(&self, n_drawings: usize, seed: u64, sort: impl Fn(&mut Vec<u32>, &[u64])) -> Vec<bool> {
         let hashes: Vec<u64> = (0..self.len()).map(|index| self.content_hash(index, seed)).collect();
         let mut chosen = HashSet::new();

@@ -32,7 +32,7 @@ const HALF_SIDE: f32 = 200.0;
 /// The distance between two pen points of a stroke, in the units of the -1..1 square.
 const PEN_STEP: f32 = 0.02;
 
-/// The drawings to train on and, drawn apart from them, those to measure accuracy on.
+/// The training drawings and, drawn independently, those to measure accuracy on.
 pub fn sample_sets(seed: u64) -> (DataSet, DataSet) {
     (sample_set(seed, 0, N_TRAIN_PER_CLASS), sample_set(seed, 1, N_HELD_OUT_PER_CLASS))
 }
@@ -150,7 +150,7 @@ impl<'a> Hand<'a> {
         self.shake(points)
     }
 
-    /// Adds the slow wobble of a hand and, one time in three, turns the direction of the pen round.
+    /// Adds the slow wobble of a hand and, one time in three, reverses the direction of the pen.
     fn shake(&mut self, mut points: Stroke) -> Stroke {
         let waves: [[f32; 3]; 4] = std::array::from_fn(|_| {
             [self.normal() * self.wobble, self.rng.random_range(2.0..9.0), self.rng.random::<f32>() * TAU]

@@ -32,11 +32,12 @@ const TOLERANCE: f32 = 1e-4;
 /// The precision (inverse variance) of the Gaussian prior on the biases of categories.
 const BIAS_PRECISION: f64 = 2.0;
 
-/// When the search for biases ends: after so many rounds, or when none moves further than this.
-const BIAS_ROUNDS: usize = 200;
+/// The search for biases ends after this many iterations, or when no bias changes by more than the
+/// tolerance.
+const MAX_BIAS_ITERATIONS: usize = 200;
 const BIAS_TOLERANCE: f64 = 1e-3;
 
-/// Parts of the drawings; each is judged with the biases found on the others.
+/// Cross-validation folds; each is evaluated with the biases fitted on the others.
 const FOLDS: usize = 5;
 
 /// A figure before and after.
@@ -60,19 +61,18 @@ pub struct ConfidenceFit {
     pub share_above: f64,
 }
 
-/// What [`calibrate`] finds.
+/// The result of [`calibrate`].
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Calibrated {
     /// Of whole drawings.
     pub whole: ConfidenceFit,
-    /// Of drawings under way.
+    /// Of unfinished drawings.
     pub pen_down: ConfidenceFit,
-    /// What to add to the logits `[K]` by way of the last layer, if it was asked for: a bias for
-    /// each category (Alexandari et al., "Maximum Likelihood with Bias-Corrected Calibration is
-    /// Hard-To-Beat at Label Shift Adaptation", 2020).
+    /// Class biases `[K]` for the last layer, if requested (Alexandari et al., "Maximum Likelihood
+    /// with Bias-Corrected Calibration is Hard-To-Beat at Label Shift Adaptation", 2020).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shift: Option<Vec<f32>>,
-    /// Drawings it was found on.
+    /// Number of drawings it was fitted on.
     pub n: usize,
     /// Class-balanced top-1 accuracy, 0 to 1.
     pub balanced_top1: Change,
@@ -95,8 +95,7 @@ struct Logits {
     rows: Vec<Vec<f32>>,
 }
 
-/// [`Logits`] of so many drawings at most, each of all that were added as likely as another. Which
-/// ones they are depends on nothing but how many were added.
+/// A uniform random sample of [`Logits`] (reservoir sampling with a fixed seed).
 #[derive(Debug)]
 struct Reservoir {
     kept: Logits,
@@ -144,7 +143,7 @@ pub fn calibrate<B: ModelBackend>(
     with_class_biases: bool,
     device: &B::Device,
 ) -> Result<(Calibrated, ReadReport)> {
-    // The same drawings are kept of both.
+    // Both keep the same drawings.
     let mut reservoirs = [Reservoir::new(), Reservoir::new()];
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let network = Network::Float(classifier.model());
@@ -191,7 +190,7 @@ pub fn calibrate<B: ModelBackend>(
         shift
     });
     let (of_whole, after) = confidence_fit(&before, &whole);
-    // What it would be without a calibration of its own.
+    // The calibration error with the temperature of whole drawings.
     let before_pen_down = pen_down.tally(of_whole.calibration.temperature);
     let (of_pen_down, _) = confidence_fit(&before_pen_down, &pen_down);
     let change = |figure: fn(&Tally) -> f64| Change { before: figure(&before), after: figure(&after) };
@@ -206,8 +205,8 @@ pub fn calibrate<B: ModelBackend>(
     Ok((calibrated, report))
 }
 
-/// The calibration of drawings with these logits, and the counts at the temperature for it;
-/// `before` they had others.
+/// The calibration for these logits, and the tally at its temperature; `before` is the tally
+/// without it.
 fn confidence_fit(before: &Tally, logits: &Logits) -> (ConfidenceFit, Tally) {
     let temperature = logits.best_temperature();
     let (threshold, share_above) = logits.threshold(temperature);
@@ -229,15 +228,15 @@ impl Logits {
         n_drawings
     }
 
-    /// The shift of each category's logits that makes the labels likeliest, at the best temperature
-    /// without it: what the network expects to see of a category is brought to what there is of it,
-    /// by steps of Newton's method that take the categories for independent.
+    /// The MAP estimate of each category's bias, at the best temperature without it, by Newton's
+    /// method with a diagonal Hessian: it matches the expected count of each category to the
+    /// observed one.
     fn best_shift(&self) -> Vec<f32> {
         let temperature = self.best_temperature();
         let seen = self.n_drawings();
         let mut biases = vec![0.0; self.n_classes()];
         let mut shift = vec![0.0; self.n_classes()];
-        for _ in 0..BIAS_ROUNDS {
+        for _ in 0..MAX_BIAS_ITERATIONS {
             let mut expected = vec![0.0; self.n_classes()];
             for row in &self.rows {
                 let log_probabilities = log_softmax(&shifted(row, &shift), temperature);
@@ -248,7 +247,8 @@ impl Logits {
             let mut farthest = 0.0f64;
             for (bias, (&seen, expected)) in biases.iter_mut().zip(seen.iter().zip(&expected)) {
                 let step = (seen as f64 - expected - BIAS_PRECISION * *bias) / (expected + BIAS_PRECISION);
-                let step = step.clamp(-1.0, 1.0); // where nothing is expected, the second derivative says little
+                // The second derivative is unreliable where nothing is expected.
+                let step = step.clamp(-1.0, 1.0);
                 *bias += step;
                 farthest = farthest.max(step.abs());
             }
@@ -260,9 +260,8 @@ impl Logits {
         shift
     }
 
-    /// For each drawing the shift that the drawings of the other parts want, so that none is
-    /// evaluated on drawings that it was fitted on. Each part has as many of a category as the
-    /// others, or one more.
+    /// For each drawing the biases fitted on the other folds, so that none is evaluated on drawings
+    /// that it was fitted on. Folds are stratified by category.
     fn cross_shifts(&self) -> Vec<Rc<[f32]>> {
         let mut seen = vec![0; self.n_classes()];
         let parts: Vec<usize> = (self.labels.iter())
@@ -332,7 +331,7 @@ impl Logits {
         for (i, &(probability, is_correct)) in predictions.iter().enumerate() {
             n_correct += usize::from(is_correct);
             let n = i + 1;
-            // Equal ones lie on one side.
+            // Equal probabilities lie on one side.
             let is_cut = predictions.get(n).is_none_or(|next| next.0 < probability);
             if is_cut && lower_bound(n_correct, n) >= TARGET_ACCURACY {
                 found = (probability, n as f64 / predictions.len() as f64);
@@ -377,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn the_threshold_keeps_its_promise_on_other_drawings() {
+    fn the_threshold_holds_on_other_drawings() {
         const N_SAMPLES: usize = 100;
         let mut rng = ChaCha8Rng::seed_from_u64(7);
         // Other drawings, most confident first: their accuracy from a probability on.
@@ -395,9 +394,9 @@ mod tests {
             n_broken += usize::from(fraction_correct(threshold) < TARGET_ACCURACY);
             sum_above += share_above;
         }
-        // 5 are promised; more than 11 would come up once in 200 times.
-        assert!(n_broken <= 11, "{n_broken} of {N_SAMPLES} thresholds promise too much");
-        // Nor does it promise nothing: with the best cut it would be half of all.
+        // 5 are expected; more than 11 have a probability of 1 in 200.
+        assert!(n_broken <= 11, "{n_broken} of {N_SAMPLES} thresholds do not hold");
+        // It is not trivial either: the best threshold would keep half of all.
         let share_above = sum_above / N_SAMPLES as f64;
         assert!(share_above > 0.1, "{share_above}");
     }

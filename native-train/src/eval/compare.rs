@@ -10,12 +10,12 @@ use super::network::{Network, for_each_drawing, whole};
 use super::tally::{Figures, Tally};
 use crate::data::{ReadReport, for_each_part};
 
-/// What becomes of a network when it is stored with less precision.
+/// The effect of storing a network in lower precision.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Comparison {
-    /// The accuracies of the one.
+    /// Accuracies of the first network.
     pub before: Figures,
-    /// The accuracies of the other.
+    /// Accuracies of the second network.
     pub after: Figures,
     /// Fraction of drawings for which both have the same top-1 prediction, 0 to 1.
     pub agreement: f64,

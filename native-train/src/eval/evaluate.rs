@@ -8,7 +8,7 @@ use super::network::{Network, for_each_drawing, whole};
 use super::tally::{Figures, Tally};
 use crate::data::DataSet;
 
-/// Confusions that are kept.
+/// Number of confusions that are kept.
 const N_CONFUSIONS: usize = 10;
 
 /// A category taken for another.
@@ -24,7 +24,7 @@ pub struct Confusion {
     pub of: usize,
 }
 
-/// What [`evaluate`] finds.
+/// The result of [`evaluate`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
     /// The accuracies.

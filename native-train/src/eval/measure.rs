@@ -1,4 +1,4 @@
-//! All figures of a network, on drawings that come part by part.
+//! All figures of a network, accumulated over parts of the drawings.
 
 use std::path::Path;
 
@@ -33,7 +33,7 @@ pub struct Mistake {
     pub label: usize,
     /// The probability of its category, 0 to 1.
     pub probability: f32,
-    /// The likeliest categories with their probabilities, best first; the first is wrong.
+    /// The most probable categories with their probabilities, best first; the first is wrong.
     pub predictions: Vec<(usize, f32)>,
 }
 
@@ -94,7 +94,7 @@ pub struct Summary {
     pub classes: Vec<ClassFigures>,
 }
 
-/// All figures of a network, on drawings that come part by part.
+/// All figures of a network, accumulated over parts of the drawings.
 ///
 /// It keeps counts and a limited number of mistakes, so that it does not grow with the drawings.
 #[derive(Clone, Debug)]
@@ -137,7 +137,7 @@ impl Measurement {
         }
     }
 
-    /// Gives unfinished drawings as whole ones from now on, with the pen up.
+    /// From now on, unfinished drawings are passed to the network as whole ones, with the pen up.
     pub fn with_pen_up(mut self) -> Self {
         self.tells_pen = false;
         self
@@ -202,7 +202,7 @@ impl Measurement {
             })?;
         }
         if let Some(tally) = &mut self.redrawn {
-            // In the same way at each measurement.
+            // A fixed seed: the same at each measurement.
             let mut rng = ChaCha8Rng::seed_from_u64(1);
             let view = |drawing: Drawing| redraw(&drawing, &mut rng);
             for_each_drawing(network, temperature, data, view, device, |index, row| {
@@ -227,7 +227,7 @@ impl Measurement {
                         drawing: data.drawing(index),
                         label,
                         probability: row[label].exp(),
-                        predictions: likeliest(row, guess),
+                        predictions: top_k(row, guess),
                     },
                 );
             }
@@ -236,8 +236,7 @@ impl Measurement {
         Ok(())
     }
 
-    /// Adds drawings of things that the network does not know: whatever their words are, they do
-    /// not count.
+    /// Adds drawings of unknown (out-of-distribution) categories; their words are ignored.
     ///
     /// # Errors
     /// When the network gives numbers that are not finite.
@@ -324,8 +323,8 @@ fn part(drawing: Drawing, fraction: f64) -> Drawing {
     drawing.first_points(n_points).simplify()
 }
 
-/// The likeliest classes with their probabilities, `guess` first.
-fn likeliest(log_probabilities: &[f32], guess: usize) -> Vec<(usize, f32)> {
+/// The most probable classes with their probabilities, `guess` first.
+fn top_k(log_probabilities: &[f32], guess: usize) -> Vec<(usize, f32)> {
     let mut order: Vec<usize> = (0..log_probabilities.len()).collect();
     order.sort_by(|&a, &b| {
         log_probabilities[b].total_cmp(&log_probabilities[a]).then((b == guess).cmp(&(a == guess)))
@@ -333,7 +332,7 @@ fn likeliest(log_probabilities: &[f32], guess: usize) -> Vec<(usize, f32)> {
     order.into_iter().take(N_PREDICTIONS).map(|class| (class, log_probabilities[class].exp())).collect()
 }
 
-/// Adds a mistake, and lets the least confident ones go once there are twice as many as are kept.
+/// Adds a mistake, and drops the least confident ones once there are twice as many as are kept.
 fn keep(mistakes: &mut Vec<Mistake>, mistake: Mistake) {
     mistakes.push(mistake);
     if mistakes.len() >= 2 * N_MISTAKES {

@@ -66,7 +66,7 @@ pub(crate) fn log_softmax(logits: &[f32], temperature: f32) -> Vec<f32> {
     row.into_iter().map(|value| value - shift).collect()
 }
 
-/// Runs the network over what `view` makes of each drawing; hands on the drawing's index and its
+/// Runs the network over `view` of each drawing; passes on the drawing's index and its
 /// log-probabilities `[K]` at the temperature for a pen that is down or not, in no particular
 /// order.
 pub(crate) fn for_each_drawing<B: ModelBackend>(
@@ -83,7 +83,7 @@ pub(crate) fn for_each_drawing<B: ModelBackend>(
         "the drawings have {} categories, the network has {n_classes}",
         data.n_classes()
     );
-    // Drawings of like length together: less padding.
+    // Sorted by length: less padding.
     let mut order: Vec<usize> = (0..data.len()).collect();
     order.sort_by_key(|&index| data.n_points(index));
     for chunk in order.chunks(BATCH_SIZE) {

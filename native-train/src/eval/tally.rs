@@ -1,5 +1,5 @@
-//! Labels and log-probabilities in, counts out: everything that a measurement keeps of drawings it
-//! has seen.
+//! Labels and log-probabilities in, counts out: the confusion matrix and other sums from which all
+//! figures follow.
 //!
 //! A tally takes K x K counts and a few more, however many drawings it counts.
 
@@ -29,7 +29,7 @@ pub struct Figures {
     pub loss: f64,
 }
 
-/// The drawings whose top-1 prediction had a probability in the same fifteenth.
+/// The drawings whose top-1 prediction had a probability in the same bin.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Bin {
     /// Drawings.

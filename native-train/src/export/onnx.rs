@@ -27,7 +27,7 @@ use super::protobuf::{
 const OPSET: i64 = 17;
 const IR_VERSION: i64 = 8;
 
-/// For each gate of ONNX (input, output, forget, cell) its place among ours (input, forget, cell,
+/// For each gate of ONNX (input, output, forget, cell) its index among ours (input, forget, cell,
 /// output).
 const GATES: [usize; 4] = [0, 3, 1, 2];
 
@@ -79,7 +79,7 @@ type Value = String;
 
 /// A graph that grows node by node.
 struct Graph {
-    /// The network's tensors that have no place in the graph yet.
+    /// The network's tensors that are not in the graph yet.
     tensors: BTreeMap<String, NamedTensor>,
     nodes: Vec<NodeProto>,
     /// By name, which is made of the contents where they are small.
@@ -156,8 +156,7 @@ impl Graph {
         let mask = self.mask(&x, &lengths); // [B, 1, T]
         let mask = self.node("Transpose", &[&mask], vec![ints("perm", &[2, 0, 1])]); // [T, B, 1]
         x = self.node("Transpose", &[&x], vec![ints("perm", &[2, 0, 1])]); // [T, B, C]
-        // A drawing without rows gets one, which the mask takes away again: an LSTM of no steps is
-        // nothing ONNX knows.
+        // A drawing without rows gets one, which the mask zeroes: ONNX has no LSTM of zero steps.
         let one = self.whole_number(1);
         let counts = self.node("Max", &[&lengths, &one], vec![]);
         let seen = honours_lengths.then(|| self.cast(&counts, DataType::Int32));
@@ -190,9 +189,9 @@ impl Graph {
         self.node("Div", &[&sum, &stride], vec![])
     }
 
-    /// Batch normalisation as a factor and a summand for each channel, which so many dimensions
-    /// follow. It stays apart from the convolution along a drawing, because rows outside of it
-    /// count as zero after the normalisation, not before.
+    /// Batch normalisation as a factor and a summand for each channel, followed by `n_dims`
+    /// dimensions. It is not folded into a 1-d convolution, because padding is zero after the
+    /// normalisation, not before.
     fn batch_norm(&mut self, norm: &str, x: &str, n_dims: usize) -> Result<Value> {
         let mut take = |name: &str| self.take(&format!("{norm}.{name}"));
         let (gamma, beta) = (take("gamma")?.values, take("beta")?.values);
@@ -220,8 +219,7 @@ impl Graph {
         let weight = self.constant(&name, &[n, channels, kernel_len], &values);
         let bias = self.weight(&format!("convs.{layer}.bias"))?;
         let left = (kernel_len - 1) / 2;
-        // With one row less than a whole window around, there is a window for every stride that is
-        // begun.
+        // With `kernel_len - 1` rows of padding, there is a window for every started stride.
         let pads = [left as i64, (kernel_len - 1 - left) as i64];
         let attributes = vec![
             ints("kernel_shape", &[kernel_len as i64]),
@@ -268,7 +266,7 @@ impl Graph {
         let counts = self.cast(counts, DataType::Float);
         let counts = self.unsqueeze(&counts, 1); // [B, 1]
         let mean = self.node("Div", &[&sum, &counts], vec![]);
-        // Outputs lie in -1..1, so that nothing that exists is below the padding.
+        // Outputs lie in -1..1, so all valid steps are above the padding.
         let (one, far) = (self.number(1.0), self.number(1e4));
         let padding = self.node("Sub", &[mask, &one], vec![]);
         let padding = self.node("Mul", &[&padding, &far], vec![]);
@@ -351,7 +349,7 @@ impl Graph {
     }
 }
 
-/// Numbers of a tensor of this shape, each found by its place.
+/// The values of a tensor of this shape, each computed from its index.
 fn rearranged(shape: [usize; 3], value: impl Fn([usize; 3]) -> f32) -> Vec<f32> {
     let mut values = Vec::with_capacity(shape.iter().product());
     for i in 0..shape[0] {

@@ -1,4 +1,4 @@
-//! What pictures share: a typeface, colours, and a white sheet that becomes SVG or PNG.
+//! Shared by all pictures: a font, colours, and a white canvas for SVG or PNG.
 
 use std::path::{Path, PathBuf};
 use std::sync::Once;
@@ -24,7 +24,7 @@ pub(crate) const WRONG: RGBColor = RGBColor(214, 64, 28);
 /// Lines of a grid.
 pub(crate) const PALE: RGBColor = RGBColor(232, 233, 236);
 
-/// What drawing gives.
+/// The result of drawing.
 pub(crate) type Drawn<B> = Result<(), DrawingAreaErrorKind<<B as DrawingBackend>::ErrorType>>;
 
 /// The files of a picture.

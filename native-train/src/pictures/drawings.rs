@@ -17,7 +17,7 @@ type Strokes = Vec<Vec<[f32; 2]>>;
 const MARGIN: f32 = 0.045;
 const PEN: f32 = 0.018;
 
-/// What a terminal shows a drawing with.
+/// Characters with which a terminal shows a drawing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Glyphs {
     /// Dots of Braille: eight to a character

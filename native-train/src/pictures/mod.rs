@@ -1,5 +1,4 @@
-//! Pictures of drawings and figures: [`canvas`] is what all of them are drawn on, [`drawings`] are
-//! drawings alone.
+//! Pictures of drawings and figures: [`canvas`] is shared by all, [`drawings`] renders drawings.
 
 pub(crate) mod canvas;
 pub mod drawings;

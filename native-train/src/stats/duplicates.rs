@@ -29,7 +29,7 @@ pub(super) struct Occurrences {
 }
 
 impl Distinct {
-    /// Counts of nothing, exact up to so many different drawings, at least one.
+    /// Empty counts, exact up to `most` distinct drawings, at least one.
     pub(super) fn new(most: usize) -> Self {
         Self { most: most.max(1), ..Self::default() }
     }
@@ -93,11 +93,11 @@ pub struct Duplicates {
     /// 1 where all numbers are exact; otherwise they were counted for this part of the drawings and
     /// multiplied.
     pub estimated_from: f64,
-    /// Drawings that differ.
+    /// Distinct drawings.
     pub different_drawings: u64,
     /// Those of them that occur more than once.
     pub repeated_drawings: u64,
-    /// Drawings that would go if each stayed once.
+    /// Drawings that deduplication would remove.
     pub surplus: u64,
     /// Those that occur under several words.
     pub with_several_words: u64,

@@ -30,13 +30,13 @@ impl Samples {
         }
     }
 
-    pub(super) fn join(&mut self, other: Self, most: usize) {
+    pub(super) fn merge(&mut self, other: Self, most: usize) {
         self.0.extend(other.0);
         self.trim(most);
     }
 }
 
-/// What is counted of all drawings, and of those of a category.
+/// Counts over all drawings, or over those of a category.
 #[derive(Clone, Debug, Default)]
 pub struct Group {
     pub(super) n: u64,
@@ -59,25 +59,25 @@ impl Group {
         self.length.add(size.length);
         self.n_judged += u64::from(record.recognized.is_some());
         self.n_recognised += u64::from(record.recognized == Some(true));
-        self.join_times(time.map(|time| (time, time)));
+        self.merge_times(time.map(|time| (time, time)));
     }
 
-    pub(super) fn join_times(&mut self, others: Option<(i64, i64)>) {
+    pub(super) fn merge_times(&mut self, others: Option<(i64, i64)>) {
         self.times = match (self.times, others) {
             (Some(own), Some(other)) => Some((own.0.min(other.0), own.1.max(other.1))),
             (own, other) => own.or(other),
         };
     }
 
-    pub(super) fn join(&mut self, other: Self, most: usize) {
+    pub(super) fn merge(&mut self, other: Self, most: usize) {
         self.n += other.n;
-        self.points.join(&other.points);
-        self.strokes.join(&other.strokes);
-        self.length.join(&other.length);
+        self.points.merge(&other.points);
+        self.strokes.merge(&other.strokes);
+        self.length.merge(&other.length);
         self.n_judged += other.n_judged;
         self.n_recognised += other.n_recognised;
-        self.join_times(other.times);
-        self.samples.join(other.samples, most);
+        self.merge_times(other.times);
+        self.samples.merge(other.samples, most);
     }
 
     pub(super) fn figures(&self) -> Figures {
@@ -93,7 +93,7 @@ impl Group {
     }
 }
 
-/// What is told of all drawings, and of those of a category.
+/// Statistics of all drawings, or of those of a category.
 #[derive(Clone, Debug, Serialize)]
 pub struct Figures {
     /// How many there are.
@@ -102,7 +102,7 @@ pub struct Figures {
     pub points: Sizes,
     /// Strokes of a drawing.
     pub strokes: Sizes,
-    /// Length of all its strokes together, in units of its file: of the larger side's 255th in
+    /// Length of all its strokes together, in units of its file: 1/255 of the larger side in
     /// simplified drawings.
     pub length: Sizes,
     /// Share that the game recognised, of those that say.
@@ -172,7 +172,7 @@ pub(super) fn seconds(text: &str) -> Option<i64> {
 fn date(seconds: i64) -> String {
     let time =
         u64::try_from(seconds).ok().and_then(|since| UNIX_EPOCH.checked_add(Duration::from_secs(since)));
-    // Later than humantime writes is no date that anything was drawn on.
+    // humantime writes no later dates, on which nothing was drawn.
     let is_written =
         |time: &SystemTime| time.duration_since(UNIX_EPOCH).is_ok_and(|t| t.as_secs() < 253_402_300_800);
     match time.filter(is_written) {

@@ -33,7 +33,7 @@ impl Histogram {
         self.most = self.most.max(value);
     }
 
-    pub(super) fn join(&mut self, other: &Self) {
+    pub(super) fn merge(&mut self, other: &Self) {
         if self.buckets.len() < other.buckets.len() {
             self.buckets.resize(other.buckets.len(), 0);
         }
@@ -70,7 +70,7 @@ impl Histogram {
         self.most
     }
 
-    /// The mean, exactly.
+    /// The exact mean.
     pub fn mean(&self) -> f64 {
         if self.n == 0 { 0.0 } else { self.sum as f64 / self.n as f64 }
     }
@@ -104,14 +104,14 @@ impl Histogram {
 /// A histogram in five numbers.
 #[derive(Clone, Debug, Serialize)]
 pub struct Sizes {
-    /// Mean, exactly.
+    /// Exact mean.
     pub mean: f64,
-    /// What 5 % do not exceed, to 3 %, as the next two.
+    /// 5th percentile, to 3 %, as the next two.
     pub p5: u64,
-    /// What half do not exceed.
+    /// Median.
     pub median: u64,
-    /// What 95 % do not exceed.
+    /// 95th percentile.
     pub p95: u64,
-    /// The largest, exactly.
+    /// Exact maximum.
     pub max: u64,
 }

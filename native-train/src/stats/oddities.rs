@@ -38,11 +38,11 @@ impl fmt::Display for Oddity {
     }
 }
 
-/// How often something was found, and the first places.
+/// How often something was found, and its first occurrences.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Places {
     pub(super) n: u64,
-    /// Number of the file, line, and what is to be said.
+    /// Index of the file, line, and message.
     pub(super) first: Vec<(usize, u64, String)>,
 }
 
@@ -54,7 +54,7 @@ impl Places {
         }
     }
 
-    pub(super) fn join(&mut self, other: Self) {
+    pub(super) fn merge(&mut self, other: Self) {
         self.n += other.n;
         self.first.extend(other.first);
         self.first.sort();

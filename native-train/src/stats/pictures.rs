@@ -41,7 +41,7 @@ fn panels<B: DrawingBackend>(area: &DrawingArea<B, Shift>, stats: &Stats, summar
     rows(&areas[3], "drawings by country", &largest)
 }
 
-/// Bars up to what 99 of 100 drawings do not exceed; the rest would only press them together.
+/// Bars up to the 99th percentile; the rest would only squeeze them together.
 fn histogram<B: DrawingBackend>(area: &DrawingArea<B, Shift>, title: &str, values: &Histogram) -> Drawn<B> {
     let end = values.quantile(0.99) + 1;
     // Integers have bars of integer width.

@@ -22,12 +22,12 @@ use crate::hash::{FNV_OFFSET, fnv, mix};
 use crate::numbers::thousands;
 use crate::sync::locked;
 
-/// The most categories and countries with counts of their own; drawings of others count in the
-/// totals only.
+/// The most categories and countries with separate counts; drawings of others count in the totals
+/// only.
 const MAX_CLASSES: usize = 1024;
 const MAX_COUNTRIES: usize = 1024;
 
-/// Different drawings that are remembered to find duplicates. The whole program then takes up to
+/// Distinct drawings that are kept in memory to find duplicates. The whole program then takes up to
 /// 240 MB, most while their table grows.
 const MAX_DISTINCT: usize = 1_800_000;
 
@@ -38,15 +38,15 @@ const HASHES_AT_ONCE: usize = 4096;
 const MANY_POINTS: u64 = 5000;
 const LARGE_EXTENT: u64 = 10_000;
 
-/// Part of a file that one word must have, for the others to be called wrong.
+/// Minimum share of a file's drawings that one word must have for others to be called wrong.
 const OWN_WORD_SHARE: f64 = 0.9;
 
-/// How to look at the data.
+/// Options of the statistics.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// Drawings of each category that are kept for its sheet.
     pub samples_per_class: usize,
-    /// Different drawings remembered to find duplicates, exactly up to so many.
+    /// The most distinct drawings for which duplicates are counted exactly.
     pub max_distinct: usize,
     /// No progress display.
     pub quiet: bool,
@@ -76,7 +76,7 @@ pub struct Stats {
     files: Vec<PathBuf>,
 }
 
-/// What is told of files of drawings.
+/// Statistics of files of drawings.
 #[derive(Debug, Serialize)]
 pub struct Summary {
     /// Files that were read.
@@ -85,15 +85,15 @@ pub struct Summary {
     pub all: Figures,
     /// Of each category.
     pub classes: BTreeMap<String, Figures>,
-    /// Drawings of categories beyond the first thousand, which are not told apart.
+    /// Drawings of categories beyond the first thousand, which are not counted separately.
     pub of_further_classes: u64,
     /// Drawings by country, most first.
     pub countries: Vec<(String, u64)>,
     /// Drawings that occur more than once.
     pub duplicates: Option<Duplicates>,
-    /// What is suspicious of drawings.
+    /// Suspicious drawings, by kind.
     pub suspicious: Vec<Suspicious>,
-    /// What is suspicious of files.
+    /// Suspicious files.
     pub suspicious_files: Vec<String>,
 }
 
@@ -108,7 +108,7 @@ pub struct Suspicious {
     pub first: Vec<String>,
 }
 
-/// The files that arguments name: files as they are, and those of folders.
+/// The files that the arguments name: files themselves, and those in folders.
 ///
 /// # Errors
 /// When something is not there, or a folder has none.
@@ -149,7 +149,7 @@ pub fn read(files: Vec<PathBuf>, options: Options) -> Result<Stats> {
             hashes.drain(..).for_each(|(hash, found)| distinct.add(hash, found));
         };
         let part = read_file(index, path, options, hand_over);
-        locked(&together).join(part);
+        locked(&together).merge(part);
         bar.inc(1);
     });
     bar.finish_and_clear();
@@ -272,7 +272,7 @@ impl Stats {
         }
     }
 
-    /// Tells what is wrong with a file, whose words are given with their numbers of drawings and
+    /// Checks a file for suspicious things, given its words with their numbers of drawings and
     /// first lines.
     fn judge_file(&mut self, index: usize, path: &Path, words: &BTreeMap<String, (u64, u64)>) {
         let n = self.all.n;
@@ -289,7 +289,7 @@ impl Stats {
         }
         let Some((own, &(n_own, _))) = words.iter().max_by_key(|(_, (n, _))| *n) else { return };
         if (n_own as f64) < OWN_WORD_SHARE * n as f64 {
-            // A file of many categories has no word of its own.
+            // A file of many categories has no main word.
             return;
         }
         for (word, &(n, first)) in words.iter().filter(|(word, _)| *word != own) {
@@ -303,12 +303,12 @@ impl Stats {
         }
     }
 
-    fn join(&mut self, other: Self) {
+    fn merge(&mut self, other: Self) {
         let most = self.samples_per_class();
-        self.all.join(other.all, most);
+        self.all.merge(other.all, most);
         for (word, group) in other.classes {
             if self.classes.len() < MAX_CLASSES || self.classes.contains_key(&word) {
-                self.classes.entry(word).or_default().join(group, most);
+                self.classes.entry(word).or_default().merge(group, most);
             } else {
                 self.n_of_further_classes += group.n;
             }
@@ -320,7 +320,7 @@ impl Stats {
             }
         }
         for (kind, places) in other.oddities {
-            self.oddities.entry(kind).or_default().join(places);
+            self.oddities.entry(kind).or_default().merge(places);
         }
         self.odd_files.extend(other.odd_files);
         self.n_unreadable += other.n_unreadable;
@@ -342,7 +342,7 @@ impl Stats {
         texts
     }
 
-    /// What is told of all this.
+    /// The statistics in numbers.
     pub fn summary(&self) -> Summary {
         let mut countries: Vec<(String, u64)> =
             self.countries.iter().map(|(name, &n)| (name.clone(), n)).collect();

@@ -43,7 +43,7 @@ impl Stats {
     }
 }
 
-/// A word as the name of a file: what some system gives a meaning becomes an underscore.
+/// A word as a file name: characters with a special meaning on some system become underscores.
 fn file_name(word: &str) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_');
     let name: String = word.chars().map(|c| if is_plain(c) { c } else { '_' }).take(80).collect();

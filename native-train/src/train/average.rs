@@ -6,9 +6,9 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use quickdraw_core::Model;
 
-/// The decay after a step, counted from 1: lower than asked for in the first steps, when the
-/// average is mostly the random initialisation (as TensorFlow's `ExponentialMovingAverage` with
-/// `num_updates`). From trained weights it is what was asked for at once.
+/// The decay after a step, counted from 1: lower than `decay` in the first steps, when the average
+/// is mostly the random initialisation (as TensorFlow's `ExponentialMovingAverage` with
+/// `num_updates`). From trained weights it is `decay` at once.
 pub fn decay_after(step: u64, decay: f64, starts_trained: bool) -> f64 {
     if starts_trained { decay } else { decay.min((1 + step) as f64 / (10 + step) as f64) }
 }

@@ -1,9 +1,9 @@
-//! A run in progress on disk: everything that is needed to go on exactly.
+//! Checkpoints: everything that is needed to resume a run exactly.
 //!
 //! `OUT/checkpoints/step-000001234/` holds the network, the moving average of its weights if there
-//! is one, the optimizer's moments and the state of the run, which has the sums of the other files.
-//! A checkpoint is written under another name, synced and renamed, so one that has its name is
-//! whole.
+//! is one, the optimizer's moments and the state of the run, which has the checksums of the other
+//! files. A checkpoint is written to a temporary folder, synced and renamed, so it is always
+//! complete.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -32,10 +32,10 @@ const FORMAT: u32 = 1;
 /// The version of burn whose records these are; burn promises nothing about another's.
 const BURN: &str = "0.21.0";
 
-/// What `state.json` holds besides the state of the run, to be read before it.
+/// The header of `state.json`, read before the state of the run.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Head {
+struct Header {
     format: u32,
     /// The version of burn that wrote the records.
     burn: Option<String>,
@@ -64,7 +64,7 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// The newest whole checkpoint of a run, or none.
+    /// The newest complete checkpoint of a run, or none.
     ///
     /// # Errors
     /// When the folder or the checkpoint's state cannot be read.
@@ -72,7 +72,7 @@ impl Checkpoint {
         list(out)?.pop().map(|(_, folder)| Self::open(&folder)).transpose()
     }
 
-    /// The checkpoint in its folder.
+    /// Opens the checkpoint in a folder.
     ///
     /// # Errors
     /// When its state cannot be read, or its files are of a later version or of another one of
@@ -83,12 +83,12 @@ impl Checkpoint {
         let text = fs::read_to_string(&path).with_context(|| format!("cannot read {shown}"))?;
         let not_a_state = || format!("{shown} is not the state of a run");
         // The format first: the rest of a later one may look quite different.
-        let Head { format, burn, crc32c } = serde_json::from_str(&text).with_context(not_a_state)?;
+        let Header { format, burn, crc32c } = serde_json::from_str(&text).with_context(not_a_state)?;
         ensure!(
             format <= FORMAT,
             "{shown}: format {format} is unknown, this version reads formats up to {FORMAT}"
         );
-        // The earliest checkpoints do not tell; they were written by this version.
+        // The earliest checkpoints lack the field; they were written by this version.
         let burn = burn.as_deref().unwrap_or(BURN);
         ensure!(
             burn == BURN,
@@ -103,12 +103,12 @@ impl Checkpoint {
         folder.join(STATE).is_file()
     }
 
-    /// Where it lies.
+    /// Its folder.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Puts the stored network into a fresh one of the same configuration.
+    /// Loads the stored network into a fresh one of the same configuration.
     ///
     /// # Errors
     /// When the file cannot be read or is not such a record.
@@ -116,7 +116,7 @@ impl Checkpoint {
         Ok(model.load_record(self.read::<B, M::Record>(MODEL, device)?))
     }
 
-    /// Puts the stored average, if there is one, into a network of the same configuration.
+    /// Loads the stored average, if there is one, into a network of the same configuration.
     ///
     /// # Errors
     /// As [`load_model`](Self::load_model).
@@ -230,7 +230,7 @@ pub fn check_folder(out: &Path, is_resumed: bool) -> Result<()> {
     }
 }
 
-/// Step and folder of each whole checkpoint, oldest first.
+/// Step and folder of each complete checkpoint, oldest first.
 fn list(out: &Path) -> Result<Vec<(u64, PathBuf)>> {
     let root = out.join(FOLDER);
     let entries = match fs::read_dir(&root) {

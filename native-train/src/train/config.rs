@@ -46,7 +46,7 @@ pub struct TrainConfig {
     pub batch_size: usize,
     /// Gradient accumulation: batches per step, whose gradients are averaged.
     pub accumulate: usize,
-    /// The optimizer. Checkpoints from before there was a choice have none.
+    /// The optimizer. Older checkpoints lack it.
     #[serde(default)]
     pub optimizer: OptimizerKind,
     /// The peak learning rate.
@@ -59,17 +59,16 @@ pub struct TrainConfig {
     pub weight_decay: f32,
     /// Maximum global norm of the gradients.
     pub gradient_clipping_norm: f64,
-    /// EMA decay of the weights; the average is what is evaluated and kept; 0 is off.
+    /// EMA decay of the weights; the average is evaluated and saved; 0 is off.
     pub ema: f64,
-    /// Quantization-aware training in the last so many steps, with weights rounded to int8
-    /// ([`quickdraw_core::weights::rounded`]), which are also evaluated and kept; 0 is off.
+    /// Number of last steps with quantization-aware training: weights are fake-quantized to int8
+    /// ([`quickdraw_core::weights::rounded`]), and so evaluated and saved; 0 is off.
     pub quantized_steps: u64,
     /// Label smoothing.
     pub label_smoothing: f32,
     /// Weight of the soft labels in the targets of drawings that have some.
     pub soft_weight: f32,
-    /// Soft labels are raised to the inverse of it. Checkpoints from before there was a choice have
-    /// none.
+    /// Temperature of the soft labels. Older checkpoints lack it.
     #[serde(default = "one")]
     pub soft_temperature: f32,
     /// Sampling of drawings.
@@ -132,9 +131,9 @@ impl TrainConfig {
     /// The most accurate in the same time.
     ///
     /// Batches of 128 use the processor well; the learning rate suits that size and falls to zero,
-    /// which is worth more than any number of steps at a constant one; classes are drawn alike,
-    /// however many drawings they have; varied drawings, smoothed labels and a little weight decay
-    /// keep few drawings a class from being learnt by heart.
+    /// which is worth more than any number of steps at a constant one; classes are sampled
+    /// uniformly, however many drawings they have; augmentation, label smoothing and a little
+    /// weight decay prevent overfitting to few drawings per class.
     pub fn fast() -> Self {
         Self {
             steps: 20_000,
@@ -154,9 +153,9 @@ impl TrainConfig {
         }
     }
 
-    /// What gives the best network of the browser's size, in several times the steps: stronger
-    /// variations, unfinished drawings and drawings as browsers get them among them, a rate that
-    /// stays until the last fifth, and quantization-aware training at the end.
+    /// For the best network of the browser's size, in several times the steps: stronger
+    /// augmentation, with unfinished and re-rendered drawings, a learning rate that is constant
+    /// until the last fifth, and quantization-aware training at the end.
     pub fn best() -> Self {
         Self {
             steps: 60_000,
@@ -207,8 +206,8 @@ impl TrainConfig {
         Ok(())
     }
 
-    /// Checks that a run with these options can go on with others: what its steps so far depend on
-    /// stays.
+    /// Checks that a run with these options can be resumed with others: what its steps so far
+    /// depend on is fixed.
     ///
     /// # Errors
     /// Names what differs and may not.
@@ -234,12 +233,12 @@ impl TrainConfig {
         self.learning_rate * factor
     }
 
-    /// Whether the step after so many learns with rounded weights.
+    /// Whether the step after `step` steps is quantization-aware.
     pub fn rounds_after(&self, step: u64) -> bool {
         step + self.quantized_steps >= self.steps && self.quantized_steps > 0
     }
 
-    /// Drawings a step.
+    /// Drawings per step.
     pub fn drawings_per_step(&self) -> usize {
         self.batch_size * self.accumulate
     }
@@ -260,7 +259,7 @@ impl TrainConfig {
             seed: self.seed,
             start_step: start_step * self.accumulate as u64,
             n_threads: self.loader_threads,
-            // Statistics of a batch of drawings of one length are not those of all drawings.
+            // Batch statistics of drawings of one length are biased.
             bucket_batches: if model.image_conv.is_empty() { self.bucket_batches } else { 1 },
         }
     }
@@ -269,8 +268,8 @@ impl TrainConfig {
 /// A field in which two values differ, and what they have there.
 pub type Difference = (String, Value, Value);
 
-/// The fields in which two values differ, sorted by their names; those of a field that has fields
-/// as `augmentation.prefix`.
+/// The fields in which two values differ, sorted by their names; nested fields as
+/// `augmentation.prefix`.
 ///
 /// # Errors
 /// When a value cannot be written as JSON.

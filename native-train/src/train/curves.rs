@@ -1,4 +1,4 @@
-//! The course of a run: metrics in, `curves.svg` and `curves.png` out.
+//! Learning curves: metrics in, `curves.svg` and `curves.png` out.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use super::metrics::Summary;
 use crate::eval::Figures;
 use crate::pictures::canvas::{Drawn, GREY, INK, PALE, RIGHT, WRONG, paths, picture, text};
 
-/// What a run has told so far, by steps done, rising.
+/// The metrics of a run so far, by steps done, ascending.
 #[derive(Clone, Debug, Default)]
 pub struct Curves {
     /// Sums over the steps before.
@@ -121,7 +121,7 @@ fn panel<B: DrawingBackend>(
     Ok(())
 }
 
-/// The same course in fewer points, each the mean of its neighbours.
+/// The same curve in fewer points, each the mean of its neighbours.
 fn thinned(points: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
     let n = points.len().div_ceil(MAX_POINTS).max(1);
     let mean = |part: &[(f64, f64)]| {

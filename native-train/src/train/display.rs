@@ -1,4 +1,4 @@
-//! What a run tells people while it goes: a bar, or lines.
+//! Progress of a run: a bar on a terminal, plain lines elsewhere.
 
 use std::cell::Cell;
 use std::io::IsTerminal;
@@ -10,7 +10,7 @@ use super::metrics::Summary;
 use crate::eval::Evaluation;
 use crate::tell::tell;
 
-/// Progress for people: a bar on a terminal, plain lines elsewhere.
+/// The progress display.
 pub(super) enum Display {
     Bar(ProgressBar),
     Lines { n_steps: u64, last: Cell<Option<Instant>> },

@@ -1,4 +1,4 @@
-//! What a run is asked for, and how it ended.
+//! The task of a run, and its outcome.
 
 use std::path::PathBuf;
 
@@ -26,13 +26,12 @@ pub struct Job {
     pub config: TrainConfig,
     /// The run folder, which becomes the model folder as well.
     pub out: PathBuf,
-    /// Go on with the run in that folder.
+    /// Resume the run in that folder.
     pub resume: bool,
     /// Model folders whose weights the network begins with, instead of random ones: one, or one for
-    /// each branch; the last layer only if all know the same classes. They do not matter to a run
-    /// that is resumed.
+    /// each branch; the last layer only if all know the same classes. Ignored by a resumed run.
     pub init_from: Vec<PathBuf>,
-    /// No display.
+    /// No progress display.
     pub quiet: bool,
 }
 

@@ -1,4 +1,4 @@
-//! The lines of `metrics.jsonl`: what a run tells of its steps and evaluations.
+//! The lines of `metrics.jsonl`: metrics of steps and evaluations.
 
 use std::fs;
 use std::path::Path;
@@ -10,10 +10,10 @@ use serde_json::Value;
 use crate::eval::Figures;
 use crate::fs::write_atomic;
 
-/// What a window of steps amounts to.
+/// The metrics of a window of steps.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
-    /// Mean cross-entropy, with all that is done to the targets.
+    /// Mean cross-entropy, with label smoothing and soft labels.
     pub loss: f64,
     /// Top-1 accuracy on the augmented training drawings, 0 to 1.
     pub accuracy: f64,
@@ -48,7 +48,7 @@ pub(super) enum Entry {
 
 /// Removes the lines past `step`, and a last line that was cut short. All others stay as they are,
 /// also those that this program does not know.
-pub(super) fn take_back(path: &Path, step: u64) -> Result<()> {
+pub(super) fn remove_after(path: &Path, step: u64) -> Result<()> {
     #[derive(Deserialize)]
     struct Step {
         step: u64,

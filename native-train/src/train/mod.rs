@@ -2,8 +2,7 @@
 //!
 //! [`train`](fn@train) is the training loop from top to bottom. What a [`Job`] asks for is in
 //! [`TrainConfig`] and [`Schedule`]; a step is [`gradients`] and an [`optimizer`](fn@optimizer); a
-//! run is resumed from its [`checkpoint`]s; the run folder keeps its metrics, for people, programs
-//! and TensorBoard.
+//! run is resumed from its [`checkpoint`]s; the run folder has its metrics, also for TensorBoard.
 
 mod average;
 pub mod checkpoint;

@@ -1,4 +1,4 @@
-//! The optimizers: gradients in, moved weights out.
+//! The optimizers: gradients in, updated weights out.
 
 use burn::optim::SimpleOptimizer;
 use burn::optim::adaptor::OptimizerAdaptor;
@@ -15,7 +15,7 @@ const MOMENTUM: f32 = 0.95;
 
 /// Newton-Schulz iterations, and their polynomial: singular values between about 0.7 and 1.2 are as
 /// good as 1 (Jordan et al.).
-const ROUNDS: usize = 5;
+const N_ITERATIONS: usize = 5;
 const POLYNOMIAL: [f32; 3] = [3.4445, -4.775, 2.0315];
 
 /// RMS of an update relative to the learning rate: that of AdamW, so that the same learning rates
@@ -105,7 +105,7 @@ fn orthogonal<B: Backend>(matrices: Tensor<B, 3>) -> Tensor<B, 3> {
     let norm = x.clone().powf_scalar(2.0).sum_dim(1).sum_dim(2).sqrt();
     x = x / norm.add_scalar(1e-7);
     let [a, b, c] = POLYNOMIAL;
-    for _ in 0..ROUNDS {
+    for _ in 0..N_ITERATIONS {
         let squared = x.clone().matmul(x.clone().swap_dims(1, 2));
         let factor = squared.clone() * b + squared.clone().matmul(squared) * c;
         x = x.clone() * a + factor.matmul(x);

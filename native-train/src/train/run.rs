@@ -1,8 +1,8 @@
 //! The training loop.
 //!
-//! Each step: take its batches, forward, cross-entropy, backward, clip by the global norm, Adam.
-//! Every so many steps the network is evaluated on the validation part, and the best so far is
-//! written as the model folder.
+//! Each step: take its batches, forward, cross-entropy, backward, clip by the global norm, Adam. At
+//! regular steps the network is evaluated on the validation part, and the best so far is written as
+//! the model folder.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -29,7 +29,7 @@ use crate::model_folder;
 
 /// Trains a network; writes checkpoints, metrics and the model folder into the run folder.
 ///
-/// `interrupted` is looked at after every step: once it is set, a checkpoint is written and the run
+/// `interrupted` is checked after every step: once it is set, a checkpoint is written and the run
 /// ends.
 ///
 /// # Errors
@@ -46,8 +46,8 @@ where
     let Job { config, out, .. } = job;
     config.validate()?;
     checkpoint::check_folder(out, job.resume)?;
-    // One process at a time writes into the folder. That of a new run is made when nothing else
-    // speaks against it.
+    // One process at a time writes into the folder. That of a new run is created after all other
+    // checks.
     let mut lock = None;
     let resumed = match job.resume {
         true => {
@@ -129,13 +129,13 @@ where
         });
         let batches = batches.collect();
         let learning_rate = config.learning_rate_at(state.step);
-        let rounds = config.rounds_after(state.step);
-        if rounds && !config.rounds_after(state.step.saturating_sub(1)) {
-            // What was best so far is of another kind.
+        let is_quantized = config.rounds_after(state.step);
+        if is_quantized && !config.rounds_after(state.step.saturating_sub(1)) {
+            // The best so far was not quantized: not comparable.
             (state.best, state.lowest_loss, state.n_without_progress) = (None, None, 0);
         }
         let Step { model: better, losses, n_correct, norm } =
-            devices.step(model, &mut optimizer, batches, learning_rate, rounds, config)?;
+            devices.step(model, &mut optimizer, batches, learning_rate, is_quantized, config)?;
         model = better;
         state.step += 1;
         window.push(losses, n_correct, norm, config.drawings_per_step());
@@ -151,7 +151,7 @@ where
         state.seconds = seconds_before + started.elapsed().as_secs_f64();
         let mut is_best = false;
         if evaluates {
-            let evaluated = kept(&average, &model, rounds);
+            let evaluated = kept(&average, &model, is_quantized);
             let found = evaluate(&evaluated, &job.validation, device)?;
             display.evaluation(state.step, &found);
             folder.validation(state.step, found.figures)?;
@@ -202,8 +202,7 @@ where
         _ => evaluate(&evaluated, &job.validation, device)?,
     };
     if state.best.is_none() {
-        // Interrupted before the first evaluation: the folder still holds a model that can be
-        // tried.
+        // Interrupted before the first evaluation: the folder still gets a usable model.
         folder.model(job, &state, &evaluated, &validation)?;
     }
     let seconds = started.elapsed().as_secs_f64();
@@ -212,14 +211,14 @@ where
     Ok(Outcome { step: state.step, finished, validation, waiting })
 }
 
-/// The network that is evaluated and kept.
+/// The network that is evaluated and saved.
 fn kept<B: AutodiffBackend>(
     average: &Option<Model<B::InnerBackend>>,
     model: &Model<B>,
-    rounds: bool,
+    is_quantized: bool,
 ) -> Model<B::InnerBackend> {
     let model = average.clone().unwrap_or_else(|| model.valid());
-    if rounds { weights::rounded(model) } else { model }
+    if is_quantized { weights::rounded(model) } else { model }
 }
 
 /// Whether all steps are done, or enough evaluations have brought no progress.

@@ -1,11 +1,10 @@
-//! What a run leaves behind for people and programs, besides its checkpoints: the merged
-//! configuration, the surroundings it ran in, its metrics in three forms, and the best network as a
-//! model folder.
+//! The run folder besides its checkpoints: the merged configuration, the environment, the metrics
+//! in three formats, and the best network as a model folder.
 //!
 //! `config.json`, `environment.json`, `metrics.jsonl`, `events.out.tfevents.*` for TensorBoard,
 //! `curves.svg` and `curves.png`, `model.json` and `weights.safetensors`. After an interruption,
-//! whatever was written past the checkpoint is taken back, so that the metrics are those of an
-//! undisturbed run.
+//! whatever was written past the checkpoint is removed, so that the metrics are those of an
+//! uninterrupted run.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -20,7 +19,7 @@ use serde_json::{Map, Value, json};
 
 use super::curves::{self, Curves};
 use super::job::Job;
-use super::metrics::{Entry, Line, Summary, read_lines, take_back};
+use super::metrics::{Entry, Line, Summary, read_lines, remove_after};
 use super::state::RunState;
 use super::tensorboard::EventFile;
 use crate::eval::{Evaluation, Figures};
@@ -28,7 +27,7 @@ use crate::fs::{try_lock, write_all_atomic, write_atomic};
 
 const METRICS: &str = "metrics.jsonl";
 
-/// Locked by the process that is at work on the run.
+/// The lock file, held by the process that works on the run.
 const LOCK: &str = "run.lock";
 
 /// The folder of a run in progress.
@@ -47,7 +46,7 @@ pub(super) fn lock(out: &Path) -> Result<File> {
 }
 
 impl RunFolder {
-    /// Begins with what goes into the folder, or goes on with it from a step.
+    /// Opens the files of a new run, or those of a resumed one from its step on.
     pub(super) fn open(job: &Job, state: &RunState) -> Result<Self> {
         let out = job.out.clone();
         let mut config = json!({
@@ -65,14 +64,14 @@ impl RunFolder {
         write_json(&out.join("config.json"), &config)?;
         add_session(&out.join("environment.json"), job, state.step)?;
         let path = out.join(METRICS);
-        take_back(&path, state.step)?;
+        remove_after(&path, state.step)?;
         let metrics = OpenOptions::new().create(true).append(true).open(&path);
         let metrics = metrics.with_context(|| format!("cannot write {}", path.display()))?;
         let events = EventFile::create(&out, state.step + 1)?;
         Ok(Self { out, metrics, events })
     }
 
-    /// Keeps the summary of a window that ended at `step`.
+    /// Writes the summary of a window that ended at `step`.
     pub(super) fn train(&mut self, step: u64, summary: &Summary) -> Result<()> {
         self.line(step, Entry::Train(summary.clone()))?;
         let Summary { loss, accuracy, learning_rate, gradient_norm, drawings_per_s, waiting } = *summary;
@@ -87,7 +86,7 @@ impl RunFolder {
         self.events.scalars(step, &scalars)
     }
 
-    /// Keeps an evaluation on the validation part, and redraws the curves.
+    /// Writes an evaluation on the validation part, and redraws the curves.
     pub(super) fn validation(&mut self, step: u64, figures: Figures) -> Result<()> {
         self.line(step, Entry::Validation(figures))?;
         let scalars = [
@@ -116,7 +115,7 @@ impl RunFolder {
         written.with_context(|| format!("cannot write {}", self.out.join(METRICS).display()))
     }
 
-    /// Puts the network into the folder as its model.
+    /// Writes the network into the folder as its model.
     pub(super) fn model<B: Backend>(
         &self,
         job: &Job,
@@ -156,7 +155,7 @@ fn write_json(path: &Path, value: &Value) -> Result<()> {
     write_atomic(path, (serde_json::to_string_pretty(value)? + "\n").as_bytes())
 }
 
-/// Adds this start of the run to the list of its surroundings.
+/// Adds this session of the run to the list in `environment.json`.
 fn add_session(path: &Path, job: &Job, step: u64) -> Result<()> {
     let mut sessions: Vec<Value> = match fs::read_to_string(path) {
         Ok(text) => {

@@ -22,14 +22,14 @@ pub enum Schedule {
 /// Share of the steps over which [`Schedule::Trapezoid`] falls.
 const TRAPEZOID_FALL: f64 = 0.2;
 
-/// Share of the steps over which [`Schedule::OneCycle`] rises, and the parts of the highest rate
-/// where it begins and ends.
+/// Share of the steps over which [`Schedule::OneCycle`] rises, and the fractions of the peak at
+/// which it begins and ends.
 const ONE_CYCLE_RISE: f64 = 0.3;
 const ONE_CYCLE_START: f64 = 1.0 / 25.0;
 const ONE_CYCLE_END: f64 = ONE_CYCLE_START / 1e4;
 
 impl Schedule {
-    /// What the learning rate of a step, the first of which is 0, is of the highest.
+    /// The learning rate of a step, counted from 0, relative to the peak.
     pub(super) fn factor(self, step: u64, steps: u64, warmup_steps: u64) -> f64 {
         let done = step.min(steps) as f64 / steps as f64;
         let warm = if step < warmup_steps { (step + 1) as f64 / warmup_steps as f64 } else { 1.0 };

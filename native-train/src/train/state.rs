@@ -20,11 +20,10 @@ pub struct RunState {
     /// The data sets and their shares, if there are several.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sets: Vec<SetShare>,
-    /// What the drawings are told by. Older checkpoints do not say so.
+    /// Fingerprints of the data. Older checkpoints lack them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fingerprints: Option<Fingerprints>,
-    /// Whether the run began with all weights of a trained network. Older checkpoints do not say
-    /// so.
+    /// Whether the run began with all weights of a trained network. Older checkpoints lack it.
     #[serde(default)]
     pub starts_trained: bool,
     /// The classes, in the order of the logits.
@@ -43,7 +42,7 @@ pub struct RunState {
     pub seconds: f64,
 }
 
-/// What the drawings of a run are told by ([`DataSet::fingerprint`]).
+/// Fingerprints of the data of a run ([`DataSet::fingerprint`]).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fingerprints {
     /// Of each data set to train on.
@@ -88,15 +87,14 @@ pub struct SetShare {
 }
 
 impl SetShare {
-    /// The data sets of a mixture; nothing of a single one.
+    /// The data sets of a mixture; empty for a single one.
     pub(crate) fn all_of(data: &Mixture) -> Vec<Self> {
         let all = data.sets().map(|(set, share)| Self { n_drawings: set.len(), share });
         let all: Vec<Self> = all.collect();
         if all.len() > 1 { all } else { Vec::new() }
     }
 
-    /// Whether they are the same, but for what is lost where shares are written down and read
-    /// again.
+    /// Whether they are the same, up to rounding of the stored shares.
     pub(crate) fn are_same(a: &[Self], b: &[Self]) -> bool {
         let is_same =
             |(a, b): (&Self, &Self)| a.n_drawings == b.n_drawings && (a.share - b.share).abs() < 1e-9;

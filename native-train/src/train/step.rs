@@ -1,8 +1,8 @@
 //! One training step: batches in, the updated network out.
 //!
 //! Forward, cross-entropy and backward for each batch; the average of the gradients; clipping by
-//! the global norm; the optimizer. With several devices the batches of a step are computed side by
-//! side: each has a thread with a copy of the network, and the gradients are moved to the first
+//! the global norm; the optimizer. With several devices the batches of a step are computed in
+//! parallel: each has a thread with a copy of the network, and the gradients are moved to the first
 //! device, where the one optimizer is. They are added in the order of the batches, so that the
 //! result does not depend on how many devices there are.
 
@@ -96,8 +96,8 @@ where
         &self.first
     }
 
-    /// One step over the batches, each of as many drawings and with the seed of its dropout; the
-    /// gradients are those of the network with rounded weights if it `rounds`.
+    /// One step over batches of equal size, each with its dropout seed; if `is_quantized`, the
+    /// gradients are those of the network with fake-quantized weights.
     ///
     /// # Errors
     /// When a batch's ink has another format than the network reads.
@@ -110,10 +110,10 @@ where
         optimizer: &mut impl Optimizer<Model<B>, B>,
         batches: Vec<(PreparedBatch, u64)>,
         learning_rate: f64,
-        rounds: bool,
+        is_quantized: bool,
         config: &TrainConfig,
     ) -> Result<Step<B>> {
-        let seen = if rounds { weights::rounded(model.clone()) } else { model.clone() };
+        let seen = if is_quantized { weights::rounded(model.clone()) } else { model.clone() };
         let n_batches = batches.len();
         let n_devices = 1 + self.further.len();
         let mut own = Vec::new();
@@ -197,8 +197,8 @@ impl<B: AutodiffBackend> Drop for Worker<B> {
 }
 
 /// Multiplies all gradients by `scale`, and then so that their norm over all parameters together is
-/// at most `max_norm`; gives the norm between the two as well, `[1]`. Nothing of it is read back
-/// from the device, which would wait for the whole step.
+/// at most `max_norm`; gives the norm between the two as well, `[1]`. Nothing is read back from the
+/// device, which would wait for the whole step.
 fn clip_global_norm<B: AutodiffBackend>(
     model: &Model<B>,
     mut gradients: GradientsParams,

@@ -65,8 +65,8 @@ pub(super) struct EventFile {
 }
 
 impl EventFile {
-    /// Begins a file. What earlier files of the folder hold from `step` on is void: TensorBoard
-    /// then leaves it out.
+    /// Begins a file. Events of earlier files from `step` on are superseded: TensorBoard then
+    /// ignores them.
     pub(super) fn create(folder: &Path, step: u64) -> Result<Self> {
         let seconds = now() as u64;
         let (file, path) = (0..)

@@ -8,12 +8,11 @@ use burn::tensor::backend::Backend;
 
 use super::metrics::Summary;
 
-/// A window ends at steps divisible by this: losses of so many steps are read back from the device
-/// together.
+/// A window ends at steps divisible by this: their losses are read back from the device together.
 const WINDOW_STEPS: u64 = 20;
 
-/// The steps since the last summary. What they gave is read back from the device together, so that
-/// it need not wait for this program after each.
+/// The steps since the last summary. Their results are read back from the device together, so that
+/// it is not synchronised after each.
 pub(super) struct Window<B: Backend> {
     losses: Vec<Tensor<B, 1>>,
     n_correct: Vec<Tensor<B, 1>>,
@@ -27,7 +26,7 @@ pub(super) struct Window<B: Backend> {
 }
 
 impl<B: Backend> Window<B> {
-    /// A new window, after the loader has been waited for so long in all.
+    /// A new window; `waited` is the total time spent waiting for the loader so far.
     pub(super) fn new(waited: Duration) -> Self {
         Self {
             losses: Vec::new(),
@@ -54,11 +53,11 @@ impl<B: Backend> Window<B> {
         self.n_drawings += n_drawings;
     }
 
-    /// Whether all is well up to `step`, which was pushed last: to be asked before anything of it
-    /// is kept.
+    /// Checks the gradients up to `step`, which was pushed last, for NaN and infinity: to be called
+    /// before anything of it is saved.
     ///
     /// # Errors
-    /// When the gradients are no longer finite, by which a loss that is not shows at once.
+    /// When the gradients are no longer finite, as they are not if the loss is not.
     pub(super) fn check(&mut self, step: u64) -> Result<()> {
         self.checked_norms.extend(read(std::mem::take(&mut self.norms)));
         let n_steps = self.checked_norms.len();

@@ -1,5 +1,5 @@
-//! sketch-rnn's arrays, the tutorial's TFRecords, archives, and what names mean: files that are
-//! right and files that are not.
+//! sketch-rnn's arrays, the tutorial's TFRecords, archives, and file names: valid files and invalid
+//! ones.
 
 use std::fs;
 use std::io::Write;
@@ -251,14 +251,14 @@ fn damaged_pickles_are_refused_and_never_panic() {
             let mut spoilt = good.clone();
             spoilt[at] = value;
             let (_folder, path) = file("cat.npz", &zip(&[deflated("train.npy", &npy(&spoilt))]));
-            // Whatever comes of it, but no panic.
+            // Any result, but no panic.
             let _ = read(&path);
         }
     }
 }
 
 #[test]
-fn archives_that_claim_too_much_are_refused() {
+fn archives_that_declare_excessive_sizes_are_refused() {
     let content = npy(&pickle_of_python_2(&[SQUARE, STROKE]));
     let zeros = vec![0; 4 << 20];
     let cases: Vec<(Vec<u8>, &str)> = vec![
@@ -372,8 +372,8 @@ fn the_tutorials_records_are_read_with_the_classes_beside_them() {
 }
 
 #[test]
-fn width_and_height_are_found_again() {
-    // Drawings in simplified form, with more or less telling coordinates.
+fn width_and_height_are_recovered() {
+    // Drawings in simplified form, whose coordinates determine the scale more or less.
     let drawings: [&[&[[f32; 2]]]; 5] = [
         &[&[[0.0, 0.0], [17.0, 255.0], [180.0, 100.0]], &[[3.0, 7.0]]],
         &[&[[0.0, 0.0], [255.0, 97.0]], &[[100.0, 13.0], [1.0, 44.0]]],
@@ -402,7 +402,7 @@ fn width_and_height_are_found_again() {
 }
 
 #[test]
-fn records_that_are_wrong_are_told_with_their_place() {
+fn invalid_records_are_reported_with_their_place() {
     let good = example(INK, &[3, 3], &[0]);
     let cases: [(Vec<u8>, &str); 7] = [
         (b"\xff\xff".to_vec(), "not a tf.train.Example"),
@@ -525,7 +525,7 @@ fn names_in_archives_may_be_long_and_of_any_letters() {
         assert_eq!(data.labels(), ["고양이"], "{what}");
         assert_eq!(data.len(), 1, "{what}");
     }
-    // What a header tells of one file it does not tell of the next.
+    // An extended header applies to one file only.
     let mut both = pax("고양이.bin");
     both.truncate(both.len() - 1024);
     both.extend(tar(&[("dog.bin", &bin)]));
@@ -570,12 +570,12 @@ fn archives_that_are_damaged_or_lack_classes_are_errors() {
 // Names
 
 #[test]
-fn an_unknown_form_is_refused_by_its_first_bytes() {
+fn an_unknown_format_is_refused_by_its_first_bytes() {
     let png = b"\x89PNG\r\x1a\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0\x1f\x15\xc4\x89";
     let (_folder, path) = file("cat.ndjson", png);
     let found = refusal(&path);
     assert!(
-        found.contains("cat.ndjson: not a form of drawings that is known; its first bytes are [89, 50, 4e"),
+        found.contains("cat.ndjson: unknown format of drawings; its first bytes are [89, 50, 4e"),
         "{found}"
     );
     let (_folder, path) = file("cat.npz", b"this is text\n");
@@ -653,7 +653,7 @@ fn a_folder_of_a_hundred_thousand_files_is_read() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_name_that_is_no_text_is_told() {
+fn a_name_that_is_not_utf8_is_an_error() {
     use std::os::unix::ffi::OsStrExt;
     let folder = TempDir::new().unwrap();
     fs::write(folder.path().join("cat.ndjson"), "{\"word\":\"cat\",\"drawing\":[[[0,9],[0,255]]]}\n")

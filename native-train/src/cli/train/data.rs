@@ -23,7 +23,7 @@ pub(super) fn load_data(args: &Args, config: &TrainConfig) -> Result<(Mixture, D
     let labels = args.classes_file.as_deref().map(read_classes).transpose()?;
     let (n_train, n_eval) = args.observations_per_class()?;
     let options = |index: usize| {
-        // The validation part comes out of the first set, unless it has a folder of its own.
+        // The validation part is split off the first set, unless it has its own folder.
         let n_aside = if index == 0 && args.eval_data.is_none() { n_eval } else { 0 };
         ReadOptions {
             selects: args.classes_file.is_some(),

@@ -79,7 +79,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     };
     static INTERRUPT: AtomicBool = AtomicBool::new(false);
     ctrlc::set_handler(|| {
-        // The second time at once: somebody does not want to wait for the step and the checkpoint.
+        // The second time at once, without waiting for the step and the checkpoint.
         if INTERRUPT.swap(true, Ordering::Relaxed) {
             std::process::exit(INTERRUPTED.into());
         }
@@ -100,7 +100,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         Device::Wgpu => train::<Autodiff<burn_wgpu::Wgpu>>(&job, &[Default::default()], &INTERRUPT)?,
     };
     match report(args, &job, &outcome) {
-        // The run is what was asked for, whether or not somebody reads of it.
+        // The run has succeeded, even if nobody reads the report.
         Err(error) if !is_closed_pipe(&error) => return Err(error),
         _ => {}
     }

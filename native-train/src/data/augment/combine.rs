@@ -47,8 +47,8 @@ const PAIRED_SPACING: f32 = 2.0;
 const MAX_PAIRED_POINTS: usize = 512;
 
 /// The drawing that lies at `place` on the way from one drawing (0) to another (1): strokes are
-/// paired in their order, the other's turned round where its ends then lie nearer, and points that
-/// are as far along both move in straight lines. Nothing where the numbers of strokes differ.
+/// paired in their order, the other's reversed where its ends then lie nearer, and points that are
+/// as far along both move in straight lines. `None` where the numbers of strokes differ.
 pub fn interpolate(drawing: &Drawing, other: &Drawing, place: f32) -> Option<Drawing> {
     if drawing.strokes().len() != other.strokes().len() {
         return None;

@@ -1,8 +1,8 @@
 //! A drawing of the data set -> re-rendered as pointer events on a page.
 //!
-//! The page may have any size, the pen any speed, and a hand shakes: so an evaluation can tell what
-//! a model makes of drawings as a browser gets them. The result is simplified, as every browser's
-//! drawing is before it is recognised.
+//! The page may have any size, the pen any speed, and hands shake: with this, an evaluation
+//! measures a model on drawings as a browser gets them. The result is simplified, as every drawing
+//! is before it is classified.
 
 use quickdraw_core::Drawing;
 use rand::Rng;
@@ -12,24 +12,24 @@ use crate::random::normal_pair;
 /// Sides of the canvas on which the drawing is drawn, in pixels.
 const SIDES: [f32; 2] = [150.0, 900.0];
 
-/// Ways of the pen between two events, in pixels: one for each drawing.
+/// Distances of the pen between two events, in pixels: one for each drawing.
 const SPEEDS: [f32; 2] = [2.0, 15.0];
 
-/// The largest standard deviation of the shaking, in pixels on each axis: each drawing has its own,
+/// The largest standard deviation of the jitter, in pixels on each axis: each drawing has its own,
 /// from 0 on.
-const SHAKING: f32 = 1.0;
+const MAX_JITTER: f32 = 1.0;
 
 /// `drawing` as a pen would draw it, in the data set's simplified form.
 pub fn redraw(drawing: &Drawing, rng: &mut impl Rng) -> Drawing {
     let side = rng.random_range(SIDES[0]..SIDES[1]);
     let scale = side / 256.0;
     let speed = rng.random_range(SPEEDS[0]..SPEEDS[1]);
-    let shaking = rng.random_range(0.0..SHAKING);
+    let jitter = rng.random_range(0.0..MAX_JITTER);
     let corner = [rng.random_range(0.0..2000.0f32), rng.random_range(0.0..2000.0f32)];
     let strokes = drawing.strokes().iter().map(|stroke| {
         let mut event = |[x, y]: [f32; 2]| {
-            let shift = normal_pair(rng).map(|value| value * shaking);
-            // Browsers tell whole pixels of a mouse.
+            let shift = normal_pair(rng).map(|value| value * jitter);
+            // Browsers report mouse positions in whole pixels.
             [corner[0] + x * scale + shift[0], corner[1] + y * scale + shift[1]].map(f32::round)
         };
         let mut events = Vec::new();

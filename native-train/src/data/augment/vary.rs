@@ -1,13 +1,12 @@
 //! A drawing -> a varied copy of it.
 //!
 //! In order: whole strokes are left out, the order of strokes and their directions change, the end
-//! is cut off; each stroke moves by itself; then the points are bent by slow waves, turned,
-//! sheared, stretched, mirrored, and shaken; in the end it may be re-rendered as pointer events, or
-//! traced from a picture.
-//! Before all this some strokes may be exchanged for another drawing's
-//! ([`borrow_strokes`](super::borrow_strokes)). The result again fills 0..255 from the top-left
-//! corner, as a simplified drawing does, with fractions: rounding would only lose what the shaking
-//! added. All lengths are in units of that 0..255 square.
+//! is cut off; each stroke moves by itself; then the points are distorted elastically, rotated,
+//! sheared, scaled, mirrored and jittered; at last the drawing may be re-rendered as pointer
+//! events, or traced from a picture. Before all this some strokes may be exchanged for another
+//! drawing's ([`borrow_strokes`](super::borrow_strokes)). The result again fills 0..255 from the
+//! top-left corner, as a simplified drawing does, with fractions: rounding would only lose what the
+//! jitter added. All lengths are in units of that 0..255 square.
 
 use std::f32::consts::TAU;
 
@@ -21,7 +20,7 @@ use super::square::{extent, fill_square};
 use super::trace::{Picture, trace};
 use crate::random::{chance, normal_pair};
 
-/// Drawings with this many strokes or fewer keep them all: each one may be what tells the class.
+/// Drawings with this many strokes or fewer keep them all: each one may be decisive for the class.
 const MAX_STROKES_KEPT: usize = 3;
 
 /// The length over which the elastic waves turn by one radian: waves are longer than a drawing, so
@@ -35,10 +34,10 @@ pub const UNFINISHED: std::ops::Range<f32> = 0.15..1.0;
 /// within a stroke: not everybody who asks for a guess says so.
 const PEN_KNOWN: f32 = 0.5;
 
-/// What a stroke's own turn (radians) and stretch (logarithm) are of its shift.
+/// A stroke's own rotation (radians) and scale (logarithm), per unit of its shift.
 const LOOSE_TURN_PER_UNIT: f32 = 1.0 / 60.0;
 
-/// How strongly to vary drawings; 0 switches a kind of change off.
+/// Augmentation strengths; 0 switches a kind off.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Augmentation {
@@ -50,7 +49,7 @@ pub struct Augmentation {
     pub shear: f32,
     /// Probability of a mirror image (left and right).
     pub flip: f32,
-    /// Standard deviation of the amplitude of the elastic waves, for each axis by itself.
+    /// Standard deviation of the amplitude of the elastic distortion, for each axis by itself.
     pub elastic: f32,
     /// Standard deviation of the shift of each point, for each axis by itself.
     pub jitter: f32,
@@ -62,7 +61,7 @@ pub struct Augmentation {
     /// Probability that the last stroke comes first and the first last.
     pub reverse_order: f32,
     /// Standard deviation of each stroke's own shift, for each axis by itself; by a sixtieth of as
-    /// much it is also turned (radians) and stretched (logarithm) about its middle.
+    /// much it is also rotated (radians) and scaled (logarithm) about its centre.
     pub loosen_strokes: f32,
     /// Probability that some strokes are those of another drawing of the class
     /// ([`borrow_strokes`](super::borrow_strokes)).
@@ -79,9 +78,9 @@ pub struct Augmentation {
 }
 
 impl Default for Augmentation {
-    /// What served the 345 classes of Quick, Draw! well. `borrow_strokes`, `redraw` and `trace` are
-    /// off; so is `prefix`: it gives better predictions while somebody draws, and slightly worse
-    /// ones of finished drawings.
+    /// Values that work well for the 345 classes of Quick, Draw!. `borrow_strokes`, `redraw` and
+    /// `trace` are off; so is `prefix`, which improves predictions while somebody draws and
+    /// slightly degrades those of finished drawings.
     fn default() -> Self {
         Self {
             rotate: 0.15,

@@ -2,12 +2,12 @@
 //!
 //! Known are lines of JSON (simplified or raw), Kaggle's table, the binary files of the data set,
 //! sketch-rnn's arrays, the tutorial's TFRecords and tar archives of any of these, each as it is or
-//! compressed by gzip or Zstandard. What a file is its first bytes tell, not its name; only the
-//! category of a binary file or an array is nowhere but there.
+//! compressed by gzip or Zstandard. The format is detected from the first bytes, not from the name;
+//! only for binary files and arrays does the name give the category.
 //!
 //! An archive, as the tutorial's `quickdraw_tutorial_dataset_v1.tar.gz`, is read once from front to
-//! end; what a member's name is plays no part but for its form and category. Names of classes that
-//! come only after the records they belong to are looked up in a second reading.
+//! end; names of members matter only for their format and category. Class names that come after the
+//! records they belong to are looked up in a second pass.
 
 use std::collections::HashMap;
 use std::io::{self, BufReader, Read};
@@ -27,7 +27,7 @@ use super::record::Entry;
 use super::tar::{Member, Members, is_tar};
 use super::tfrecord;
 
-/// The largest zip archive that is read from where one cannot seek: its table is at its end.
+/// The largest zip archive that is read from an input without seeking: its directory is at its end.
 const MAX_ZIP_IN_MEMORY: u64 = 256 << 20;
 
 const ZIP: &[u8] = b"PK\x03\x04";
@@ -38,7 +38,7 @@ const MAX_CLASSES_BYTES: u64 = 4 << 20;
 /// Lists of classes by the name of their file.
 pub(crate) type ClassLists = HashMap<String, Vec<String>>;
 
-/// Where the names of classes are that TFRecords only count.
+/// Where the class names of TFRecords are, which themselves hold only indices.
 #[derive(Clone, Copy)]
 enum Beside<'a> {
     Folder(&'a Path),
@@ -56,7 +56,7 @@ pub(crate) enum Records {
 }
 
 impl Records {
-    /// Opens a file, or standard input as `-`, and finds out what it is.
+    /// Opens a file, or standard input as `-`, and detects its format.
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let shown = path.display();
         let is_file = path.as_os_str() != STANDARD_INPUT;
@@ -68,13 +68,13 @@ impl Records {
         }
         if is_tar(&first) {
             let path = path.to_owned();
-            let again = move || open_file(&path).map(|(input, _)| input);
-            return Ok(Self::Archive(Box::new(Archive::new(input, is_file.then(|| Box::new(again) as _)))));
+            let reopen = move || open_file(&path).map(|(input, _)| input);
+            return Ok(Self::Archive(Box::new(Archive::new(input, is_file.then(|| Box::new(reopen) as _)))));
         }
         Self::of(input, path, Beside::Folder(path))
     }
 
-    /// Finds out what an input is that has this name.
+    /// Detects the format of an input of this name.
     fn of(input: Input, name: &Path, beside: Beside<'_>) -> Result<Self> {
         let shown = name.display();
         let unreadable = || format!("{shown}: cannot be read");
@@ -113,7 +113,7 @@ impl Records {
         let first_line = first.split(|&byte| byte == b'\n').next().unwrap_or_default();
         ensure!(
             !first_line.contains(&0),
-            "{shown}: not a form of drawings that is known; its first bytes are {:02x?}",
+            "{shown}: unknown format of drawings; its first bytes are {:02x?}",
             &first[..first.len().min(8)]
         );
         Ok(Self::Lines(Lines::new(input)))
@@ -157,16 +157,16 @@ impl Records {
 /// Reads the files of an archive one after the other.
 pub(crate) struct Archive {
     members: Members,
-    /// What to read again for classes that come too late: not there for standard input.
-    again: Option<Box<dyn Fn() -> Result<Input> + Send>>,
+    /// Reopens the archive for classes that come too late: `None` for standard input.
+    reopen: Option<Box<dyn Fn() -> Result<Input> + Send>>,
     classes: ClassLists,
     current: Option<(String, Box<Records>)>,
     number: u64,
 }
 
 impl Archive {
-    fn new(input: Input, again: Option<Box<dyn Fn() -> Result<Input> + Send>>) -> Self {
-        Self { members: Members::new(input), again, classes: ClassLists::new(), current: None, number: 0 }
+    fn new(input: Input, reopen: Option<Box<dyn Fn() -> Result<Input> + Send>>) -> Self {
+        Self { members: Members::new(input), reopen, classes: ClassLists::new(), current: None, number: 0 }
     }
 
     /// The next drawing; `number` counts those of all files of the archive.
@@ -198,10 +198,10 @@ impl Archive {
             return Ok(());
         }
         let wanted = classes_file(&name);
-        if let (Some(wanted), Some(again)) =
-            (wanted.filter(|wanted| !self.classes.contains_key(wanted)), &self.again)
+        if let (Some(wanted), Some(reopen)) =
+            (wanted.filter(|wanted| !self.classes.contains_key(wanted)), &self.reopen)
         {
-            let mut members = Members::new(again()?);
+            let mut members = Members::new(reopen()?);
             while let Some((other, mut member)) = members.next()? {
                 if other == wanted {
                     self.classes.insert(other, read_classes(&mut member).context(wanted)?);

@@ -2,7 +2,7 @@
 
 use quickdraw_core::Drawing;
 
-/// Numbers that are moved, and points that are packed, together.
+/// Number of values that are copied, and points that are packed, together.
 pub(crate) const GROUP: usize = 8;
 
 /// Appends the strokes of a drawing in simplified form to `packed`: for each its length in two
@@ -15,7 +15,7 @@ pub(crate) fn pack(drawing: &Drawing, packed: &mut Vec<u8>) {
 }
 
 /// Appends the stroke of the first `n` of `x` and of `y`, which go on to a multiple of [`GROUP`] at
-/// least; nothing if it has too many points.
+/// least; `None` if it has too many points.
 #[inline(always)]
 pub(crate) fn pack_stroke(x: &[u8], y: &[u8], n: usize, packed: &mut Vec<u8>) -> Option<()> {
     packed.extend_from_slice(&u16::try_from(n).ok()?.to_le_bytes());
@@ -43,7 +43,7 @@ pub(crate) fn packed_strokes(mut packed: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// The drawing that was packed; nothing if the bytes are none.
+/// The drawing that was packed; `None` if the bytes are not a drawing.
 pub(crate) fn unpack(packed: &[u8]) -> Option<Drawing> {
     let mut n_bytes = 0;
     let strokes = packed_strokes(packed).map(|points| {

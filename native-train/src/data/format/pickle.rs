@@ -1,10 +1,9 @@
 //! One pickled NumPy array of drawings -> its drawings, one by one.
 //!
-//! This is no reader of pickles: it knows the few opcodes that NumPy's object arrays are made of
-//! (protocols 2 to 4, of Python 2 and 3) and, as their only callables, those that make an array, a
-//! type of numbers and, in Python 3's protocol 2, bytes. Nothing is ever called or imported. Every
-//! length is compared with what is left of the file before memory is taken, and the memory does not
-//! grow with the number of drawings.
+//! This is not a general unpickler: it knows only the opcodes of NumPy's object arrays (protocols 2
+//! to 4, of Python 2 and 3) and the callables for an array, a dtype and, in Python 3's protocol 2,
+//! bytes. Nothing is ever called or imported. Every length is compared with what is left of the
+//! file before memory is taken, and the memory does not grow with the number of drawings.
 
 use std::collections::{HashMap, VecDeque};
 use std::io::BufRead;
@@ -12,19 +11,18 @@ use std::io::BufRead;
 /// The most bytes of one value: a drawing of half a million points.
 const MAX_VALUE_BYTES: usize = 4 << 20;
 
-/// Values longer than this are not kept for later reference; names are shorter, points of drawings
-/// are not referred to.
+/// Values longer than this are not memoized; names are shorter, points of drawings are not referred
+/// to.
 const MAX_KEPT_BYTES: usize = 64;
 
 /// Values waiting for their tuple or list. Pickle hands over a list a thousand at a time.
 const MAX_STACK: usize = 1 << 13;
 
-/// The longest tuple is the state of a type of numbers, 8 or 9 values; tuples hold tuples, which
-/// hold none.
+/// The longest tuple is the state of a dtype, 8 or 9 values; tuples hold tuples, which hold none.
 const MAX_TUPLE: usize = 16;
 const MAX_TUPLE_DEPTH: u8 = 2;
 
-/// Kept names and types of numbers. NumPy writes a dozen.
+/// Memoized names and dtypes. NumPy writes a dozen.
 const MAX_KEPT: usize = 1 << 16;
 
 /// Numbers of one drawing: rows of `(dx, dy, pen)`.
@@ -35,12 +33,12 @@ pub(crate) struct Block {
     pub(crate) values: Vec<f64>,
 }
 
-/// What may be called; none of it is.
+/// Callables that may occur; none is called.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Callable {
     Reconstruct,
     Array,
-    NumberType,
+    Dtype,
     /// `_codecs.encode`, by which Python 3 writes bytes in protocol 2.
     Encode,
     /// `bytes`, of which only the empty ones are made.
@@ -58,8 +56,8 @@ enum Value {
     Tuple(Vec<Value>, u8),
     /// The list of all drawings: they are handed out at once and not kept.
     List,
-    /// An index into the types of numbers, because a type is referred to before it is complete.
-    NumberType(usize),
+    /// An index into the dtypes, because a dtype is referred to before it is complete.
+    Dtype(usize),
     /// An array without its state.
     NewArray,
     Drawing(Block),
@@ -67,9 +65,9 @@ enum Value {
     Whole,
 }
 
-/// How a number is written: kind as NumPy's letter, and bytes.
+/// NumPy's dtype: letter of the kind, and size in bytes.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct NumberType {
+struct Dtype {
     kind: u8,
     size: usize,
     is_big_endian: bool,
@@ -85,7 +83,7 @@ pub(crate) struct Unpickler<R> {
     marks: Vec<usize>,
     kept: HashMap<u32, Value>,
     n_memoized: u32,
-    types: Vec<NumberType>,
+    types: Vec<Dtype>,
     waiting: VecDeque<Block>,
     n_drawings: usize,
     has_list: bool,
@@ -131,7 +129,7 @@ impl<R: BufRead> Unpickler<R> {
                 2..=4 => {}
                 protocol => return Err(format!("pickle protocol {protocol}; 2 to 4 were expected")),
             },
-            // FRAME: how many bytes come next, which is no news.
+            // FRAME: a length, which is not needed.
             0x95 => drop(self.array::<8>()?),
             b'(' => {
                 if self.marks.len() >= MAX_STACK {
@@ -207,7 +205,7 @@ impl<R: BufRead> Unpickler<R> {
             }
             0x93 => match (self.pop()?, self.pop()?) {
                 (Value::Data(name), Value::Data(module)) => self.callable(&module, &name)?,
-                _ => return Err("a name that is no text".to_owned()),
+                _ => return Err("a name that is not text".to_owned()),
             },
             b'R' => self.call()?,
             b'b' => self.build()?,
@@ -252,7 +250,7 @@ impl<R: BufRead> Unpickler<R> {
     }
 
     fn pop(&mut self) -> Result<Value, String> {
-        // What lies before a mark is not this part's.
+        // Values before a mark belong to another part.
         match self.marks.last() {
             Some(&mark) if self.stack.len() <= mark => None,
             _ => self.stack.pop(),
@@ -315,7 +313,7 @@ impl<R: BufRead> Unpickler<R> {
 
     fn append(&mut self, at: usize) -> Result<(), String> {
         if at == 0 || at > self.stack.len() || self.stack[at - 1] != Value::List {
-            return Err("values are appended to what is no list".to_owned());
+            return Err("values are appended to something that is not a list".to_owned());
         }
         for value in self.stack.drain(at..) {
             let Value::Drawing(block) = value else {
@@ -331,7 +329,7 @@ impl<R: BufRead> Unpickler<R> {
         let callable = match (module, name) {
             (b"numpy.core.multiarray" | b"numpy._core.multiarray", b"_reconstruct") => Callable::Reconstruct,
             (b"numpy", b"ndarray") => Callable::Array,
-            (b"numpy", b"dtype") => Callable::NumberType,
+            (b"numpy", b"dtype") => Callable::Dtype,
             (b"_codecs", b"encode") => Callable::Encode,
             (b"__builtin__" | b"builtins", b"bytes") => Callable::Bytes,
             _ => {
@@ -350,15 +348,16 @@ impl<R: BufRead> Unpickler<R> {
         let first = (!arguments.is_empty()).then(|| arguments.swap_remove(0));
         let value = match (callable, first) {
             (Callable::Reconstruct, Some(Value::Callable(Callable::Array))) => Value::NewArray,
-            (Callable::NumberType, Some(Value::Data(name))) => {
+            (Callable::Dtype, Some(Value::Data(name))) => {
                 if self.types.len() >= MAX_KEPT {
-                    return Err("too many types of numbers".to_owned());
+                    return Err("too many dtypes".to_owned());
                 }
-                self.types.push(number_type(&name)?);
-                Value::NumberType(self.types.len() - 1)
+                self.types.push(dtype(&name)?);
+                Value::Dtype(self.types.len() - 1)
             }
             (Callable::Encode, Some(Value::Data(text))) => {
-                let text = String::from_utf8(text).map_err(|error| format!("text that is none: {error}"))?;
+                let text =
+                    String::from_utf8(text).map_err(|error| format!("text that is not UTF-8: {error}"))?;
                 let bytes: Option<Vec<u8>> = text.chars().map(|c| u8::try_from(c).ok()).collect();
                 Value::Data(bytes.ok_or("text that is not latin1")?)
             }
@@ -368,24 +367,24 @@ impl<R: BufRead> Unpickler<R> {
         self.push(value)
     }
 
-    /// Gives an array or a type of numbers its state.
+    /// Sets the state of an array or a dtype (BUILD).
     fn build(&mut self) -> Result<(), String> {
         let (state, target) = (self.pop()?, self.pop()?);
         let Value::Tuple(state, _) = state else { return Err("a state that is no tuple".to_owned()) };
         let value = match (target, state.as_slice()) {
             (
-                Value::NumberType(index),
+                Value::Dtype(index),
                 [Value::Int(_), Value::Data(order), Value::None, Value::None, Value::None, ..],
             ) => {
                 self.types[index].is_big_endian = order == b">";
-                Value::NumberType(index)
+                Value::Dtype(index)
             }
             (
                 Value::NewArray,
                 [
                     Value::Int(1),
                     Value::Tuple(shape, _),
-                    Value::NumberType(index),
+                    Value::Dtype(index),
                     Value::Bool(is_by_column),
                     content,
                 ],
@@ -394,7 +393,7 @@ impl<R: BufRead> Unpickler<R> {
                     .iter()
                     .map(|side| if let Value::Int(n) = side { usize::try_from(*n).ok() } else { None })
                     .collect();
-                let shape = shape.ok_or("a shape that is none")?;
+                let shape = shape.ok_or("an invalid shape")?;
                 let found = self.types[*index];
                 match content {
                     Value::List if found.kind == b'O' => {
@@ -413,13 +412,13 @@ impl<R: BufRead> Unpickler<R> {
         self.push(value)
     }
 
-    /// Remembers the uppermost value if it is of a kind that is referred to.
+    /// Memoizes the top of the stack if it is of a kind that is referred to.
     fn keep(&mut self, index: u32) -> Result<(), String> {
         self.n_memoized = self.n_memoized.saturating_add(1);
         let value = match self.stack.last() {
             Some(Value::Data(bytes)) if bytes.len() <= MAX_KEPT_BYTES => Value::Data(bytes.clone()),
             Some(Value::Callable(callable)) => Value::Callable(*callable),
-            Some(Value::NumberType(index)) => Value::NumberType(*index),
+            Some(Value::Dtype(index)) => Value::Dtype(*index),
             Some(_) => return Ok(()),
             None => return Err("a value is missing".to_owned()),
         };
@@ -432,14 +431,16 @@ impl<R: BufRead> Unpickler<R> {
 
     fn recall(&mut self, index: u32) -> Result<(), String> {
         let value = self.kept.get(&index).cloned();
-        self.push(value.ok_or_else(|| {
-            format!("value {index} is referred to, which is neither a name nor a type of numbers")
-        })?)
+        self.push(
+            value.ok_or_else(|| {
+                format!("value {index} is referred to, which is neither a name nor a dtype")
+            })?,
+        )
     }
 }
 
 /// `i2`, `f4`, `O8`.
-fn number_type(name: &[u8]) -> Result<NumberType, String> {
+fn dtype(name: &[u8]) -> Result<Dtype, String> {
     let (kind, size) = match name {
         [b'O', ..] => (b'O', 8),
         [kind @ (b'i' | b'u'), size @ (b'1' | b'2' | b'4' | b'8')] => (*kind, usize::from(size - b'0')),
@@ -449,10 +450,10 @@ fn number_type(name: &[u8]) -> Result<NumberType, String> {
             return Err(format!("numbers of the type {name:?}; i1 to i8, u1 to u8, f4 or f8 were expected"));
         }
     };
-    Ok(NumberType { kind, size, is_big_endian: false })
+    Ok(Dtype { kind, size, is_big_endian: false })
 }
 
-fn numbers(shape: Vec<usize>, number: NumberType, is_by_column: bool, bytes: &[u8]) -> Result<Block, String> {
+fn numbers(shape: Vec<usize>, number: Dtype, is_by_column: bool, bytes: &[u8]) -> Result<Block, String> {
     let n = shape.iter().try_fold(1_usize, |n, &side| n.checked_mul(side));
     if number.kind == b'O' || n.and_then(|n| n.checked_mul(number.size)) != Some(bytes.len()) {
         return Err(format!("{} bytes for an array of the shape {shape:?}", bytes.len()));

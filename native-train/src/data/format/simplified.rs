@@ -1,11 +1,10 @@
-//! A line as the simplified files of the data set write it -> what it says, without a reader of
-//! JSON.
+//! A fast path for lines as in the simplified files of the data set, without a JSON parser.
 //!
 //! Such a line has no white space between its values, text without escapes, strokes of two lists of
 //! integers from 0 to 255, and no fields but the known ones and text. Any other line, and one with
-//! an error, is left to [`Record::parse`]. So what is read is the same, only several times as fast.
-//! Nothing is allocated: text stays where it is, and strokes are packed into memory that the caller
-//! uses again.
+//! an error, is left to [`Record::parse`], so the result is the same, only several times as fast.
+//! Nothing is allocated: text is borrowed, and strokes are packed into a buffer that the caller
+//! reuses.
 
 use std::collections::BTreeMap;
 
@@ -41,8 +40,8 @@ fn record(fields: Fields<'_>, packed: &[u8]) -> Option<Record> {
     })
 }
 
-/// What a line of the form that is read here says; its strokes, [packed](super::packed), replace
-/// those of the line before.
+/// The fields of a line of this form, `None` for any other line; its strokes,
+/// [packed](super::packed), replace those of the previous line.
 pub(crate) fn quick<'a>(line: &'a [u8], packed: &mut Vec<u8>) -> Option<Fields<'a>> {
     packed.clear();
     let mut rest = Rest(line);
@@ -63,7 +62,7 @@ pub(crate) fn quick<'a>(line: &'a [u8], packed: &mut Vec<u8>) -> Option<Fields<'
                 !std::mem::replace(&mut has_drawing, true)
             }
             b"soft" => soft.replace(rest.probabilities()?).is_none(),
-            // Other fields count for nothing, however often they come.
+            // Other fields are ignored, however often they occur.
             _ => name.text().is_some() && rest.text().is_some(),
         };
         if !is_first {
@@ -95,7 +94,7 @@ impl<'a> Quoted<'a> {
     }
 }
 
-/// What of a line is not read yet. Every step is nothing where the line has another form.
+/// The unread rest of a line. Every step returns `None` where the line has another form.
 struct Rest<'a>(&'a [u8]);
 
 impl<'a> Rest<'a> {
@@ -122,8 +121,8 @@ impl<'a> Rest<'a> {
         let (mut n, mut highest) = (0, 0);
         loop {
             let eight = first_eight(self.0.get(n..)?);
-            // The highest bit of each byte that is less than `most`, which is 128 at the most. What
-            // is borrowed comes from one and spoils only those after it.
+            // SWAR: the highest bit of each byte that is less than `most` (at most 128). A borrow
+            // can corrupt only bytes after the first such byte.
             let less = |eight: u64, most: u8| eight.wrapping_sub(ONES * u64::from(most)) & !eight & HIGHEST;
             let equal = |byte: u8| less(eight ^ (ONES * u64::from(byte)), 1);
             let ends = equal(b'"') | equal(b'\\') | less(eight, b' ');
@@ -183,12 +182,12 @@ impl<'a> Rest<'a> {
     /// `[29,27,32]`, and how many they are.
     fn numbers(&mut self, to: &mut [u8; MAX_POINTS]) -> Option<usize> {
         self.skip(b'[')?;
-        // Two at a time: with what ends them they have eight bytes at the most.
+        // Two at a time: with their separators they have at most eight bytes.
         for (index, pair) in to.chunks_exact_mut(2).enumerate() {
             let eight = first_eight(self.0);
             let digits = eight ^ u64::from_le_bytes([b'0'; 8]);
-            // The highest bit of each byte that is no digit. What is carried comes from one and
-            // spoils only those after it.
+            // The highest bit of each byte that is not a digit. A carry can corrupt only bytes
+            // after the first such byte.
             let others = (digits.wrapping_add(0x7676_7676_7676_7676) | digits) & 0x8080_8080_8080_8080;
             let first_end = others.trailing_zeros() / 8;
             pair[0] = number(digits, first_end)?;
@@ -214,7 +213,7 @@ impl<'a> Rest<'a> {
     }
 }
 
-/// The first bytes as a number whose lowest is the first; zeros behind the end.
+/// The first bytes as a little-endian number; zeros after the end.
 fn first_eight(bytes: &[u8]) -> u64 {
     match bytes.first_chunk::<8>() {
         Some(eight) => u64::from_le_bytes(*eight),
@@ -222,14 +221,14 @@ fn first_eight(bytes: &[u8]) -> u64 {
     }
 }
 
-/// The number up to 255 of the first `n` of `digits`, one a byte. Nothing depends on how many they
-/// are but what is shifted: a processor cannot guess it.
+/// The number up to 255 of the first `n` of `digits`, one per byte. Branchless, because a processor
+/// cannot predict `n`.
 fn number(digits: u64, n: u32) -> Option<u8> {
     let digits = digits as u32;
     // Hundreds, tens and ones in the upper three bytes.
     let right = digits.wrapping_shl(32_u32.wrapping_sub(8 * n));
-    // The upper byte of the product is their sum; what is below does not reach it, and what is
-    // above is lost.
+    // The upper byte of the product is their sum; lower bytes do not carry into it, higher ones
+    // overflow.
     let value = (right.wrapping_mul(100 << 16 | 10 << 8 | 1) >> 24) as u8;
     let hundreds = right >> 8 & 0xff;
     let is_too_large = hundreds > 2 || hundreds == 2 && value < 200;
@@ -258,7 +257,7 @@ mod tests {
         quick(line.as_bytes(), &mut packed).and_then(|fields| record(fields, &packed))
     }
 
-    /// A line whose strokes have so many points.
+    /// A line whose strokes have these numbers of points.
     fn line_of(lengths: impl IntoIterator<Item = usize>, rng: &mut ChaCha8Rng) -> String {
         let mut list = |n| {
             let most = [9, 99, 255][rng.random_range(0..3)];
@@ -271,14 +270,14 @@ mod tests {
     }
 
     #[test]
-    fn lines_of_the_data_set_are_read_here() {
+    fn lines_of_the_data_set_take_the_fast_path() {
         for line in LINES {
             assert_eq!(quickly(line), Some(Record::parse(line).expect("a valid line")), "{line}");
         }
     }
 
     #[test]
-    fn other_lines_are_left_alone() {
+    fn other_lines_are_left_to_record_parse() {
         for line in [
             "",
             "{}",
@@ -364,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_packed_strokes_is_no_drawing() {
+    fn truncated_packed_strokes_are_not_unpacked() {
         let mut packed = Vec::new();
         pack(&Record::parse(LINES[0]).expect("a valid line").drawing, &mut packed);
         assert!(unpack(&packed).is_some());
@@ -374,10 +373,10 @@ mod tests {
         }
     }
 
-    /// Lines with a byte or two changed, added or missing: whatever is read here `Record::parse`
-    /// reads alike.
+    /// Lines with a byte or two changed, added or missing: `Record::parse` agrees with every line
+    /// read here.
     #[test]
-    fn nothing_is_read_otherwise() {
+    fn mutated_lines_are_parsed_as_by_record_parse() {
         const BYTES: &[u8] = br#"[]{}",:\ 0123456789.-+eEtfn"#;
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let mut lines = LINES.map(str::to_owned).to_vec();

@@ -11,7 +11,7 @@ use crate::sync::locked;
 /// Archives consist of blocks of this size.
 const BLOCK: u64 = 512;
 
-/// The longest name, and other things that an archive tells of a file before its header.
+/// The longest extended header: a long name, and other attributes of a file.
 const MAX_EXTENSION_BYTES: u64 = 1 << 20;
 
 /// Whether these first bytes are those of a tar archive (POSIX or GNU).
@@ -48,8 +48,8 @@ impl Read for Member {
 impl Stream {
     /// The name of the next file, whose content comes next.
     fn next_member(&mut self) -> io::Result<Option<String>> {
-        // What headers before that of the file tell of it: by GNU for a long name, by POSIX (pax)
-        // for any other than ASCII.
+        // Extended headers come before that of the file: GNU's for a long name, POSIX's (pax) for
+        // one that is not ASCII.
         let (mut long_path, mut long_size) = (None, None);
         loop {
             let rest = self.left + self.padding;
@@ -76,8 +76,8 @@ impl Stream {
             let header = Header::from_byte_slice(&block);
             // `tar.h`: the sum of all bytes of the header, those of the sum itself taken as spaces.
             let sum: u32 = block.iter().map(|&byte| u32::from(byte)).sum();
-            let own: u32 = block[148..156].iter().map(|&byte| u32::from(byte)).sum();
-            if header.cksum()? != sum - own + 8 * u32::from(b' ') {
+            let stored: u32 = block[148..156].iter().map(|&byte| u32::from(byte)).sum();
+            if header.cksum()? != sum - stored + 8 * u32::from(b' ') {
                 return Err(io::Error::other("wrong checksum of a header of the archive"));
             }
             self.set_size(header.entry_size()?)?;
@@ -126,7 +126,7 @@ impl Stream {
         Ok(())
     }
 
-    /// What an archive tells of the next file besides its header.
+    /// Reads the extended header of the next file.
     fn read_extension(&mut self) -> io::Result<Vec<u8>> {
         if self.left > MAX_EXTENSION_BYTES {
             return Err(io::Error::other(format!(

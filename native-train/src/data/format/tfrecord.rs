@@ -36,8 +36,8 @@ const MAX_RECORD_BYTES: u64 = 64 << 20;
 pub enum ReadError {
     /// The file cannot be read.
     Io(io::Error),
-    /// The checksum of a record's length is wrong, or the length absurd; where the next record
-    /// begins nobody knows.
+    /// The checksum of a record's length is wrong, or the length absurd; the start of the next
+    /// record is unknown.
     WrongLength {
         /// Where the record begins.
         offset: u64,

@@ -1,18 +1,18 @@
-//! Zstandard frames, one after the other (RFC 8878) -> the bytes that they hold, checked by their
-//! sums.
+//! Zstandard frames, one after the other (RFC 8878) -> their decompressed bytes, with checksums
+//! verified.
 
 use std::io::{self, BufRead, Read};
 
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
-/// Whether a file that begins with these bytes is compressed by Zstandard. A frame that is to be
-/// skipped may come first.
+/// Whether a file that begins with these bytes is compressed by Zstandard. A skippable frame may
+/// come first.
 pub(crate) fn is_zstandard(first: &[u8]) -> bool {
     matches!(first, [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..])
 }
 
-/// Undoes the compression of all frames of an input.
+/// Decompresses all frames of an input.
 pub(crate) struct Zstandard<R> {
     input: R,
     decoder: FrameDecoder,
@@ -24,7 +24,7 @@ impl<R: BufRead> Zstandard<R> {
         Self { input, decoder: FrameDecoder::new(), is_in_frame: false }
     }
 
-    /// Begins the next frame that is not to be skipped; false at the end of the input.
+    /// Begins the next frame, past skippable ones; false at the end of the input.
     fn begin_frame(&mut self) -> io::Result<bool> {
         while !self.input.fill_buf()?.is_empty() {
             match self.decoder.reset(&mut self.input) {
@@ -38,7 +38,7 @@ impl<R: BufRead> Zstandard<R> {
                 })) => {
                     let length = u64::from(length);
                     if io::copy(&mut self.input.by_ref().take(length), &mut io::sink())? < length {
-                        return Err(damaged("it ends in a frame that is to be skipped"));
+                        return Err(damaged("it ends in a skippable frame"));
                     }
                 }
                 Err(error) => return Err(damaged(error)),
@@ -47,7 +47,7 @@ impl<R: BufRead> Zstandard<R> {
         Ok(false)
     }
 
-    /// Compares the sum of the frame, if it has one.
+    /// Verifies the checksum of the frame, if it has one.
     fn end_frame(&mut self) -> io::Result<()> {
         self.is_in_frame = false;
         let expected = self.decoder.get_checksum_from_data();

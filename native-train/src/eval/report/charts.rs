@@ -12,7 +12,7 @@ const LEFT: f64 = 46.0;
 const TOP: f64 = 14.0;
 const BOTTOM: f64 = 46.0;
 
-/// Least distance of two names beside their lines.
+/// Minimum distance of two names beside their lines.
 const NAME_HEIGHT: f64 = 15.0;
 
 /// The plane of a chart, given the room on its right.

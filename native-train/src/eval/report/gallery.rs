@@ -54,7 +54,7 @@ fn first(measurement: &Measurement) -> Vec<&Mistake> {
     measurement.mistakes().iter().filter(is_new).take(N_FIRST).collect()
 }
 
-/// The gallery; nothing where there is no mistake.
+/// The gallery; empty where there is no mistake.
 pub(super) fn gallery(measurement: &Measurement) -> Markup {
     let name = |class: usize| measurement.labels()[class].as_str();
     html! {
@@ -95,7 +95,7 @@ pub(super) fn gallery(measurement: &Measurement) -> Markup {
 fn figure(mistake: &Mistake, labels: &[String], is_named: bool) -> Markup {
     let is_guessed = mistake.predictions.iter().any(|&(class, _)| class == mistake.label);
     let predictions = mistake.predictions.iter().copied();
-    // The category itself always, however far down it comes.
+    // The category itself always, whatever its rank.
     let missing = (!is_guessed).then_some((mistake.label, mistake.probability));
     html! {
         figure {

@@ -1,7 +1,7 @@
-//! A measurement in, a folder out that people can look at: a page, tables and pictures.
+//! A measurement in, a folder with a page, tables and pictures out.
 //!
-//! `report.html` is one file that asks nobody for anything; `confusion.csv` and `classes.csv` are
-//! for programs and spreadsheets; `confusion` and `reliability` are pictures, each as SVG and PNG.
+//! `report.html` is one self-contained file; `confusion.csv` and `classes.csv` are for programs and
+//! spreadsheets; `confusion` and `reliability` are pictures, each as SVG and PNG.
 
 mod charts;
 mod gallery;

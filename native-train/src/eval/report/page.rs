@@ -1,4 +1,4 @@
-//! `report.html`: a measurement as one page that asks nobody for anything.
+//! `report.html`: a measurement as one self-contained page.
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde_json::json;
