@@ -14,10 +14,10 @@ use quickdraw_core::ModelConfig;
 use quickdraw_core::ops::Precision;
 use quickdraw_core::ops::host::set_precision;
 
-/// Tells the second process where its result is expected.
+/// Tells the second process where to write its result.
 const RESULT: &str = "QUICKDRAW_F32_RESULT";
 
-/// A run that learns a little; most of its steps' arithmetic is that of larger networks.
+/// A short run whose steps use the same arithmetic as those of larger networks.
 fn job(out: &Path, steps: u64) -> Job {
     Job {
         train: sample_set(1, 0, 40).into(),

@@ -1,5 +1,4 @@
-//! The program as it is typed: what it prints, what it leaves behind, and how it refuses what it
-//! cannot use.
+//! The command line: what the program prints and writes, and how it rejects invalid input.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -10,7 +9,7 @@ use std::sync::LazyLock;
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// Flags of a network and a run that take no time.
+/// Flags of a tiny network and a short run.
 const SMALL: &str = "--num-layers 1 --num-nodes 4 --num-conv 4 --conv-len 3 --conv-stride 2 --steps 3 --batch-size 4 \
                      --device cpu --threads 1 --quiet";
 
@@ -91,7 +90,7 @@ static PLACE: LazyLock<PathBuf> = LazyLock::new(|| {
 });
 
 /// A copy of the model folder with one file changed.
-fn spoilt_model(name: &str, file: &str, change: impl FnOnce(Vec<u8>) -> Option<Vec<u8>>) {
+fn damaged_model(name: &str, file: &str, change: impl FnOnce(Vec<u8>) -> Option<Vec<u8>>) {
     let (from, to) = (PLACE.join("model"), PLACE.join(name));
     fs::create_dir_all(&to).expect("a new folder");
     for known in ["model.json", "weights.safetensors"] {
@@ -158,7 +157,7 @@ fn unknown_flags_commands_and_values_are_usage_errors() {
 }
 
 #[test]
-fn values_that_make_no_network_and_no_run_are_named() {
+fn invalid_values_of_network_and_run_are_named() {
     let place = PLACE.as_path();
     for (flags, name) in [
         ("--num-conv 48,64", "conv_len"),
@@ -252,7 +251,7 @@ fn a_folder_to_validate_on_is_taken_in_full_unless_it_is_limited() {
 }
 
 #[test]
-fn a_reader_that_has_seen_enough_ends_no_run_and_makes_no_panic() {
+fn a_closed_pipe_neither_ends_a_run_nor_panics() {
     let place = TempDir::new().unwrap();
     let model = PLACE.join("model");
     let data = PLACE.join("data");
@@ -385,7 +384,7 @@ fn flags_of_augmentation_override_the_preset_one_by_one() {
             assert_eq!(&found[other], expected, "--augment-{name}: {other}");
         }
     }
-    // Who has seen unfinished drawings knows what it means that the pen is down.
+    // A network trained on unfinished drawings reads the pen's state.
     let knows_pen = |name: &str| {
         let card = fs::read(PLACE.join(name).join("model.json")).expect("a model");
         serde_json::from_slice::<Value>(&card).expect("JSON")["config"].get("pen_state").cloned()
@@ -425,7 +424,7 @@ fn eval_refuses_words_that_the_model_does_not_know() {
 }
 
 #[test]
-fn a_spoilt_model_folder_is_refused_with_what_is_wrong() {
+fn a_damaged_model_folder_is_refused_with_the_reason() {
     let cut = |bytes: Vec<u8>| Some(bytes[..bytes.len() - 10].to_vec());
     let replace = |from: &'static str, to: &'static str| {
         move |bytes: Vec<u8>| {
@@ -434,13 +433,13 @@ fn a_spoilt_model_folder_is_refused_with_what_is_wrong() {
             Some(text.replacen(from, to, 1).into_bytes())
         }
     };
-    spoilt_model("cut", "weights.safetensors", cut);
-    spoilt_model("cut-card", "model.json", cut);
-    spoilt_model("no-weights", "weights.safetensors", |_| None);
-    spoilt_model("no-card", "model.json", |_| None);
-    spoilt_model("format", "model.json", replace("\"format\": 1", "\"format\": 9"));
-    spoilt_model("shape", "model.json", replace("\"num_nodes\": 4", "\"num_nodes\": 8"));
-    spoilt_model("labels", "model.json", replace("\"circle\",", ""));
+    damaged_model("cut", "weights.safetensors", cut);
+    damaged_model("cut-card", "model.json", cut);
+    damaged_model("no-weights", "weights.safetensors", |_| None);
+    damaged_model("no-card", "model.json", |_| None);
+    damaged_model("format", "model.json", replace("\"format\": 1", "\"format\": 9"));
+    damaged_model("shape", "model.json", replace("\"num_nodes\": 4", "\"num_nodes\": 8"));
+    damaged_model("labels", "model.json", replace("\"circle\",", ""));
     for (model, part) in [
         ("nowhere", "nowhere"),
         ("cut", "weights.safetensors"),
@@ -483,7 +482,7 @@ fn predict_reads_lines_and_bare_strokes_from_standard_input() {
 }
 
 #[test]
-fn predict_takes_a_line_for_what_it_is() {
+fn predict_accepts_byte_order_marks_and_white_space() {
     // A byte order mark and what is white space to JSON may stand around it.
     let bare = "[[[0,255],[20,0]]]";
     let good = format!("\u{feff}{bare}\n \t{bare} \r\n");
@@ -538,7 +537,7 @@ fn predict_goes_on_after_a_bad_line_and_fails_at_the_end() {
 }
 
 #[test]
-fn predict_passes_over_a_line_without_end() {
+fn predict_skips_an_endless_line() {
     let mut input = vec![b'['; 9 << 20];
     input.push(b'\n');
     input.extend_from_slice(CIRCLE.as_bytes());
@@ -573,7 +572,7 @@ fn predict_reads_what_train_reads() {
     for (name, bytes) in [("a.ndjson.gz", &gzip), ("b.ndjson", &gzip), ("c.ndjson.zst", &zstandard)] {
         assert_eq!(guesses(name, bytes), expected, "{name}");
     }
-    // Lines of a table count from its head.
+    // Lines of a CSV file are counted from its header.
     let of_table = expected.replace("2 (line)", "3 (line)").replace("1 (circle)", "2 (circle)");
     assert_eq!(guesses("d.csv", &table), of_table);
     let run = run_with_input(&PLACE, "predict --model model", &gzip);
@@ -585,7 +584,7 @@ fn predict_reads_what_train_reads() {
 }
 
 #[test]
-fn predict_answers_each_line_before_the_next_is_there() {
+fn predict_answers_each_line_before_the_next_arrives() {
     let mut child = program(&PLACE, "predict --model model")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -604,7 +603,7 @@ fn predict_answers_each_line_before_the_next_is_there() {
 }
 
 #[test]
-fn predict_refuses_nothing_and_missing_files() {
+fn predict_refuses_empty_and_missing_files() {
     let place = PLACE.as_path();
     let empty = run_with_input(place, "predict --model model", b"");
     assert_eq!(empty.code, 1);

@@ -1,4 +1,4 @@
-//! Downloads from a server on this machine that does all that servers and networks do wrong.
+//! Downloads from a local server that imitates faults of servers and networks.
 
 use std::collections::HashMap;
 use std::fs;
@@ -31,7 +31,7 @@ fn sums(version: u8) -> (&'static str, &'static str) {
     (found.1, found.2)
 }
 
-/// What was asked.
+/// A request.
 #[derive(Clone, Debug)]
 struct Request {
     target: String,
@@ -47,7 +47,7 @@ impl Request {
     }
 }
 
-/// What is answered: bytes that are sent as they are, after which the connection ends.
+/// The response to a request: raw bytes, after which the connection is closed.
 type Answer = dyn Fn(&Request) -> Vec<u8> + Send + Sync;
 
 struct Server {
@@ -70,7 +70,7 @@ impl Server {
                 let (answer, all, most, at_once) =
                     (answer.clone(), all.clone(), most.clone(), at_once.clone());
                 std::thread::spawn(move || {
-                    // Nobody is counted once the answer begins, which may lead to the next request.
+                    // Stop counting before the response, which may trigger the next request.
                     let answer = |request: &Request| {
                         most.fetch_max(at_once.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                         let bytes = answer(request);
@@ -143,7 +143,7 @@ fn version_headers(etag: Option<&str>, sums: Option<(&str, &str)>) -> String {
     etag + &sums
 }
 
-/// The answer of a server that knows ranges, also conditional ones.
+/// The response of a server with ranges, also conditional ones.
 fn part(request: &Request, content: &[u8], etag: Option<&str>, sums: Option<(&str, &str)>) -> Vec<u8> {
     let headers = version_headers(etag, sums);
     let is_same = request.headers.get("if-range").is_none_or(|known| Some(known.as_str()) == etag);
@@ -304,7 +304,7 @@ fn a_partial_file_of_unknown_origin_is_not_resumed() {
     assert_eq!(begun(Some("{\"url\":\"URL\",\"validator\":null}")), 0, "no version is known");
     assert_eq!(begun(Some("{\"url\":\"URL\",\"validator\":\"\\\"7\\\"\",\"size\":3999}")), 0, "too long");
     assert_eq!(begun(Some("{\"url\":")), 0, "half a note");
-    // Asked for from there on; but the sum then tells that it was something else.
+    // It is resumed; but the checksum reveals that it was something else.
     assert_eq!(begun(Some("{\"url\":\"URL\",\"validator\":\"\\\"7\\\"\"}")), 4000);
 }
 
@@ -575,7 +575,7 @@ fn a_response_without_length_and_checksum_is_refused() {
 
 #[test]
 fn an_endless_file_is_given_up() {
-    // Chunks that never end, and ranges of a whole that nobody tells the size of.
+    // Chunks that never end, and ranges of a file of unknown size.
     let chunks = |_: &Request| {
         let mut bytes = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
         bytes.extend(

@@ -43,7 +43,7 @@ fn fails(output: &Output) -> String {
     message
 }
 
-/// The evaluations that a run has noted.
+/// The evaluations in a run's metrics.
 fn evaluations(out: &Path) -> Vec<Value> {
     let text = fs::read_to_string(out.join("metrics.jsonl")).expect("metrics");
     let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("a whole line"));

@@ -36,7 +36,7 @@ fn output(folder: &Path, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// What the program says when it refuses.
+/// The error message of a refusal.
 #[track_caller]
 fn refusal(folder: &Path, arguments: &[&str]) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_native-train"));
@@ -52,8 +52,7 @@ fn json_output(folder: &Path, arguments: &[&str]) -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
-/// A folder with a model that has learnt a little of the sample drawings (`model`), and fresh ones
-/// (`data`).
+/// A folder with a model trained briefly on the sample drawings (`model`), and new ones (`data`).
 static PLACE: LazyLock<PathBuf> = LazyLock::new(|| {
     // Not a temporary folder, which would stay: what is static is not dropped.
     let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("measure");
@@ -168,8 +167,8 @@ fn a_measurement_agrees_with_a_plain_evaluation_and_with_the_parts_as_a_browser_
     let with_pen_up = with_pen_up.summary();
     for (parts, tells_pen) in [(&summary.by_fraction, true), (&with_pen_up.by_fraction, false)] {
         for part in parts {
-            // A drawing at a time, from strokes to the top-1 prediction, by the pipeline that a
-            // browser takes.
+            // One drawing at a time, from strokes to the top-1 prediction, by the browser's
+            // pipeline.
             let (mut n_correct, mut loss) = (0, 0.0);
             for index in 0..data.len() {
                 let whole = data.drawing(index);
@@ -271,7 +270,7 @@ fn eval_prints_calibration_fractions_and_classes_as_json() {
 }
 
 #[test]
-fn a_report_is_one_page_that_asks_nobody_for_anything_with_tables_and_pictures() {
+fn a_report_is_one_self_contained_page_with_tables_and_pictures() {
     let arguments =
         ["eval", "--model", "model", "--data", "data", "--device", "cpu", "--json", "--report", "report"];
     let found = json_output(&PLACE, &arguments);
@@ -407,7 +406,7 @@ fn calibration_recovers_a_known_temperature() {
     let [first_down, second_down] = [first, second].map(|calibration| calibration.pen_down.unwrap());
     assert!((second_down.temperature / first_down.temperature / 5.0 - 1.0).abs() < 1e-2);
     assert!((second_down.threshold - first_down.threshold).abs() < 1e-2, "{first:?} {second:?}");
-    // Of parts of drawings it is less often right than it thinks.
+    // On unfinished drawings it is overconfident.
     assert!(first_down.temperature > first.temperature, "{first:?}");
 
     // No other temperature gives a lower loss.
@@ -422,7 +421,7 @@ fn calibration_recovers_a_known_temperature() {
     for other in [0.5, 0.8, 0.95, 1.05, 1.25, 2.0] {
         assert!(loss(first.temperature * other) > best, "{other}");
     }
-    // What `eval` tells is measured with it.
+    // `eval` measures with it.
     let eval = json_output(&PLACE, &["eval", "--model", "calibrated", "--data", "data", "--json"]);
     assert_near(eval["loss"].as_f64().unwrap(), best);
     // Unfinished drawings are measured with theirs, unless the pen is up.
@@ -471,7 +470,7 @@ fn class_biases_undo_a_last_layer_that_favours_a_category() {
     assert!(before[4] > 20.0, "there are 12 drawings of each category: {before:?}");
     let printed = calibrate(&["--class-biases"]);
     assert!(printed.contains("biases of 10 categories"), "{printed}");
-    // What it says of drawings that the biases were not found on.
+    // Its figures of drawings that the biases were not fitted on.
     let line = printed.lines().find(|line| line.starts_with("class-balanced top-1")).unwrap();
     let shares: Vec<f64> = line.split([' ', '(']).filter_map(|word| word.parse().ok()).collect();
     assert!(shares[0] > shares[1] + 5.0, "{line}");
@@ -481,7 +480,7 @@ fn class_biases_undo_a_last_layer_that_favours_a_category() {
     assert_eq!(open().labels(), model.labels());
     assert!(open().card().figures.is_empty(), "figures of other weights");
     let pen_down = open().card().calibration.unwrap().pen_down.unwrap();
-    // The file has them: without the flag its weights stay as they are.
+    // They are stored: without the flag the weights stay as they are.
     let shifted = weights("favouring");
     assert_ne!(shifted, bytes);
     calibrate(&[]);
@@ -614,7 +613,7 @@ fn drawings_traced_from_pictures_are_measured() {
 }
 
 #[test]
-fn eval_tells_known_things_from_unknown_ones() {
+fn eval_reports_the_auroc_of_known_against_unknown_categories() {
     fs::create_dir_all(PLACE.join("unknown")).unwrap();
     let line = json!({ "word": "something else", "drawing": [[[0, 255], [0, 90]]] }).to_string();
     fs::write(PLACE.join("unknown/other.ndjson"), format!("{line}\n{line}\n")).unwrap();
@@ -764,7 +763,7 @@ fn write_onnx_case(folder: &Path, model: &Model<Flex>, labels: &[String]) {
         .collect();
     let lengths = batch.lengths().as_slice();
     if model.config().cell_type == CellType::Lstm {
-        // What lies past the end must not count.
+        // The padding must have no effect.
         for (rows, &length) in ink.iter_mut().zip(lengths) {
             rows[length..].fill(vec![123.0; n_columns]);
         }

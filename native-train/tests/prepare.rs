@@ -138,7 +138,7 @@ fn names_and_layout_are_the_tutorials() {
     assert_eq!(files["eval.tfrecord.classes"], b"ant\ncat\ndog\n");
     assert!(!out.with_file_name("new.partial").exists());
 
-    // The manifest tells of each file what it is.
+    // The manifest has size and hash of each file.
     let manifest = manifest(&out);
     assert_eq!(manifest["asked"]["options"]["seed"], 1);
     assert_eq!(manifest["asked"]["inputs"].as_array().unwrap().len(), 3);
@@ -269,7 +269,7 @@ fn duplicates_that_are_kept_are_on_one_side_of_the_split() {
 }
 
 #[test]
-fn shards_are_of_like_size_and_hold_all_classes_mixed() {
+fn shards_are_of_similar_size_and_hold_all_classes_mixed() {
     let input = animals(1000);
     let out = TempDir::new().unwrap();
     let options = Options { train_observations_per_class: 800, eval_observations_per_class: 100, ..small() };
@@ -385,7 +385,7 @@ fn bad_lines_are_reported_and_fatal_only_with_strict() {
     assert_eq!(manifest(&out)["summary"]["examples"].as_array().unwrap().len(), 4);
 }
 
-/// A file is read in parts of 256 KiB; where they end is no matter.
+/// A file is read in parts of 256 KiB; their borders have no effect.
 #[test]
 fn line_numbers_count_from_the_start_of_the_file() {
     let mut text = String::new();
@@ -500,7 +500,7 @@ fn resuming_after_an_error_keeps_what_was_read() {
         .collect();
     assert_eq!(kept, ["prepare.lock", "progress.json", "spool"].map(str::to_owned).into());
 
-    // The file is mended, and so has another size.
+    // The file is repaired, and so has another size.
     fs::write(&last, bytes).unwrap();
     let undisturbed = place.path().join("undisturbed");
     run(input.path(), &undisturbed, &options);
@@ -537,7 +537,7 @@ fn existing_output_is_never_overwritten() {
     assert!(refusal(input.path(), &out, &small()).contains("was made with other options or of other files"));
     assert_eq!(contents(&out), before);
 
-    // The place to work in is not taken from anybody either.
+    // An existing work folder is not overwritten either.
     let other = place.path().join("other");
     fs::create_dir(place.path().join("other.partial")).unwrap();
     fs::write(place.path().join("other.partial/thesis.txt"), "more work").unwrap();
@@ -655,7 +655,7 @@ fn a_run_after_a_kill_starts_from_scratch() {
         }
         child.wait().unwrap();
         if out.exists() {
-            // It was quicker; then it is whole.
+            // It finished before the kill; then it is complete.
             assert_eq!(contents(&out).len(), 22);
             fs::remove_dir_all(&out).unwrap();
         } else {
@@ -770,7 +770,7 @@ fn a_full_disk_is_an_error_and_leaves_nothing() {
     let input = animals(3000);
     let place = TempDir::new().unwrap();
     let out = place.path().join("out");
-    // A limit of the size of files stands for a full disk: writing fails in the middle.
+    // A file size limit simulates a full disk: writing fails in the middle.
     for n_blocks in [1, 16, 600] {
         let script = format!("trap '' XFSZ; ulimit -f {n_blocks}; exec \"$0\" \"$@\"");
         let arguments =

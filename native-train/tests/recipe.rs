@@ -1,5 +1,5 @@
-//! The commands by which a shipped model is made again: `augment`, `label`, `average`, and `train`
-//! on several data sets.
+//! The commands that reproduce the shipped model: `augment`, `label`, `average`, and `train` on
+//! several data sets.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -18,7 +18,7 @@ use safetensors::SafeTensors;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// Flags of a network and a run that take no time.
+/// Flags of a tiny network and a short run.
 const SMALL: &str = "--num-layers 1 --num-nodes 4 --num-conv 4 --conv-len 3 --conv-stride 2 --batch-norm --steps 4 \
                      --batch-size 4 --device cpu --threads 1 --quiet";
 
@@ -32,7 +32,7 @@ fn program(folder: &Path, arguments: &str) -> (i32, String, String) {
     (output.status.code().expect("the program ends by itself"), stdout, stderr)
 }
 
-/// Runs the program and tells what it printed on both outputs.
+/// Runs the program; returns what it printed on both outputs.
 #[track_caller]
 fn run(folder: &Path, arguments: &str) -> String {
     let (code, stdout, stderr) = program(folder, arguments);
@@ -256,7 +256,7 @@ fn soft(line: &Value) -> BTreeMap<String, f64> {
 }
 
 /// The probabilities that models give a drawing, by category.
-fn opinions(model: &str, drawing: &Drawing) -> BTreeMap<String, f64> {
+fn teacher_probabilities(model: &str, drawing: &Drawing) -> BTreeMap<String, f64> {
     let model = open(model);
     let probabilities = model.probabilities(drawing).expect("probabilities");
     model.labels().iter().cloned().zip(probabilities.into_iter().map(f64::from)).collect()
@@ -283,7 +283,7 @@ fn label_writes_the_calibrated_probabilities_of_a_teacher() {
     let data = read("data");
     assert_eq!(found.len(), 120);
     for index in [0, 50, 119] {
-        let expected = opinions("calibrated", &data.drawing(index));
+        let expected = teacher_probabilities("calibrated", &data.drawing(index));
         let found = soft(&found[index]);
         let expected =
             expected.into_iter().filter(|(name, p)| *p > 1e-6 || found.contains_key(name)).collect();
@@ -295,7 +295,7 @@ fn label_writes_the_calibrated_probabilities_of_a_teacher() {
 fn label_combines_teachers_by_their_weights_in_either_mean() {
     let data = read("data");
     let drawing = data.drawing(30);
-    let [a, b] = ["run", "other"].map(|model| opinions(model, &drawing));
+    let [a, b] = ["run", "other"].map(|model| teacher_probabilities(model, &drawing));
     for (mean, weights) in
         [("geometric", [0.5, 0.5]), ("geometric", [0.75, 0.25]), ("arithmetic", [0.75, 0.25])]
     {
@@ -337,7 +337,7 @@ fn label_counts_soft_labels_that_are_there_as_one_more_teacher() {
         );
         lines("kept.ndjson").iter().map(soft).collect::<Vec<_>>()
     };
-    let teacher = opinions("run", &data.drawing(0));
+    let teacher = teacher_probabilities("run", &data.drawing(0));
     // Without the flag they are replaced.
     assert_close(&label("")[0], &teacher);
     let kept = |name: &str, missing: f64| match name {
@@ -396,7 +396,10 @@ fn label_keeps_lines_as_they_are_in_their_order_and_reports_the_bad_ones() {
     // What is labelled again has one `soft` field, and the loader takes it.
     run(&PLACE, "label odd.ndjson.gz --teacher other --top 2 --floor 0.9 --out again.ndjson --device cpu");
     let again = lines("again.ndjson");
-    assert!(again.iter().all(|line| soft(line).len() == 1), "the likeliest is kept below the floor");
+    assert!(
+        again.iter().all(|line| soft(line).len() == 1),
+        "the most probable category is kept below the floor"
+    );
     let labels = Some(open("run").labels().iter().cloned().chain(["yurt".to_owned()]).collect());
     let options = ReadOptions { labels, ..ReadOptions::default() };
     let (data, report) = read_folder(&PLACE.join("again.ndjson"), &options).expect("drawings");

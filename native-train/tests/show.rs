@@ -71,7 +71,7 @@ fn a_name_with_a_colon_is_a_name_where_there_is_such_a_file() {
 }
 
 #[test]
-fn what_is_not_there_is_told() {
+fn missing_files_lines_and_categories_are_errors() {
     let folder = place();
     for (arguments, message) in [
         ("nowhere.ndjson", "nowhere.ndjson: there is no such file"),
@@ -139,7 +139,7 @@ fn a_terminal_gets_braille_or_blocks() {
 }
 
 #[test]
-fn the_strangest_drawings_have_a_picture() {
+fn degenerate_drawings_have_a_picture() {
     for strokes in [
         &[&[[3.0, 3.0]][..]][..],
         &[&[[3.0, 3.0], [3.0, 3.0]]],

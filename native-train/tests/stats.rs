@@ -1,4 +1,4 @@
-//! What files of drawings are made of, told of files that are made here.
+//! Statistics of files of drawings that are made here.
 
 use std::fmt::Write;
 use std::fs;

@@ -69,7 +69,7 @@ fn run(job: &Job, interrupted: bool) -> anyhow::Result<Outcome> {
     run_on(job, 1, interrupted)
 }
 
-/// Runs on so many devices, each of which is the processor.
+/// Runs on `n_devices`, each of which is the processor.
 fn run_on(job: &Job, n_devices: usize, interrupted: bool) -> anyhow::Result<Outcome> {
     let _one_run = ONE_RUN.lock().unwrap_or_else(PoisonError::into_inner);
     train::<Autodiff<Flex>>(job, &vec![Default::default(); n_devices], &AtomicBool::new(interrupted))
@@ -96,7 +96,7 @@ fn one_seed_gives_one_model_and_another_seed_another() {
     assert!(weights(&a) != weights(&c));
 }
 
-/// The evaluations that a run has noted, as (step, figures).
+/// The evaluations in a run's metrics, as (step, figures).
 fn evaluations(out: &Path) -> Vec<(u64, Value)> {
     let of = |line: &Value| Some((line["step"].as_u64()?, line.get("validation")?.clone()));
     metrics(out).iter().filter_map(of).collect()
@@ -144,7 +144,7 @@ fn a_run_begins_with_the_weights_of_a_model_folder() {
     let folder = tempfile::tempdir().unwrap();
     let [first, same, other] = ["first", "same", "other"].map(|name| folder.path().join(name));
     run(&job(&first, 4), false).unwrap();
-    // So small a learning rate that a step changes next to nothing.
+    // A learning rate so small that a step changes almost nothing.
     let from_first = |out: &Path| {
         let mut job = job(out, 1);
         job.init_from = vec![first.clone()];
@@ -227,7 +227,7 @@ fn the_last_steps_train_with_int8_weights() {
 }
 
 #[test]
-fn metrics_past_the_checkpoint_are_taken_back_and_a_torn_line_is_dropped() {
+fn metrics_past_the_checkpoint_and_a_torn_line_are_removed() {
     let folder = tempfile::tempdir().unwrap();
     let [out, whole] = ["out", "whole"].map(|name| folder.path().join(name));
     run(&job(&whole, 8), false).unwrap();
@@ -560,7 +560,7 @@ fn a_run_is_not_resumed_on_other_drawings() {
     let message = refusal(&Job { validation: sample_set(2, 1, 2), ..resumed() });
     assert!(message.contains("the validation data are others: fingerprint "), "{message}");
     assert!(message.contains(told["validation"].as_str().unwrap()), "{message}");
-    // A checkpoint from before there were fingerprints cannot tell.
+    // A checkpoint without fingerprints is resumed without this check.
     let state_path = out.join("checkpoints/step-000000002/state.json");
     let mut state: Value = serde_json::from_slice(&std::fs::read(&state_path).unwrap()).unwrap();
     assert_eq!(&state.as_object_mut().unwrap().remove("fingerprints").unwrap(), told);
@@ -573,7 +573,7 @@ fn a_run_without_progress_stops_early_and_stays_so() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("run");
     let mut job = job(&out, 100);
-    // Nothing moves at this rate.
+    // Nothing changes at this learning rate.
     job.config = TrainConfig { early_stopping: 2, learning_rate: 1e-30, ..job.config };
     let outcome = run(&job, false).unwrap();
     assert_eq!((outcome.step, outcome.finished), (12, true));
@@ -640,7 +640,7 @@ fn checksums_are_those_of_the_standard() {
 }
 
 #[test]
-fn a_run_folder_tells_all_that_is_to_know() {
+fn a_run_folder_has_configuration_environment_and_metrics() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("run");
     let mut job = job(&out, 41);
@@ -717,7 +717,7 @@ fn tensorboard_reads(out: &Path) {
 }
 
 #[test]
-fn a_run_learns_and_its_folder_tells_what_it_is() {
+fn a_run_learns_and_its_model_card_describes_it() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("run");
     let mut job = job(&out, 150);
@@ -818,7 +818,7 @@ fn a_flipped_bit_in_a_checkpoint_is_noticed() {
     state["format"] = 2.into();
     std::fs::write(&path, state.to_string()).unwrap();
     assert!(refusal(&resumed).contains("state.json: format 2 is unknown"));
-    // One from before there were numbers and sums goes on.
+    // One without format number and checksums is resumed.
     state.as_object_mut().unwrap().remove("format");
     state["burn"] = "0.20.1".into();
     std::fs::write(&path, state.to_string()).unwrap();
@@ -838,7 +838,7 @@ fn a_run_folder_has_one_process_at_a_time() {
     let resumed = Job { resume: true, ..job(&out, 3) };
     assert!(refusal(&resumed).contains("run: another process is at work on this run"));
     assert_eq!(Checkpoint::newest(&out).unwrap().unwrap().state.step, 2);
-    // One that has no checkpoint yet is no folder for another run either.
+    // Nor may another run use one that has no checkpoint yet.
     std::fs::remove_dir_all(out.join("checkpoints")).unwrap();
     assert!(refusal(&job(&out, 3)).contains("another process is at work"));
     drop(lock);
@@ -855,16 +855,17 @@ fn a_run_that_cannot_be_resumed_says_why() {
     assert!(refusal(&resumed).contains("no checkpoint"));
     run(&job(&out, 2), false).unwrap();
     let newest = out.join("checkpoints/step-000000002");
-    // One from before there was a choice of optimizers says nothing of it, and goes on.
+    // An older one lacks the optimizer, and is resumed.
     let mut state: Value =
         serde_json::from_slice(&std::fs::read(newest.join("state.json")).unwrap()).unwrap();
     let options = state["train"].as_object_mut().unwrap();
     assert_eq!(options.remove("optimizer"), Some(json!("adamw")));
-    // Nor of a temperature of soft labels, nor of what the average of the weights begins with.
+    // It also lacks the temperature of soft labels, and what the average of the weights begins
+    // with.
     assert_eq!(options.remove("soft_temperature"), Some(json!(1.0)));
     assert_eq!(state.as_object_mut().unwrap().remove("starts_trained"), Some(json!(false)));
     std::fs::write(newest.join("state.json"), state.to_string()).unwrap();
-    // Nor does it know the pen's state, whatever the options ask for now.
+    // Its network does not read the pen's state, whatever the options are now.
     let mut asked = Job { resume: true, ..job(&out, 2) };
     asked.model.pen_state = true;
     assert!(run(&asked, false).unwrap().finished);

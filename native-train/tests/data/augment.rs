@@ -31,7 +31,7 @@ fn sides(drawing: &Drawing) -> [f32; 2] {
 }
 
 #[test]
-fn none_changes_nothing_and_a_seed_changes_the_same() {
+fn none_is_the_identity_and_a_seed_is_deterministic() {
     assert_eq!(apply(Augmentation::none(), 1), house());
     assert_eq!(apply(Augmentation::default(), 1), apply(Augmentation::default(), 1));
     assert_ne!(apply(Augmentation::default(), 1), apply(Augmentation::default(), 2));
@@ -61,10 +61,10 @@ fn a_point_and_a_tiny_drawing_survive() {
 }
 
 #[test]
-fn each_kind_of_change_does_only_its_own() {
+fn each_augmentation_changes_only_its_own_property() {
     let none = Augmentation::none;
 
-    // What moves points keeps strokes, their order and their numbers of points.
+    // Point transforms keep strokes, their order and their numbers of points.
     for moved in [
         Augmentation { rotate: 0.15, ..none() },
         Augmentation { scale: 0.12, ..none() },
@@ -80,7 +80,7 @@ fn each_kind_of_change_does_only_its_own() {
         assert_eq!(lengths(&result), lengths(&house()), "{moved:?}");
     }
 
-    // What chooses strokes keeps their points.
+    // Stroke transforms keep points.
     let near = |a: &[[f32; 2]], b: &[[f32; 2]]| {
         a.len() == b.len()
             && a.iter().zip(b).all(|(a, b)| (a[0] - b[0]).abs() < 1e-3 && (a[1] - b[1]).abs() < 1e-3)

@@ -110,7 +110,7 @@ fn epochs_run_on_across_batches() {
 }
 
 #[test]
-fn balance_goes_from_classes_alike_to_drawings_alike() {
+fn balance_power_goes_from_uniform_classes_to_uniform_drawings() {
     // The last class has no drawings and must not be drawn.
     let data = Arc::new(data_set(&[900, 100, 0]));
     for (power, expected) in [(0.0, 0.5), (0.5, 0.75), (1.0, 0.9)] {
@@ -134,7 +134,7 @@ fn targets_mix_label_smoothing_and_soft_labels() {
     let batch = batches(&Arc::new(data), config, 1).remove(0);
     for (label, row) in batch.labels.iter().zip(batch.targets.chunks(4)) {
         // Smoothing: 0.2 / 4 everywhere and 0.8 more on the label. Soft labels, which count half:
-        // 0.75 and 0.25 when they sum to 1. Those that sum to 0 say nothing.
+        // 0.75 and 0.25 when they sum to 1. Those that sum to 0 are ignored.
         let expected = match label {
             0 => [0.5 * 0.85 + 0.5 * 0.75, 0.5 * 0.05, 0.5 * 0.05 + 0.5 * 0.25, 0.5 * 0.05],
             1 => [0.05, 0.85, 0.05, 0.05],
@@ -165,7 +165,7 @@ fn the_temperature_of_soft_labels_spreads_or_sharpens_those_that_are_there() {
     }
 }
 
-/// Drawings of the classes of [`data_set`] that are told from its own by an x of 200.
+/// Drawings of the classes of [`data_set`], marked by an x of 200.
 fn other_set(counts: &[usize]) -> DataSet {
     let mut data = DataSet::new((0..counts.len()).map(|class| format!("class {class}")).collect()).unwrap();
     for (class, &count) in counts.iter().enumerate() {
@@ -231,7 +231,7 @@ fn sets_that_do_not_fit_together_are_refused() {
 }
 
 #[test]
-fn buckets_hold_drawings_of_like_length() {
+fn buckets_hold_drawings_of_similar_length() {
     let data = Arc::new(data_set(&[400]));
     let padding = |bucket_batches| {
         let config = LoaderConfig { bucket_batches, batch_size: 8, ..config() };
@@ -256,12 +256,12 @@ fn buckets_hold_drawings_of_like_length() {
 }
 
 #[test]
-fn long_drawings_end_early() {
+fn long_drawings_are_truncated() {
     let data = Arc::new(data_set(&[40]));
     let config = LoaderConfig { max_rows: 5, ..config() };
     let longest = batches(&data, config, 10).iter().flat_map(|b| &b.inks).map(Ink::n_rows).max();
     assert_eq!(longest, Some(5));
-    // That is no pen that is still down.
+    // A truncated drawing does not have its pen down.
     let batches = batches(&data, config, 10);
     for ink in batches.iter().flat_map(|batch| &batch.inks) {
         assert_eq!(ink.rows()[ink.rows().len() - ink.format().n_columns() + 2], 1.0);

@@ -229,7 +229,7 @@ fn forms() -> Vec<(&'static str, Vec<u8>, &'static str, Vec<u8>)> {
 }
 
 #[test]
-fn every_form_of_the_data_gives_the_same_drawings() {
+fn every_format_of_the_data_gives_the_same_drawings() {
     for (cat_name, cats, dog_name, dog) in forms() {
         let folder = folder(&[]);
         fs::write(folder.path().join(cat_name), cats).unwrap();
@@ -283,7 +283,7 @@ fn damaged_files_are_read_or_refused() {
 }
 
 #[test]
-fn what_is_wrong_in_a_table_or_a_binary_file_is_told_with_its_place() {
+fn errors_in_csv_and_binary_files_are_reported_with_their_place() {
     let folder = folder(&[(
         "cat.csv",
         "key_id,word,drawing\n1,cat,\"[[[0,1],[0,255]]]\"\n2,cat,\"[[[0,1],[0]]]\"\n3,cat\n4,cat,\"[[[0,9],[0,255]]]\"\n",
@@ -311,7 +311,7 @@ fn what_is_wrong_in_a_table_or_a_binary_file_is_told_with_its_place() {
 }
 
 #[test]
-fn a_compressed_file_that_is_not_whole_is_an_error() {
+fn a_truncated_compressed_file_is_an_error() {
     let lines = (0..200).map(|x| line("cat", x)).collect::<String>();
     for (name, bytes) in
         [("cat.ndjson.gz", gzip(lines.as_bytes())), ("cat.ndjson.zst", zstandard(lines.as_bytes()))]
@@ -323,7 +323,7 @@ fn a_compressed_file_that_is_not_whole_is_an_error() {
             assert!(message.contains(name) && message.contains("cannot be read"), "{message}");
         }
     }
-    // The checksum at the end, and what is no part of the file behind it.
+    // The checksum at the end, and trailing garbage.
     for (name, bytes, checksum_at) in
         [("cat.ndjson.gz", gzip(lines.as_bytes()), 6), ("cat.ndjson.zst", zstandard(lines.as_bytes()), 2)]
     {

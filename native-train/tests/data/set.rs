@@ -8,7 +8,7 @@ fn labels(names: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn what_goes_in_comes_out() {
+fn stored_drawings_are_returned_unchanged() {
     let drawings = [
         drawing(&[&[[0.0, 0.0], [255.0, 128.0]], &[[3.0, 4.0]]]),
         drawing(&[&[[7.0, 9.0]]]),
@@ -158,7 +158,7 @@ fn copies_stay_on_one_side_where_numbers_are_counted() {
 }
 
 #[test]
-fn a_fingerprint_tells_drawings_classes_and_soft_labels() {
+fn a_fingerprint_depends_on_drawings_classes_and_soft_labels() {
     let data = data_set(&[40, 30]);
     assert_eq!(data.fingerprint(), data.subset(&(0..70).collect::<Vec<_>>()).fingerprint());
     assert_eq!(data.fingerprint().len(), 16);
