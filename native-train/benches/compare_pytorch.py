@@ -57,7 +57,7 @@ class Network(nn.Module):
     def __init__(self, preset):
         super().__init__()
         sizes, layers, nodes, self.dropout = NETWORKS[preset]
-        # `fast` and `best` rectify, read absolute coordinates too, and pool by mean and maximum.
+        # `fast` and `best` use ReLU, read absolute coordinates too, and pool by mean and maximum.
         self.relu = self.mean_max = preset != "tutorial"
         channels = 5 if self.mean_max else 3
         self.convs = nn.ModuleList()
