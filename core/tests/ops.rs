@@ -1,14 +1,14 @@
 //! The operations and their gradients: every implementation against the reference, and against
 //! finite differences.
 
-mod differentiated;
+mod common;
 
 use burn::backend::Autodiff;
 use burn::tensor::backend::AutodiffBackend;
 use burn::tensor::{Tensor, TensorData, TensorPrimitive, activation};
 use burn_flex::Flex;
 use burn_ndarray::NdArray;
-use differentiated::{
+use common::{
     Case, PARTS, adam_by, adam_cases, assert_adam_close, assert_close, assert_loss_close, conv_by, flat,
     loss_by, loss_cases, lstm_by, lstm_data, random,
 };

@@ -4,14 +4,14 @@
 //! Where a backend finds no device, its tests say so and pass. Mesa's software Vulkan (Debian:
 //! mesa-vulkan-drivers) is a device for feature `wgpu`.
 
-mod differentiated;
+mod common;
 
 use burn::backend::Autodiff;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Tensor, TensorData};
 use burn_flex::Flex;
-use differentiated::{
+use common::{
     Case, PARTS, adam_by, adam_cases, assert_adam_close, assert_close, assert_loss_close, conv_by, flat,
     loss_by, loss_cases, lstm_by, lstm_data, random,
 };

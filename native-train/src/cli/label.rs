@@ -18,9 +18,9 @@ use quickdraw_core::{Classifier, Drawing, Ink, ModelBackend, Record};
 
 use super::compute::Compute;
 use super::weighted::{self, Weighted};
+use crate::data::format::entry::{Entry, Fields};
+use crate::data::format::fast_ndjson;
 use crate::data::format::open::Records;
-use crate::data::format::record::{Entry, Fields};
-use crate::data::format::simplified;
 use crate::data::write::{self, LinesFile};
 use crate::data::{ReadReport, find_inputs, set};
 use crate::device::Device;
@@ -186,7 +186,7 @@ fn next(records: &mut Records) -> std::io::Result<Option<Found>> {
             if text.is_empty() {
                 return Ok(None);
             }
-            let record = simplified::parse(text).map_err(|error| error.to_string())?;
+            let record = fast_ndjson::parse(text).map_err(|error| error.to_string())?;
             Ok(Some(Line::of(record, Some(text))))
         });
         return Ok(Some((number, found)));

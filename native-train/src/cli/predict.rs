@@ -11,9 +11,9 @@ use serde::de::IgnoredAny;
 use serde_json::json;
 
 use super::compute::Compute;
+use crate::data::format::entry::Entry;
 use crate::data::format::names::STANDARD_INPUT;
 use crate::data::format::open::Records;
-use crate::data::format::record::Entry;
 use crate::device::Device;
 use crate::model_folder;
 use crate::tell::tell;

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use quickdraw_core::Record;
 
+use crate::data::format::entry::Entry;
 use crate::data::format::names::stem;
 use crate::data::format::open::Records;
-use crate::data::format::record::Entry;
 use crate::data::list_files;
 use crate::pictures::drawings::{Glyphs, characters, svg, write_png};
 

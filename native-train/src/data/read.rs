@@ -13,9 +13,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use rayon::prelude::*;
 
+use super::format::entry::Entry;
 use super::format::names::{is_shard, stem};
 use super::format::open::Records;
-use super::format::record::Entry;
 use super::inputs::find_inputs;
 use super::set::DataSet;
 

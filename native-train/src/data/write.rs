@@ -11,7 +11,7 @@ use flate2::write::GzEncoder;
 use quickdraw_core::Drawing;
 use serde_json::{Value, json};
 
-use super::format::record::Fields;
+use super::format::entry::Fields;
 use crate::fs::sync_folder;
 
 /// Buffer size.

@@ -12,9 +12,9 @@ use serde_json::json;
 
 use super::options::{Format, Options};
 use crate::data::format::batch::Batch;
+use crate::data::format::entry::{Fields, Found};
 use crate::data::format::open::Records;
 use crate::data::format::packed;
-use crate::data::format::record::{Fields, Found};
 use crate::data::{set, write};
 use crate::hash::{FNV_OFFSET, fnv};
 

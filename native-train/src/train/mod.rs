@@ -4,11 +4,11 @@
 //! [`TrainConfig`] and [`Schedule`]; a step is [`gradients`] and an [`optimizer`](fn@optimizer); a
 //! run is resumed from its [`checkpoint`]s; the run folder has its metrics, also for TensorBoard.
 
-mod average;
 pub mod checkpoint;
 mod config;
 mod curves;
 mod display;
+mod ema;
 mod job;
 mod metrics;
 mod optimizer;

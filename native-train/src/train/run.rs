@@ -14,9 +14,9 @@ use burn::tensor::backend::AutodiffBackend;
 use quickdraw_core::ops::KernelBackend;
 use quickdraw_core::{Model, ModelBackend, ModelConfig, weights};
 
-use super::average;
 use super::checkpoint::{self, Checkpoint, Contents, to_bytes};
 use super::display::Display;
+use super::ema;
 use super::job::{Job, Outcome};
 use super::optimizer::optimizer;
 use super::run_folder::{self, RunFolder};
@@ -139,8 +139,8 @@ where
         model = better;
         state.step += 1;
         window.push(losses, n_correct, norm, config.drawings_per_step());
-        let decay = average::decay_after(state.step, config.ema, state.starts_trained);
-        average = average.map(|average| average::update(average, &model, decay));
+        let decay = ema::decay_after(state.step, config.ema, state.starts_trained);
+        average = average.map(|average| ema::update(average, &model, decay));
 
         let evaluates = state.step == config.steps || state.step.is_multiple_of(config.eval_every_steps);
         if window.ends_at(state.step) || evaluates {

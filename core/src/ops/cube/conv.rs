@@ -10,7 +10,7 @@ use burn_cubecl::CubeRuntime;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-use super::rows::{Packing, SLOT_SIZE, clear, pack, sum_rows, unpack};
+use super::packing::{Packing, SLOT_SIZE, clear, pack, sum_rows, unpack};
 use super::{array, dims, empty, product, product_over_rows, zeros};
 use crate::ops::{ConvWeights, Lengths, float, tensor};
 

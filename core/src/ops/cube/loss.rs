@@ -5,7 +5,7 @@ use burn_cubecl::ops::reshape;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-use super::rows::sum_rows;
+use super::packing::sum_rows;
 use super::{array, dims, empty, indices};
 use crate::ops::CrossEntropy;
 

@@ -2,7 +2,7 @@
 //!
 //! In and out: the tensors of [`KernelBackend`]. Matrix products are the backend's own; the kernels
 //! here are what it lacks: the recurrence of an LSTM in one launch ([`lstm`]), the windows of a
-//! convolution ([`conv`]), packing and unpacking of padded batches ([`rows`]), and fused
+//! convolution ([`conv`]), packing and unpacking of padded batches ([`packing`]), and fused
 //! element-wise operations ([`pool`], [`mod@dropout`], [`loss`], [`adam`]).
 
 mod adam;
@@ -11,9 +11,9 @@ mod devices;
 mod dropout;
 mod loss;
 mod lstm;
+mod packing;
 mod pool;
 mod precision;
-mod rows;
 
 use burn::tensor::backend::Backend;
 use burn::tensor::{DType, Shape, Tensor, TensorMetadata};
@@ -173,11 +173,11 @@ fn product<R: CubeRuntime>(a: CubeTensor<R>, b: CubeTensor<R>) -> CubeTensor<R> 
 
 /// The product `[N, C]`ᵀ `[N, M]`, `[C, M]`, in the configured [`precision`]. A batch has up to a
 /// million rows and few columns: as one product it would keep only a few multiprocessors busy, so
-/// the rows are split into parts ([`rows::Packing`]) whose products are summed.
+/// the rows are split into parts ([`packing::Packing`]) whose products are summed.
 fn product_over_rows<B, R: CubeRuntime>(
     a: CubeTensor<R>,
     b: CubeTensor<R>,
-    packing: &rows::Packing<R>,
+    packing: &packing::Packing<R>,
 ) -> CubeTensor<R>
 where
     B: Backend<FloatTensorPrimitive = CubeTensor<R>>,
@@ -189,7 +189,7 @@ where
     };
     let products = product(float(cut(a, c).transpose()), float(cut(b, m))); // [parts, C, M]
     let products: Tensor<B, 2> = tensor::<B, 3>(products).reshape([n_parts, c * m]);
-    let sum: Tensor<B, 2> = tensor(rows::sum_rows(float(products)));
+    let sum: Tensor<B, 2> = tensor(packing::sum_rows(float(products)));
     float(sum.reshape([c, m]))
 }
 

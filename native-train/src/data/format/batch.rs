@@ -1,8 +1,8 @@
 //! Consecutive entries of a file, which threads can parse in parallel.
 
+use super::entry::{Entry, Found};
+use super::fast_ndjson;
 use super::lines::{entry_of, lines_of};
-use super::record::{Entry, Found};
-use super::simplified;
 
 /// Consecutive entries, perhaps not parsed yet. The buffers are reused for the next batch.
 #[derive(Default)]
@@ -27,7 +27,7 @@ impl Batch {
         let mut packed = Vec::new();
         for line in lines_of(&self.text[..self.n_bytes]) {
             n_lines = line.number;
-            match line.bytes().and_then(|bytes| simplified::quick(bytes, &mut packed)) {
+            match line.bytes().and_then(|bytes| fast_ndjson::quick(bytes, &mut packed)) {
                 Some(fields) => each(n_lines, Found::Simplified(fields, &packed)),
                 None => {
                     if let Some(Entry { number, record }) = entry_of(line) {

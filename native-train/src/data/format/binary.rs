@@ -4,8 +4,8 @@ use std::io::{self, BufRead, Read};
 
 use quickdraw_core::{Drawing, Record};
 
+use super::entry::Entry;
 use super::input::Input;
-use super::record::Entry;
 
 /// Size of the header of a drawing: identifier, country, recognised, time, number of strokes.
 const HEADER: usize = 8 + 2 + 1 + 4 + 2;

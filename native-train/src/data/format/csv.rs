@@ -5,8 +5,8 @@ use std::io;
 use anyhow::{Context, Result};
 use quickdraw_core::Record;
 
+use super::entry::Entry;
 use super::input::Input;
-use super::record::Entry;
 
 /// The rows of a table.
 pub(crate) struct Table {

@@ -18,8 +18,8 @@ use std::io;
 use prost::Message;
 use quickdraw_core::{Drawing, Ink, InkFormat, Record};
 
+use super::entry::Entry;
 use super::input::Input;
-use super::record::Entry;
 use super::tfrecord::{self, ReadError};
 
 /// The longest drawing that is read, in points.

@@ -4,8 +4,8 @@ use std::io::{self, BufRead, Read};
 
 use memchr::{memchr, memrchr};
 
-use super::record::Entry;
-use super::simplified;
+use super::entry::Entry;
+use super::fast_ndjson;
 
 /// The longest line that is read; raw drawings of the data set stay below a tenth of it.
 const MAX_LINE_BYTES: usize = 8 << 20;
@@ -14,7 +14,7 @@ const MAX_LINE_BYTES: usize = 8 << 20;
 pub(super) fn entry_of(line: Line<'_>) -> Option<Entry> {
     let record = match line.text() {
         Ok(text) if text.trim().is_empty() => return None,
-        Ok(text) => simplified::parse(text).map_err(|error| error.to_string()),
+        Ok(text) => fast_ndjson::parse(text).map_err(|error| error.to_string()),
         Err(message) => Err(message),
     };
     Some(Entry { number: line.number, record })

@@ -6,7 +6,9 @@
 pub(crate) mod batch;
 mod binary;
 mod csv;
+pub(crate) mod entry;
 pub(crate) mod example;
+pub(crate) mod fast_ndjson;
 mod input;
 mod lines;
 pub(crate) mod names;
@@ -14,8 +16,6 @@ mod npz;
 pub(crate) mod open;
 pub(crate) mod packed;
 mod pickle;
-pub(crate) mod record;
-pub(crate) mod simplified;
 mod tar;
 pub mod tfrecord;
 mod zstandard;

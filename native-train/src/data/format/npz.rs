@@ -17,8 +17,8 @@ use flate2::read::DeflateDecoder;
 use quickdraw_core::{Drawing, Record};
 use zip::{CompressionMethod, ZipArchive};
 
+use super::entry::Entry;
 use super::pickle::{Block, Unpickler};
-use super::record::Entry;
 
 /// The arrays of a file, in the order in which they are read.
 const ARRAYS: [&str; 3] = ["train.npy", "valid.npy", "test.npy"];

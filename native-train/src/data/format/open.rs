@@ -18,12 +18,12 @@ use anyhow::{Context, Result, bail, ensure};
 use super::batch::Batch;
 use super::binary::{Binary, is_binary};
 use super::csv::{Table, is_table};
+use super::entry::Entry;
 use super::example::Examples;
 use super::input::{INPUT_BUFFER, Input, open_file, peek, unpacked};
 use super::lines::{Lines, entry_of};
 use super::names::{STANDARD_INPUT, classes_file, stem};
 use super::npz::{Npz, Source};
-use super::record::Entry;
 use super::tar::{Member, Members, is_tar};
 use super::tfrecord;
 

@@ -12,7 +12,7 @@ use cubecl::prelude::*;
 
 use super::layer::{N_GATES, N_LANES};
 use super::plan::Plan;
-use crate::ops::cube::rows::{SLOT_SIZE, clear};
+use crate::ops::cube::packing::{SLOT_SIZE, clear};
 
 /// The gates of a unit for one drawing, or its weights.
 type Gates<T> = Vector<T, Const<N_GATES>>;

@@ -19,7 +19,7 @@ use burn_cubecl::kernel::cast;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::ir::DeviceProperties;
 
-use super::rows::{Packing, pack, sum_rows, unpack};
+use super::packing::{Packing, pack, sum_rows, unpack};
 use super::{Precision, array, dims, empty, precision, product, product_over_rows, zeros};
 use crate::ops::{Lengths, LstmSaved, LstmWeights, float, tensor};
 use kernels::{backward_kernel, forward_kernel, states_before_kernel};

@@ -6,8 +6,8 @@ use cubecl::ir::DeviceProperties;
 use cubecl::prelude::*;
 
 use super::layer::{Layer, N_GATES, N_LANES};
+use crate::ops::cube::packing::Packing;
 use crate::ops::cube::precision;
-use crate::ops::cube::rows::Packing;
 
 /// Maximum threads of a block (CubeCL's cube): more would leave each too few registers, of which
 /// the kernels need about 70.

@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 
 use quickdraw_core::{Error, Record};
 
+use super::entry::Fields;
 use super::packed::{pack_stroke, unpack};
-use super::record::Fields;
 
 /// The most points of a stroke; a line with a longer one is read by [`Record::parse`].
 const MAX_POINTS: usize = 512;
