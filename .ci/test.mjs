@@ -18,6 +18,14 @@ const tested = ["-p", "quickdraw-core", "-p", "native-train"];
 const fuzzing = ["--manifest-path", "core/fuzz/Cargo.toml", "--target-dir", "target/fuzz", "--no-default-features"];
 const denyWarnings = ["--", "-D", "warnings"];
 
+/**
+ * What makes cargo run tests by a program.
+ *
+ * @param {string} target a triple, or a `cfg` in quotes
+ * @param {string[]} program
+ */
+const runBy = (target, program) => ["--config", `target.${target}.runner=${JSON.stringify(program)}`];
+
 /** @typedef {{ name: string, check: () => Promise<unknown>, skip?: () => string | undefined }} Step `skip`: why not */
 
 /**
@@ -85,9 +93,8 @@ const steps = [
     name: "memory of the operations, by Valgrind",
     skip: () => (onPath("valgrind") === undefined ? "Valgrind is not installed" : undefined),
     check: () => {
-      const runner = JSON.stringify(["valgrind", "--quiet", "--error-exitcode=9"]);
-      const config = ["--config", `target.'cfg(all())'.runner=${runner}`];
-      return run("cargo", [...config, "test", "--locked", ...tested, "--test", "ops"]);
+      const runner = runBy("'cfg(all())'", ["valgrind", "--quiet", "--error-exitcode=9"]);
+      return run("cargo", [...runner, "test", "--locked", ...tested, "--test", "ops"]);
     },
   },
   { name: "Rust tests in WebAssembly", check: testInWebAssembly },
@@ -188,11 +195,10 @@ async function testInWebAssembly() {
   }
   // Node 20 has relaxed SIMD behind a flag.
   const flags = Number.parseInt(process.versions.node, 10) < 22 ? ["--experimental-wasm-relaxed-simd"] : [];
-  const runner = [process.execPath, "--no-warnings", ...flags, path.join(root, ".ci", "wasi.mjs")];
+  const runner = runBy(WASI_TARGET, [process.execPath, "--no-warnings", ...flags, path.join(root, ".ci", "wasi.mjs")]);
   for (const features of [[], ["--features", "relaxed-simd"]]) {
-    const config = ["--config", `target.${WASI_TARGET}.runner=${JSON.stringify(runner)}`];
     await run("cargo", [
-      ...config,
+      ...runner,
       "test",
       "--locked",
       "-p",

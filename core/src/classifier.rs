@@ -96,8 +96,7 @@ impl<B: ModelBackend> Classifier<B> {
     /// # Errors
     /// As [`probabilities`](Self::probabilities).
     pub fn embedding(&self, drawing: &Drawing) -> Result<Vec<f32>, Error> {
-        let inks = [ink(drawing, &self.card.config)];
-        finite(values(self.model.embedding(&self.card.config.batch(&inks, &self.device)?)?))
+        finite(values(self.embed(drawing)?))
     }
 
     /// [`embedding`](Self::embedding) and [`probabilities`](Self::probabilities) in one forward
@@ -106,11 +105,16 @@ impl<B: ModelBackend> Classifier<B> {
     /// # Errors
     /// As [`probabilities`](Self::probabilities).
     pub fn outputs(&self, drawing: &Drawing) -> Result<Outputs, Error> {
-        let inks = [ink(drawing, &self.card.config)];
-        let embedding = self.model.embedding(&self.card.config.batch(&inks, &self.device)?)?; // [1, E]
+        let embedding = self.embed(drawing)?;
         let logits = finite(values(self.model.logits_of(embedding.clone())))?;
         let probabilities = softmax(logits, self.card.temperature(drawing.is_pen_down()));
         Ok(Outputs { embedding: finite(values(embedding))?, probabilities })
+    }
+
+    /// The embedding of a drawing, `[1, E]`.
+    fn embed(&self, drawing: &Drawing) -> Result<Tensor<B, 2>, Error> {
+        let inks = [ink(drawing, &self.card.config)];
+        self.model.embedding(&self.card.config.batch(&inks, &self.device)?)
     }
 
     fn forward(&self, drawings: &[Drawing]) -> Result<Tensor<B, 2>, Error> {
@@ -172,7 +176,7 @@ impl QuantizedClassifier {
     /// As [`Classifier::probabilities`].
     pub fn logits(&mut self, drawing: &Drawing) -> Result<Vec<f32>, Error> {
         let embedding = self.embedding(drawing)?;
-        finite(self.model.logits(&embedding, &mut self.work))
+        self.logits_of(&embedding)
     }
 
     /// As [`Classifier::probabilities`].
@@ -189,9 +193,13 @@ impl QuantizedClassifier {
     /// As [`Classifier::probabilities`].
     pub fn outputs(&mut self, drawing: &Drawing) -> Result<Outputs, Error> {
         let embedding = self.embedding(drawing)?;
-        let logits = finite(self.model.logits(&embedding, &mut self.work))?;
+        let logits = self.logits_of(&embedding)?;
         let probabilities = softmax(logits, self.card.temperature(drawing.is_pen_down()));
         Ok(Outputs { embedding, probabilities })
+    }
+
+    fn logits_of(&mut self, embedding: &[f32]) -> Result<Vec<f32>, Error> {
+        finite(self.model.logits(embedding, &mut self.work))
     }
 
     /// As [`Classifier::classify`].

@@ -165,7 +165,7 @@ export class Classifier implements Disposable {
    * @throws QuickdrawError `invalid-strokes`, `invalid-options`, `disposed`
    */
   probabilities(strokes: Strokes, options: ProbabilityOptions = {}): Float32Array {
-    return this.#probabilities(strokes, readClassifyOptions(options)).found;
+    return this.#run("probabilities", strokes, readClassifyOptions(options)).found;
   }
 
   /**
@@ -187,14 +187,9 @@ export class Classifier implements Disposable {
    * @throws QuickdrawError `invalid-strokes`, `invalid-options`, `disposed`
    */
   outputs(strokes: Strokes, options: ProbabilityOptions = {}): Outputs {
-    const model = this.#model();
-    const checked = readClassifyOptions(options);
-    const isAllowed = allowedLabels(this.labels, checked);
-    const { points, offsets } = readStrokes(strokes);
-    const found = guarded(() => model.outputs(points, offsets, checked.isSimplified, checked.isPenDown));
-    const probabilities = found.slice(0, this.labels.length);
-    if (isAllowed !== undefined) restrict(probabilities, isAllowed);
-    return { probabilities, embedding: found.slice(this.labels.length) };
+    const { found } = this.#run("outputs", strokes, readClassifyOptions(options));
+    const n = this.labels.length;
+    return { probabilities: found.slice(0, n), embedding: found.slice(n) };
   }
 
   /**
@@ -273,22 +268,23 @@ export class Classifier implements Disposable {
     return { promise: open(), files: [modelJson, weights, runtime.progress, float32], nOwners: 0 };
   }
 
-  /** A probability for each label, and which labels may be guessed, if not all. */
-  #probabilities(
+  /** What the network gives, a probability for each label first, and which labels may be guessed, if not all. */
+  #run(
+    method: "probabilities" | "outputs",
     strokes: Strokes,
     options: CheckedOptions,
   ): { found: Float32Array; isAllowed: readonly boolean[] | undefined } {
     const model = this.#model();
     const isAllowed = allowedLabels(this.labels, options);
     const { points, offsets } = readStrokes(strokes);
-    const found = guarded(() => model.probabilities(points, offsets, options.isSimplified, options.isPenDown));
+    const found = guarded(() => model[method](points, offsets, options.isSimplified, options.isPenDown));
     if (isAllowed !== undefined) restrict(found, isAllowed);
     return { found, isAllowed };
   }
 
   /** The labels that may be guessed and whose probability reaches the threshold, best first. */
   #classify(strokes: Strokes, checked: CheckedOptions): Prediction[] {
-    const { found, isAllowed } = this.#probabilities(strokes, checked);
+    const { found, isAllowed } = this.#run("probabilities", strokes, checked);
     return best(found, checked.maxResults)
       .filter((index) => (isAllowed?.[index] ?? true) && found[index]! >= checked.threshold)
       .map((index) => ({ label: this.labels[index]!, probability: found[index]! }));

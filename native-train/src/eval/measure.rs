@@ -191,29 +191,28 @@ impl Measurement {
         let Self { temperatures, tells_pen, .. } = self;
         let temperature = |is_pen_down| temperatures[usize::from(is_pen_down)];
         let network = Network::Float(model);
+        let count = |tally: &mut Tally, view: &mut dyn FnMut(Drawing) -> Drawing| {
+            for_each_drawing(network, temperature, data, view, device, |index, row| {
+                tally.add(data.label(index), row);
+            })
+        };
         for (fraction, tally) in FRACTIONS.iter().zip(&mut self.parts) {
-            let view = |drawing: Drawing| {
+            let mut view = |drawing: Drawing| {
                 let part = part(drawing, *fraction);
                 let is_pen_down = *tells_pen && part.is_pen_down();
                 part.with_pen_down(is_pen_down)
             };
-            for_each_drawing(network, temperature, data, view, device, |index, row| {
-                tally.add(data.label(index), row);
-            })?;
+            count(tally, &mut view)?;
         }
         if let Some(tally) = &mut self.redrawn {
             // A fixed seed: the same at each measurement.
             let mut rng = ChaCha8Rng::seed_from_u64(1);
-            let view = |drawing: Drawing| redraw(&drawing, &mut rng);
-            for_each_drawing(network, temperature, data, view, device, |index, row| {
-                tally.add(data.label(index), row);
-            })?;
+            let mut view = |drawing: Drawing| redraw(&drawing, &mut rng);
+            count(tally, &mut view)?;
         }
         if let Some((picture, tally)) = &mut self.traced {
-            let view = |drawing: Drawing| trace(&drawing, *picture);
-            for_each_drawing(network, temperature, data, view, device, |index, row| {
-                tally.add(data.label(index), row);
-            })?;
+            let mut view = |drawing: Drawing| trace(&drawing, *picture);
+            count(tally, &mut view)?;
         }
         let Self { whole: tally, confidences, mistakes, .. } = self;
         for_each_drawing(network, temperature, data, whole, device, |index, row| {
