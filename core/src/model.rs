@@ -8,7 +8,7 @@
 use crate::config::IMAGE_POOLING;
 use crate::ops::{self, Dropout, IMAGE_KERNEL, Lengths, ModelBackend};
 use crate::{Activation, CellType, Error, Ink, InkBatch, ModelConfig};
-use burn::module::{Initializer, Module, ModuleVisitor, Param};
+use burn::module::{Initializer, Module, ModuleVisitor, Param, RunningState};
 use burn::nn::{BatchNorm, BatchNormConfig};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, activation};
@@ -296,6 +296,49 @@ fn with_values<B: Backend, const D: usize>(
     values: Tensor<B, D>,
 ) -> Param<Tensor<B, D>> {
     param.clone().map(|before| values.detach().set_require_grad(before.is_require_grad()))
+}
+
+impl<B: Backend> Model<B> {
+    fn norms(&self) -> impl Iterator<Item = &BatchNorm<B>> {
+        let of_strokes = self.convs.iter().filter_map(|conv| conv.norm.as_ref());
+        of_strokes.chain(self.image_convs.iter().map(|conv| &conv.norm))
+    }
+
+    /// This network with running statistics of its own, which are zero, so that those after a
+    /// forward pass in training are the part that its batch adds to them
+    /// ([`add_statistics`](Self::add_statistics)). A clone shares them with the network that it was
+    /// made of, and several threads must not update them at once.
+    pub fn with_zero_statistics(mut self) -> Self {
+        let of_strokes = self.convs.iter_mut().filter_map(|conv| conv.norm.as_mut());
+        for norm in of_strokes.chain(self.image_convs.iter_mut().map(|conv| &mut conv.norm)) {
+            for running in [&mut norm.running_mean, &mut norm.running_var] {
+                *running = RunningState::new(running.value_sync().zeros_like());
+            }
+        }
+        self
+    }
+
+    /// The running statistics of batch normalisation, layer by layer: mean and variance, `[C]` each.
+    pub fn statistics(&self) -> Vec<Tensor<B, 1>> {
+        self.norms()
+            .flat_map(|norm| [norm.running_mean.value_sync(), norm.running_var.value_sync()])
+            .collect()
+    }
+
+    /// Moves the running statistics by a batch, whose part [`statistics`](Self::statistics) has
+    /// after a forward pass in training that began [with zeros](Self::with_zero_statistics).
+    ///
+    /// # Panics
+    /// If `parts` are fewer than [`statistics`](Self::statistics) gives.
+    pub fn add_statistics(&self, parts: Vec<Tensor<B, 1>>) {
+        let mut parts = parts.into_iter();
+        for norm in self.norms() {
+            for running in [&norm.running_mean, &norm.running_var] {
+                let part = parts.next().expect("mean and variance of each layer");
+                running.update(running.value_sync().mul_scalar(1.0 - norm.momentum) + part);
+            }
+        }
+    }
 }
 
 impl<B: ModelBackend> Model<B> {

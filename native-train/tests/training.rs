@@ -16,7 +16,9 @@ use burn::tensor::{Distribution, Tensor};
 use burn_flex::Flex;
 use native_train::data::format::tfrecord::masked_checksum;
 use native_train::data::synthetic::sample_set;
-use native_train::data::{Augmentation, DataSet, Loader, LoaderConfig, Mixture, PreparedBatch, Sampling};
+use native_train::data::{
+    Augmentation, BatchShare, DataSet, Loader, LoaderConfig, Mixture, PreparedBatch, Sampling,
+};
 use native_train::environment::describe;
 use native_train::model_folder;
 use native_train::train::checkpoint::{self, Checkpoint, Contents};
@@ -287,6 +289,7 @@ fn loader_config(ink_format: InkFormat) -> LoaderConfig {
         label_smoothing: 0.0,
         seed: 1,
         start_step: 0,
+        share: BatchShare::ALL,
         n_threads: 1,
         bucket_batches: 1,
     }
@@ -318,7 +321,7 @@ fn accumulated_batches_count_as_one_large_batch() {
     });
     let step = |batches: Vec<PreparedBatch>| {
         let batches = batches.into_iter().map(|batch| (batch, 1)).collect();
-        let devices = Devices::<B>::new(&[Default::default()]).unwrap();
+        let mut devices = Devices::<B>::new(&[Default::default()]).unwrap();
         let mut optimizer = optimizer::<B>(&config, model.config());
         let step = devices.step(model.clone(), &mut optimizer, batches, 1e-2, false, &config).unwrap();
         let losses: Vec<f64> =
@@ -441,17 +444,22 @@ fn muon_learns_and_a_run_ends_with_the_optimizer_that_it_began_with() {
 
 #[test]
 fn several_devices_give_the_weights_of_one() {
-    let folder = tempfile::tempdir().unwrap();
-    let weights: Vec<Vec<u8>> = [1, 2, 4]
-        .map(|n_devices| {
+    for (name, image_conv) in [("strokes", vec![]), ("image", vec![4, 6])] {
+        let folder = tempfile::tempdir().unwrap();
+        let of = |n_devices: usize| {
             let out = folder.path().join(n_devices.to_string());
             let mut job = job(&out, 5);
             job.config.accumulate = 4;
+            // The running statistics of batch normalization are among the weights.
+            job.model.batch_norm = true;
+            job.model.image_stride = vec![2; image_conv.len()];
+            job.model.image_conv = image_conv.clone();
             assert!(run_on(&job, n_devices, false).unwrap().finished);
             weights(&out)
-        })
-        .into();
-    assert!(weights[0] == weights[1] && weights[0] == weights[2]);
+        };
+        let one = of(1);
+        assert!([2, 4].into_iter().all(|n_devices| of(n_devices) == one), "{name}");
+    }
 }
 
 #[test]

@@ -214,7 +214,7 @@ where
     let batches = batches(options)?;
     let mut model: Option<Model<B>> = Some(options.model.init(device)?);
     let mut optimizer = optimizer::<B>(&options.train, &options.model);
-    let devices = Devices::new(std::slice::from_ref(device))?;
+    let mut devices = Devices::new(std::slice::from_ref(device))?;
     time(options, batches.len(), || {
         let mut losses = Vec::new();
         for batch in &batches {

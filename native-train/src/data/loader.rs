@@ -40,6 +40,27 @@ pub enum Sampling {
     },
 }
 
+/// The batches that one of several machines takes: of every `of` batches in a row `n`, from the
+/// `first` on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchShare {
+    /// The first, below `of`.
+    pub first: u64,
+    /// How many, at least 1; `first + n` is at most `of`.
+    pub n: u64,
+    /// Of how many.
+    pub of: u64,
+}
+
+impl BatchShare {
+    /// All batches.
+    pub const ALL: Self = Self { first: 0, n: 1, of: 1 };
+
+    fn contains(self, step: u64) -> bool {
+        (self.first..self.first + self.n).contains(&(step % self.of))
+    }
+}
+
 /// What batches are made of.
 #[derive(Clone, Copy, Debug)]
 pub struct LoaderConfig {
@@ -66,6 +87,8 @@ pub struct LoaderConfig {
     pub seed: u64,
     /// The first step to make a batch for.
     pub start_step: u64,
+    /// Which batches are handed out; the others are skipped.
+    pub share: BatchShare,
     /// Background threads, at least 1.
     pub n_threads: usize,
     /// Drawings of this many batches are sorted by length and cut into batches that come in random
@@ -95,10 +118,24 @@ impl LoaderConfig {
             "soft_temperature is {}; more than 0 was expected",
             self.soft_temperature
         );
+        let BatchShare { first, n, of } = self.share;
+        ensure!(n > 0 && first + n <= of, "a share of {n} batches from {first} on of {of} is none");
         if let Sampling::Balanced { power } = self.sampling {
             ensure!(power.is_finite(), "balance_power is {power}; a finite number was expected");
         }
         self.augmentation.validate()
+    }
+
+    /// Whether the batch of a step is handed out.
+    fn asks_for(&self, step: u64) -> bool {
+        step >= self.start_step && self.share.contains(step)
+    }
+
+    /// The groups of `bucket_batches` batches that have one which is handed out.
+    fn groups(self) -> impl Iterator<Item = u64> + Send {
+        let n = self.bucket_batches as u64;
+        let has_some = move |group: &u64| (group * n..(group + 1) * n).any(|step| self.asks_for(step));
+        (self.start_step / n..).filter(has_some)
     }
 }
 
@@ -118,12 +155,15 @@ pub struct PreparedBatch {
 /// Hands out batches in the order of their steps. Its threads end when it is dropped.
 #[derive(Debug)]
 pub struct Loader {
-    /// One channel for each thread; thread i makes every n-th group of batches from the i-th on.
+    /// One channel for each thread; thread i makes every n-th group of batches from the i-th on. A
+    /// group without a batch of the share does not count.
     channels: Vec<Receiver<PreparedBatch>>,
     threads: Vec<JoinHandle<()>>,
     bucket_batches: u64,
-    first_group: u64,
+    share: BatchShare,
     next_step: u64,
+    /// The group of the batch before, and how many groups came before it.
+    group: Option<(u64, u64)>,
     waited: Duration,
 }
 
@@ -137,14 +177,13 @@ impl Loader {
         config.validate()?;
         ensure!(!data.is_empty(), "there are no drawings to train on");
         let source = Arc::new(Source::new(&data, config));
-        let first_group = config.start_step / config.bucket_batches as u64;
         let mut channels = Vec::with_capacity(config.n_threads);
         let mut threads = Vec::with_capacity(config.n_threads);
-        for thread in 0..config.n_threads as u64 {
+        for thread in 0..config.n_threads {
             // A thread that has finished a group can start the next one while the first is used up.
             let (sender, receiver) = sync_channel(N_BATCHES_AHEAD.max(config.bucket_batches));
             let source = Arc::clone(&source);
-            let groups = (first_group + thread..).step_by(config.n_threads);
+            let groups = config.groups().skip(thread).step_by(config.n_threads);
             threads.push(
                 std::thread::Builder::new()
                     .name(format!("loader {thread}"))
@@ -156,19 +195,29 @@ impl Loader {
             channels,
             threads,
             bucket_batches: config.bucket_batches as u64,
-            first_group,
+            share: config.share,
             next_step: config.start_step,
+            group: None,
             waited: Duration::ZERO,
         })
     }
 
-    /// The batch of the next step; there is always one.
+    /// The batch of the next step of this [share](LoaderConfig::share); there is always one.
     ///
     /// # Panics
     /// If a thread of the loader has panicked.
     pub fn next_batch(&mut self) -> PreparedBatch {
-        let group = self.next_step / self.bucket_batches - self.first_group;
-        let thread = (group % self.channels.len() as u64) as usize;
+        while !self.share.contains(self.next_step) {
+            self.next_step += 1;
+        }
+        let group = self.next_step / self.bucket_batches;
+        let n_before = match self.group {
+            Some((before, n_before)) if before == group => n_before,
+            Some((_, n_before)) => n_before + 1,
+            None => 0,
+        };
+        self.group = Some((group, n_before));
+        let thread = (n_before % self.channels.len() as u64) as usize;
         let start = Instant::now();
         let Ok(batch) = self.channels[thread].recv() else {
             // The thread ends only when the receiver is gone: here it must have panicked.
@@ -278,7 +327,7 @@ impl Source {
     fn send_groups(&self, groups: impl Iterator<Item = u64>, sender: &SyncSender<PreparedBatch>) {
         for group in groups {
             for batch in self.group(group) {
-                if batch.step >= self.config.start_step && sender.send(batch).is_err() {
+                if self.config.asks_for(batch.step) && sender.send(batch).is_err() {
                     return;
                 }
             }

@@ -17,7 +17,7 @@ pub(crate) mod write;
 
 pub use augment::Augmentation;
 pub use inputs::{Inputs, find_inputs};
-pub use loader::{Loader, LoaderConfig, PreparedBatch, Sampling};
+pub use loader::{BatchShare, Loader, LoaderConfig, PreparedBatch, Sampling};
 pub use mixture::Mixture;
 pub(crate) use read::list_files;
 pub use read::{ReadOptions, ReadReport, for_each_part, read_folder, read_folders};

@@ -11,8 +11,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use burn::module::Module;
+use burn::optim::Optimizer;
 use burn::record::{BinBytesRecorder, BinFileRecorder, FullPrecisionSettings, Record, Recorder};
-use burn::tensor::backend::Backend;
+use burn::tensor::backend::{AutodiffBackend, Backend};
+use quickdraw_core::Model;
 use serde::{Deserialize, Serialize};
 
 use super::state::RunState;
@@ -172,6 +174,24 @@ pub struct Contents {
     pub average: Option<Vec<u8>>,
     /// The optimizer.
     pub optimizer: Vec<u8>,
+}
+
+impl Contents {
+    /// A network, the moving average of its weights and its optimizer.
+    ///
+    /// # Errors
+    /// When they cannot be written down.
+    pub fn of<B: AutodiffBackend>(
+        model: &Model<B>,
+        average: &Option<Model<B::InnerBackend>>,
+        optimizer: &impl Optimizer<Model<B>, B>,
+    ) -> Result<Self> {
+        Ok(Self {
+            model: to_bytes::<B>(model.clone().into_record())?,
+            average: average.clone().map(|average| to_bytes(average.into_record())).transpose()?,
+            optimizer: to_bytes::<B>(optimizer.to_record())?,
+        })
+    }
 }
 
 /// Writes a checkpoint, and removes all but the newest `keep` and that of the best evaluation.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::schedule::Schedule;
-use crate::data::{Augmentation, LoaderConfig, Sampling};
+use crate::data::{Augmentation, BatchShare, Loader, LoaderConfig, PreparedBatch, Sampling};
 
 /// The optimizer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -243,9 +243,33 @@ impl TrainConfig {
         self.batch_size * self.accumulate
     }
 
+    /// The batches of a step that one of `n_nodes` machines takes.
+    ///
+    /// # Errors
+    /// When they cannot all have as many.
+    pub(super) fn share(&self, rank: usize, n_nodes: usize) -> Result<BatchShare> {
+        let n_batches = self.accumulate;
+        ensure!(
+            n_batches.is_multiple_of(n_nodes),
+            "{n_batches} batches per step do not spread evenly over {n_nodes} nodes; change --accumulate"
+        );
+        let n = (n_batches / n_nodes) as u64;
+        Ok(BatchShare { first: rank as u64 * n, n, of: n_batches as u64 })
+    }
+
+    /// The next batches of the loader for one step, each with its dropout seed.
+    pub(super) fn next_batches(&self, loader: &mut Loader, share: BatchShare) -> Vec<(PreparedBatch, u64)> {
+        let batches = (0..share.n).map(|_| {
+            let batch = loader.next_batch();
+            let seed = self.seed ^ (batch.step + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            (batch, seed)
+        });
+        batches.collect()
+    }
+
     /// What the loader makes for the run from a step on; it numbers batches, of which a step takes
     /// several.
-    pub(super) fn loader(&self, model: &ModelConfig, start_step: u64) -> LoaderConfig {
+    pub(super) fn loader(&self, model: &ModelConfig, start_step: u64, share: BatchShare) -> LoaderConfig {
         LoaderConfig {
             batch_size: self.batch_size,
             sampling: self.sampling,
@@ -258,6 +282,7 @@ impl TrainConfig {
             label_smoothing: self.label_smoothing,
             seed: self.seed,
             start_step: start_step * self.accumulate as u64,
+            share,
             n_threads: self.loader_threads,
             // Batch statistics of drawings of one length are biased.
             bucket_batches: if model.image_conv.is_empty() { self.bucket_batches } else { 1 },

@@ -4,6 +4,7 @@
 //! [`TrainConfig`] and [`Schedule`]; a step is [`gradients`] and an [`optimizer`](fn@optimizer); a
 //! run is resumed from its [`checkpoint`]s; the run folder has its metrics, also for TensorBoard.
 
+mod backward;
 pub mod checkpoint;
 mod config;
 mod curves;
@@ -11,6 +12,7 @@ mod display;
 mod ema;
 mod job;
 mod metrics;
+mod nodes;
 mod optimizer;
 mod run;
 mod run_folder;
@@ -19,12 +21,16 @@ mod state;
 mod step;
 mod tensorboard;
 mod window;
+mod worker;
 
+pub use backward::{Gradients, gradients};
 pub use config::{Difference, OptimizerKind, TrainConfig, differences};
 pub use job::{Job, Outcome};
 pub use metrics::Summary;
+pub use nodes::{Coordinator, Node};
 pub use optimizer::{OptimizerState, WeightOptimizer, optimizer};
-pub use run::train;
+pub use run::{train, train_with};
 pub use schedule::Schedule;
 pub use state::{Fingerprints, RunState, SetShare};
-pub use step::{Devices, Gradients, Step, gradients};
+pub use step::{Devices, Step};
+pub use worker::Worker;

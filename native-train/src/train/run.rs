@@ -8,19 +8,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use burn::module::{AutodiffModule, Module};
+use burn::module::AutodiffModule;
 use burn::optim::Optimizer;
 use burn::tensor::backend::AutodiffBackend;
 use quickdraw_core::ops::KernelBackend;
 use quickdraw_core::{Model, ModelBackend, ModelConfig, weights};
 
-use super::checkpoint::{self, Checkpoint, Contents, to_bytes};
+use super::checkpoint::{self, Checkpoint, Contents};
 use super::display::Display;
 use super::ema;
 use super::job::{Job, Outcome};
+use super::nodes::{Coordinator, End};
 use super::optimizer::optimizer;
 use super::run_folder::{self, RunFolder};
-use super::state::{Fingerprints, RunState, SetShare, check_same_run};
+use super::state::{RunState, check_same_run};
 use super::step::{Devices, Step};
 use super::window::Window;
 use crate::data::Loader;
@@ -39,6 +40,27 @@ use crate::model_folder;
 /// # Panics
 /// Without any device.
 pub fn train<B>(job: &Job, devices: &[B::Device], interrupted: &AtomicBool) -> Result<Outcome>
+where
+    B: AutodiffBackend + ModelBackend,
+    B::InnerBackend: KernelBackend,
+{
+    train_with::<B>(job, devices, None, interrupted)
+}
+
+/// As [`train`], with other machines, whose [`Worker`](super::Worker)s the coordinator waits for.
+///
+/// # Errors
+/// As [`train`], and when another machine is missing, does not fit or fails; the steps until then
+/// are saved.
+///
+/// # Panics
+/// Without any device.
+pub fn train_with<B>(
+    job: &Job,
+    devices: &[B::Device],
+    coordinator: Option<Coordinator>,
+    interrupted: &AtomicBool,
+) -> Result<Outcome>
 where
     B: AutodiffBackend + ModelBackend,
     B::InnerBackend: KernelBackend,
@@ -62,7 +84,8 @@ where
         Some(checkpoint) => ModelConfig { pen_state: checkpoint.state.model.pen_state, ..job.model.clone() },
         None => job.model.clone(),
     };
-    config.loader(&network, 0).validate()?;
+    let share = config.share(0, coordinator.as_ref().map_or(1, Coordinator::n_nodes))?;
+    config.loader(&network, 0, share).validate()?;
     ensure!(!job.validation.is_empty(), "there are no drawings to validate on");
     let devices = Devices::<B>::new(devices)?;
     let device = devices.first();
@@ -72,20 +95,7 @@ where
     let mut model: Model<B> = network.init(device)?;
     let mut optimizer = optimizer::<B>(config, &network);
     let mut average = None;
-    let mut state = RunState {
-        step: 0,
-        n_drawings: job.train.len(),
-        sets: SetShare::all_of(&job.train),
-        fingerprints: Some(Fingerprints::of(&job.train, &job.validation)),
-        starts_trained: false,
-        labels: job.train.labels().to_vec(),
-        model: network,
-        train: *config,
-        best: None,
-        lowest_loss: None,
-        n_without_progress: 0,
-        seconds: 0.0,
-    };
+    let mut state = RunState::new(&job.train, &job.validation, network, *config);
     if let Some(checkpoint) = resumed {
         check_same_run(&checkpoint.state, &state, out)?;
         model = checkpoint.load_model(model, device)?;
@@ -112,8 +122,11 @@ where
         lock = Some(run_folder::lock(out)?);
         checkpoint::check_folder(out, job.resume)?;
     }
+    let nodes = coordinator.map(|coordinator| coordinator.gather(&state, interrupted)).transpose()?;
+    let mut devices = devices.with_nodes(nodes);
+    let device = &devices.first().clone();
     let mut folder = RunFolder::open(job, &state)?;
-    let mut loader = Loader::spawn(job.train.clone(), config.loader(&state.model, state.step))?;
+    let mut loader = Loader::spawn(job.train.clone(), config.loader(&state.model, state.step, share))?;
     let display = Display::new(config.steps, state.step, job.quiet);
     let mut window = Window::<B::InnerBackend>::new(loader.waited());
     let mut validation = None;
@@ -123,19 +136,29 @@ where
     let mut finished = is_finished(&state);
 
     while !finished {
-        let batches = (0..config.accumulate as u64).map(|i| {
-            let seed = state.step * config.accumulate as u64 + i + 1;
-            (loader.next_batch(), config.seed ^ seed.wrapping_mul(0x9e37_79b9_7f4a_7c15))
-        });
-        let batches = batches.collect();
+        let batches = config.next_batches(&mut loader, share);
         let learning_rate = config.learning_rate_at(state.step);
         let is_quantized = config.rounds_after(state.step);
         if is_quantized && !config.rounds_after(state.step.saturating_sub(1)) {
             // The best so far was not quantized: not comparable.
             (state.best, state.lowest_loss, state.n_without_progress) = (None, None, 0);
         }
-        let Step { model: better, losses, n_correct, norm } =
-            devices.step(model, &mut optimizer, batches, learning_rate, is_quantized, config)?;
+        let step = devices.step(model.clone(), &mut optimizer, batches, learning_rate, is_quantized, config);
+        if let (Err(error), Some(nodes)) = (&step, devices.nodes()) {
+            nodes.end(&End::failed(error));
+            window.check(state.step)?;
+            checkpoint::save(
+                out,
+                &state,
+                &Contents::of(&model, &average, &optimizer)?,
+                config.keep_checkpoints,
+            )?;
+            return Err(step.unwrap_err().context(format!(
+                "a node has failed after step {}, which is saved: start all nodes again with --resume",
+                state.step
+            )));
+        }
+        let Step { model: better, losses, n_correct, norm } = step?;
         model = better;
         state.step += 1;
         window.push(losses, n_correct, norm, config.drawings_per_step());
@@ -170,23 +193,27 @@ where
             window = Window::new(loader.waited());
         }
         finished = is_finished(&state);
-        let stops = interrupted.load(Ordering::Relaxed);
+        let stops = interrupted.load(Ordering::Relaxed)
+            || devices.nodes().is_some_and(|nodes| nodes.is_interrupted());
         let due = last_checkpoint.elapsed() >= Duration::from_secs(config.checkpoint_every_seconds)
             || (config.checkpoint_every_steps > 0
                 && state.step.is_multiple_of(config.checkpoint_every_steps));
         if finished || stops || due || is_best {
             window.check(state.step)?;
-            let contents = Contents {
-                model: to_bytes::<B>(model.clone().into_record())?,
-                average: average.clone().map(|average| to_bytes(average.into_record())).transpose()?,
-                optimizer: to_bytes::<B>(optimizer.to_record())?,
-            };
-            checkpoint::save(out, &state, &contents, config.keep_checkpoints)?;
+            checkpoint::save(
+                out,
+                &state,
+                &Contents::of(&model, &average, &optimizer)?,
+                config.keep_checkpoints,
+            )?;
             last_checkpoint = Instant::now();
         }
         if stops {
             break;
         }
+    }
+    if let Some(nodes) = devices.nodes() {
+        nodes.end(if finished { &End::Finished } else { &End::Interrupted });
     }
     if finished && state.step < config.steps {
         display.line(&format!(

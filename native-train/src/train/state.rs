@@ -42,6 +42,31 @@ pub struct RunState {
     pub seconds: f64,
 }
 
+impl RunState {
+    /// The state before the first step.
+    pub(crate) fn new(
+        train: &Mixture,
+        validation: &DataSet,
+        model: ModelConfig,
+        config: TrainConfig,
+    ) -> Self {
+        Self {
+            step: 0,
+            n_drawings: train.len(),
+            sets: SetShare::all_of(train),
+            fingerprints: Some(Fingerprints::of(train, validation)),
+            starts_trained: false,
+            labels: train.labels().to_vec(),
+            model,
+            train: config,
+            best: None,
+            lowest_loss: None,
+            n_without_progress: 0,
+            seconds: 0.0,
+        }
+    }
+}
+
 /// Fingerprints of the data of a run ([`DataSet::fingerprint`]).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fingerprints {
@@ -60,20 +85,16 @@ impl Fingerprints {
         }
     }
 
-    /// What differs, in words.
-    fn difference(&self, asked: &Self) -> Option<String> {
-        let differs = |(_, (stored, asked)): &(usize, (&String, &String))| stored != asked;
-        let told =
-            |stored: &str, asked: &str| format!("fingerprint {asked}, and {stored} when the run began");
-        if let Some((index, (stored, asked))) = self.train.iter().zip(&asked.train).enumerate().find(differs)
-        {
+    /// Which data differ, and both fingerprints, these first.
+    fn difference<'a>(&'a self, other: &'a Self) -> Option<(String, &'a str, &'a str)> {
+        let mut train = self.train.iter().zip(&other.train).enumerate();
+        if let Some((index, (own, other))) = train.find(|(_, (own, other))| own != other) {
             let which =
                 if self.train.len() > 1 { format!(" {} (counted from 1)", index + 1) } else { String::new() };
-            return Some(format!("the data to train on{which} are others: {}", told(stored, asked)));
+            return Some((format!("the data to train on{which}"), own, other));
         }
-        let is_other = self.validation != asked.validation;
-        is_other
-            .then(|| format!("the validation data are others: {}", told(&self.validation, &asked.validation)))
+        let is_other = self.validation != other.validation;
+        is_other.then(|| ("the validation data".to_owned(), &*self.validation, &*other.validation))
     }
 }
 
@@ -140,11 +161,41 @@ pub(super) fn check_same_run(stored: &RunState, asked: &RunState, out: &Path) ->
         SetShare::names(&asked.sets)
     );
     if let (Some(stored), Some(asked)) = (&stored.fingerprints, &asked.fingerprints)
-        && let Some(difference) = stored.difference(asked)
+        && let Some((which, stored, asked)) = stored.difference(asked)
     {
         bail!(
-            "cannot go on with {out}: {difference}; --data, --eval-data and what limits them stay as they were"
+            "cannot go on with {out}: {which} are others: fingerprint {asked}, and {stored} when the run began; --data, --eval-data and what limits them stay as they were"
         );
     }
     stored.train.check_resumable(&asked.train).with_context(|| format!("cannot go on with {out}"))
+}
+
+/// All machines of a run must train the same network on the same data with the same options.
+pub(super) fn check_same_node(coordinator: &RunState, own: &RunState) -> Result<()> {
+    let mut changed = differences(&coordinator.model, &own.model)?;
+    changed.extend(differences(&coordinator.train, &own.train)?);
+    let changed: Vec<String> = changed
+        .into_iter()
+        // The number of threads changes no result.
+        .filter(|(name, ..)| name != "loader_threads")
+        .map(|(name, coordinator, own)| format!("{name} is {coordinator} there and {own} here"))
+        .collect();
+    ensure!(changed.is_empty(), "rank 0 has other options: {}", changed.join("; "));
+    ensure!(
+        coordinator.labels == own.labels,
+        "rank 0 has {} other classes than the data here, which has {}",
+        coordinator.labels.len(),
+        own.labels.len()
+    );
+    ensure!(
+        SetShare::are_same(&coordinator.sets, &own.sets),
+        "rank 0 takes its drawings from {}, the data here are {}",
+        SetShare::names(&coordinator.sets),
+        SetShare::names(&own.sets)
+    );
+    let both = coordinator.fingerprints.as_ref().zip(own.fingerprints.as_ref());
+    if let Some((which, coordinator, own)) = both.and_then(|(coordinator, own)| coordinator.difference(own)) {
+        bail!("{which} are others: fingerprint {coordinator} at rank 0, and {own} here");
+    }
+    Ok(())
 }

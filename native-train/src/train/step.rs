@@ -4,7 +4,8 @@
 //! the global norm; the optimizer. With several devices the batches of a step are computed in
 //! parallel: each has a thread with a copy of the network, and the gradients are moved to the first
 //! device, where the one optimizer is. They are added in the order of the batches, so that the
-//! result does not depend on how many devices there are.
+//! result does not depend on how many devices there are. The same holds for those of other machines
+//! ([`Nodes`]).
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
@@ -17,37 +18,10 @@ use burn::tensor::backend::AutodiffBackend;
 use quickdraw_core::ops::{self, KernelBackend};
 use quickdraw_core::{Model, ModelBackend, weights};
 
+use super::backward::{Gradients, gradients};
 use super::config::TrainConfig;
+use super::nodes::Nodes;
 use crate::data::PreparedBatch;
-
-/// The result of a batch, still on its device.
-#[derive(Debug)]
-pub struct Gradients<B: AutodiffBackend> {
-    /// The gradients of the mean cross-entropy.
-    pub gradients: GradientsParams,
-    /// The mean cross-entropy, `[1]`.
-    pub loss: Tensor<B::InnerBackend, 1>,
-    /// Number of correct top-1 predictions, `[1]`.
-    pub n_correct: Tensor<B::InnerBackend, 1>,
-}
-
-/// Forward, cross-entropy and backward.
-///
-/// # Errors
-/// When the batch's ink has another format than the network reads.
-pub fn gradients<B: AutodiffBackend + ModelBackend>(
-    model: &Model<B>,
-    batch: PreparedBatch,
-    dropout_seed: u64,
-    device: &B::Device,
-) -> Result<Gradients<B>> {
-    let PreparedBatch { inks, targets, labels, .. } = batch;
-    let logits = model.forward_training(&model.config().batch(&inks, device)?, dropout_seed)?; // [B, K]
-    let targets = ops::from_values(targets, logits.dims(), device);
-    let [loss, n_correct] = ops::cross_entropy(logits, targets, &labels);
-    let gradients = GradientsParams::from_grads(loss.backward(), model);
-    Ok(Gradients { gradients, loss: loss.inner(), n_correct: n_correct.inner() })
-}
 
 /// The result of a step.
 #[derive(Debug)]
@@ -63,11 +37,12 @@ pub struct Step<B: AutodiffBackend> {
 }
 
 /// The devices of a run. The first holds the network and the optimizer and computes on the calling
-/// thread; each further one has a thread.
+/// thread; each further one of this machine has a thread; there may be those of other machines.
 #[derive(Debug)]
 pub struct Devices<B: AutodiffBackend> {
     first: B::Device,
-    further: Vec<Worker<B>>,
+    further: Vec<DeviceThread<B>>,
+    nodes: Option<Nodes>,
 }
 
 impl<B: AutodiffBackend + ModelBackend> Devices<B>
@@ -86,9 +61,19 @@ where
         let further = further
             .iter()
             .enumerate()
-            .map(|(i, device)| Worker::spawn(i + 1, device))
+            .map(|(i, device)| DeviceThread::spawn(i + 1, device))
             .collect::<Result<_>>()?;
-        Ok(Self { first: first.clone(), further })
+        Ok(Self { first: first.clone(), further, nodes: None })
+    }
+
+    /// These devices and other machines.
+    pub(super) fn with_nodes(self, nodes: Option<Nodes>) -> Self {
+        Self { nodes, ..self }
+    }
+
+    /// The other machines, if there are any.
+    pub(super) fn nodes(&mut self) -> Option<&mut Nodes> {
+        self.nodes.as_mut()
     }
 
     /// The device that holds the network.
@@ -96,16 +81,56 @@ where
         &self.first
     }
 
-    /// One step over batches of equal size, each with its dropout seed; if `is_quantized`, the
-    /// gradients are those of the network with fake-quantized weights.
+    /// Forward, cross-entropy and backward of batches, each with its dropout seed; their results are
+    /// handed to `take` in the order of the batches, on the first device.
     ///
     /// # Errors
-    /// When a batch's ink has another format than the network reads.
+    /// When a batch's ink has another format than the network reads, and those of `take`.
+    ///
+    /// # Panics
+    /// When a device's thread has panicked.
+    pub(super) fn gradients(
+        &self,
+        model: &Model<B>,
+        batches: Vec<(PreparedBatch, u64)>,
+        mut take: impl FnMut(Gradients<B>) -> Result<()>,
+    ) -> Result<()> {
+        let n_batches = batches.len();
+        let n_devices = 1 + self.further.len();
+        let mut own = Vec::new();
+        for (i, (batch, seed)) in batches.into_iter().enumerate() {
+            match i % n_devices {
+                0 => own.push((batch, seed)),
+                // A clone that is forked would move the running statistics of this one.
+                device => self.further[device - 1].start(model.clone().with_zero_statistics(), batch, seed),
+            }
+        }
+        let mut own = own.into_iter();
+        for i in 0..n_batches {
+            let found = match i % n_devices {
+                0 => {
+                    let (batch, seed) = own.next().expect("every n-th batch");
+                    gradients(model, batch, seed, &self.first)?
+                }
+                device => self.further[device - 1].finish(i)?.moved_to(&self.first, model),
+            };
+            take(found)?;
+        }
+        Ok(())
+    }
+
+    /// One step over batches of equal size, each with its dropout seed, and those of the other
+    /// machines; if `is_quantized`, the gradients are those of the network with fake-quantized
+    /// weights.
+    ///
+    /// # Errors
+    /// When a batch's ink has another format than the network reads, or another machine does not
+    /// answer; the optimizer is then as before.
     ///
     /// # Panics
     /// Without any batch, and when a device's thread has panicked.
     pub fn step(
-        &self,
+        &mut self,
         model: Model<B>,
         optimizer: &mut impl Optimizer<Model<B>, B>,
         batches: Vec<(PreparedBatch, u64)>,
@@ -114,35 +139,27 @@ where
         config: &TrainConfig,
     ) -> Result<Step<B>> {
         let seen = if is_quantized { weights::rounded(model.clone()) } else { model.clone() };
-        let n_batches = batches.len();
-        let n_devices = 1 + self.further.len();
-        let mut own = Vec::new();
-        for (i, (batch, seed)) in batches.into_iter().enumerate() {
-            match i % n_devices {
-                0 => own.push((batch, seed)),
-                device => self.further[device - 1].start(seen.clone(), batch, seed),
-            }
+        if let Some(nodes) = &mut self.nodes {
+            nodes.send_weights(&seen)?;
         }
-        let mut own = own.into_iter();
         let mut sum = GradientsAccumulator::new();
-        let (mut losses, mut n_correct) = (Vec::new(), Vec::new());
-        for i in 0..n_batches {
-            let found = match i % n_devices {
-                0 => {
-                    let (batch, seed) = own.next().expect("every n-th batch");
-                    gradients(&seen, batch, seed, &self.first)?
-                }
-                device => self.further[device - 1].finish(i)?,
-            };
-            // They are read back together, from one device.
-            losses.push(found.loss.to_device(&self.first));
-            n_correct.push(found.n_correct.to_device(&self.first));
-            match n_devices {
-                1 => sum.accumulate(&model, found.gradients),
-                _ => sum.accumulate(&model, found.gradients.to_device(&self.first, &model)),
-            }
+        let (mut losses, mut n_correct, mut statistics) = (Vec::new(), Vec::new(), Vec::new());
+        // In the order of the batches, whoever computed them. Losses are read back together.
+        let mut add = |found: Gradients<B>| {
+            sum.accumulate(&model, found.gradients);
+            losses.push(found.loss);
+            n_correct.push(found.n_correct);
+            statistics.push(found.statistics);
+            Ok(())
+        };
+        self.gradients(&seen, batches, &mut add)?;
+        if let Some(nodes) = &mut self.nodes {
+            nodes.receive_gradients(&seen, &self.first, &mut add)?;
         }
-        let scale = 1.0 / n_batches as f64;
+        for parts in statistics {
+            model.add_statistics(parts.into_iter().map(Tensor::from_inner).collect());
+        }
+        let scale = 1.0 / losses.len() as f64;
         let (gradients, norm) = clip_global_norm(&model, sum.grads(), scale, config.gradient_clipping_norm);
         let model = optimizer.step(learning_rate, model, gradients);
         Ok(Step { model, losses, n_correct, norm })
@@ -151,14 +168,14 @@ where
 
 /// A thread that computes gradients on its device.
 #[derive(Debug)]
-struct Worker<B: AutodiffBackend> {
+struct DeviceThread<B: AutodiffBackend> {
     /// `None` once it is to end.
     jobs: Option<Sender<(Model<B>, PreparedBatch, u64)>>,
     results: Receiver<Result<Gradients<B>>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl<B: AutodiffBackend + ModelBackend> Worker<B> {
+impl<B: AutodiffBackend + ModelBackend> DeviceThread<B> {
     fn spawn(number: usize, device: &B::Device) -> Result<Self> {
         let (jobs, todo) = channel::<(Model<B>, PreparedBatch, u64)>();
         let (done, results) = channel();
@@ -186,7 +203,7 @@ impl<B: AutodiffBackend + ModelBackend> Worker<B> {
     }
 }
 
-impl<B: AutodiffBackend> Drop for Worker<B> {
+impl<B: AutodiffBackend> Drop for DeviceThread<B> {
     fn drop(&mut self) {
         self.jobs = None;
         if let Some(thread) = self.thread.take() {

@@ -1,7 +1,9 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use native_train::data::{Augmentation, DataSet, Loader, LoaderConfig, Mixture, PreparedBatch, Sampling};
+use native_train::data::{
+    Augmentation, BatchShare, DataSet, Loader, LoaderConfig, Mixture, PreparedBatch, Sampling,
+};
 use quickdraw_core::{Ink, InkFormat};
 
 use crate::{data_set, drawing};
@@ -19,6 +21,7 @@ fn config() -> LoaderConfig {
         label_smoothing: 0.0,
         seed: 1,
         start_step: 0,
+        share: BatchShare::ALL,
         n_threads: 1,
         bucket_batches: 1,
     }
@@ -46,6 +49,27 @@ fn batches_do_not_depend_on_threads_or_on_where_a_run_begins() {
                 assert_eq!(resumed, whole[start_step as usize..start_step as usize + 20]);
             }
             assert_ne!(batches(&data, LoaderConfig { seed: 2, ..config }, 5), whole[..5]);
+        }
+    }
+}
+
+#[test]
+fn the_shares_of_several_machines_are_all_batches() {
+    let data = Arc::new(data_set(&[30, 12, 5]));
+    for bucket_batches in [1, 3, 8] {
+        let config = LoaderConfig { bucket_batches, augmentation: Augmentation::default(), ..config() };
+        let whole = batches(&data, config, 48);
+        for (start_step, n_threads) in [(0, 1), (6, 3)] {
+            for first in [0, 2, 4] {
+                let share = BatchShare { first, n: 2, of: 6 };
+                let own = batches(&data, LoaderConfig { share, start_step, n_threads, ..config }, 14);
+                let expected: Vec<_> = (whole.iter().skip(start_step as usize))
+                    .filter(|batch| [first, first + 1].contains(&(batch.step % 6)))
+                    .take(14)
+                    .cloned()
+                    .collect();
+                assert!(own == expected, "{share:?} {bucket_batches}");
+            }
         }
     }
 }
@@ -298,6 +322,8 @@ fn values_out_of_range_are_named() {
     assert!(message(LoaderConfig { bucket_batches: 0, ..config() }).contains("bucket_batches is 0"));
     assert!(message(LoaderConfig { soft_weight: 1.5, ..config() }).contains("soft_weight is 1.5"));
     assert!(message(LoaderConfig { label_smoothing: f32::NAN, ..config() }).contains("label_smoothing"));
+    let share = BatchShare { first: 2, n: 2, of: 3 };
+    assert!(message(LoaderConfig { share, ..config() }).contains("2 batches from 2 on of 3"));
     assert!(message(LoaderConfig { soft_temperature: 0.0, ..config() }).contains("soft_temperature is 0"));
     let empty = Arc::new(data_set(&[0]));
     let none = Loader::spawn(empty, config()).unwrap_err().to_string();

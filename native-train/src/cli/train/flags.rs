@@ -1,6 +1,7 @@
 //! The flags of `train`, and how flags and presets become the options of a run.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use quickdraw_core::{Activation, CellType, InkFormat, ModelConfig, Pooling};
@@ -11,7 +12,7 @@ use crate::cli::preset::Preset;
 use crate::cli::weighted::Weighted;
 use crate::data::Sampling;
 use crate::device::{DeviceChoices, Precision};
-use crate::train::{OptimizerKind, RunState, Schedule, TrainConfig};
+use crate::train::{Node, OptimizerKind, RunState, Schedule, TrainConfig};
 
 /// Parses the name of a value as configurations write it.
 fn by_name<T: DeserializeOwned>(name: &str) -> Result<T, String> {
@@ -71,6 +72,9 @@ pub struct Args {
     /// Random seed: the same seed gives the same weights on the processor
     #[arg(long, value_name = "N", help_heading = "Run")]
     pub seed: Option<u64>,
+    /// Several machines.
+    #[command(flatten)]
+    pub nodes: NodeFlags,
     /// Steps between two evaluations on the validation part
     #[arg(long, value_name = "N", help_heading = "Run")]
     pub eval_every_steps: Option<u64>,
@@ -104,7 +108,7 @@ pub struct Args {
     #[arg(long, value_name = "N", help_heading = "Training")]
     pub batch_size: Option<usize>,
     /// Gradient accumulation: batches per step, whose gradients are averaged [default: one for each
-    /// device]
+    /// device of each node]
     #[arg(long, value_name = "N", help_heading = "Training")]
     pub accumulate: Option<usize>,
     /// Optimizer [default: adamw]
@@ -195,6 +199,46 @@ pub struct Args {
     pub image_stride: Option<Vec<usize>>,
 }
 
+/// Which of several machines this is.
+#[derive(clap::Args, Clone, Debug, Default)]
+pub struct NodeFlags {
+    /// Train on N machines, each with the same command but for --rank (not --num-nodes, the units of
+    /// the network)
+    #[arg(long, value_name = "N", requires_all = ["rank", "coordinator"], help_heading = "Several machines")]
+    nodes: Option<usize>,
+    /// Which of the --nodes this is, from 0: that one evaluates, and has the run folder
+    #[arg(long, value_name = "R", requires = "nodes", help_heading = "Several machines")]
+    rank: Option<usize>,
+    /// Where rank 0 listens and the others connect, unencrypted: for networks that you trust
+    #[arg(long, value_name = "HOST:PORT", requires = "nodes", help_heading = "Several machines")]
+    coordinator: Option<String>,
+    /// Seconds that a node waits at the start until the others can be reached [default: 300]
+    #[arg(long, value_name = "N", requires = "nodes", help_heading = "Several machines")]
+    node_timeout: Option<u64>,
+}
+
+impl NodeFlags {
+    fn n_nodes(&self) -> usize {
+        self.nodes.unwrap_or(1).max(1)
+    }
+
+    /// This machine, if there are several.
+    ///
+    /// # Errors
+    /// When there is none of this rank.
+    pub fn node(&self) -> Result<Option<Node>> {
+        let (Some(n_nodes), Some(rank), Some(coordinator)) = (self.nodes, self.rank, &self.coordinator)
+        else {
+            return Ok(None);
+        };
+        ensure!(n_nodes > 0, "--nodes is 0; at least 1 was expected");
+        ensure!(rank < n_nodes, "--rank is {rank}; 0 to {} was expected, for --nodes {n_nodes}", n_nodes - 1);
+        let timeout = Duration::from_secs(self.node_timeout.unwrap_or(300));
+        let node = Node { rank, n_nodes, coordinator: coordinator.clone(), timeout };
+        Ok((n_nodes > 1).then_some(node))
+    }
+}
+
 /// Steps and batch size for the ten sample categories, which need no more.
 const SAMPLE_STEPS: u64 = 800;
 const SAMPLE_BATCH_SIZE: usize = 64;
@@ -250,11 +294,12 @@ impl Args {
     }
 
     /// The options that preset and flags describe, or, if a run is resumed, its options and the
-    /// flags, for a number of devices.
+    /// flags, for a number of devices on each node.
     ///
     /// # Errors
     /// When a value is out of its range.
     pub fn config(&self, n_devices: usize, resumed: Option<&RunState>) -> Result<TrainConfig> {
+        let n_nodes = self.nodes.n_nodes();
         let mut preset = match (resumed, self.preset()) {
             (Some(run), _) => run.train,
             (None, Preset::Fast) => TrainConfig::fast(),
@@ -274,7 +319,9 @@ impl Args {
         let config = TrainConfig {
             steps: self.steps.unwrap_or(preset.steps),
             batch_size: self.batch_size.unwrap_or(preset.batch_size),
-            accumulate: self.accumulate.unwrap_or(resumed.map_or(n_devices, |run| run.train.accumulate)),
+            accumulate: self
+                .accumulate
+                .unwrap_or(resumed.map_or(n_nodes * n_devices, |run| run.train.accumulate)),
             ema: self.ema.unwrap_or(preset.ema),
             quantized_steps: self.quantized_steps.unwrap_or(preset.quantized_steps),
             optimizer: self.optimizer.unwrap_or(preset.optimizer),
@@ -303,9 +350,10 @@ impl Args {
         };
         config.validate()?;
         ensure!(
-            config.accumulate.is_multiple_of(n_devices),
-            "{} batches per step do not spread evenly over {n_devices} devices; change --accumulate",
-            config.accumulate
+            config.accumulate.is_multiple_of(n_nodes * n_devices),
+            "{} batches per step do not spread evenly over {} devices; change --accumulate",
+            config.accumulate,
+            n_nodes * n_devices
         );
         Ok(config)
     }

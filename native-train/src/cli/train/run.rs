@@ -17,7 +17,9 @@ use crate::device::{Device, DeviceChoices, start_threads};
 use crate::eval::evaluate;
 use crate::tell::{is_closed_pipe, tell};
 use crate::train::checkpoint::{self, Checkpoint};
-use crate::train::{Difference, Job, Outcome, RunState, TrainConfig, differences, train};
+use crate::train::{
+    Coordinator, Difference, Job, Node, Outcome, RunState, TrainConfig, Worker, differences, train_with,
+};
 use crate::{environment, model_folder};
 
 /// A GPU consumes batches faster than one thread prepares them.
@@ -27,27 +29,58 @@ const LOADER_THREADS_PER_GPU: usize = 4;
 /// Exit status of a run that was interrupted: 128 and the number of SIGINT, as shells have it.
 const INTERRUPTED: u8 = 130;
 
+/// Evaluates an expression with the backend of the devices as a type, and the devices as its.
+macro_rules! on_devices {
+    ($devices:expr, |$backend:ident, $its:ident| $body:expr) => {
+        match $devices[0] {
+            Device::Cpu => {
+                type $backend = Autodiff<Flex>;
+                let $its = vec![Default::default(); $devices.len()];
+                $body
+            }
+            #[cfg(feature = "cuda")]
+            Device::Cuda(_) => {
+                type $backend = Autodiff<burn_cuda::Cuda>;
+                let index = |device: &Device| match device {
+                    Device::Cuda(index) => Some(burn_cuda::CudaDevice::new(*index)),
+                    _ => None,
+                };
+                let $its: Vec<_> = $devices.iter().filter_map(index).collect();
+                $body
+            }
+            #[cfg(feature = "wgpu")]
+            Device::Wgpu => {
+                type $backend = Autodiff<burn_wgpu::Wgpu>;
+                let $its = [Default::default()];
+                $body
+            }
+        }
+    };
+}
+
+/// Whether Ctrl-C was pressed.
+static INTERRUPT: AtomicBool = AtomicBool::new(false);
+
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     start_threads(args.threads)?;
     let devices = args.device.find()?;
     args.precision.set_for(devices[0])?;
+    let node = args.nodes.node()?;
+    if let Some(node) = node.as_ref().filter(|node| node.rank > 0) {
+        return work(args, node, &devices);
+    }
     check_folders(args)?;
     let resumed = match (&args.out, args.resume) {
         (Some(out), true) => Checkpoint::newest(out)?.map(|checkpoint| checkpoint.state),
         _ => None,
     };
-    let config = TrainConfig {
-        loader_threads: args.loader_threads.unwrap_or(match devices[0] {
-            Device::Cpu => 1,
-            #[cfg(any(feature = "cuda", feature = "wgpu"))]
-            _ => LOADER_THREADS_PER_GPU * devices.len(),
-        }),
-        ..args.config(devices.len(), resumed.as_ref())?
-    };
+    let config = config(args, &devices, resumed.as_ref())?;
     if let Some(run) = &resumed {
         run.train.check_resumable(&config)?;
         tell_changes(args, run, &config, devices.len())?;
     }
+    // The others can connect while data is read.
+    let coordinator = node.map(|node| Coordinator::listen(&node, args.quiet)).transpose()?;
     let (train_set, validation, data_facts) = load_data(args, &config)?;
     let model = args.model(train_set.n_classes(), resumed.as_ref())?;
     let out = match &args.out {
@@ -77,34 +110,77 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         init_from: args.init_from.clone(),
         quiet: args.quiet,
     };
-    static INTERRUPT: AtomicBool = AtomicBool::new(false);
-    ctrlc::set_handler(|| {
-        // The second time at once, without waiting for the step and the checkpoint.
-        if INTERRUPT.swap(true, Ordering::Relaxed) {
-            std::process::exit(INTERRUPTED.into());
-        }
-    })
-    .context("cannot listen for Ctrl-C")?;
-    let outcome = match devices[0] {
-        Device::Cpu => train::<Autodiff<Flex>>(&job, &vec![Default::default(); devices.len()], &INTERRUPT)?,
-        #[cfg(feature = "cuda")]
-        Device::Cuda(_) => {
-            let index = |device: &Device| match device {
-                Device::Cuda(index) => Some(burn_cuda::CudaDevice::new(*index)),
-                _ => None,
-            };
-            let devices: Vec<_> = devices.iter().filter_map(index).collect();
-            train::<Autodiff<burn_cuda::Cuda>>(&job, &devices, &INTERRUPT)?
-        }
-        #[cfg(feature = "wgpu")]
-        Device::Wgpu => train::<Autodiff<burn_wgpu::Wgpu>>(&job, &[Default::default()], &INTERRUPT)?,
-    };
+    listen_for_interrupts()?;
+    let outcome =
+        on_devices!(devices, |B, devices| train_with::<B>(&job, &devices, coordinator, &INTERRUPT)?);
     match report(args, &job, &outcome) {
         // The run has succeeded, even if nobody reads the report.
         Err(error) if !is_closed_pipe(&error) => return Err(error),
         _ => {}
     }
-    Ok(if outcome.finished { ExitCode::SUCCESS } else { ExitCode::from(INTERRUPTED) })
+    Ok(exit_code(outcome.finished))
+}
+
+/// Computes gradients for a run whose folder is at rank 0.
+fn work(args: &Args, node: &Node, devices: &[Device]) -> Result<ExitCode> {
+    let mut worker = Worker::connect(node)?;
+    let state = worker.state();
+    let begin = || {
+        let resumed = args.resume.then_some(state);
+        let config = config(args, devices, resumed)?;
+        let (train_set, validation, _) = load_data(args, &config)?;
+        let model = args.model(train_set.n_classes(), resumed)?;
+        let own = RunState::new(&train_set, &validation, model, config);
+        anyhow::Ok((train_set, own))
+    };
+    let (train_set, own) = match begin() {
+        Ok(begun) => begun,
+        Err(error) => {
+            worker.fail(&error);
+            return Err(error);
+        }
+    };
+    if !args.quiet {
+        tell!(
+            "rank {} of {} nodes, from step {} on; computing on {}{}",
+            node.rank,
+            node.n_nodes,
+            state.step,
+            names(devices),
+            without_cuda(&args.device, devices[0])
+        );
+    }
+    listen_for_interrupts()?;
+    let is_finished =
+        on_devices!(devices, |B, devices| worker.work::<B>(&train_set, &own, &devices, &INTERRUPT)?);
+    if !args.quiet {
+        tell!("rank 0 has {} the run", if is_finished { "finished" } else { "interrupted" });
+    }
+    Ok(exit_code(is_finished))
+}
+
+/// The options of the run on these devices.
+fn config(args: &Args, devices: &[Device], resumed: Option<&RunState>) -> Result<TrainConfig> {
+    let loader_threads = args.loader_threads.unwrap_or(match devices[0] {
+        Device::Cpu => 1,
+        #[cfg(any(feature = "cuda", feature = "wgpu"))]
+        _ => LOADER_THREADS_PER_GPU * devices.len(),
+    });
+    Ok(TrainConfig { loader_threads, ..args.config(devices.len(), resumed)? })
+}
+
+fn listen_for_interrupts() -> Result<()> {
+    let listens = ctrlc::set_handler(|| {
+        // The second time at once, without waiting for the step and the checkpoint.
+        if INTERRUPT.swap(true, Ordering::Relaxed) {
+            std::process::exit(INTERRUPTED.into());
+        }
+    });
+    listens.context("cannot listen for Ctrl-C")
+}
+
+fn exit_code(is_finished: bool) -> ExitCode {
+    if is_finished { ExitCode::SUCCESS } else { ExitCode::from(INTERRUPTED) }
 }
 
 /// Tells which options of a run that is resumed are changed by flags, and which a preset does not
