@@ -128,25 +128,4 @@ impl ModelCard {
     pub fn threshold(&self, is_pen_down: bool) -> Option<f32> {
         self.calibration.map(|calibration| calibration.for_pen(is_pen_down).threshold)
     }
-
-    /// The most probable classes, best first, at most `max_results`; ties in the labels' order.
-    pub(crate) fn top_k(&self, probabilities: &[f32], max_results: usize) -> Vec<Prediction> {
-        let mut order: Vec<usize> = (0..probabilities.len()).collect();
-        order.sort_by(|&a, &b| probabilities[b].total_cmp(&probabilities[a]));
-        order.truncate(max_results);
-        let prediction = |class: usize| Prediction {
-            label: self.labels[class].clone(),
-            probability: probabilities[class],
-        };
-        order.into_iter().map(prediction).collect()
-    }
-}
-
-/// A class and its probability.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Prediction {
-    /// The category.
-    pub label: String,
-    /// Its probability, 0 to 1.
-    pub probability: f32,
 }

@@ -3,7 +3,8 @@
 //! The folder holds `model.json` (a [`ModelCard`]) and `weights.safetensors`; it is all that passes
 //! from training to the browser.
 
-use crate::card::{ModelCard, Prediction};
+use crate::card::ModelCard;
+use crate::prediction::{Prediction, top_k};
 use crate::{Drawing, Error, Ink, Model, ModelBackend, ModelConfig, QuantizedModel, Workspace, weights};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
@@ -86,7 +87,7 @@ impl<B: ModelBackend> Classifier<B> {
     /// # Errors
     /// As [`probabilities`](Self::probabilities).
     pub fn classify(&self, drawing: &Drawing, max_results: usize) -> Result<Vec<Prediction>, Error> {
-        Ok(self.card.top_k(&self.probabilities(drawing)?, max_results))
+        Ok(top_k(&self.card.labels, &self.probabilities(drawing)?, max_results))
     }
 
     /// The vector before the last layer, of a drawing in the data set's simplified form:
@@ -208,7 +209,7 @@ impl QuantizedClassifier {
     /// As [`Classifier::probabilities`].
     pub fn classify(&mut self, drawing: &Drawing, max_results: usize) -> Result<Vec<Prediction>, Error> {
         let probabilities = self.probabilities(drawing)?;
-        Ok(self.card.top_k(&probabilities, max_results))
+        Ok(top_k(&self.card.labels, &probabilities, max_results))
     }
 }
 

@@ -11,7 +11,7 @@ use quickdraw_core::{Drawing, Record};
 use serde_json::json;
 
 use super::options::{Format, Options};
-use crate::data::format::batch::Batch;
+use crate::data::format::chunk::Chunk;
 use crate::data::format::entry::{Fields, Found};
 use crate::data::format::open::Records;
 use crate::data::format::packed;
@@ -30,7 +30,7 @@ pub(super) const PARTS_PER_READER: usize = 2;
 /// parts.
 #[derive(Default)]
 pub(super) struct Part {
-    pub(super) batch: Batch,
+    pub(super) chunk: Chunk,
     pub(super) outcomes: Vec<Outcome>,
     /// Number of lines, in a file of lines.
     pub(super) n_lines: u64,
@@ -100,7 +100,7 @@ impl Source<'_> {
     pub(super) fn next(&mut self) -> Option<(Part, SyncSender<Part>)> {
         let mut part = self.free_parts.recv().ok()?;
         while let Some(path) = self.files.get(self.index) {
-            let end = match self.read(path, &mut part.batch) {
+            let end = match self.read(path, &mut part.chunk) {
                 Ok(true) => {
                     let (answer, filtered) = sync_channel(1);
                     self.to.send(Message::Part(filtered)).ok()?;
@@ -126,7 +126,7 @@ impl Source<'_> {
     }
 
     /// The next part of a file; false at its end.
-    pub(super) fn read(&mut self, path: &Path, batch: &mut Batch) -> Result<bool> {
+    pub(super) fn read(&mut self, path: &Path, chunk: &mut Chunk) -> Result<bool> {
         if self.index < self.skip_below.load(Ordering::Relaxed) {
             return Ok(false);
         }
@@ -134,7 +134,7 @@ impl Source<'_> {
             Some(records) => records,
             None => Records::open(path)?,
         };
-        let read = self.records.insert(records).next_batch(batch);
+        let read = self.records.insert(records).next_chunk(chunk);
         read.with_context(|| format!("{}: cannot be read to its end", path.display()))
     }
 }
@@ -161,19 +161,19 @@ impl Part {
     /// With enough capacity for most parts, so that buffers are rarely reallocated.
     pub(super) fn new() -> Self {
         let mut part = Self::default();
-        part.outcomes.reserve(Batch::BYTES / 256);
-        part.drawings.packed.reserve(Batch::BYTES / 2);
+        part.outcomes.reserve(Chunk::BYTES / 256);
+        part.drawings.packed.reserve(Chunk::BYTES / 2);
         part
     }
 
     /// Parses the entries and keeps those that the options ask for.
     pub(super) fn filter(&mut self, options: &Options) {
-        let Self { batch, outcomes, n_lines, drawings } = self;
+        let Self { chunk, outcomes, n_lines, drawings } = self;
         outcomes.clear();
         drawings.words.clear();
         drawings.packed.clear();
         let mut strokes = Vec::new();
-        *n_lines = batch.for_each(|number, found| {
+        *n_lines = chunk.for_each(|number, found| {
             outcomes.push(match found {
                 Found::Simplified(fields, strokes) => match unwanted(&fields, options) {
                     Some(reason) => reason,

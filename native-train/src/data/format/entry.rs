@@ -11,7 +11,7 @@ pub(crate) struct Entry {
     pub(crate) record: Result<Record, String>,
 }
 
-/// An entry as it comes from a batch.
+/// An entry as it comes from a chunk.
 pub(crate) enum Found<'a> {
     /// A drawing in the data set's own form, and its strokes, [packed](super::packed).
     Simplified(Fields<'a>, &'a [u8]),

@@ -3,8 +3,8 @@
 //! Each format has a module that knows no other; only [`open`] knows them all, and detects the
 //! format from the first bytes. [`names`] reads the category and the format from file names.
 
-pub(crate) mod batch;
 mod binary;
+pub(crate) mod chunk;
 mod csv;
 pub(crate) mod entry;
 pub(crate) mod example;

@@ -15,8 +15,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::batch::Batch;
 use super::binary::{Binary, is_binary};
+use super::chunk::Chunk;
 use super::csv::{Table, is_table};
 use super::entry::Entry;
 use super::example::Examples;
@@ -119,19 +119,19 @@ impl Records {
         Ok(Self::Lines(Lines::new(input)))
     }
 
-    /// Puts the next records into `batch`; false at the end.
-    pub(crate) fn next_batch(&mut self, batch: &mut Batch) -> io::Result<bool> {
-        batch.n_bytes = 0;
+    /// Puts the next records into `chunk`; false at the end.
+    pub(crate) fn next_chunk(&mut self, chunk: &mut Chunk) -> io::Result<bool> {
+        chunk.n_bytes = 0;
         if let Self::Lines(lines) = self {
-            batch.n_bytes = lines.read_text(&mut batch.text, Batch::BYTES)?;
-            return Ok(batch.n_bytes > 0);
+            chunk.n_bytes = lines.read_text(&mut chunk.text, Chunk::BYTES)?;
+            return Ok(chunk.n_bytes > 0);
         }
-        while batch.entries.len() < Batch::SIZE
+        while chunk.entries.len() < Chunk::SIZE
             && let Some(entry) = self.next_entry()?
         {
-            batch.entries.push(entry);
+            chunk.entries.push(entry);
         }
-        Ok(!batch.entries.is_empty())
+        Ok(!chunk.entries.is_empty())
     }
 
     /// The next record; empty lines are none.

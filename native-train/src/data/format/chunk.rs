@@ -4,24 +4,24 @@ use super::entry::{Entry, Found};
 use super::fast_ndjson;
 use super::lines::{entry_of, lines_of};
 
-/// Consecutive entries, perhaps not parsed yet. The buffers are reused for the next batch.
+/// Consecutive entries, perhaps not parsed yet. The buffers are reused for the next chunk.
 #[derive(Default)]
-pub(crate) struct Batch {
-    /// Lines; what follows them is left over from a longer batch before.
+pub(crate) struct Chunk {
+    /// Lines; what follows them is left over from a longer chunk before.
     pub(super) text: Vec<u8>,
     pub(super) n_bytes: usize,
     /// Entries of files that are not read line by line.
     pub(super) entries: Vec<Entry>,
 }
 
-impl Batch {
+impl Chunk {
     /// Bytes of lines, rarely exceeded.
     pub(crate) const BYTES: usize = 1 << 18;
     /// Number of entries of other files.
     pub(super) const SIZE: usize = 512;
 
     /// Parses the entries and calls `each` with their numbers (lines are counted from 1 in each
-    /// batch) and contents. Returns the number of lines.
+    /// chunk) and contents. Returns the number of lines.
     pub(crate) fn for_each(&mut self, mut each: impl FnMut(u64, Found<'_>)) -> u64 {
         let mut n_lines = 0;
         let mut packed = Vec::new();
