@@ -1,6 +1,7 @@
 //! Where to compute: the processor, a CUDA device, or whatever GPU wgpu finds (by Vulkan or Metal).
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::{Context, Result, bail};
@@ -31,6 +32,14 @@ pub enum Device {
     /// The GPU that wgpu takes for the fastest.
     #[cfg(feature = "wgpu")]
     Wgpu,
+}
+
+/// Whether the machine has a driver for NVIDIA's GPUs, with a GPU: asked of the system's files,
+/// because a build without CUDA cannot ask the driver.
+pub fn has_nvidia_driver() -> bool {
+    let windows = std::env::var_os("SystemRoot").map(|root| Path::new(&root).join(r"System32\nvcuda.dll"));
+    let others = ["/proc/driver/nvidia/version", "/usr/lib/wsl/lib/libcuda.so.1"].map(Into::into);
+    windows.into_iter().chain(others).any(|file: PathBuf| file.exists())
 }
 
 /// Precision of the factors of matrix products.

@@ -13,6 +13,8 @@ use clap::ValueEnum;
 use super::data::load_data;
 use super::flags::Args;
 use crate::data::synthetic;
+#[cfg(not(feature = "cuda"))]
+use crate::device::has_nvidia_driver;
 use crate::device::{Device, DeviceChoices, start_threads};
 use crate::eval::evaluate;
 use crate::tell::{is_closed_pipe, tell};
@@ -65,6 +67,9 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     start_threads(args.threads)?;
     let devices = args.device.find()?;
     args.precision.set_for(devices[0])?;
+    if !args.quiet {
+        tell!("computing on {}{}", names(&devices), without_cuda(&args.device, devices[0]));
+    }
     let node = args.nodes.node()?;
     if let Some(node) = node.as_ref().filter(|node| node.rank > 0) {
         return work(args, node, &devices);
@@ -89,12 +94,10 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     };
     if !args.quiet {
         tell!(
-            "{} drawings of {} categories to train on, {} to validate on; computing on {}{}; run folder {}",
+            "{} drawings of {} categories to train on, {} to validate on; run folder {}",
             train_set.len(),
             train_set.n_classes(),
             validation.len(),
-            names(&devices),
-            without_cuda(&args.device, devices[0]),
             out.display()
         );
     }
@@ -141,14 +144,7 @@ fn work(args: &Args, node: &Node, devices: &[Device]) -> Result<ExitCode> {
         }
     };
     if !args.quiet {
-        tell!(
-            "rank {} of {} nodes, from step {} on; computing on {}{}",
-            node.rank,
-            node.n_nodes,
-            state.step,
-            names(devices),
-            without_cuda(&args.device, devices[0])
-        );
+        tell!("rank {} of {} nodes, from step {} on", node.rank, node.n_nodes, state.step);
     }
     listen_for_interrupts()?;
     let is_finished =
@@ -232,14 +228,34 @@ fn names(devices: &[Device]) -> String {
     devices.iter().map(Device::to_string).collect::<Vec<_>>().join(", ")
 }
 
+/// Why it is not a CUDA device, where one could be expected.
 #[cfg(feature = "cuda")]
-fn without_cuda(asked: &DeviceChoices, found: Device) -> &'static str {
-    if asked.is_automatic() && found == Device::Cpu { ", because no CUDA device was found" } else { "" }
+fn without_cuda(asked: &DeviceChoices, found: Device) -> String {
+    let expected = asked.is_automatic() && found == Device::Cpu;
+    if expected { ", because no CUDA device was found".to_owned() } else { String::new() }
 }
 
+/// How to compute on the machine's NVIDIA GPU, if it has one.
 #[cfg(not(feature = "cuda"))]
-fn without_cuda(_: &DeviceChoices, _: Device) -> &'static str {
-    " (for an NVIDIA GPU build with --features cuda)"
+fn without_cuda(asked: &DeviceChoices, _: Device) -> String {
+    if !(asked.is_automatic() && has_nvidia_driver()) {
+        return String::new();
+    }
+    let arguments: Vec<String> = std::env::args().skip(1).map(|argument| for_shell(&argument)).collect();
+    format!(
+        "; the NVIDIA GPU of this machine is used by\n    cargo run --release -p native-train --features cuda -- {}",
+        arguments.join(" ")
+    )
+}
+
+/// An argument as it is typed.
+#[cfg(not(feature = "cuda"))]
+fn for_shell(argument: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_=./,:+@%".contains(c);
+    match !argument.is_empty() && argument.chars().all(is_plain) {
+        true => argument.to_owned(),
+        false => format!("'{}'", argument.replace('\'', r"'\''")),
+    }
 }
 
 /// `runs/NAME-1`, or the first number that is free.
@@ -297,4 +313,17 @@ fn report(args: &Args, job: &Job, outcome: &Outcome) -> Result<()> {
     writeln!(stdout, "Put it into the browser:")?;
     writeln!(stdout, "    {run} export --model {out} --out wasm/model")?;
     Ok(())
+}
+
+#[cfg(all(test, not(feature = "cuda")))]
+mod tests {
+    use super::for_shell;
+
+    #[test]
+    fn arguments_are_quoted_where_a_shell_would_split_them() {
+        assert_eq!(for_shell("--data=a/b.ndjson"), "--data=a/b.ndjson");
+        assert_eq!(for_shell("my drawings"), "'my drawings'");
+        assert_eq!(for_shell("Ann's *"), r"'Ann'\''s *'");
+        assert_eq!(for_shell(""), "''");
+    }
 }
