@@ -24,7 +24,7 @@ const EPSILON: f64 = 2.0;
 const MAX_SAMPLES: f64 = (1 << 20) as f64;
 
 impl Drawing {
-    /// Brings pen strokes of any unit into the data set's simplified form: whole numbers in
+    /// Brings pen strokes of any unit into the data set's simplified form: integers in
     /// 0..=255, the larger side 255 before rounding, few points.
     ///
     /// A drawing already in that form is returned unchanged, because resampling would cut its
@@ -164,7 +164,7 @@ fn spacing(length: f64) -> f64 {
 
 /// Whether the four steps have been done already.
 ///
-/// They leave whole numbers in 0..=255, take little from the larger side, and leave points that
+/// They leave integers in 0..=255, take little from the larger side, and leave points that
 /// nearly all stand out from the line between their neighbours. Rounding moves a point by up to
 /// 0.7, so that some no longer stand out by 2: of the points of simplified drawings at least 86 %
 /// stand out by 1, of 99 % of raw ones less than 80 % do.

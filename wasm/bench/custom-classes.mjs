@@ -400,7 +400,7 @@ function mean(vectors) {
 }
 
 /**
- * Whole numbers below n in a fixed order.
+ * Integers below n in a fixed order.
  *
  * @param {number} seed
  */
@@ -430,7 +430,7 @@ embedding may have learnt to tell them apart: categories that it has never heard
   return [
     `${nDrawings} drawings. ${seen}`,
     "",
-    "Instead of the model's categories: first guesses that are right, %.",
+    "Instead of the model's categories: top-1 accuracy, %.",
     "",
     markdown([
       [
@@ -506,6 +506,6 @@ function parseFlags() {
 function wholeNumber(option, text) {
   const value = Number(text);
   if (!Number.isSafeInteger(value) || value < 1)
-    throw new Problem(`--${option}: found \`${text}\`, expected a whole number from 1`);
+    throw new Problem(`--${option}: found \`${text}\`, expected an integer from 1`);
   return value;
 }

@@ -129,7 +129,7 @@ function parseFlags() {
  * @param {string} text
  */
 function wholeNumber(name, text) {
-  if (!/^[1-9]\d*$/.test(text)) throw new Problem(`--${name}: found ${text}, expected a whole number from 1`);
+  if (!/^[1-9]\d*$/.test(text)) throw new Problem(`--${name}: found ${text}, expected an integer from 1`);
   return Number(text);
 }
 

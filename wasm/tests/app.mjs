@@ -69,7 +69,7 @@ export const STROKES = [
   ],
 ];
 
-/** What every page does: one drawing, recognised on the page and in the package's worker, and as a category of one's own. */
+/** What every page does: one drawing, recognised on the page and in the package's worker, and as a custom class. */
 export const page = (options, workerOptions = options) => `
   import { Classifier } from "quickdraw-rnn";
   import { CustomClasses } from "quickdraw-rnn/custom-classes";

@@ -359,7 +359,7 @@ describe("options that are refused", () => {
     test(`maxResults ${typeof maxResults} ${maxResults}`, () => {
       assert.throws(() => classifier.classify(square, { maxResults }), {
         code: "invalid-options",
-        message: /maxResults.*expected a whole number from 1/,
+        message: /maxResults.*expected an integer from 1/,
       });
     });
   }

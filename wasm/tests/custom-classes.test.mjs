@@ -1,4 +1,4 @@
-// Categories of one's own on the small model with random weights: it knows no drawing, but always finds one again.
+// Custom classes on the small model with random weights: it knows no drawing, but always finds one again.
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";

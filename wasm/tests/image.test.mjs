@@ -47,7 +47,7 @@ test("an empty picture has no strokes", async () => {
   assert.deepEqual(await strokesFromImage(picture(40, 30, () => white)), []);
 });
 
-test("what is no picture is refused", async () => {
+test("values that are not pictures are refused", async () => {
   const whole = picture(4, 4, () => white);
   for (const [image, message] of [
     [undefined, /expected an ImageData/],

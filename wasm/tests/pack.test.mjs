@@ -42,6 +42,7 @@ test("the package holds its face, its module and its model, and no sources of th
     ].flatMap((name) => [`dist/${name}.d.ts`, `dist/${name}.js`]),
     "dist/commonjs.cjs",
     "dist/index.d.cts",
+    "docs/api.md",
     "docs/from-ml5.md",
     "docs/self-hosting.md",
     "model/LICENSE",
@@ -100,7 +101,7 @@ test("the package could be published as it is", async () => {
 });
 
 test("links in its documents lead to files that travel too", async () => {
-  for (const document of ["README.md", "docs/self-hosting.md", "docs/from-ml5.md", "model/README.md"]) {
+  for (const document of ["README.md", "docs/api.md", "docs/self-hosting.md", "docs/from-ml5.md", "model/README.md"]) {
     const text = await readFile(path.join(installed, document), "utf8");
     for (const [, target] of text.matchAll(/\]\((?!https?:|#)([^)#]+)/g)) {
       await stat(path.join(installed, path.dirname(document), target));

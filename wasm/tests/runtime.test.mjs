@@ -10,7 +10,7 @@ import { promisify } from "node:util";
 
 import { fixtureFolder } from "./fixture.mjs";
 
-test("what is no module of this package is refused, and the next attempt succeeds", async () => {
+test("a module that is not this package's is refused, and the next attempt succeeds", async () => {
   let calls = 0;
   const { fetch } = globalThis;
   const { validate, compile } = WebAssembly;

@@ -105,7 +105,7 @@ describe("a session", () => {
     assert.deepEqual(session.classify(), here.classify(session.strokes, { isPenDown: true }));
   });
 
-  test("refuses what is no point and stays as it was", () => {
+  test("refuses values that are not points and stays as it was", () => {
     const session = here.session();
     const refused = (call, message) =>
       assert.throws(call, (error) => {

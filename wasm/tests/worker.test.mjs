@@ -90,7 +90,7 @@ test("only the newest of the drawings that wait is classified", async () => {
   }
 });
 
-test("categories of one's own are the same on a worker's classifier", async () => {
+test("custom classes are the same on a worker's classifier", async () => {
   const [one, other] = [new CustomClasses(there), new CustomClasses(here)];
   for (const custom of [one, other]) {
     await Promise.all([custom.add("zigzag", zigzag), custom.add("line", line)]);
@@ -102,7 +102,7 @@ test("categories of one's own are the same on a worker's classifier", async () =
   assert.deepEqual((await CustomClasses.fromJSON(JSON.stringify(one), there)).classes, other.classes);
 });
 
-test("with categories of one's own, too, only the newest drawing waits, and rankings are all answered", async () => {
+test("with custom classes, too, only the newest drawing waits, and rankings are all answered", async () => {
   const custom = new CustomClasses(there);
   await custom.add("zigzag", zigzag);
   const classified = Array.from({ length: 20 }, () => custom.classify(line));
@@ -188,7 +188,7 @@ describe("a load that fails", () => {
   const rejects = (options, expected) => assert.rejects(createWorkerClassifier(options), expected);
   test("names what is missing", () =>
     rejects({ model: path.join(tmpdir(), "no model here") }, { code: "load-failed", message: /no%20model%20here/ }));
-  test("names what is no model", () =>
+  test("says what is wrong with a value that is not a model", () =>
     rejects({ model: { modelJson: new Uint8Array(3), weights: new Uint8Array(3) } }, { code: "invalid-model" }));
   test("names files whose buffers were transferred", async () => {
     const { modelJson, weights } = await fixtureFiles();
@@ -198,7 +198,7 @@ describe("a load that fails", () => {
       await rejects({ model: fixtureFolder, wasm: detached }, { code: "invalid-wasm" });
     }
   });
-  test("names what is no worker", async () => {
+  test("says what is wrong with a value that is not a worker", async () => {
     await rejects(
       { worker: new URL("none.js", import.meta.url) },
       { code: "load-failed", message: /worker.*none\.js/ },
@@ -337,7 +337,7 @@ describe("a worker that dies", { timeout: 60_000 }, () => {
   });
 });
 
-describe("a worker of one's own", { timeout: 60_000 }, () => {
+describe("a custom worker", { timeout: 60_000 }, () => {
   let folder;
   before(async () => {
     folder = await mkdtemp(path.join(tmpdir(), "quickdraw-worker-"));

@@ -63,7 +63,7 @@ export class Classifier implements Disposable {
   /** How this classifier computes. */
   readonly arithmetic: Arithmetic;
   /**
-   * The probability from which on a first guess is right in 95 of 100 drawings, found by `native-train calibrate` on
+   * The probability from which on the top-1 prediction is correct for 95 of 100 drawings, found by `native-train calibrate` on
    * drawings that the model had not learnt from; undefined for a model that was never calibrated.
    */
   readonly threshold: number | undefined;

@@ -1,5 +1,5 @@
 /**
- * Categories of a user's own, from a few drawings each, beside those that the model was trained on or instead of them.
+ * Custom classes from a few drawings each, beside the categories that the model was trained on or instead of them.
  *
  * @module quickdraw-rnn/custom-classes
  */
@@ -29,7 +29,7 @@ export interface EmbeddingClassifier {
   outputs(strokes: Strokes, options?: ProbabilityOptions): Outputs | Promise<Outputs>;
 }
 
-/** A category of one's own. */
+/** A custom class. */
 export interface CustomClass {
   /** Its name. */
   readonly label: string;
@@ -37,18 +37,18 @@ export interface CustomClass {
   readonly nExamples: number;
 }
 
-/** Options of `CustomClasses.classify`; `allow` and `deny` choose among the model's labels, not among one's own. */
+/** Options of `CustomClasses.classify`; `allow` and `deny` choose among the model's labels, not among custom classes. */
 export interface CustomClassifyOptions extends ClassifyOptions {
-  /** Whether one's own categories stand `"beside"` those of the model or `"instead"` of them. Default: `"beside"`. */
+  /** Whether custom classes stand `"beside"` the model's categories or `"instead"` of them. Default: `"beside"`. */
   readonly among?: "beside" | "instead";
 }
 
 /** Options of `CustomClasses.rank`, with the same meaning. */
 export type CustomRankOptions = Omit<CustomClassifyOptions, "maxResults" | "threshold">;
 
-/** A prediction that may be a category of one's own. */
+/** A prediction that may be a custom class. */
 export interface CustomPrediction extends Prediction {
-  /** Whether the label is one of one's own categories. */
+  /** Whether the label is that of a custom class. */
   readonly isCustom: boolean;
 }
 
@@ -70,7 +70,7 @@ export interface CustomClassesJson {
 }
 
 /**
- * The length that vectors are given before they are rounded to whole numbers: so sums do not depend on the order, and
+ * The length that vectors are given before they are rounded to integers: so sums do not depend on the order, and
  * a saved category is exactly the one that was saved.
  */
 const UNIT = 10_000;
@@ -88,12 +88,12 @@ const MAX_LENGTH = 12 * MAX_CLASSES * (MAX_WIDTH + MAX_LABEL_LENGTH);
  * fitted on drawings that the model had not learnt from, 1 to 5 examples of 1 to 10 categories, half of the drawings
  * theirs and half not: `bench/custom-classes.mjs --fit` does it again.
  */
-/** Among categories of one's own alone: probabilities are the softmax of this times the cosine. */
+/** Among custom classes alone: probabilities are the softmax of this times the cosine. */
 const SCALE_INSTEAD = 16;
-/** Beside the model's: how probable a category of one's own is, as a logarithm, to all of the model's together. */
+/** Beside the model's: how probable a custom class is, as a logarithm, to all of the model's together. */
 const SCALE_BESIDE = 14.5;
 const OFFSET_BESIDE = -8.9;
-/** The less sure the model is of its best label, the more a category of one's own is worth. */
+/** The less sure the model is of its best label, the more a custom class is worth. */
 const DOUBT_BESIDE = -1.4;
 
 /**
@@ -128,12 +128,12 @@ const FINGERPRINT_DRAWING = [
 
 interface Kept {
   nExamples: number;
-  /** Whole numbers, one for each of the embedding's. */
+  /** Integers, one for each number of the embedding. */
   readonly sum: number[];
 }
 
 /**
- * Categories of a user's own, each learnt from a few drawings: the nearest mean of their embeddings. Nothing is trained,
+ * Custom classes, each learnt from a few drawings: the nearest mean of their embeddings. Nothing is trained,
  * and of a drawing only the sum that it went into is kept.
  *
  * A label that the model knows as well is one category, with the probability of both.
@@ -187,7 +187,7 @@ export class CustomClasses {
   }
 
   /**
-   * Guesses what a drawing shows, among categories of one's own and, unless `among` is `"instead"`, the model's: the most
+   * Guesses what a drawing shows, among custom classes and, unless `among` is `"instead"`, the model's: the most
    * probable, best first. The network runs once. In a worker a drawing that waits while another is classified gives way
    * to a newer one, as with the `classify` of the classifier itself.
    *
@@ -289,7 +289,7 @@ function labelOptions({ isSimplified, isPenDown, allow, deny }: CheckedOptions):
   return { isSimplified, isPenDown, ...(allow && { allow }), ...(deny && { deny }) };
 }
 
-/** A vector with the length {@link UNIT}, in whole numbers. */
+/** A vector with the length {@link UNIT}, in integers. */
 function rounded(vector: Float32Array): number[] {
   const length = Math.sqrt(vector.reduce((sum, value) => sum + value * value, 0));
   // Adding 0 makes -0 a 0, as JSON does.
@@ -306,7 +306,7 @@ function cosine(a: readonly number[], b: readonly number[]): number {
   return squaresA > 0 && squaresB > 0 ? product / Math.sqrt(squaresA * squaresB) : 0;
 }
 
-/** Probabilities from the cosines with categories of one's own and, if they stand beside, those of the model's labels. */
+/** Probabilities from the cosines with custom classes and, if they stand beside, those of the model's labels. */
 function probabilities(
   cosines: readonly number[],
   known: Float32Array | undefined,
@@ -319,8 +319,8 @@ function probabilities(
   const logits = cosines.map((value) => SCALE_BESIDE * value + OFFSET_BESIDE + DOUBT_BESIDE * Math.log(best));
   // The model's labels together have the logit 0.
   const all = softmax([...logits, 0]);
-  const share = all.at(-1)!;
-  return { custom: all.slice(0, -1), model: Array.from(known, (value) => share * value) };
+  const weight = all.at(-1)!;
+  return { custom: all.slice(0, -1), model: Array.from(known, (value) => weight * value) };
 }
 
 function softmax(logits: readonly number[]): number[] {
@@ -358,7 +358,7 @@ function readJson(json: unknown): { fingerprint: number[] | undefined; classes: 
     checkLabel(label, (expected) => damaged(`${place}.label: found ${shown(label)}, expected ${expected}`));
     if (read.has(label)) throw damaged(`${place}.label: found ${shown(label)} again`);
     if (!Number.isInteger(nExamples) || !((nExamples as number) >= 1 && (nExamples as number) <= MAX_EXAMPLES)) {
-      throw damaged(`${place}.nExamples: found ${shown(nExamples)}, expected a whole number from 1 to ${MAX_EXAMPLES}`);
+      throw damaged(`${place}.nExamples: found ${shown(nExamples)}, expected an integer from 1 to ${MAX_EXAMPLES}`);
     }
     const n = nExamples as number;
     read.set(label, { nExamples: n, sum: readVector(sum, `${place}.sum`, readFingerprint.length, n * UNIT) });
@@ -366,7 +366,7 @@ function readJson(json: unknown): { fingerprint: number[] | undefined; classes: 
   return { fingerprint: readFingerprint, classes: read };
 }
 
-/** A list of whole numbers of at most `most` in magnitude, `width` of them. */
+/** A list of integers of at most `most` in magnitude, `width` of them. */
 function readVector(value: unknown, place: string, width: number | undefined, most: number): number[] {
   if (
     !Array.isArray(value) ||
@@ -378,9 +378,7 @@ function readVector(value: unknown, place: string, width: number | undefined, mo
   }
   return Array.from(value as unknown[], (number, index) => {
     if (!Number.isInteger(number) || Math.abs(number as number) > most) {
-      throw damaged(
-        `${place}[${index}]: found ${shown(number)}, expected a whole number of at most ${most} in magnitude`,
-      );
+      throw damaged(`${place}[${index}]: found ${shown(number)}, expected an integer of at most ${most} in magnitude`);
     }
     return (number as number) + 0;
   });

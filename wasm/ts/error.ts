@@ -7,7 +7,7 @@
  * - `invalid-image`: a picture that cannot be read.
  * - `load-failed`: a file of the package or of the model folder could not be read, or is a web page.
  * - `invalid-model`: the model folder was read but is not a model of this version, or is damaged.
- * - `invalid-classes`: saved categories of one's own that are damaged, or were made with another model.
+ * - `invalid-classes`: saved custom classes that are damaged, or were made with another model.
  * - `invalid-wasm`: the WebAssembly module was read but is not one, or is not this package's.
  * - `unsupported`: this browser or runtime has no WebAssembly, or WebAssembly without SIMD.
  * - `disposed`: the classifier was used after `dispose()`.

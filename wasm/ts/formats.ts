@@ -52,7 +52,7 @@ const MAX_LINE_LENGTH = 80 * MAX_POINTS;
 /**
  * Reads lines of the Quick, Draw! data set, simplified or raw, one after the other as they are asked for.
  *
- * The text comes as a whole or in parts, which may end anywhere, also within a line. Blank lines are passed over. Of a
+ * The text comes as a whole or in parts, which may end anywhere, also within a line. Blank lines are skipped. Of a
  * line only the fields of {@link DrawingRecord} are read; the numbers stay as they are written.
  *
  * @throws QuickdrawError `invalid-options` at once; `invalid-strokes`, with the line, while it is read.

@@ -359,7 +359,7 @@ const names = {
 /** A category of the shipped model, as it names it. */
 export type Label = keyof typeof names;
 
-/** A language: a name for each category of the shipped model. What is no such category has none. */
+/** A language: a name for each category of the shipped model. Other labels have none. */
 export type LabelNames = Readonly<Record<Label, string>> & { readonly [label: string]: string | undefined };
 
 /** The Korean name of every category of the shipped model, each used once. */

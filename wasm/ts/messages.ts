@@ -34,7 +34,7 @@ export type Method = "classify" | "outputs" | "probabilities" | "embed" | "simpl
 /** To the worker. */
 export type Request =
   | { readonly kind: "load"; readonly model: WorkerModel }
-  /** Asks for a sign of life. */
+  /** Asks for a heartbeat. */
   | { readonly kind: "ping" }
   | {
       readonly kind: "call";

@@ -78,7 +78,7 @@ export interface ProbabilityOptions extends EmbedOptions {
 
 /** Options of `Classifier.classify`. */
 export interface ClassifyOptions extends ProbabilityOptions {
-  /** How many predictions at most, a whole number from 1. Default: 5. */
+  /** How many predictions at most, an integer from 1. Default: 5. */
   readonly maxResults?: number;
   /** The least probability of a prediction, 0 to 1: those below it are left out. Default: 0. */
   readonly threshold?: number;
@@ -142,7 +142,7 @@ export function readClassifyOptions(options: ClassifyOptions): CheckedOptions {
   checkObject(options, "classify(strokes, { maxResults })");
   const { maxResults = 5, threshold = 0, isSimplified = false, isPenDown = false, allow, deny } = options;
   if (!Number.isSafeInteger(maxResults) || maxResults < 1) {
-    throw invalid("maxResults", maxResults, "a whole number from 1");
+    throw invalid("maxResults", maxResults, "an integer from 1");
   }
   if (typeof threshold !== "number" || !(threshold >= 0 && threshold <= 1)) {
     throw invalid("threshold", threshold, "a number from 0 to 1");
@@ -200,10 +200,10 @@ export function allowedLabels(
   return isAllowed;
 }
 
-/** The first guess's least probability where the model is not calibrated and names none. */
+/** The threshold where the model is not calibrated. */
 export const DEFAULT_THRESHOLD = 0.5;
 
-/** The first guess's least probability, for drawings whose pen is up or down. */
+/** Below which probability the top-1 prediction is uncertain, for drawings whose pen is up or down. */
 export interface Thresholds {
   readonly threshold: number | undefined;
   readonly penDownThreshold: number | undefined;

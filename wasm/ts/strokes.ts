@@ -191,7 +191,7 @@ function readPacked(strokes: unknown): Packed {
     const most = stroke === 0 ? 0 : nPoints - 1;
     if (typeof start !== "number" || !Number.isInteger(start) || start < least || start > most) {
       const expected =
-        stroke === 0 ? "0" : `a whole number from ${least}, one more than before, to ${most}, the last point`;
+        stroke === 0 ? "0" : `an integer from ${least}, one more than before, to ${most}, the last point`;
       throw invalid(`strokes.offsets[${stroke}]: found ${shownValue(start)}, expected ${expected}`);
     }
     starts[stroke] = start;

@@ -121,7 +121,7 @@ const MAX_DEATHS = 5;
 /** Drawings that go to the worker together, with no more points than one drawing may have. */
 const BATCH_SIZE = 64;
 
-/** Methods of which only the newest drawing waits while another is under way. */
+/** Methods of which only the newest drawing waits while another is in flight. */
 const NEWEST_FIRST: ReadonlySet<CallRequest["method"]> = new Set(["classify", "outputs"] as const);
 
 type CallRequest = Request & { readonly kind: "call" };
@@ -155,7 +155,7 @@ export class WorkerClassifier implements Disposable {
   #nCalls = 0;
   /** The calls that the worker has. */
   readonly #underWay = new Map<number, Call>();
-  /** The newest drawing for each of the {@link NEWEST_FIRST}, while another is under way. */
+  /** The newest drawing for each of the {@link NEWEST_FIRST}, while another is in flight. */
   readonly #waiting = new Map<CallRequest["method"], Call>();
 
   /** @internal */
@@ -526,7 +526,7 @@ class Thread {
     this.#terminate();
   }
 
-  /** Asks for a sign of life, again and again while a load goes on. */
+  /** Asks for a heartbeat, again and again while a load goes on. */
   #ping(): void {
     this.expectAnswer(false);
     this.#watchdog = setTimeout(() => {

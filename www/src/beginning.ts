@@ -10,7 +10,7 @@ export function beginning<Point>(strokes: readonly (readonly Point[])[], nPoints
   return begun;
 }
 
-/** Whether the pen was down after the first `nPoints` points: the stroke under way went on. */
+/** Whether the pen was down after the first `nPoints` points: the stroke in progress went on. */
 export function isWithinStroke<Point>(strokes: readonly (readonly Point[])[], nPoints: number): boolean {
   let left = nPoints;
   for (const stroke of strokes) {

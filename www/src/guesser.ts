@@ -112,7 +112,7 @@ export class Guesser {
     void this.#work();
   }
 
-  /** Asks how the guess for a drawing comes about; an older look that is still under way is given up. */
+  /** Asks how the guess for a drawing comes about; an older look that is still in flight is given up. */
   look(strokes: readonly Stroke[], among: Among): void {
     const n = ++this.#nLooks;
     const recogniser = this.#recogniser;
@@ -150,7 +150,7 @@ export class Guesser {
     void this.#work();
   }
 
-  /** Drops the drawing that waits and the answer that is under way: they are about a drawing that is gone. */
+  /** Drops the drawing that waits and the answer that is in flight: they are about a drawing that is gone. */
   forget(): void {
     this.#waiting = undefined;
     this.#underWay = undefined;

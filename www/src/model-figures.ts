@@ -20,5 +20,5 @@ export const TEST_FIGURES: TestFigures | undefined =
     ? (test as TestFigures)
     : undefined;
 
-/** The mean over all categories of the share of test drawings that the model names at the first guess, 0..1; undefined where nobody measured. */
+/** The mean over all categories of the fraction of test drawings whose top-1 prediction is correct, 0..1; undefined where nobody measured. */
 export const TEST_ACCURACY: number | undefined = test?.balanced_top1;

@@ -17,7 +17,7 @@ const SHORTEST_MOVE = 0.5;
 const MOST_STEPS = 200;
 
 /** How much of the sheet a drawing from elsewhere fills. */
-const LOADED_SHARE = 0.78;
+const LOADED_FRACTION = 0.78;
 
 export type InkStroke = readonly NibPoint[];
 
@@ -31,7 +31,7 @@ export interface Sheet {
 export const EMPTY_SHEET: Sheet = { strokes: [], past: [], future: [] };
 
 export interface PadEvents {
-  /** The pen moved on paper; the stroke under way is part of `pad.strokes`. */
+  /** The pen moved on paper; the stroke in progress is part of `pad.strokes`. */
   onInk(): void;
   /** The drawing changed as a whole: a stroke ended, or was taken back, or the sheet was cleared. */
   onDrawing(): void;
@@ -50,7 +50,7 @@ export class Pad {
 
   readonly #canvas: HTMLCanvasElement;
   readonly #context: CanvasRenderingContext2D;
-  /** All ink that further points change no more, so that a frame costs only the tip of the stroke under way. */
+  /** All ink that further points change no more, so that a frame costs only the tip of the stroke in progress. */
   readonly #dried = document.createElement("canvas");
   readonly #events: PadEvents;
   #finished: readonly InkStroke[] = [];
@@ -62,7 +62,7 @@ export class Pad {
   #shown: readonly InkStroke[] | null = null;
   #locked = false;
   #current: NibPoint[] = [];
-  /** From where on the stroke under way has not dried. */
+  /** From where on the stroke in progress has not dried. */
   #wetFrom = 0;
   #ink = "";
   /** Where the sheet is in the window; asking for it lays out the page, so it is asked for once a stroke. */
@@ -98,7 +98,7 @@ export class Pad {
     this.#fit();
   }
 
-  /** The drawing as it is now, the stroke under way included; safe to keep. */
+  /** The drawing as it is now, the stroke in progress included; safe to keep. */
   get strokes(): readonly InkStroke[] {
     return this.#current.length > 0 ? [...this.#finished, [...this.#current]] : this.#finished;
   }
@@ -121,7 +121,7 @@ export class Pad {
     return !this.#locked && this.#future.length > 0;
   }
 
-  /** Takes back the stroke under way, else the last stroke or the last `clear` or `load`. */
+  /** Takes back the stroke in progress, else the last stroke or the last `clear` or `load`. */
   undo(): void {
     if (!this.canUndo) return;
     if (this.#current.length > 0) {
@@ -161,7 +161,7 @@ export class Pad {
     const [top, bottom] = extent(points.map(({ y }) => y));
     const { clientWidth, clientHeight } = this.#canvas;
     const scale =
-      LOADED_SHARE * Math.min(clientWidth / Math.max(right - left, 1), clientHeight / Math.max(bottom - top, 1));
+      LOADED_FRACTION * Math.min(clientWidth / Math.max(right - left, 1), clientHeight / Math.max(bottom - top, 1));
     if (!this.isEmpty) this.#remember();
     this.#future = [];
     this.#finished = strokes
@@ -196,7 +196,7 @@ export class Pad {
     return !this.isEmpty && !this.#locked;
   }
 
-  /** A locked pad takes no ink and gives none back; the stroke under way ends. */
+  /** A locked pad takes no ink and gives none back; the stroke in progress ends. */
   set locked(locked: boolean) {
     if (locked === this.#locked) return;
     this.#locked = locked;
@@ -220,7 +220,7 @@ export class Pad {
     return true;
   }
 
-  /** The stroke under way was none. */
+  /** The stroke in progress was none. */
   #dropStroke(): void {
     this.#liftPen();
     this.#changed();

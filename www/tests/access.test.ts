@@ -26,7 +26,7 @@ async function check(page: Page): Promise<void> {
   expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0);
   await page.evaluate(() => document.fonts.ready.then(() => undefined));
   expect(await foreignFonts(page)).toEqual([]);
-  // Colours under way from one to another are no colours yet.
+  // Colours in a transition are not the final ones.
   await page.evaluate(() =>
     Promise.all(document.getAnimations().map((animation) => animation.finished.catch(() => undefined))),
   );

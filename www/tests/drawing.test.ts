@@ -548,7 +548,7 @@ test("the pen was down within a stroke, and up between two and at the ends", () 
 test.describe("with a worker that tells which drawings it was asked about", () => {
   test.use({ serviceWorkers: "block" });
 
-  test("a stroke under way is guessed as one, with a threshold of its own", async ({ page, site }) => {
+  test("a stroke in progress is guessed as one, with a threshold of its own", async ({ page, site }) => {
     const predict = "(strokes, { isPenDown }) => [[isPenDown ? 'star' : 'sun', 0.8]]";
     await replaceWorker(page, predict, { threshold: 0.7, penDownThreshold: 0.9 });
     await open(page, site);

@@ -1,4 +1,4 @@
-/** The way from the page to a page of one's own: exactly what it says is done, with what it links to. */
+/** The way from the page to the reader's own: exactly what it says is done, with what it links to. */
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";

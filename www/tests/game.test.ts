@@ -160,7 +160,7 @@ test("a round that one leaves goes on where it was, after a reload, too; or six 
   await expect(page.getByTestId("round")).toContainText("Drawing 1 of 6");
 });
 
-test("the time is up: a stroke under way still counts, and the pad takes no more ink", async ({ page, site }) => {
+test("the time is up: a stroke in progress still counts, and the pad takes no more ink", async ({ page, site }) => {
   await page.clock.install({ time: "2026-01-01T00:00:00" });
   await challenge(page, site, "The Eiffel Tower", "cat");
   await page.clock.pauseAt("2026-01-01T01:00:00");

@@ -159,7 +159,7 @@ test("a drawing is saved as SVG, PNG and ndjson, and the ndjson is read back", a
   expect(again.drawing.map((stroke) => stroke.length)).toEqual(FIGURES.house.map(() => 2));
 });
 
-test("a file of many drawings is looked through, one after the other; lines that are none are passed over", async ({
+test("a file of many drawings is looked through, one after the other; other lines are skipped", async ({
   page,
   site,
 }) => {

@@ -127,7 +127,7 @@ test("two categories are taught, recognised, kept over a reload, saved, forgotte
   expect((await custom.classify(strokes))[0]).toMatchObject({ label: "wobbly dumbbell", isCustom: true });
 });
 
-test("what was forgotten by mistake comes back; more drawings can be shown; guesses may be among one's own alone", async ({
+test("what was forgotten by mistake comes back; more drawings can be shown; guesses may be among custom classes alone", async ({
   page,
   site,
 }) => {

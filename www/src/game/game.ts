@@ -24,7 +24,7 @@ export const SECONDS = 20;
 const TICK_MS = 100;
 /** How long a verdict stays on the sheet. */
 const VERDICT_MS = 1700;
-/** When the time is up, the guess of the last line may still be under way. */
+/** When the time is up, the guess of the last line may still be in flight. */
 const LAST_GUESS_WITHIN_MS = 1500;
 /** A screen reader is told the time when so many seconds are left. */
 const SPOKEN_SECONDS: readonly number[] = [10, 5];
@@ -239,7 +239,7 @@ export class Game implements Mode {
     if (this.#clock.elapsedMs < SECONDS * 1000) return;
     clearInterval(this.#ticking);
     this.#stage = "last-guess";
-    // The stroke under way ends, and with it the pad asks for a last guess.
+    // The stroke in progress ends, and with it the pad asks for a last guess.
     this.#desk.pad.locked = true;
     this.#clock.hold();
     if (this.#desk.guesser.isIdle) this.#finish(false);
@@ -252,7 +252,7 @@ export class Game implements Mode {
     const { pad, language, announcer } = this.#desk;
     const label = this.#label;
     const predictions = pad.isEmpty ? [] : this.#desk.predictions;
-    // Set first: the end of the stroke under way is no business of this round any more.
+    // Set first: the end of the stroke in progress is no business of this round any more.
     this.#stage = "verdict";
     pad.locked = true;
     const seconds = Math.min(this.#clock.elapsedMs / 1000, SECONDS);

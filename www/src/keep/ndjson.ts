@@ -35,7 +35,7 @@ export function writeDrawing(strokes: readonly InkStroke[]): string {
   return toNdjson([{ timestamp: new Date().toISOString(), drawing }]);
 }
 
-/** The drawings at the beginning of a file; lines that are none are passed over. */
+/** The drawings at the beginning of a file; other lines are skipped. */
 export async function readDrawings(file: Blob): Promise<Record[]> {
   const records: Record[] = [];
   // The last line of a part of a file is a part of a line, and as such no drawing.

@@ -4,7 +4,7 @@ import type { Stroke } from "../recognition";
 import { drawStroke, type NibPoint } from "../nib";
 import type { InkStroke } from "../pad";
 
-/** Room around a drawing, as a share of its larger side. */
+/** Room around a drawing, as a fraction of its larger side. */
 const MARGIN = 0.08;
 /** The larger side of a PNG, in pixels. */
 const PNG_SIZE = 1200;

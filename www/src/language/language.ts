@@ -201,7 +201,7 @@ export interface Language {
   idea(label: string): string;
   /** The guess in words; `predictions` is not empty, best first. From `threshold` on it is certain. */
   sentence(predictions: readonly Prediction[], threshold?: number): string;
-  /** What the model is; `accuracy` is the share of test drawings that it names at the first guess, where known. */
+  /** What the model is; `accuracy` is the fraction of test drawings that it names at the first guess, where known. */
   model(nCategories: string, accuracy: string | undefined): string;
 }
 
