@@ -2,7 +2,7 @@
 //
 // `npm test -- page` runs the checks whose name contains a word; what they need must have been built before.
 
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 
@@ -25,6 +25,12 @@ const denyWarnings = ["--", "-D", "warnings"];
  * @param {string[]} program
  */
 const runBy = (target, program) => ["--config", `target.${target}.runner=${JSON.stringify(program)}`];
+
+/** Whether there is a driver for Vulkan, where its loader looks for one on Linux. */
+const hasVulkan = () =>
+  ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d"].some(
+    (folder) => existsSync(folder) && readdirSync(folder).length > 0,
+  );
 
 /** @typedef {{ name: string, check: () => Promise<unknown>, skip?: () => string | undefined }} Step `skip`: why not */
 
@@ -95,6 +101,16 @@ const steps = [
     check: () => {
       const runner = runBy("'cfg(all())'", ["valgrind", "--quiet", "--error-exitcode=9"]);
       return run("cargo", [...runner, "test", "--locked", ...tested, "--test", "ops"]);
+    },
+  },
+  {
+    name: "kernels for GPUs, by Vulkan",
+    skip: () => (hasVulkan() ? undefined : "no driver for Vulkan is installed (Debian: mesa-vulkan-drivers)"),
+    check: () => {
+      const gpu = ["--profile", "gpu-test", "-p", "quickdraw-core", "--features", "wgpu", "--test", "ops_gpu"];
+      // Mesa's software driver asks for it, and needs nothing there.
+      const env = { XDG_RUNTIME_DIR: tmpdir(), ...process.env };
+      return run("cargo", ["test", "--locked", ...gpu], { env });
     },
   },
   { name: "Rust tests in WebAssembly", check: testInWebAssembly },

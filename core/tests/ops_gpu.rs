@@ -1,8 +1,8 @@
 //! The kernels for GPUs against those for processors: the same tests for each backend that a
 //! feature gives.
 //!
-//! Where a backend finds no device, its tests say so and pass. Mesa's software Vulkan (Debian:
-//! mesa-vulkan-drivers) is a device for feature `wgpu`.
+//! Where a backend finds no device, its tests say so and pass, unless `QUICKDRAW_REQUIRE_GPU` is
+//! set. Mesa's software Vulkan (Debian: mesa-vulkan-drivers) is a device for feature `wgpu`.
 
 mod common;
 
@@ -255,7 +255,9 @@ macro_rules! tests_on {
                 if $device_exists {
                     test();
                 } else {
-                    println!("not tested: there is no {}", $name);
+                    let message = concat!("not tested: there is no ", $name);
+                    assert!(std::env::var_os("QUICKDRAW_REQUIRE_GPU").is_none(), "{message}");
+                    println!("{message}");
                 }
             }
 
