@@ -63,6 +63,7 @@ if [ "$data" = --smoke ]; then
   sets=(--data "$out/originals.soft.ndjson.gz=0.45" --data "$out/made.soft.ndjson.gz=0.55")
   joint_sets=("${sets[@]}")
   balanced=("$out/originals.soft.ndjson.gz" "$out/made.soft.ndjson.gz")
+  generated=("$out/made.soft.ndjson.gz" "$out/made.soft.ndjson.gz")
   before=(--init-from "$out/teacher")
   strokes_steps=50 image_steps=100 joint_steps=100 quantized_steps=20
   last_steps=20 last_quantized_steps=10
@@ -77,6 +78,7 @@ else
   check "$data/made" e30c130bfec0ea1731f822823fb6a804cf882143159dd2e66cb810be37d1c966
   check "$data/fresh" ff6db31650936ddfb28051069ef6563e2d159fe1050ba436bcfeb38d638c65b1
   check "$data/sampled" 31e26a3665f50e38912922ab4bcf7274d7998bc35843db206e1f7525f585966e
+  check "$data/generated" 16018957c7b9c2539167ae77e95c3a4f7d853744a2001ed3cb5c083bf63baa5f
   usual=(--soft-weight 0.95 --warmup-steps 100)
   narrow=(--batch-size 128)
   stage originals augment "$data/originals" --augment off --keep-soft --skip-last 6 --out "$out/originals.ndjson.gz"
@@ -84,6 +86,7 @@ else
   sets=(--data "$out/originals.ndjson.gz=0.45" --data "$data/made=0.55")
   joint_sets=(--data "$out/originals.ndjson.gz=0.35" --data "$data/made=0.3" --data "$data/fresh=0.35")
   balanced=("$out/originals.ndjson.gz" "$data/sampled"/*)
+  generated=("$data/generated/all.ndjson.gz" "$data/generated/recognised.ndjson.gz")
   before=(${BEFORE:+--init-from "$BEFORE"})
   strokes_steps=${STROKES_STEPS:-20000} image_steps=40000 joint_steps=${JOINT_STEPS:-26000} quantized_steps=400
   last_steps=2500 last_quantized_steps=200
@@ -98,17 +101,23 @@ train image "${sets[@]}" "${usual[@]}" "${strong[@]}" "${image[@]}" "${image_alo
 # 3. Both together, the last steps with int8 weights.
 train joint "${joint_sets[@]}" "${usual[@]}" "${weak[@]}" "${narrow[@]}" "${image[@]}" --init-from "$out/strokes" --init-from "$out/image" \
   --balance-power 0.2 --steps "$joint_steps" --learning-rate 0.001 --quantized-steps "$quantized_steps"
-# 4. Short runs on drawings that are hardly varied, from each category as many, originals and samples of Sketch-RNN;
-#    the average of them and the run before is better than any of them.
-mkdir -p "$out/balanced"
+# 4. Short runs on drawings that are hardly varied, from each category as many: originals, samples of Sketch-RNN and,
+#    for the other categories, of a generator; the average of them and the run before is better than any of them.
+mkdir -p "$out/balanced" "$out/balanced-all"
 ln -sf "${balanced[@]}" "$out/balanced"
-for seed in 41 43 44; do
-  case $seed in 41) rate=0.0003 ;; *) rate=0.0005 ;; esac
-  train "last-$seed" --data "$out/balanced" --soft-weight 0.8 --warmup-steps 50 --eval-every-steps 500 "${weakest[@]}" \
-    "${narrow[@]}" "${image[@]}" --init-from "$out/joint" --balance-power 0 --steps "$last_steps" \
-    --learning-rate "$rate" --quantized-steps "$last_quantized_steps" --seed "$seed"
-done
-stage average average "$out/joint" "$out/last-41" "$out/last-43" "$out/last-44" --out "$out/averaged"
+ln -sf "${balanced[@]}" "${generated[0]}" "$out/balanced-all"
+last() {
+  local name=$1
+  shift
+  train "$name" --soft-weight 0.8 --warmup-steps 50 --eval-every-steps 500 "${weakest[@]}" "${narrow[@]}" "${image[@]}" \
+    --init-from "$out/joint" --balance-power 0 --steps "$last_steps" --quantized-steps "$last_quantized_steps" "$@"
+}
+some=(--data "$out/balanced=0.8" --data "${generated[1]}=0.2")
+last last-1 --data "$out/balanced-all" --learning-rate 0.0005 --seed 43
+last last-2 --data "$out/balanced=0.85" --data "${generated[1]}=0.15" --learning-rate 0.0005 --seed 43
+last last-3 "${some[@]}" --learning-rate 0.0005 --seed 44
+last last-4 "${some[@]}" --learning-rate 0.0003 --seed 41
+stage average average "$out/joint" "$out/last-1" "$out/last-2" "$out/last-3" "$out/last-4" --out "$out/averaged"
 # 5. Temperature, threshold and class biases, on drawings that were not trained on.
 if [ ! -e "$out/calibrate.done" ]; then
   # A copy, because class biases are added once: what was interrupted begins with the weights of the run again.
