@@ -2,7 +2,8 @@
 //!
 //! [`train`](fn@train) is the training loop from top to bottom. What a [`Job`] asks for is in
 //! [`TrainConfig`] and [`Schedule`]; a step is [`gradients`] and an [`optimizer`](fn@optimizer); a
-//! run is resumed from its [`checkpoint`]s; the run folder has its metrics, also for TensorBoard.
+//! run is resumed from its [`checkpoint`]s; the run folder has its metrics, also for TensorBoard. Of
+//! several machines one has the [`Coordinator`], the others are its [`Worker`]s.
 
 mod backward;
 pub mod checkpoint;
