@@ -52,12 +52,6 @@ macro_rules! with_network {
     };
 }
 
-/// Lets the memory grow once, by what a model takes beside its file, instead of once for each of
-/// its matrices: the allocator keeps what is freed.
-fn reserve(n_bytes: usize) {
-    drop(std::hint::black_box(Vec::<u8>::with_capacity(n_bytes)));
-}
-
 #[wasm_bindgen]
 impl Classifier {
     /// Reads a model folder from the bytes of `model.json` and `weights.safetensors`; computes with
@@ -70,7 +64,6 @@ impl Classifier {
     #[wasm_bindgen(constructor)]
     pub fn new(model_json: &[u8], weights: &[u8], int8: Option<bool>) -> Result<Classifier, JsValue> {
         let invalid = |error: quickdraw_core::Error| failure("invalid-model", &error.to_string());
-        reserve(2 * weights.len());
         let int8 = int8.map_or_else(|| quickdraw_core::weights::are_int8(weights), Ok).map_err(invalid)?;
         let network = if int8 {
             Network::Int8(Box::new(QuantizedClassifier::from_bytes(model_json, weights).map_err(invalid)?))

@@ -109,23 +109,6 @@ test("links in its documents lead to files that travel too", async () => {
   }
 });
 
-test("loading and classifying ask Node for nothing that it loads only then, which takes it long", async () => {
-  const program = path.join(folder, "lazy.mjs");
-  await writeFile(
-    program,
-    `for (const name of ["Request", "Response", "Headers", "fetch"]) {
-       Object.defineProperty(globalThis, name, { get: () => { throw new Error(name + " was touched"); } });
-     }
-     for (const path of ["", "/inline"]) {
-       const { Classifier } = await import("quickdraw-rnn" + path);
-       const classifier = await Classifier.load();
-       console.log(classifier.classify([[{ x: 0, y: 0 }, { x: 90, y: 10 }, { x: 40, y: 80 }]]).length);
-     }`,
-  );
-  const { stdout } = await execute(process.execPath, [program], { cwd: folder });
-  assert.equal(stdout, "5\n5\n");
-});
-
 test("importing the package touches nothing and leaves nothing", async () => {
   const program = path.join(folder, "import.mjs");
   await writeFile(

@@ -1,8 +1,7 @@
 /* The package's own files, within its code. */
 
-import { QuickdrawError } from "./error.js";
-import { isNode } from "./is-node.js";
 import { nodeModule } from "./node.js";
+import { QuickdrawError } from "./error.js";
 import type { ModuleKind } from "./simd.js";
 
 declare const SHIPPED_MODEL_JSON: string;
@@ -35,14 +34,14 @@ function bytesOf(base64: string): Uint8Array<ArrayBuffer> {
 }
 
 async function unzipped(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
-  // Bun and jsdom have no DecompressionStream, and Node takes long to load its Response.
-  if (isNode()) {
-    const { gunzipSync } = await nodeModule<typeof import("node:zlib")>("node:zlib");
-    return gunzipSync(bytes);
-  }
   if (typeof DecompressionStream === "function") {
     const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
     return new Uint8Array(await new Response(stream).arrayBuffer());
+  }
+  // Bun and jsdom.
+  if (typeof process === "object" && process.versions?.node) {
+    const { gunzipSync } = await nodeModule<typeof import("node:zlib")>("node:zlib");
+    return gunzipSync(bytes);
   }
   throw new QuickdrawError(
     "unsupported",

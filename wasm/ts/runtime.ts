@@ -5,7 +5,6 @@ import * as int8Binding from "../pkg/quickdraw_wasm.js";
 
 import { QuickdrawError, messageOf } from "./error.js";
 import { ownModule } from "./files.js";
-import { isNode } from "./is-node.js";
 import { FileProgress } from "./loading.js";
 import type { Arithmetic } from "./options.js";
 import type { PlatformModule, PlatformResponse, PlatformUrl } from "./platform.js";
@@ -152,12 +151,8 @@ async function instantiate(module: WebAssembly.Module, name: string, arithmetic:
   if (arithmetic === "f32" && !exports.includes("float32")) {
     throw new QuickdrawError("invalid-wasm", `${name} computes in int8 alone, ${NEEDS_FLOAT32}`);
   }
-  const { default: start, initSync } = bindings[arithmetic];
   try {
-    // Node: `start` asks for `Request` and `Response`, which it then loads, for tens of milliseconds. Elsewhere a large
-    // module may not be allowed to start at once.
-    if (isNode()) initSync({ module });
-    else await start({ module_or_path: module });
+    await bindings[arithmetic].default({ module_or_path: module });
   } catch (cause) {
     throw new QuickdrawError("invalid-wasm", `${name} is not the module of this package: ${messageOf(cause)}`, {
       cause,

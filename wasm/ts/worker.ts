@@ -9,7 +9,6 @@
 import type { Outputs, Prediction } from "./classifier.js";
 import { QuickdrawError, messageOf } from "./error.js";
 import { ownModel, ownModule } from "./files.js";
-import { isNode } from "./is-node.js";
 import { FileProgress, abortable, report, throwIfAborted } from "./loading.js";
 import {
   type Answer,
@@ -464,7 +463,7 @@ class Thread {
   }
 
   static async #startInNode(source: string | URL | undefined): Promise<Thread> {
-    if (!isNode()) {
+    if (typeof process !== "object" || !process.versions?.node) {
       throw new QuickdrawError("unsupported", "there are no workers here: use Classifier of quickdraw-rnn");
     }
     const { Worker } = await nodeModule<typeof import("node:worker_threads")>("node:worker_threads");

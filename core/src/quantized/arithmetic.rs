@@ -73,9 +73,9 @@ pub(super) trait Arithmetic: Debug {
     /// memory.
     const DEPTH: usize;
 
-    /// Writes weights of a panel's columns, of which row `r` of `block` has the `r`-th of each,
-    /// column by column. `to` is `[PANEL, DEPTH]`; rows from `DEPTH` on are ignored.
-    fn interleave(block: &[[i8; PANEL]; MAX_DEPTH], to: &mut [Self::Weight]) {
+    /// Writes weights of four columns, of which row `r` of `block` has the `r`-th of each, column
+    /// by column. `to` is `[GROUP, DEPTH]`; rows from `DEPTH` on are ignored.
+    fn interleave(block: &[[i8; GROUP]; MAX_DEPTH], to: &mut [Self::Weight]) {
         for (column, to) in to.chunks_exact_mut(Self::DEPTH).enumerate() {
             for (to, row) in to.iter_mut().zip(block) {
                 *to = row[column].into();
@@ -193,13 +193,6 @@ pub(super) trait Weight: Copy + Default + Debug + From<i8> + Into<i32> {
     /// Eight weights are read from `weights` on, which needs no alignment.
     #[cfg(target_arch = "wasm32")]
     unsafe fn load(weights: *const Self) -> std::arch::wasm32::v128;
-
-    /// Stores sixteen weights of 8 bits.
-    ///
-    /// # Safety
-    /// Sixteen weights are written to `to` on, which needs no alignment.
-    #[cfg(target_arch = "wasm32")]
-    unsafe fn store(weights: std::arch::wasm32::v128, to: *mut Self);
 }
 
 impl Weight for i8 {
@@ -208,13 +201,6 @@ impl Weight for i8 {
     unsafe fn load(weights: *const Self) -> std::arch::wasm32::v128 {
         // SAFETY: the caller's.
         unsafe { std::arch::wasm32::i16x8_load_extend_i8x8(weights) }
-    }
-
-    #[cfg(target_arch = "wasm32")]
-    #[inline(always)]
-    unsafe fn store(weights: std::arch::wasm32::v128, to: *mut Self) {
-        // SAFETY: the caller's.
-        unsafe { std::arch::wasm32::v128_store(to.cast(), weights) }
     }
 }
 
@@ -225,36 +211,6 @@ impl Weight for i16 {
         // SAFETY: the caller's.
         unsafe { std::arch::wasm32::v128_load(weights.cast()) }
     }
-
-    #[cfg(target_arch = "wasm32")]
-    #[inline(always)]
-    unsafe fn store(weights: std::arch::wasm32::v128, to: *mut Self) {
-        use std::arch::wasm32::{i16x8_extend_high_i8x16, i16x8_extend_low_i8x16, v128_store};
-        // SAFETY: the caller's; sixteen weights are 32 bytes.
-        unsafe {
-            v128_store(to.cast(), i16x8_extend_low_i8x16(weights));
-            v128_store(to.add(8).cast(), i16x8_extend_high_i8x16(weights));
-        }
-    }
-}
-
-/// Bytes of `a` and `b` in turn: of their first halves, and of the second.
-#[cfg(target_arch = "wasm32")]
-#[inline(always)]
-fn zip_bytes(a: std::arch::wasm32::v128, b: std::arch::wasm32::v128) -> [std::arch::wasm32::v128; 2] {
-    use std::arch::wasm32::i8x16_shuffle;
-    [
-        i8x16_shuffle::<0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23>(a, b),
-        i8x16_shuffle::<8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31>(a, b),
-    ]
-}
-
-/// As [`zip_bytes`], of pairs of bytes.
-#[cfg(target_arch = "wasm32")]
-#[inline(always)]
-fn zip_pairs(a: std::arch::wasm32::v128, b: std::arch::wasm32::v128) -> [std::arch::wasm32::v128; 2] {
-    use std::arch::wasm32::i16x8_shuffle;
-    [i16x8_shuffle::<0, 8, 1, 9, 2, 10, 3, 11>(a, b), i16x8_shuffle::<4, 12, 5, 13, 6, 14, 7, 15>(a, b)]
 }
 
 impl<W: Weight> Arithmetic for Int16<W> {
@@ -262,20 +218,6 @@ impl<W: Weight> Arithmetic for Int16<W> {
     type Weight = W;
 
     const DEPTH: usize = 2;
-
-    #[cfg(target_arch = "wasm32")]
-    #[inline(always)]
-    fn interleave(block: &[[i8; PANEL]; MAX_DEPTH], to: &mut [W]) {
-        use std::arch::wasm32::v128_load;
-        assert_eq!(to.len(), 2 * PANEL);
-        // SAFETY: a row is 16 bytes long, and `to` 32 weights; neither needs alignment.
-        unsafe {
-            let [a, b] = [0, 1].map(|row: usize| v128_load(block[row].as_ptr().cast()));
-            for (i, columns) in zip_bytes(a, b).into_iter().enumerate() {
-                W::store(columns, to.as_mut_ptr().add(16 * i));
-            }
-        }
-    }
 
     #[inline(always)]
     fn round(values: &[f32], factor: f32, _: i32, rounded: &mut [i16]) {
@@ -359,17 +301,14 @@ impl Arithmetic for Int8 {
 
     #[cfg(target_arch = "wasm32")]
     #[inline(always)]
-    fn interleave(block: &[[i8; PANEL]; MAX_DEPTH], to: &mut [i8]) {
-        use std::arch::wasm32::{v128_load, v128_store};
-        assert_eq!(to.len(), 4 * PANEL);
-        // SAFETY: a row is 16 bytes long and `to` 64; neither needs alignment.
+    fn interleave(block: &[[i8; GROUP]; MAX_DEPTH], to: &mut [i8]) {
+        use std::arch::wasm32::{i8x16_shuffle, v128_load, v128_store};
+        assert_eq!(to.len(), 16);
+        // SAFETY: both are 16 bytes long; neither needs alignment.
         unsafe {
-            let [a, b, c, d] = [0, 1, 2, 3].map(|row: usize| v128_load(block[row].as_ptr().cast()));
-            let [[ab, ab_high], [cd, cd_high]] = [zip_bytes(a, b), zip_bytes(c, d)];
-            let columns = [zip_pairs(ab, cd), zip_pairs(ab_high, cd_high)];
-            for (i, columns) in columns.into_iter().flatten().enumerate() {
-                v128_store(to.as_mut_ptr().add(16 * i).cast(), columns);
-            }
+            let rows = v128_load(block.as_ptr().cast());
+            let columns = i8x16_shuffle::<0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15>(rows, rows);
+            v128_store(to.as_mut_ptr().cast(), columns);
         }
     }
 

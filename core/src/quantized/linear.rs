@@ -40,16 +40,6 @@ pub(super) fn in_order(width: usize) -> Vec<Range<usize>> {
     (0..width).step_by(GROUP).map(|first| first..width.min(first + GROUP)).collect()
 }
 
-/// Four times four columns of a row.
-#[inline(always)]
-fn columns_of(row: &[i8], starts: [usize; PANEL / GROUP]) -> [i8; PANEL] {
-    let mut columns = [0; PANEL];
-    for (to, start) in columns.chunks_exact_mut(GROUP).zip(starts) {
-        to.copy_from_slice(&row[start..start + GROUP]);
-    }
-    columns
-}
-
 /// A [`Matrix`] for int8 or int16 inputs.
 #[derive(Debug)]
 pub(super) enum Linear {
@@ -135,27 +125,23 @@ impl<A: Arithmetic> Matrix<A> {
                 packed.bias[to] = bias.get(column).copied().unwrap_or(0.0);
             }
         }
-        // Blocks of `DEPTH` rows by sixteen columns: a browser runs this before it has had time to
-        // compile it well, so that what counts is how few instructions a weight takes.
-        let blocks = || matrix.values.chunks(A::DEPTH * width).take(n_rows.div_ceil(A::DEPTH));
-        let panels = packed.weights.chunks_exact_mut(panel_len).zip(groups.chunks(PANEL / GROUP));
-        for (panel, groups) in panels {
-            let starts: [usize; PANEL / GROUP] =
-                std::array::from_fn(|i| groups.get(i).map_or(0, |columns| columns.start));
-            let is_full =
-                groups.len() == PANEL / GROUP && groups.iter().all(|columns| columns.len() == GROUP);
-            for (rows, to) in blocks().zip(panel.chunks_exact_mut(PANEL * A::DEPTH)) {
-                let mut block = [[0; PANEL]; MAX_DEPTH];
-                for (to, row) in block.iter_mut().zip(rows.chunks_exact(width)) {
-                    if is_full {
-                        *to = columns_of(row, starts);
-                        continue;
-                    }
-                    for (to, columns) in to.chunks_exact_mut(GROUP).zip(groups) {
-                        to[..columns.len()].copy_from_slice(&row[columns.clone()]);
+        // Blocks of `DEPTH` rows by four columns, as they lie in memory: a browser runs this before
+        // it has had time to compile it well.
+        for (block, rows) in
+            matrix.values.chunks(A::DEPTH * width).take(n_rows.div_ceil(A::DEPTH)).enumerate()
+        {
+            for (group, columns) in groups.iter().enumerate() {
+                let mut weights = [[0; GROUP]; MAX_DEPTH];
+                for (weights, row) in weights.iter_mut().zip(rows.chunks_exact(width)) {
+                    let row = &row[columns.clone()];
+                    match <[i8; GROUP]>::try_from(row) {
+                        Ok(row) => *weights = row,
+                        Err(_) => weights[..row.len()].copy_from_slice(row),
                     }
                 }
-                A::interleave(&block, to);
+                let column = group % (PANEL / GROUP) * GROUP;
+                let first = group / (PANEL / GROUP) * panel_len + (block * PANEL + column) * A::DEPTH;
+                A::interleave(&weights, &mut packed.weights[first..first + GROUP * A::DEPTH]);
             }
         }
         if encoding.shift != 0 {

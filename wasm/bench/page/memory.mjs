@@ -11,30 +11,14 @@ WebAssembly.Memory = class extends WebAssembly.Memory {
   }
 };
 
-/** @param {WebAssembly.Instance} instance */
-function remember({ exports }) {
-  for (const value of Object.values(exports)) {
-    if (String(value) === "[object WebAssembly.Memory]") memories.add(/** @type {WebAssembly.Memory} */ (value));
-  }
-}
-
-WebAssembly.Instance = class extends WebAssembly.Instance {
-  /**
-   * @param {WebAssembly.Module} module
-   * @param {WebAssembly.Imports} [imports]
-   */
-  constructor(module, imports) {
-    super(module, imports);
-    remember(this);
-  }
-};
-
 for (const name of /** @type {const} */ (["instantiate", "instantiateStreaming"])) {
   const original = /** @type {(...args: unknown[]) => Promise<any>} */ (WebAssembly[name]);
   Object.assign(WebAssembly, {
     [name]: async (/** @type {unknown[]} */ ...args) => {
       const result = await original(...args);
-      remember(result.instance ?? result);
+      for (const value of Object.values((result.instance ?? result).exports)) {
+        if (value instanceof Object && String(value) === "[object WebAssembly.Memory]") memories.add(value);
+      }
       return result;
     },
   });
